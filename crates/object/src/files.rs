@@ -1,0 +1,374 @@
+//! Immutable file trees that note what was read of them.
+//!
+//! A render sees a repository only through a [`FileTree`]. Every path it asks for, found or not, and every folder it
+//! lists is recorded with its object id. The record ([`ReadSet`]) is the cache key: a render is still valid for another
+//! commit as long as every entry has the same id there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::path;
+
+/// What identifies the content of a file or folder: a Git object id, or any other content hash, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObjectId(pub Arc<str>);
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    File,
+    Folder,
+    Symlink,
+    /// A Git submodule: its content is not part of this tree.
+    Submodule,
+}
+
+/// One entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub kind: EntryKind,
+    pub id: ObjectId,
+}
+
+/// Why a tree could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    #[error("{path}: the symbolic link points to {target}, outside of the repository: links may only point inside")]
+    LinkLeaves { path: String, target: String },
+    #[error("{path}: more than {limit} symbolic links on the way: remove the loop")]
+    TooManyLinks { path: String, limit: usize },
+    #[error("{path}: the path leaves the repository")]
+    Leaves { path: String },
+    #[error("{path}: {reason}")]
+    Storage { path: String, reason: String },
+}
+
+/// Where the bytes come from: Git objects, a folder on disk, memory. Paths are as in [`crate::path`]; links are not
+/// followed. Content never changes under a reader.
+pub trait TreeReader: Send + Sync {
+    /// The entry at `path`; `None` when there is none. The root is a folder.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError>;
+    /// The entries of the folder at `path`, sorted by name; `None` when it is no folder.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError>;
+    /// The bytes of the file (or the target text of the link) at `path`; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError>;
+}
+
+/// Everything a computation looked at: path to object id, `None` for what was absent. Paths are after links were followed
+/// (the links themselves are entries too).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSet(pub BTreeMap<String, Option<ObjectId>>);
+
+impl ReadSet {
+    /// Whether everything that was read is the same in `tree`. Nothing is recorded there.
+    pub fn holds_in(&self, tree: &FileTree) -> bool {
+        self.0.iter().all(|(path, id)| match tree.reader.entry(path) {
+            Ok(entry) => entry.map(|e| e.id) == *id,
+            Err(_) => false,
+        })
+    }
+
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub fn extend(&mut self, other: ReadSet) {
+        self.0.extend(other.0);
+    }
+}
+
+/// An immutable tree of files. Clones share the bytes and the record of reads.
+#[derive(Clone)]
+pub struct FileTree {
+    reader: Arc<dyn TreeReader>,
+    reads: Arc<Mutex<ReadSet>>,
+}
+
+impl fmt::Debug for FileTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileTree").finish_non_exhaustive()
+    }
+}
+
+const LINKS_MAX: usize = 40;
+
+impl FileTree {
+    pub fn new(reader: Arc<dyn TreeReader>) -> Self {
+        Self { reader, reads: Arc::default() }
+    }
+
+    /// The same files with an empty record of reads.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self::new(Arc::clone(&self.reader))
+    }
+
+    /// What was read so far.
+    pub fn reads(&self) -> ReadSet {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, path: &str, id: Option<ObjectId>) {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).0.insert(path.to_owned(), id);
+    }
+
+    /// `path` with every symbolic link on the way replaced by what it points to.
+    ///
+    /// # Errors
+    /// When a link leaves the tree or loops, or the storage fails.
+    pub fn resolve(&self, wanted: &str) -> Result<String, TreeError> {
+        let mut todo: Vec<String> = wanted.split('/').rev().filter(|p| !p.is_empty()).map(str::to_owned).collect();
+        let mut done = String::new();
+        let mut links = 0;
+        while let Some(part) = todo.pop() {
+            let next = path::join(&done, &part).ok_or_else(|| TreeError::Leaves { path: wanted.to_owned() })?;
+            match self.reader.entry(&next)? {
+                Some(entry) if entry.kind == EntryKind::Symlink => {
+                    links += 1;
+                    if links > LINKS_MAX {
+                        return Err(TreeError::TooManyLinks { path: wanted.to_owned(), limit: LINKS_MAX });
+                    }
+                    self.note(&next, Some(entry.id));
+                    let bytes = self.reader.read(&next)?.unwrap_or_default();
+                    let target = String::from_utf8_lossy(&bytes).into_owned();
+                    let inside = if target.starts_with('/') { None } else { path::join(&done, &target) };
+                    let inside = inside.ok_or_else(|| TreeError::LinkLeaves { path: next, target })?;
+                    todo.extend(inside.split('/').rev().filter(|p| !p.is_empty()).map(str::to_owned));
+                    done.clear();
+                }
+                _ => done = next,
+            }
+        }
+        Ok(done)
+    }
+
+    /// The entry at `path`, links followed; `None` when there is none. Recorded either way.
+    ///
+    /// # Errors
+    /// As [`FileTree::resolve`].
+    pub fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        let path = self.resolve(path)?;
+        let entry = self.reader.entry(&path)?;
+        self.note(&path, entry.as_ref().map(|e| e.id.clone()));
+        Ok(entry)
+    }
+
+    /// # Errors
+    /// As [`FileTree::resolve`].
+    pub fn is_file(&self, path: &str) -> Result<bool, TreeError> {
+        Ok(self.entry(path)?.is_some_and(|e| e.kind == EntryKind::File))
+    }
+
+    /// # Errors
+    /// As [`FileTree::resolve`].
+    pub fn is_folder(&self, path: &str) -> Result<bool, TreeError> {
+        Ok(self.entry(path)?.is_some_and(|e| e.kind == EntryKind::Folder))
+    }
+
+    /// The entries of a folder, sorted by name; `None` when it is no folder. Recorded.
+    ///
+    /// # Errors
+    /// As [`FileTree::resolve`].
+    pub fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError> {
+        match self.entry(path)? {
+            Some(entry) if entry.kind == EntryKind::Folder => self.reader.list(&self.resolve(path)?),
+            _ => Ok(None),
+        }
+    }
+
+    /// The bytes of a file; `None` when there is no file. Recorded.
+    ///
+    /// # Errors
+    /// As [`FileTree::resolve`].
+    pub fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
+        match self.entry(path)? {
+            Some(entry) if entry.kind == EntryKind::File => self.reader.read(&self.resolve(path)?),
+            _ => Ok(None),
+        }
+    }
+
+    /// The same tree with one file replaced or added: what a planned edit is proven on. The record starts empty.
+    #[must_use]
+    pub fn with_file(&self, path: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self::new(Arc::new(Overlay { below: Arc::clone(&self.reader), path: path.to_owned(), bytes: bytes.into() }))
+    }
+}
+
+struct Overlay {
+    below: Arc<dyn TreeReader>,
+    path: String,
+    bytes: Arc<[u8]>,
+}
+
+impl Overlay {
+    fn own_entry(&self) -> Entry {
+        Entry { name: path::file_name(&self.path).to_owned(), kind: EntryKind::File, id: content_id(&self.bytes) }
+    }
+}
+
+impl TreeReader for Overlay {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        if path == self.path {
+            return Ok(Some(self.own_entry()));
+        }
+        let entry = self.below.entry(path)?;
+        // a folder above the edited file is another folder now
+        let above = self.path.strip_prefix(path).is_some_and(|rest| path.is_empty() || rest.starts_with('/'));
+        Ok(entry.map(|e| {
+            if above { Entry { id: content_id(format!("{}{}", e.id, self.own_entry().id).as_bytes()), ..e } } else { e }
+        }))
+    }
+
+    fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError> {
+        let Some(mut entries) = self.below.list(path)? else { return Ok(None) };
+        if path::parent(&self.path) == path {
+            entries.retain(|e| e.name != path::file_name(&self.path));
+            entries.push(self.own_entry());
+            entries.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(Some(entries))
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
+        if path == self.path { Ok(Some(Arc::clone(&self.bytes))) } else { self.below.read(path) }
+    }
+}
+
+fn content_id(bytes: &[u8]) -> ObjectId {
+    ObjectId(hex::encode(Sha256::digest(bytes)).into())
+}
+
+/// A tree in memory: path to content. Content that starts as a link is made with [`MemoryTree::link`].
+#[derive(Debug, Clone, Default)]
+pub struct MemoryTree {
+    files: BTreeMap<String, (EntryKind, Arc<[u8]>)>,
+}
+
+impl MemoryTree {
+    #[must_use]
+    pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.files.insert(path.to_owned(), (EntryKind::File, content.as_ref().into()));
+        self
+    }
+
+    #[must_use]
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        self.files.insert(path.to_owned(), (EntryKind::Symlink, target.as_bytes().into()));
+        self
+    }
+
+    pub fn tree(self) -> FileTree {
+        FileTree::new(Arc::new(self))
+    }
+
+    fn below<'a>(&'a self, folder: &str) -> impl Iterator<Item = (&'a str, &'a (EntryKind, Arc<[u8]>))> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let start = prefix.clone();
+        self.files
+            .range(start..)
+            .take_while(move |(p, _)| p.starts_with(&prefix))
+            .map(move |(p, f)| (&p[if folder.is_empty() { 0 } else { folder.len() + 1 }..], f))
+    }
+}
+
+impl TreeReader for MemoryTree {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        let name = path::file_name(path).to_owned();
+        if let Some((kind, bytes)) = self.files.get(path) {
+            return Ok(Some(Entry { name, kind: *kind, id: content_id(bytes) }));
+        }
+        let mut hash = Sha256::new();
+        let mut any = path.is_empty();
+        for (p, (_, bytes)) in self.below(path) {
+            any = true;
+            hash.update(p.as_bytes());
+            hash.update([0]);
+            hash.update(Sha256::digest(bytes));
+        }
+        let id = ObjectId(hex::encode(hash.finalize()).into());
+        Ok(any.then_some(Entry { name, kind: EntryKind::Folder, id }))
+    }
+
+    fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError> {
+        if self.entry(path)?.is_none_or(|e| e.kind != EntryKind::Folder) {
+            return Ok(None);
+        }
+        let mut names: Vec<&str> = self.below(path).map(|(p, _)| p.split('/').next().unwrap_or(p)).collect();
+        names.dedup();
+        let full = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+        let entries: Result<Vec<Option<Entry>>, TreeError> = names.iter().map(|n| self.entry(&full(n))).collect();
+        let mut entries: Vec<Entry> = entries?.into_iter().flatten().collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|a, b| a.name == b.name);
+        Ok(Some(entries))
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
+        Ok(self.files.get(path).map(|(_, bytes)| Arc::clone(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> FileTree {
+        MemoryTree::default()
+            .file("a/x.yaml", "x")
+            .file("a/b/y.yaml", "y")
+            .link("l", "a/b")
+            .link("out", "../../etc/passwd")
+            .link("loop", "loop")
+            .tree()
+    }
+
+    #[test]
+    fn reads_and_absences_are_recorded() {
+        let tree = tree();
+        assert!(tree.read("a/x.yaml").unwrap().is_some());
+        assert!(tree.read("a/none").unwrap().is_none());
+        assert_eq!(tree.read("l/y.yaml").unwrap().unwrap().as_ref(), b"y");
+        let reads = tree.reads();
+        assert_eq!(reads.paths().collect::<Vec<_>>(), ["a/b/y.yaml", "a/none", "a/x.yaml", "l"]);
+        assert!(reads.holds_in(&tree));
+        assert!(!reads.holds_in(&tree.with_file("a/x.yaml", *b"z")));
+        assert!(!reads.holds_in(&tree.with_file("a/none", *b"z")));
+        assert!(reads.holds_in(&tree.with_file("a/other", *b"z")));
+    }
+
+    #[test]
+    fn links_stay_inside() {
+        let tree = tree();
+        assert!(matches!(tree.read("out"), Err(TreeError::LinkLeaves { .. })));
+        assert!(matches!(tree.read("loop"), Err(TreeError::TooManyLinks { .. })));
+        assert!(matches!(tree.read("../x"), Err(TreeError::Leaves { .. })));
+    }
+
+    #[test]
+    fn folders_list_sorted() {
+        let names = |p: &str| tree().list(p).unwrap().unwrap().into_iter().map(|e| e.name).collect::<Vec<_>>();
+        assert_eq!(names(""), ["a", "l", "loop", "out"]);
+        assert_eq!(names("a"), ["b", "x.yaml"]);
+        assert_eq!(tree().list("a/x.yaml").unwrap(), None);
+    }
+}

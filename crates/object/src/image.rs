@@ -1,0 +1,152 @@
+//! References to container images and the digests that identify them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not an image reference or digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    #[error("{0:?} is no image digest: expected sha256: and 64 hexadecimal digits")]
+    Digest(String),
+    #[error("{0:?} is no image reference: expected NAME[:TAG][@sha256:DIGEST]")]
+    Reference(String),
+}
+
+/// `sha256:` and 64 lower-case hexadecimal digits: what an image is, whatever it is called.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageDigest(String);
+
+impl ImageDigest {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve hexadecimal digits: enough to tell images apart in names and on screens.
+    pub fn short(&self) -> &str {
+        &self.0["sha256:".len()..][..12]
+    }
+}
+
+impl FromStr for ImageDigest {
+    type Err = ImageError;
+
+    fn from_str(text: &str) -> Result<Self, ImageError> {
+        let hex = text.strip_prefix("sha256:").unwrap_or_default();
+        let ok = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if ok { Ok(Self(text.to_owned())) } else { Err(ImageError::Digest(text.to_owned())) }
+    }
+}
+
+impl TryFrom<String> for ImageDigest {
+    type Error = ImageError;
+
+    fn try_from(text: String) -> Result<Self, ImageError> {
+        text.parse()
+    }
+}
+
+impl From<ImageDigest> for String {
+    fn from(digest: ImageDigest) -> Self {
+        digest.0
+    }
+}
+
+impl fmt::Display for ImageDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A reference as people write it in a pod: `ghcr.io/acme/shop:1.2@sha256:…`; tag and digest are both optional.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageRef {
+    /// As written, without tag and digest: `nginx` stays `nginx`.
+    pub name: String,
+    pub tag: Option<String>,
+    pub digest: Option<ImageDigest>,
+}
+
+impl ImageRef {
+    /// Registry host (with port) and repository as a client asks for them: `nginx` is `docker.io`, `library/nginx`.
+    /// The first part is a host if it has a dot or a colon or is `localhost` (the rule of the Docker reference grammar).
+    pub fn registry_and_repository(&self) -> (String, String) {
+        match self.name.split_once('/') {
+            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host.into(), rest.into()),
+            Some(_) => ("docker.io".into(), self.name.clone()),
+            None => ("docker.io".into(), format!("library/{}", self.name)),
+        }
+    }
+
+    /// Whether both name the same repository, however short they are written.
+    pub fn same_repository(&self, other: &str) -> bool {
+        ImageRef { name: other.to_owned(), tag: None, digest: None }.registry_and_repository()
+            == self.registry_and_repository()
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageError;
+
+    fn from_str(text: &str) -> Result<Self, ImageError> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse()?)),
+            None => (text, None),
+        };
+        // a colon before the last slash belongs to the registry's port
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag.to_owned())),
+            _ => (rest, None),
+        };
+        let bad = name.is_empty() || name.contains(char::is_whitespace) || tag.as_deref() == Some("");
+        if bad {
+            return Err(ImageError::Reference(text.to_owned()));
+        }
+        Ok(Self { name: name.to_owned(), tag, digest })
+    }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_split_and_join() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (text, name, tag) in [
+            ("nginx", "nginx", None),
+            ("nginx:1.21", "nginx", Some("1.21")),
+            ("localhost:5000/a/b", "localhost:5000/a/b", None),
+            ("localhost:5000/a/b:x", "localhost:5000/a/b", Some("x")),
+            (&format!("ghcr.io/acme/shop:1@{digest}"), "ghcr.io/acme/shop", Some("1")),
+        ] {
+            let image: ImageRef = text.parse().unwrap();
+            assert_eq!((image.name.as_str(), image.tag.as_deref()), (name, tag), "{text}");
+            assert_eq!(image.to_string(), text);
+        }
+        assert!("a:".parse::<ImageRef>().is_err());
+        assert!("a@sha256:12".parse::<ImageRef>().is_err());
+    }
+
+    #[test]
+    fn short_names_mean_docker_hub() {
+        let nginx: ImageRef = "nginx:1".parse().unwrap();
+        assert!(nginx.same_repository("docker.io/library/nginx"));
+        assert!(!nginx.same_repository("ghcr.io/library/nginx"));
+    }
+}

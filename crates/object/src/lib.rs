@@ -1,0 +1,16 @@
+//! Kubernetes objects as data: manifests and live objects, resource keys, images, immutable file trees, and the YAML
+//! dialect of Go.
+//!
+//! **Absent on purpose:** clients, clocks, files, the environment. Everything here is a value or a pure function.
+
+mod files;
+mod gvk;
+mod image;
+mod manifest;
+pub mod path;
+pub mod yaml;
+
+pub use files::{Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, TreeError, TreeReader};
+pub use gvk::{GroupKind, Gvk, ResourceKey};
+pub use image::{ImageDigest, ImageError, ImageRef};
+pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};

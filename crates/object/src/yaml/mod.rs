@@ -1,0 +1,38 @@
+//! YAML as the Go libraries of Kubernetes read and write it.
+//!
+//! [`parse`] gives nodes with their place in the text (for errors and for edits that keep every other byte);
+//! [`to_value`] gives the JSON value that `sigs.k8s.io/yaml` (YAML 1.1 booleans) or `go-yaml v3` would.
+
+mod node;
+mod resolve;
+
+pub use node::{Mark, Node, NodeKind, Style, YamlError, parse};
+pub use resolve::{Dialect, to_value};
+
+use serde_json::Value;
+
+/// One document of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// 1-based line on which the content starts.
+    pub line: usize,
+    pub value: Value,
+}
+
+/// Reads every document of `text`; empty documents are left out.
+///
+/// # Errors
+/// The first syntax error, with line and column.
+pub fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, YamlError> {
+    let nodes = parse(text)?;
+    let values = nodes.iter().map(|node| Ok(Document { line: node.start.line, value: to_value(node, dialect)? }));
+    values.filter(|d| d.as_ref().map_or(true, |d| !d.value.is_null())).collect()
+}
+
+/// Reads the first document of `text` as `sigs.k8s.io/yaml` does; null when there is none.
+///
+/// # Errors
+/// The first syntax error, with line and column.
+pub fn value(text: &str) -> Result<Value, YamlError> {
+    Ok(documents(text, Dialect::Kubernetes)?.into_iter().next().map_or(Value::Null, |d| d.value))
+}

@@ -1,0 +1,259 @@
+//! The node tree: what stands where in a YAML text.
+
+use std::collections::HashMap;
+
+use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+
+/// A place in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// Byte offset.
+    pub index: usize,
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+}
+
+/// What is wrong with a YAML text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {}, column {}: {reason}", mark.line, mark.column)]
+pub struct YamlError {
+    pub mark: Mark,
+    pub reason: String,
+}
+
+impl YamlError {
+    pub(crate) fn at(mark: Mark, reason: impl Into<String>) -> Self {
+        Self { mark, reason: reason.into() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    Literal,
+    Folded,
+    /// Of lists and mappings: `[…]`, `{…}`.
+    Flow,
+    /// Of lists and mappings.
+    Block,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum NodeKind {
+    Scalar(String),
+    Sequence(Vec<Node>),
+    /// Pairs in the order of the text; keys may repeat.
+    Mapping(Vec<(Node, Node)>),
+    /// `*name`: the anchored node stands in [`Node::alias_of`]'s place of the same document.
+    Alias(String, Box<Node>),
+}
+
+/// A node of one document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub kind: NodeKind,
+    /// The explicit tag, if there is one: `tag:yaml.org,2002:str` for `!!str`.
+    pub tag: Option<String>,
+    pub anchor: Option<String>,
+    pub style: Style,
+    pub start: Mark,
+    /// Just behind the last byte of the node (for block lists and mappings: where the next token starts).
+    pub end: Mark,
+}
+
+impl Node {
+    /// The text of a scalar, aliases followed.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Scalar(text) => Some(text),
+            NodeKind::Alias(_, node) => node.as_str(),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, aliases followed.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.kind {
+            NodeKind::Mapping(pairs) => pairs.iter().rev().find(|(k, _)| k.as_str() == Some(key)).map(|(_, v)| v),
+            NodeKind::Alias(_, node) => node.get(key),
+            _ => None,
+        }
+    }
+
+    /// The items of a list, aliases followed; empty for anything else.
+    pub fn items(&self) -> &[Node] {
+        match &self.kind {
+            NodeKind::Sequence(items) => items,
+            NodeKind::Alias(_, node) => node.items(),
+            _ => &[],
+        }
+    }
+}
+
+/// Limits that keep hostile texts from costing more than their size.
+const DEPTH_MAX: usize = 200;
+/// Nodes that aliases may add; go-yaml refuses above about the same size.
+const EXPANSION_MAX: usize = 400_000;
+
+/// Parses a stream into one node per document. Documents without content are left out.
+///
+/// # Errors
+/// The first syntax error or exceeded limit, with line and column.
+pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
+    // A block scalar that ends without a newline at the end of the text panics libyaml-safer 0.3.0; where one is
+    // missing it is added, which changes no value: `|` clips to one newline only if there was one to clip.
+    let ends = text.ends_with('\n') || text.is_empty();
+    let padded;
+    let input = if ends {
+        text
+    } else {
+        padded = format!("{text}\n");
+        &padded
+    };
+    let mut bytes = input.as_bytes();
+    let mut parser = Parser::new();
+    parser.set_input_string(&mut bytes);
+    let mut composer =
+        Composer { parser, anchors: HashMap::new(), expanded: 0, unterminated: !ends, length: text.len() };
+    composer.stream()
+}
+
+struct Composer<'r> {
+    parser: Parser<&'r mut &'r [u8]>,
+    /// Anchored nodes of this document with their size in nodes.
+    anchors: HashMap<String, (Node, usize)>,
+    expanded: usize,
+    unterminated: bool,
+    length: usize,
+}
+
+impl Composer<'_> {
+    fn next(&mut self) -> Result<Event, YamlError> {
+        self.parser.parse().map_err(|error| {
+            let at = error.problem_mark().or(error.context_mark()).unwrap_or_default();
+            YamlError::at(mark(at), error.problem().to_owned())
+        })
+    }
+
+    fn stream(&mut self) -> Result<Vec<Node>, YamlError> {
+        let mut documents = Vec::new();
+        loop {
+            let event = self.next()?;
+            match event.data {
+                EventData::StreamEnd => return Ok(documents),
+                EventData::DocumentStart { .. } => {
+                    self.anchors.clear();
+                    let first = self.next()?;
+                    let node = self.node(first, 0)?.0;
+                    let empty = matches!(&node.kind, NodeKind::Scalar(t) if t.is_empty()) && node.style == Style::Plain;
+                    if !(empty && node.tag.is_none()) {
+                        documents.push(node);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A node and its size in nodes, aliases counted in full.
+    fn node(&mut self, event: Event, depth: usize) -> Result<(Node, usize), YamlError> {
+        let (start, end) = (mark(event.start_mark), mark(event.end_mark));
+        if depth > DEPTH_MAX {
+            return Err(YamlError::at(start, format!("nested deeper than {DEPTH_MAX} levels")));
+        }
+        match event.data {
+            EventData::Alias { anchor } => self.alias(anchor, start, end),
+            EventData::Scalar { anchor, tag, value, style, .. } => {
+                let style = scalar_style(style);
+                let node = Node {
+                    kind: NodeKind::Scalar(self.without_padding(value, style, end)),
+                    tag,
+                    anchor,
+                    style,
+                    start,
+                    end,
+                };
+                Ok(self.remember(node, 1))
+            }
+            EventData::SequenceStart { anchor, tag, style, .. } => {
+                let (mut items, mut size) = (Vec::new(), 1);
+                let end = loop {
+                    let event = self.next()?;
+                    if matches!(event.data, EventData::SequenceEnd) {
+                        break mark(event.end_mark);
+                    }
+                    let (node, nodes) = self.node(event, depth + 1)?;
+                    size += nodes;
+                    items.push(node);
+                };
+                let style = if style == libyaml_safer::SequenceStyle::Flow { Style::Flow } else { Style::Block };
+                Ok(self.remember(Node { kind: NodeKind::Sequence(items), tag, anchor, style, start, end }, size))
+            }
+            EventData::MappingStart { anchor, tag, style, .. } => {
+                let (mut pairs, mut size) = (Vec::new(), 1);
+                let end = loop {
+                    let event = self.next()?;
+                    if matches!(event.data, EventData::MappingEnd) {
+                        break mark(event.end_mark);
+                    }
+                    let (key, key_nodes) = self.node(event, depth + 1)?;
+                    let event = self.next()?;
+                    let (value, value_nodes) = self.node(event, depth + 1)?;
+                    size += key_nodes + value_nodes;
+                    pairs.push((key, value));
+                };
+                let style = if style == libyaml_safer::MappingStyle::Flow { Style::Flow } else { Style::Block };
+                Ok(self.remember(Node { kind: NodeKind::Mapping(pairs), tag, anchor, style, start, end }, size))
+            }
+            _ => Err(YamlError::at(start, "expected a value")),
+        }
+    }
+
+    fn alias(&mut self, anchor: String, start: Mark, end: Mark) -> Result<(Node, usize), YamlError> {
+        let Some((node, size)) = self.anchors.get(&anchor) else {
+            return Err(YamlError::at(start, format!("unknown anchor {anchor:?}")));
+        };
+        self.expanded += size;
+        if self.expanded > EXPANSION_MAX {
+            return Err(YamlError::at(start, format!("aliases expand to more than {EXPANSION_MAX} nodes")));
+        }
+        let (node, size) = (node.clone(), *size);
+        let style = node.style;
+        Ok((Node { kind: NodeKind::Alias(anchor, Box::new(node)), tag: None, anchor: None, style, start, end }, size))
+    }
+
+    fn remember(&mut self, node: Node, size: usize) -> (Node, usize) {
+        if let Some(anchor) = &node.anchor {
+            self.anchors.insert(anchor.clone(), (node.clone(), size));
+        }
+        (node, size)
+    }
+
+    /// Takes the newline away that [`parse`] added behind an unterminated block scalar at the end.
+    fn without_padding(&self, mut value: String, style: Style, end: Mark) -> String {
+        let block = matches!(style, Style::Literal | Style::Folded);
+        if self.unterminated && block && end.index > self.length && value.ends_with('\n') {
+            value.pop();
+        }
+        value
+    }
+}
+
+fn mark(mark: libyaml_safer::Mark) -> Mark {
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    Mark { index: size(mark.index), line: size(mark.line) + 1, column: size(mark.column) + 1 }
+}
+
+fn scalar_style(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+        _ => Style::Plain,
+    }
+}
