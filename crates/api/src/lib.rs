@@ -1,1 +1,7 @@
-//! api
+//! The resource types that people write: Argo CD's Application, AppProject, config maps and Secrets, and Gantline's
+//! Pipeline, Release and Promotion.
+//!
+//! **Absent on purpose:** clients, clocks, files, the environment; logic beyond defaulting and validation.
+
+pub mod argocd;
+pub mod gantline;

@@ -1,0 +1,1 @@
+//! Argo CD's resources and configuration as people write them.

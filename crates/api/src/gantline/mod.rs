@@ -1,0 +1,1 @@
+//! Gantline's own resources: Pipeline, Release, Promotion.
