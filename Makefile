@@ -1,0 +1,45 @@
+# Two commands are enough: `make demo` and `make test`. Everything else is listed by `make help`.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+GANTLINE := target/debug/gantline
+
+.PHONY: help demo test lint unit e2e test-cluster bench release tools clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools ## build, run the story's stage on this machine, print the URL and three things to try
+	@echo "Building gantline (the first time takes some minutes: about 700 crates) ..."
+	@$(CARGO) build --quiet --bin gantline
+	@$(GANTLINE) demo $(ARGS)
+
+test: lint unit e2e ## everything that decides whether a change may land
+
+lint: tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level error check; else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny)"; fi
+
+unit: tools
+	$(CARGO) test --quiet --workspace --exclude e2e
+
+e2e: tools ## the black-box suite against the built binary, on the sandbox (or on E2E_KUBECONFIG)
+	$(CARGO) build --quiet --bin gantline
+	$(CARGO) test --quiet -p e2e
+	$(GANTLINE) demo --unattended
+
+test-cluster: tools ## the same suite on a real Kubernetes API server, built from Go modules (needs Go)
+	@e2e/run-on-cluster
+
+bench: ## measure beside the real programs, where they are installed
+	@bench/run
+
+release: tools ## the optimised binary, target/release/gantline
+	$(CARGO) build --release --bin gantline
+
+tools:
+	@xtask/check-tools
+
+clean:
+	$(CARGO) clean

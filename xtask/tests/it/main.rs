@@ -1,0 +1,14 @@
+//! What ARCHITECTURE.md promises about the house is checked here: the direction of arrows and the purity of the core.
+
+mod arrows;
+mod purity;
+
+use cargo_metadata::{Metadata, MetadataCommand};
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).exec().expect("cargo metadata")
+}
+
+fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
