@@ -1,1 +1,106 @@
-//! render
+//! Files and a source in, Kubernetes manifests out: [`render`] turns one folder of a repository into objects, as Argo CD
+//! would: plain files or a Kustomize build.
+//!
+//! **Absent on purpose:** file system, network, environment, clock. Files come as an [`object::FileTree`], which also
+//! records what was read.
+
+mod directory;
+pub mod kustomize;
+mod problem;
+mod source;
+mod suggest;
+mod trace;
+
+use object::{FileTree, Manifest, ReadSet, path};
+
+pub use problem::{Problem, Severity};
+pub use source::{DirectoryOptions, KustomizeOptions, KustomizePatch, Source, Tool, ToolChoice};
+pub use trace::{ImageField, ImageOrigin, ImageOriginKind, Place, trace_images};
+
+/// What one source renders to. Partial results are kept: a bad file does not hide the others.
+#[derive(Debug, Clone, Default)]
+pub struct Rendered {
+    /// In the order in which the tool gives them.
+    pub manifests: Vec<RenderedManifest>,
+    pub problems: Vec<Problem>,
+    /// Everything that was looked at: while it [holds](ReadSet::holds_in), the result is the same.
+    pub reads: ReadSet,
+    pub tool: Tool,
+}
+
+impl Rendered {
+    /// Whether the manifests are the whole desired set. Nothing may be pruned for want of a manifest otherwise.
+    pub fn complete(&self) -> bool {
+        self.problems.iter().all(|p| p.severity != Severity::Error)
+    }
+
+    /// The problems that make the result incomplete.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|p| p.severity == Severity::Error)
+    }
+}
+
+/// One object and where it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenderedManifest {
+    pub manifest: Manifest,
+    pub origin: Origin,
+}
+
+/// The file, and the 1-based line in it, where an object starts: for a Kustomize build the resource file or the
+/// kustomization whose generator made the object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    pub file: String,
+    pub line: usize,
+}
+
+/// Renders `source` from `tree`. Never fails as a whole: what is wrong stands in [`Rendered::problems`].
+pub fn render(tree: &FileTree, source: &Source) -> Rendered {
+    let tree = tree.fresh();
+    let mut rendered = match folder_of(&tree, source) {
+        Ok(folder) => render_folder(&tree, &folder, &source.tool),
+        Err(problem) => Rendered { problems: vec![*problem], ..Rendered::default() },
+    };
+    rendered.reads = tree.reads();
+    rendered
+}
+
+fn render_folder(tree: &FileTree, folder: &str, choice: &ToolChoice) -> Rendered {
+    let choice = match choice {
+        ToolChoice::Auto => source::detect(tree, folder),
+        chosen => chosen.clone(),
+    };
+    match &choice {
+        ToolChoice::Auto => directory::render(tree, folder, &DirectoryOptions::default()),
+        ToolChoice::Directory(options) => directory::render(tree, folder, options),
+        ToolChoice::Kustomize(options) => kustomize::render(tree, folder, options),
+        ToolChoice::Helm => unsupported(folder, Tool::Helm, "Chart.yaml"),
+        ToolChoice::Jsonnet => unsupported(folder, Tool::Jsonnet, ""),
+        ToolChoice::Plugin(_) => unsupported(folder, Tool::Plugin, ""),
+    }
+}
+
+fn unsupported(folder: &str, tool: Tool, file: &str) -> Rendered {
+    let place = if file.is_empty() { folder.to_owned() } else { path::join(folder, file).unwrap_or_default() };
+    let problem = Problem::error(format!("{tool} is not supported yet, nothing was rendered"))
+        .in_file(place, 0, 0)
+        .hint("render it in CI and commit the manifests, or use plain YAML or Kustomize");
+    Rendered { problems: vec![problem], tool, ..Rendered::default() }
+}
+
+/// The folder that `source` names, or the problem that says what is there instead.
+fn folder_of(tree: &FileTree, source: &Source) -> Result<String, Box<Problem>> {
+    let Some(folder) = path::join("", &source.path) else {
+        let problem = Problem::error(format!("the path {:?} leaves the repository", source.path));
+        return Err(Box::new(problem.hint("spec.source.path is relative to the root of the repository")));
+    };
+    match tree.is_folder(&folder) {
+        Ok(true) => Ok(folder),
+        Ok(false) => Err(Box::new(
+            Problem::error(format!("the folder {folder:?} does not exist in the repository"))
+                .hint(suggest::folders_hint(tree, "", &folder)),
+        )),
+        Err(error) => Err(Box::new(Problem::error(error.to_string()).in_file(folder, 0, 0))),
+    }
+}

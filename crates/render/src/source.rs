@@ -1,0 +1,117 @@
+//! What to render: a folder and the tool for it, with Argo CD's options.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use object::{FileTree, path};
+
+use crate::kustomize;
+
+/// The part of an Application's source that decides what is rendered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Source {
+    /// Relative to the root of the repository.
+    pub path: String,
+    pub tool: ToolChoice,
+}
+
+impl Source {
+    /// The folder `path` with the tool found as Argo CD finds it.
+    pub fn auto(path: impl Into<String>) -> Self {
+        Self { path: path.into(), tool: ToolChoice::Auto }
+    }
+}
+
+/// The tool that a source asks for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum ToolChoice {
+    /// A kustomization file makes it Kustomize, a Chart.yaml makes it Helm, else it is a directory.
+    #[default]
+    Auto,
+    Directory(DirectoryOptions),
+    Kustomize(Box<KustomizeOptions>),
+    Helm,
+    Jsonnet,
+    /// A config management plugin, by name.
+    Plugin(String),
+}
+
+/// `spec.source.directory` of an Application.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DirectoryOptions {
+    pub recurse: bool,
+    /// A glob over the path below the folder; `*` also matches `/`. Empty: every manifest file.
+    pub include: String,
+    /// As `include`; empty: none.
+    pub exclude: String,
+}
+
+/// `spec.source.kustomize` of an Application: what is set on top of the kustomization file before the build.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KustomizeOptions {
+    pub name_prefix: String,
+    pub name_suffix: String,
+    /// As for `kustomize edit set image`: `name=newName:tag`, `name:tag`, `name@digest`, `name=newName`.
+    pub images: Vec<String>,
+    /// Workload name and count.
+    pub replicas: Vec<(String, i64)>,
+    pub common_labels: BTreeMap<String, String>,
+    /// Replace labels that the kustomization file already sets.
+    pub force_common_labels: bool,
+    pub label_without_selector: bool,
+    pub label_include_templates: bool,
+    pub common_annotations: BTreeMap<String, String>,
+    pub force_common_annotations: bool,
+    pub namespace: String,
+    pub components: Vec<String>,
+    pub ignore_missing_components: bool,
+    pub patches: Vec<KustomizePatch>,
+    /// From `kustomize.buildOptions` of Argo CD's configuration.
+    pub build: kustomize::BuildOptions,
+}
+
+/// One entry of `spec.source.kustomize.patches`: the fields of a kustomization's `patches` entry.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KustomizePatch {
+    pub path: String,
+    pub patch: String,
+    /// `group`, `version`, `kind`, `name`, `namespace`, `labelSelector`, `annotationSelector`; empty: no target.
+    pub target: BTreeMap<String, String>,
+    pub options: BTreeMap<String, bool>,
+}
+
+/// The tool that rendered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tool {
+    #[default]
+    Directory,
+    Kustomize,
+    Helm,
+    Jsonnet,
+    Plugin,
+}
+
+impl fmt::Display for Tool {
+    /// As `status.sourceType` of an Application has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tool::Directory => "Directory",
+            Tool::Kustomize => "Kustomize",
+            Tool::Helm => "Helm",
+            Tool::Jsonnet => "Jsonnet",
+            Tool::Plugin => "Plugin",
+        })
+    }
+}
+
+/// The tool for a folder by the files in it (Argo CD 3.5, `util/app/discovery`: a kustomization file wins over a chart).
+pub(crate) fn detect(tree: &FileTree, folder: &str) -> ToolChoice {
+    let has = |name: &str| path::join(folder, name).is_some_and(|p| tree.is_file(&p).unwrap_or_default());
+    if kustomize::FILE_NAMES.iter().any(|name| has(name)) {
+        ToolChoice::Kustomize(Box::default())
+    } else if has("Chart.yaml") {
+        ToolChoice::Helm
+    } else {
+        ToolChoice::Directory(DirectoryOptions::default())
+    }
+}

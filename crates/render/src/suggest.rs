@@ -1,0 +1,106 @@
+//! "Did you mean …": the nearest existing name.
+
+use object::{EntryKind, FileTree, path};
+
+/// Edit distance (insert, delete, replace) in characters.
+pub(crate) fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The candidate that is nearest to `wanted`, if one is near enough to be a slip of the pen.
+#[cfg_attr(not(test), expect(dead_code, reason = "the Kustomize loader uses it"))]
+pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = wanted.to_lowercase();
+    let (far, best) = candidates.into_iter().map(|c| (distance(&lower, &c.to_lowercase()), c)).min()?;
+    (far <= wanted.chars().count() / 3 + 1).then_some(best)
+}
+
+/// Folders looked at in search of a near name: enough for any real repository, bounded for the rest.
+const FOLDERS_MAX: usize = 2_000;
+
+/// Up to three existing paths (relative to `base`) that end like `wanted` or are spelled nearly so. What is looked at
+/// here is not recorded: a hint does not decide a result.
+fn near_paths(tree: &FileTree, base: &str, wanted: &str, folders_only: bool) -> Vec<String> {
+    let tree = tree.fresh();
+    let (mut queue, mut found) = (vec![String::new()], Vec::new());
+    let mut seen = 0;
+    while let Some(folder) = queue.pop() {
+        seen += 1;
+        if seen > FOLDERS_MAX {
+            break;
+        }
+        for entry in tree.list(&folder).ok().flatten().unwrap_or_default() {
+            let full = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+            let is_folder = entry.kind == EntryKind::Folder;
+            if is_folder || (!folders_only && entry.kind == EntryKind::File) {
+                found.push(full.clone());
+            }
+            if is_folder && entry.name != ".git" {
+                queue.push(full);
+            }
+        }
+    }
+    let mut ranked: Vec<(usize, String)> = found.into_iter().filter_map(|p| Some((rank(&p, wanted)?, p))).collect();
+    ranked.sort();
+    ranked.into_iter().take(3).map(|(_, p)| path::relative(base, &p)).collect()
+}
+
+/// Lower is nearer; none when the paths have nothing to do with each other.
+fn rank(candidate: &str, wanted: &str) -> Option<usize> {
+    let same_end = candidate.rsplit('/').zip(wanted.rsplit('/')).take_while(|(a, b)| a == b).count();
+    let far = distance(candidate, wanted);
+    let near_name = distance(path::file_name(candidate), path::file_name(wanted)) <= 2;
+    (same_end > 0 || near_name || far <= wanted.len() / 3).then(|| far + 100 - same_end.min(10) * 10)
+}
+
+fn hint(paths: &[String], otherwise: &str) -> String {
+    match paths {
+        [] => otherwise.to_owned(),
+        [one] => format!("did you mean {one}?"),
+        [first, rest @ ..] => format!("did you mean {first}? (or {})", rest.join(", ")),
+    }
+}
+
+/// A hint that names the nearest existing folders, as seen from `base`.
+pub(crate) fn folders_hint(tree: &FileTree, base: &str, wanted: &str) -> String {
+    hint(&near_paths(tree, base, wanted, true), "no folder of a similar name exists")
+}
+
+/// A hint that names the nearest existing files and folders, as seen from `base`.
+#[expect(dead_code, reason = "the Kustomize loader uses it")]
+pub(crate) fn paths_hint(tree: &FileTree, base: &str, wanted: &str) -> String {
+    hint(&near_paths(tree, base, wanted, false), "nothing of a similar name exists")
+}
+
+#[cfg(test)]
+mod tests {
+    use object::MemoryTree;
+
+    use super::*;
+
+    #[test]
+    fn names_that_are_near() {
+        assert_eq!(nearest("namePrefx", ["namePrefix", "nameSuffix"]), Some("namePrefix"));
+        assert_eq!(nearest("foo", ["namePrefix", "resources"]), None);
+        assert_eq!((distance("", "abc"), distance("kitten", "sitting")), (3, 3));
+    }
+
+    #[test]
+    fn folders_that_are_near() {
+        let tree = MemoryTree::default().file("applications/base/myapp/deployment.yaml", "").tree();
+        let base = "environments/dev/myapp";
+        let hint = folders_hint(&tree, base, "base/myapp");
+        assert!(hint.starts_with("did you mean ../../../applications/base/myapp?"), "{hint}");
+    }
+}
