@@ -5,3 +5,4 @@
 
 pub mod argocd;
 pub mod gantline;
+pub mod meta;

@@ -1,0 +1,253 @@
+//! `argocd-cm` and the accounts in `argocd-secret`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use object::yaml;
+use serde_json::Value;
+
+use super::duration::parse_go_duration;
+use super::glob::glob_match;
+use super::names;
+
+/// How live objects are known to belong to an Application.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TrackingMethod {
+    #[default]
+    Annotation,
+    AnnotationAndLabel,
+    Label,
+}
+
+impl TrackingMethod {
+    /// Anything that is not known means the default, as in Argo CD.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "annotation+label" => Self::AnnotationAndLabel,
+            "label" => Self::Label,
+            _ => Self::Annotation,
+        }
+    }
+}
+
+/// A key of `argocd-cm` that could not be used; its default holds instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("argocd-cm: {key} is not valid: {reason}; its default is used")]
+pub struct SettingsProblem {
+    pub key: String,
+    pub reason: String,
+}
+
+/// A local account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub name: String,
+    pub enabled: bool,
+    /// May log in with a password.
+    pub login: bool,
+    /// May have tokens.
+    pub api_key: bool,
+}
+
+/// What `argocd-secret` holds for one account.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AccountSecrets {
+    /// bcrypt.
+    pub password_hash: String,
+    /// Sessions issued before it are not valid any more.
+    pub password_modified: Option<Timestamp>,
+    /// The ids of tokens that are valid.
+    pub tokens: Vec<String>,
+}
+
+impl std::fmt::Debug for AccountSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountSecrets").field("password_modified", &self.password_modified).finish_non_exhaustive()
+    }
+}
+
+impl AccountSecrets {
+    /// Reads the account's keys: `admin.password`, or `accounts.NAME.password` for the others.
+    pub fn of(name: &str, data: &BTreeMap<String, String>) -> Self {
+        let prefix = if name == "admin" { "admin".to_owned() } else { format!("accounts.{name}") };
+        let text = |key: &str| data.get(&format!("{prefix}.{key}")).map(|v| v.trim().to_owned()).unwrap_or_default();
+        let tokens: Vec<Value> = serde_json::from_str(&text("tokens")).unwrap_or_default();
+        Self {
+            password_hash: text("password"),
+            password_modified: text("passwordMtime").parse().ok(),
+            tokens: tokens.iter().filter_map(|t| Some(t.get("id")?.as_str()?.to_owned())).collect(),
+        }
+    }
+}
+
+/// One entry of `resource.exclusions` or `resource.inclusions`: globs, an empty list matches all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceFilter {
+    pub api_groups: Vec<String>,
+    pub kinds: Vec<String>,
+    pub clusters: Vec<String>,
+}
+
+impl ResourceFilter {
+    fn matches(&self, group: &str, kind: &str, cluster: &str) -> bool {
+        let hit = |patterns: &[String], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|p| glob_match(p, text, None).unwrap_or(false))
+        };
+        hit(&self.api_groups, group) && hit(&self.kinds, kind) && hit(&self.clusters, cluster)
+    }
+}
+
+/// The settings that this version reads from `argocd-cm`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The time between two comparisons; 120 s, plus up to `reconciliation_jitter`.
+    pub reconciliation: SignedDuration,
+    pub reconciliation_jitter: SignedDuration,
+    pub instance_label_key: String,
+    pub tracking_method: TrackingMethod,
+    pub installation_id: Option<String>,
+    pub exclusions: Vec<ResourceFilter>,
+    pub inclusions: Vec<ResourceFilter>,
+    pub accounts: Vec<Account>,
+    /// The address of the web page, as people reach it.
+    pub url: String,
+    pub kustomize_build_options: String,
+    /// Tools that are switched off by `TOOL.enable: "false"`: they are rendered as plain directories.
+    pub disabled_tools: BTreeSet<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            reconciliation: SignedDuration::from_secs(120),
+            reconciliation_jitter: SignedDuration::from_secs(60),
+            instance_label_key: names::INSTANCE_LABEL.to_owned(),
+            tracking_method: TrackingMethod::default(),
+            installation_id: None,
+            exclusions: Vec::new(),
+            inclusions: Vec::new(),
+            accounts: vec![admin(true)],
+            url: String::new(),
+            kustomize_build_options: String::new(),
+            disabled_tools: BTreeSet::new(),
+        }
+    }
+}
+
+fn admin(enabled: bool) -> Account {
+    Account { name: "admin".to_owned(), enabled, login: true, api_key: false }
+}
+
+impl Settings {
+    /// Reads the data of `argocd-cm`; keys that cannot be read are reported and keep their default.
+    pub fn from_config_map(data: &BTreeMap<String, String>) -> (Self, Vec<SettingsProblem>) {
+        let mut settings = Self::default();
+        let mut problems = Vec::new();
+        let text = |key: &str| data.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
+        for (key, field) in [
+            ("timeout.reconciliation", &mut settings.reconciliation),
+            ("timeout.reconciliation.jitter", &mut settings.reconciliation_jitter),
+        ] {
+            match text(key).map(parse_go_duration) {
+                Some(Ok(duration)) => *field = duration,
+                Some(Err(error)) => problems.push(SettingsProblem { key: key.into(), reason: error.to_string() }),
+                None => {}
+            }
+        }
+        if let Some(key) = text("application.instanceLabelKey") {
+            key.clone_into(&mut settings.instance_label_key);
+        }
+        settings.tracking_method =
+            TrackingMethod::parse(text("application.resourceTrackingMethod").unwrap_or_default());
+        settings.installation_id = text("installationID").map(str::to_owned);
+        settings.url = text("url").unwrap_or_default().to_owned();
+        settings.kustomize_build_options = text("kustomize.buildOptions").unwrap_or_default().to_owned();
+        let tools = ["kustomize", "helm", "jsonnet"].into_iter();
+        settings.disabled_tools =
+            tools.filter(|tool| text(&format!("{tool}.enable")) == Some("false")).map(str::to_owned).collect();
+        for (key, field) in
+            [("resource.exclusions", &mut settings.exclusions), ("resource.inclusions", &mut settings.inclusions)]
+        {
+            match text(key).map(filters) {
+                Some(Ok(list)) => *field = list,
+                Some(Err(reason)) => problems.push(SettingsProblem { key: key.into(), reason }),
+                None => {}
+            }
+        }
+        settings.accounts = accounts(data);
+        (settings, problems)
+    }
+
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// Whether objects of this kind are left alone on this cluster. Events and metrics always are.
+    pub fn excludes(&self, group: &str, kind: &str, cluster: &str) -> bool {
+        let always = matches!(group, "events.k8s.io" | "metrics.k8s.io") || (group.is_empty() && kind == "Event");
+        let included = self.inclusions.is_empty() || self.inclusions.iter().any(|f| f.matches(group, kind, cluster));
+        always || !included || self.exclusions.iter().any(|f| f.matches(group, kind, cluster))
+    }
+}
+
+/// `accounts.NAME: apiKey, login` with `accounts.NAME.enabled: "false"`; the account admin is there unless switched off.
+fn accounts(data: &BTreeMap<String, String>) -> Vec<Account> {
+    let off = |key: &str| data.get(key).is_some_and(|value| value.trim() == "false");
+    let mut accounts = vec![admin(!off("admin.enabled"))];
+    for (key, value) in data {
+        let Some(name) = key.strip_prefix("accounts.").filter(|name| !name.contains('.') && *name != "admin") else {
+            continue;
+        };
+        let can = |capability: &str| value.split(',').any(|c| c.trim() == capability);
+        accounts.push(Account {
+            name: name.to_owned(),
+            enabled: !off(&format!("accounts.{name}.enabled")),
+            login: can("login"),
+            api_key: can("apiKey"),
+        });
+    }
+    accounts
+}
+
+fn filters(text: &str) -> Result<Vec<ResourceFilter>, String> {
+    let value = yaml::value(text).map_err(|error| error.to_string())?;
+    let Value::Array(items) = value else { return Err("expected a list".to_owned()) };
+    let list = |item: &Value, key: &str| {
+        let texts = item.get(key).and_then(Value::as_array).into_iter().flatten();
+        texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    let filter = |item: &Value| ResourceFilter {
+        api_groups: list(item, "apiGroups"),
+        kinds: list(item, "kinds"),
+        clusters: list(item, "clusters"),
+    };
+    Ok(items.iter().map(filter).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_config_map_and_names_slips() {
+        let data = [
+            ("timeout.reconciliation", "180s"),
+            ("timeout.reconciliation.jitter", "soon"),
+            ("accounts.developer", "login"),
+            ("accounts.ci", "apiKey"),
+            ("accounts.ci.enabled", "false"),
+            ("resource.exclusions", "- apiGroups: [\"*.cilium.io\"]\n  kinds: [CiliumIdentity]\n"),
+        ];
+        let data = data.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let (settings, problems) = Settings::from_config_map(&data);
+        assert_eq!(settings.reconciliation, SignedDuration::from_secs(180));
+        assert_eq!(problems.len(), 1);
+        let ci = Account { name: "ci".into(), enabled: false, login: false, api_key: true };
+        assert_eq!(settings.account("ci"), Some(&ci));
+        assert!(settings.account("developer").is_some_and(|a| a.login && a.enabled));
+        assert!(settings.account("admin").is_some_and(|a| a.enabled));
+        assert!(settings.excludes("x.cilium.io", "CiliumIdentity", ""));
+        assert!(!settings.excludes("apps", "Deployment", ""));
+        assert!(settings.excludes("", "Event", ""));
+    }
+}

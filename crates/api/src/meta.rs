@@ -1,0 +1,117 @@
+//! Object metadata, times and shared serde helpers of the resource types.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Fields that this version does not know, kept as they came so that writing an object back loses nothing.
+pub type Unknown = Map<String, Value>;
+
+/// The part of `metadata` that controllers read; the rest is kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ObjectMeta {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub finalizers: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub resource_version: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub generation: i64,
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub creation_timestamp: Option<Timestamp>,
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub deletion_timestamp: Option<Timestamp>,
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+impl ObjectMeta {
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.annotations.get(name).map(String::as_str)
+    }
+}
+
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Kubernetes times: RFC 3339 in UTC with whole seconds.
+pub mod time {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&whole_seconds(*time))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Timestamp::deserialize(deserializer)
+    }
+
+    /// The time without its fraction, as Kubernetes stores it.
+    pub fn whole_seconds(time: Timestamp) -> Timestamp {
+        Timestamp::from_second(time.as_second()).unwrap_or(time)
+    }
+}
+
+/// As [`time`], for a field that may be absent or null.
+pub mod time_option {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => super::time::serialize(time, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        Option::<Timestamp>::deserialize(deserializer)
+    }
+}
+
+/// Removes nulls from mappings, as a Go client does when it reads into typed fields. Values under `valuesObject` stay:
+/// there a null means "remove this default" to Helm.
+pub(crate) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .filter(|(_, v)| !v.is_null())
+                .map(|(k, v)| if k == "valuesObject" { (k, v) } else { (k, without_nulls(v)) })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+/// Why an object does not have the shape of its kind.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} {namespace}/{name} does not have the shape of its kind: {source}; compare it with the CRD's schema")]
+pub struct ShapeError {
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    #[source]
+    pub source: serde_json::Error,
+}
+
+impl ShapeError {
+    pub(crate) fn of(value: &Value, source: serde_json::Error) -> Self {
+        let text = |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { kind: text("/kind"), namespace: text("/metadata/namespace"), name: text("/metadata/name"), source }
+    }
+}
