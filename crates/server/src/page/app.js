@@ -1,0 +1,239 @@
+// The page: one overview in, one picture out. The server says everything in words; nothing is decided here.
+
+const $ = (id) => document.getElementById(id)
+const make = (tag, props = {}, ...children) => {
+  const node = Object.assign(document.createElement(tag), props)
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ''))
+  return node
+}
+
+let overview = null
+let user = { loggedIn: false }
+let speed = 1
+let stream = null
+
+const now = () => (overview ? overview.at + (Date.now() - overview.received) * speed : Date.now())
+
+async function call(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    headers: body ? { 'content-type': 'application/json' } : {},
+    body: body ? JSON.stringify(body) : undefined,
+  })
+  const text = await response.text()
+  let answer = null
+  try { answer = text ? JSON.parse(text) : null } catch { /* an answer that is no JSON is an error below */ }
+  if (response.status === 401 && path !== '/api/v1/session') showLogin()
+  if (!response.ok) throw new Error(answer?.message ?? `${response.status} ${response.statusText}`)
+  return answer
+}
+
+// --- words and colours -------------------------------------------------------------------------------------------
+
+const tone = { Synced: 'good', Healthy: 'good', OutOfSync: 'wait', Progressing: 'busy', Degraded: 'bad', Missing: 'wait', Suspended: 'wait', Unknown: 'bad',
+  Verified: 'good', Converged: 'busy', Soaking: 'busy', Deploying: 'busy', Failed: 'bad' }
+const chip = (text, kind) => make('span', { className: `chip ${kind ?? tone[text] ?? ''}`, textContent: text })
+const shortTag = (tag) => (tag && tag.length > 16 ? tag.slice(0, 10) : tag)
+
+function ago(time) {
+  const seconds = Math.max(0, (now() - Date.parse(time)) / 1000)
+  if (seconds < 90) return `${Math.round(seconds)} s`
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h`
+  return `${Math.round(seconds / 86400)} d`
+}
+const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+
+function mood(environment) {
+  if (['Degraded', 'Unknown'].includes(environment.health) || environment.phase === 'Failed') return 'bad'
+  if (environment.sync === 'Synced' && environment.health === 'Healthy') return 'good'
+  return 'busy'
+}
+
+// --- parts ---------------------------------------------------------------------------------------------------------
+
+function gate(g) {
+  const mark = { Passed: '✓', Failed: '✗' }[g.state] ?? '…'
+  const detail = [g.value, g.needed && `needs ${g.needed}`, g.state === 'Waiting' && g.earliest && `not before ${clockTime(g.earliest)}`,
+    g.state !== 'Passed' && g.whoCanAct && `${g.whoCanAct} can act`].filter(Boolean).join(' · ')
+  const node = make('div', { className: `gate ${g.state}` }, make('span', { className: 'mark', textContent: mark }), make('span', { textContent: g.name }))
+  if (g.state === 'Waiting' && g.since && g.earliest) {
+    const [from, to] = [Date.parse(g.since), Date.parse(g.earliest)]
+    const bar = make('progress', { max: 1, value: Math.min(1, Math.max(0, (now() - from) / Math.max(1, to - from))) })
+    bar.dataset.from = from
+    bar.dataset.to = to
+    node.append(bar)
+  }
+  if (detail) node.append(make('span', { className: 'detail', textContent: detail }))
+  return node
+}
+
+function environmentCard(service, environment) {
+  const pending = environment.next
+  const chips = make('div', { className: 'chips' }, chip(environment.sync), chip(environment.health))
+  if (environment.phase && environment.phase !== 'Verified') chips.append(chip(environment.phase))
+  if (environment.pinned) chips.append(chip('pinned', 'wait'))
+  const since = environment.since ? make('span', { textContent: ago(environment.since) }) : ''
+  if (since) since.dataset.since = environment.since
+  const card = make('article', { className: `env ${mood(environment)}` },
+    make('h3', {}, make('span', { textContent: environment.name, title: environment.purpose ?? '' }), make('small', {}, since)),
+    make('div', { className: 'version', textContent: shortTag(environment.tag) ?? 'nothing yet', title: [environment.tag, environment.digest].filter(Boolean).join('\n') }),
+    chips)
+  for (const reason of environment.reasons ?? []) card.append(make('div', { className: 'facts', textContent: reason }))
+  if (environment.pinned) card.append(make('div', { className: 'facts', textContent: `Pinned by ${environment.pinned.by}: ${environment.pinned.reason}` }))
+  const actions = make('div', { className: 'actions' })
+  if (pending) {
+    const box = make('div', { className: 'next' }, make('strong', { textContent: `${pending.phase === 'Waiting' ? 'Waiting' : pending.phase}: ${shortTag(pending.tag)}` }))
+    if (pending.message) box.append(make('div', { className: 'facts', textContent: pending.message }))
+    box.append(...(pending.gates ?? []).map(gate))
+    card.append(box)
+    if (pending.needsApproval) {
+      actions.append(button('Approve', 'primary', () => act('Approve', `${service.name} ${shortTag(pending.tag)} for ${environment.name}`, `/api/v1/promotions/${pending.promotion}/approve`)))
+      actions.append(button('Reject', '', () => act('Reject', `${service.name} ${shortTag(pending.tag)} for ${environment.name}`, `/api/v1/promotions/${pending.promotion}/reject`)))
+    }
+  }
+  if (environment.promotable) {
+    actions.append(button(`Promote ${shortTag(environment.promotable.tag)}`, '', () => act('Promote', `${service.name} ${shortTag(environment.promotable.tag)} to ${environment.name}: the gates still decide`,
+      `/api/v1/pipelines/${service.name}/promote`, { environment: environment.name, release: environment.promotable.release })))
+  }
+  if (environment.canRollBack) {
+    actions.append(button('Roll back', 'quiet', () => act('Roll back', `${service.name} in ${environment.name} to what ran before, by a revert commit`,
+      `/api/v1/pipelines/${service.name}/rollback`, { environment: environment.name })))
+  }
+  if (actions.children.length) card.append(actions)
+  return card
+}
+
+const button = (text, className, onclick) => make('button', { textContent: text, className, onclick })
+
+function serviceLane(service) {
+  const lane = make('div', { className: 'lane' }, ...service.environments.map((e) => environmentCard(service, e)))
+  lane.style.setProperty('--columns', Math.max(1, service.environments.length))
+  return make('section', { className: 'service' }, make('h2', {}, service.name, make('small', { textContent: (service.images ?? []).join(', ') })), lane)
+}
+
+function applicationRow(app) {
+  const row = make('div', { className: 'app' },
+    make('span', { className: 'name', textContent: app.name }),
+    make('span', { className: 'chips' }, chip(app.sync), chip(app.health)))
+  for (const reason of app.reasons ?? []) row.append(make('span', { className: 'why', textContent: reason }))
+  return row
+}
+
+function timelineRow(entry) {
+  const why = [entry.reason, entry.actor && `by ${entry.actor}`].filter(Boolean).join(' · ')
+  return make('li', {}, make('time', { textContent: clockTime(entry.time), dateTime: entry.time }),
+    make('div', {}, make('p', { textContent: entry.message }),
+      why ? make('p', { className: 'why', textContent: why }) : '',
+      entry.commit ? make('p', { className: 'why' }, 'commit ', make('code', { textContent: entry.commit.slice(0, 10) })) : ''))
+}
+
+// --- the picture ---------------------------------------------------------------------------------------------------
+
+function draw() {
+  if (!overview) return
+  const trouble = overview.applications.filter((a) => a.sync !== 'Synced' || a.health !== 'Healthy')
+  $('summary').textContent = trouble.length
+    ? `${trouble.length} of ${overview.applications.length} Applications need a look`
+    : `${overview.applications.length} Applications, all Synced and Healthy`
+  $('badge').hidden = !overview.simulated
+  $('services').replaceChildren(...(overview.services.length ? overview.services.map(serviceLane)
+    : [make('p', { className: 'note', textContent: 'No Pipeline yet. Apply one: gantline pipeline list shows what a Pipeline sees.' })]))
+  const shown = $('only-trouble').checked ? trouble : overview.applications
+  $('applications').replaceChildren(...(shown.length ? shown.map(applicationRow) : [make('p', { className: 'note', textContent: 'Nothing needs a look.' })]))
+  $('timeline').replaceChildren(...overview.timeline.slice().reverse().map(timelineRow))
+  tick()
+}
+
+function tick() {
+  $('clock').textContent = overview ? clockTime(now()) : ''
+  for (const node of document.querySelectorAll('[data-since]')) node.textContent = ago(node.dataset.since)
+  for (const bar of document.querySelectorAll('progress[data-from]')) {
+    bar.value = Math.min(1, Math.max(0, (now() - bar.dataset.from) / Math.max(1, bar.dataset.to - bar.dataset.from)))
+  }
+}
+
+function receive(data) {
+  overview = { ...data, at: Date.parse(data.now), received: Date.now() }
+  speed = data.speed ?? 1
+  if (!document.querySelector('dialog[open]')) draw()
+}
+
+function listen() {
+  stream?.close()
+  stream = new EventSource('/api/v1/stream/overview')
+  stream.addEventListener('overview', (event) => receive(JSON.parse(event.data)))
+  stream.onerror = () => { $('summary').textContent = 'Connection lost, trying again …' }
+}
+
+// --- people --------------------------------------------------------------------------------------------------------
+
+function showLogin() {
+  const dialog = $('login')
+  if (dialog.open) return
+  dialog.querySelector('.error').textContent = ''
+  dialog.showModal()
+}
+
+$('login').querySelector('form').onsubmit = async (event) => {
+  if (event.submitter?.value === 'cancel') return
+  event.preventDefault()
+  const form = event.target
+  try {
+    await call('POST', '/api/v1/session', { username: form.username.value, password: form.password.value })
+    form.reset()
+    $('login').close()
+    await start()
+  } catch (error) {
+    form.querySelector('.error').textContent = error.message
+  }
+}
+
+$('account').onclick = async () => {
+  if (!user.loggedIn) return showLogin()
+  await call('DELETE', '/api/v1/session')
+  stream?.close()
+  overview = null
+  location.reload()
+}
+
+function act(verb, about, path, body = {}) {
+  const dialog = $('act')
+  dialog.querySelector('h2').textContent = verb
+  dialog.querySelector('.about').textContent = about
+  dialog.querySelector('.primary').textContent = verb
+  dialog.querySelector('.error').textContent = ''
+  const form = dialog.querySelector('form')
+  form.reset()
+  form.onsubmit = async (event) => {
+    if (event.submitter?.value === 'cancel') return
+    event.preventDefault()
+    try {
+      await call('POST', path, { ...body, reason: form.reason.value })
+      dialog.close()
+      draw()
+    } catch (error) {
+      dialog.querySelector('.error').textContent = error.message
+    }
+  }
+  dialog.showModal()
+}
+
+$('theme').onclick = () => {
+  const dark = matchMedia('(prefers-color-scheme: dark)').matches
+  const current = document.documentElement.dataset.theme ?? (dark ? 'dark' : 'light')
+  document.documentElement.dataset.theme = current === 'dark' ? 'light' : 'dark'
+  localStorage.setItem('theme', document.documentElement.dataset.theme)
+}
+if (localStorage.getItem('theme')) document.documentElement.dataset.theme = localStorage.getItem('theme')
+$('only-trouble').onchange = draw
+setInterval(tick, 1000)
+
+async function start() {
+  user = await call('GET', '/api/v1/session/userinfo')
+  $('account').textContent = user.loggedIn ? `${user.username} · log out` : 'Log in'
+  if (!user.loggedIn) return showLogin()
+  receive(await call('GET', '/api/v1/overview'))
+  listen()
+}
+start().catch((error) => { $('summary').textContent = error.message })

@@ -1,0 +1,105 @@
+//! Sessions: signed tokens as Argo CD issues them (HS256 with `server.secretkey`), on our clock, revocable.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+
+/// What a token says. `sub` is `ACCOUNT:login`, as Argo CD writes it for sessions that began with a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub sub: String,
+    /// Seconds since 1970, like all times here.
+    pub iat: i64,
+    pub nbf: i64,
+    pub exp: i64,
+    /// Names this one token: what is revoked at logout.
+    pub jti: String,
+}
+
+const ISSUER: &str = "argocd";
+
+impl Claims {
+    pub fn new(account: &str, jti: String, now: Timestamp, lifetime: Duration) -> Self {
+        let iat = now.as_second();
+        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        Self { iss: ISSUER.into(), sub: format!("{account}:login"), iat, nbf: iat, exp: iat.saturating_add(seconds), jti }
+    }
+
+    pub fn account(&self) -> &str {
+        self.sub.split(':').next().unwrap_or_default()
+    }
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    #[error("the session token is not one of this server: log in again (gantline login)")]
+    Invalid,
+    #[error("the session has expired: log in again (gantline login)")]
+    Expired,
+    #[error("the session was ended by a logout or a new password: log in again (gantline login)")]
+    Revoked,
+    #[error("the session could not be signed: {0}")]
+    Signing(String),
+}
+
+/// Signs `claims` with the server's secret key.
+///
+/// # Errors
+/// When the signing library refuses.
+pub fn sign(claims: &Claims, key: &[u8]) -> Result<String, SessionError> {
+    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(key))
+        .map_err(|error| SessionError::Signing(error.to_string()))
+}
+
+/// Checks signature, issuer and times. Revocation is the caller's.
+///
+/// # Errors
+/// [`SessionError::Invalid`] or [`SessionError::Expired`].
+pub fn verify(token: &str, key: &[u8], now: Timestamp) -> Result<Claims, SessionError> {
+    let mut validation = Validation::new(Algorithm::HS256);
+    // the library would compare with the machine's clock; ours may be another
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.set_issuer(&[ISSUER]);
+    let data = decode::<Claims>(token, &DecodingKey::from_secret(key), &validation).map_err(|_| SessionError::Invalid)?;
+    if now.as_second() >= data.claims.exp {
+        return Err(SessionError::Expired);
+    }
+    if now.as_second() < data.claims.nbf {
+        return Err(SessionError::Invalid);
+    }
+    Ok(data.claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn tokens_hold_until_they_expire_and_only_for_their_key() {
+        let claims = Claims::new("alice", "t1".into(), time("2026-01-01T00:00:00Z"), Duration::from_secs(3600));
+        let token = sign(&claims, b"secret").unwrap();
+        assert_eq!(verify(&token, b"secret", time("2026-01-01T00:59:59Z")).unwrap().account(), "alice");
+        assert_eq!(verify(&token, b"secret", time("2026-01-01T01:00:00Z")), Err(SessionError::Expired));
+        assert_eq!(verify(&token, b"other", time("2026-01-01T00:00:01Z")), Err(SessionError::Invalid));
+        assert_eq!(verify("x.y.z", b"secret", time("2026-01-01T00:00:01Z")), Err(SessionError::Invalid));
+        assert_eq!(verify(&token, b"secret", time("2025-12-31T23:00:00Z")), Err(SessionError::Invalid));
+    }
+
+    #[test]
+    fn an_unsigned_token_is_refused() {
+        use base64::Engine;
+        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let claims = r#"{"iss":"argocd","sub":"admin:login","iat":0,"nbf":0,"exp":99999999999,"jti":"x"}"#;
+        let token = format!("{}.{}.", part(r#"{"alg":"none","typ":"JWT"}"#), part(claims));
+        assert_eq!(verify(&token, b"secret", time("2026-01-01T00:00:00Z")), Err(SessionError::Invalid));
+    }
+}
