@@ -3,11 +3,13 @@
 //! [`parse`] gives nodes with their place in the text (for errors and for edits that keep every other byte);
 //! [`to_value`] gives the JSON value that `sigs.k8s.io/yaml` (YAML 1.1 booleans) or `go-yaml v3` would.
 
+mod emit;
 mod node;
 mod resolve;
 
+pub use emit::{json_float, sorted_keys, to_string};
 pub use node::{Mark, Node, NodeKind, Style, YamlError, parse};
-pub use resolve::{Dialect, to_value};
+pub use resolve::{Dialect, ScalarKind, resolve_plain, timestamp, to_value};
 
 use serde_json::Value;
 

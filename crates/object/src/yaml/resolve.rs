@@ -91,6 +91,120 @@ fn scalar(text: &str, tag: Option<&str>, style: Style, start: Mark, dialect: Dia
     }
 }
 
+/// What a plain scalar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScalarKind {
+    Null,
+    Bool,
+    Int,
+    Float,
+    /// A date, with or without a time.
+    Timestamp,
+    Text,
+}
+
+/// What an unquoted scalar without a tag is in `dialect`.
+pub fn resolve_plain(text: &str, dialect: Dialect) -> ScalarKind {
+    if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        return ScalarKind::Null;
+    }
+    if boolean(text, dialect).is_some() {
+        return ScalarKind::Bool;
+    }
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return ScalarKind::Text;
+    }
+    if timestamp(text).is_some() {
+        ScalarKind::Timestamp
+    } else if integer(text).is_some() {
+        ScalarKind::Int
+    } else if float(text).is_some() {
+        ScalarKind::Float
+    } else {
+        ScalarKind::Text
+    }
+}
+
+/// Whether go-yaml v2 reads the unquoted text as a text, and YAML 1.1 does not see a base-60 number in it.
+pub(super) fn resolves_to_text_in_v2(text: &str) -> bool {
+    resolve_plain(text, Dialect::Kubernetes) == ScalarKind::Text && !is_base60(text)
+}
+
+/// `1:30`, `-1:30.5`.
+fn is_base60(text: &str) -> bool {
+    let mut parts = text.strip_prefix(['+', '-']).unwrap_or(text).split(':');
+    let first = parts.next().unwrap_or_default();
+    if !first.starts_with(|c: char| c.is_ascii_digit()) || !first.chars().all(|c| c.is_ascii_digit() || c == '_') {
+        return false;
+    }
+    let parts: Vec<&str> = parts.collect();
+    let is_sixtieth = |part: &str| match part.as_bytes() {
+        [d] => d.is_ascii_digit(),
+        [t, d] => (b'0'..=b'5').contains(t) && d.is_ascii_digit(),
+        _ => false,
+    };
+    let Some((last, inner)) = parts.split_last() else { return false };
+    let last = last.split_once('.').map_or(Some(*last), |(whole, fraction)| {
+        fraction.chars().all(|c| c.is_ascii_digit() || c == '_').then_some(whole)
+    });
+    inner.iter().all(|p| is_sixtieth(p)) && last.is_some_and(is_sixtieth)
+}
+
+/// The RFC 3339 text of a YAML timestamp as Go's JSON encoder writes the time that go-yaml reads from it.
+pub fn timestamp(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    if bytes.len() < 8 || bytes[4] != b'-' || !bytes[..4].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let date_end = text.find(['T', 't', ' ']).unwrap_or(text.len());
+    let (date, rest) = text.split_at(date_end);
+    let mut parts = date.split('-');
+    let (year, month, day) = (parts.next()?, short_number(parts.next()?)?, short_number(parts.next()?)?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let date = jiff::civil::Date::new(year.parse().ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    if rest.is_empty() {
+        return Some(format!("{date}T00:00:00Z"));
+    }
+    let (separator, rest) = rest.split_at(1);
+    let zone_start = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
+    let (time, zone) = rest.split_at(zone_start);
+    let zone = match (separator, zone) {
+        (" ", "") => "Z",
+        (" ", _) | (_, "") => return None,
+        (_, zone) => zone,
+    };
+    is_zone(zone).then_some(())?;
+    Some(format!("{date}T{}{}", clock_time(time)?, if zone == "+00:00" { "Z" } else { zone }))
+}
+
+fn short_number(text: &str) -> Option<u8> {
+    (matches!(text.len(), 1 | 2) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn is_zone(zone: &str) -> bool {
+    match zone.as_bytes() {
+        [b'Z'] => true,
+        [b'+' | b'-', a, b, b':', c, d] => [a, b, c, d].iter().all(|d| d.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+fn clock_time(text: &str) -> Option<String> {
+    let (whole, fraction) = text.split_once(['.', ',']).map_or((text, ""), |(w, f)| (w, f));
+    let mut parts = whole.split(':').map(short_number);
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let digits = fraction.bytes().all(|b| b.is_ascii_digit());
+    if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 || !digits {
+        return None;
+    }
+    let fraction: String = fraction.chars().take(9).collect();
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{hour:02}:{minute:02}:{second:02}{dot}{fraction}"))
+}
+
 fn plain(text: &str, start: Mark, dialect: Dialect) -> Result<Value, YamlError> {
     if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
         return Ok(Value::Null);
@@ -100,6 +214,10 @@ fn plain(text: &str, start: Mark, dialect: Dialect) -> Result<Value, YamlError> 
     }
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return Ok(Value::String(text.to_owned()));
+    }
+    if let Some(time) = timestamp(text) {
+        // go-yaml v2 gives dates as the text that was written
+        return Ok(Value::String(if dialect == Dialect::GoYaml3 { time } else { text.to_owned() }));
     }
     if let Some(number) = integer(text) {
         return Ok(Value::Number(number));
