@@ -1,1 +1,25 @@
-//! cluster
+//! A Kubernetes API as Gantline uses it: untyped objects, server-side apply with named owners of fields, watches that
+//! resume, and a compact cache of live objects.
+//!
+//! The only crate that imports `kube`, and of it only the connection: kubeconfig, TLS and authentication. Requests and
+//! watches are our own, because conflicts, list items and memory matter here.
+//!
+//! **Absent on purpose:** Argo CD's semantics. Whom an object belongs to is told by a function that the caller gives.
+
+mod cache;
+mod connect;
+mod discovery;
+mod error;
+mod logs;
+mod objects;
+mod request;
+mod watch;
+
+pub use cache::{LiveCache, Touch, Tracker};
+pub use connect::{Cluster, Target};
+pub use discovery::ApiResource;
+pub use error::{ClusterError, FieldConflict};
+pub use kube::client::Body;
+pub use logs::LogOptions;
+pub use objects::{ApplyOptions, DeleteOptions, Patch, PatchOptions, Propagation};
+pub use watch::{Scope, WatchEvent, WatchStream};

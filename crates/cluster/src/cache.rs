@@ -1,0 +1,456 @@
+//! The live objects of the kinds that somebody asked for, kept as text and indexed by owner.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use object::{GroupKind, LiveObject, ResourceKey};
+use serde_json::Value;
+use tokio::sync::{broadcast, watch};
+
+use crate::{Cluster, ClusterError, Scope, WatchEvent};
+
+/// Tells whom an object belongs to by what is written on the object itself; `None`: to nobody.
+pub type Tracker = Arc<dyn Fn(&LiveObject) -> Option<Arc<str>> + Send + Sync>;
+
+/// An object appeared, changed or went.
+#[derive(Debug, Clone)]
+pub struct Touch {
+    pub key: Arc<ResourceKey>,
+    /// Whom it or one of the objects above it belongs to, before or after the change.
+    pub owners: Vec<Arc<str>>,
+    pub deleted: bool,
+}
+
+/// Live objects of whole kinds. Bodies are kept for objects that belong to somebody or have an owner reference; of the
+/// others only the name is. Clones share the cache.
+#[derive(Clone)]
+pub struct LiveCache(Arc<Inner>);
+
+impl fmt::Debug for LiveCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveCache").field("objects", &self.len()).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    cluster: Cluster,
+    tracker: Tracker,
+    state: Mutex<State>,
+    touches: broadcast::Sender<Touch>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for kind in self.state.get_mut().unwrap_or_else(PoisonError::into_inner).kinds.values() {
+            kind.task.abort();
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    kinds: HashMap<GroupKind, WatchedKind>,
+    objects: HashMap<Arc<ResourceKey>, Entry>,
+    by_uid: HashMap<Arc<str>, Arc<ResourceKey>>,
+    /// Owner's uid to the objects that name it in ownerReferences.
+    owned: HashMap<Arc<str>, HashSet<Arc<ResourceKey>>>,
+    belonging: HashMap<Arc<str>, HashSet<Arc<ResourceKey>>>,
+}
+
+struct WatchedKind {
+    progress: watch::Receiver<Progress>,
+    task: tokio::task::AbortHandle,
+    /// The newest resource version that the watch has delivered.
+    seen: u128,
+}
+
+#[derive(Debug, Clone)]
+enum Progress {
+    Starting,
+    Current,
+    Lost { since: Timestamp, error: ClusterError },
+}
+
+struct Entry {
+    uid: Arc<str>,
+    version: u128,
+    owners: Box<[Arc<str>]>,
+    belongs_to: Option<Arc<str>>,
+    /// JSON; empty when only the name is kept.
+    body: Box<[u8]>,
+}
+
+impl LiveCache {
+    pub fn new(cluster: Cluster, tracker: Tracker) -> Self {
+        let touches = broadcast::Sender::new(4096);
+        Self(Arc::new(Inner { cluster, tracker, state: Mutex::default(), touches }))
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.0.cluster
+    }
+
+    /// What happens from now on. A receiver that lags behind must look at everything again.
+    pub fn touches(&self) -> broadcast::Receiver<Touch> {
+        self.0.touches.subscribe()
+    }
+
+    /// Watches the kind from now on, and returns when its objects are here.
+    ///
+    /// # Errors
+    /// When the kind is unknown, may not be read, or the server is gone. The watch goes on trying.
+    pub async fn ensure(&self, kind: &GroupKind) -> Result<(), ClusterError> {
+        self.0.cluster.resource(kind).await?;
+        let mut progress = self.watched(kind);
+        let current = progress.wait_for(|progress| !matches!(progress, Progress::Starting)).await;
+        match current.as_deref() {
+            Ok(Progress::Lost { error, .. }) => Err(error.clone()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(ClusterError::Unreachable { object: kind.to_string(), message: "shutting down".into() }),
+        }
+    }
+
+    fn watched(&self, kind: &GroupKind) -> watch::Receiver<Progress> {
+        let mut state = self.state();
+        if let Some(known) = state.kinds.get(kind) {
+            return known.progress.clone();
+        }
+        let (sender, progress) = watch::channel(Progress::Starting);
+        let task = tokio::spawn(follow(Arc::downgrade(&self.0), kind.clone(), sender)).abort_handle();
+        state.kinds.insert(kind.clone(), WatchedKind { progress: progress.clone(), task, seen: 0 });
+        progress
+    }
+
+    /// Since when and why some watched kind is not current, the longest outage first. `None`: all is current.
+    pub fn outage(&self) -> Option<(Timestamp, ClusterError)> {
+        let state = self.state();
+        let outages = state.kinds.values().filter_map(|kind| match &*kind.progress.borrow() {
+            Progress::Lost { since, error } => Some((*since, error.clone())),
+            Progress::Starting | Progress::Current => None,
+        });
+        outages.min_by_key(|(since, _)| *since)
+    }
+
+    /// The kinds that are watched.
+    pub fn kinds(&self) -> Vec<GroupKind> {
+        self.state().kinds.keys().cloned().collect()
+    }
+
+    /// The object; asked of the server when its kind is not watched or only its name is kept.
+    ///
+    /// # Errors
+    /// When the server had to be asked and does not answer as wanted.
+    pub async fn get(&self, key: &ResourceKey) -> Result<Option<LiveObject>, ClusterError> {
+        {
+            let state = self.state();
+            let current = state.kinds.get(&key.group_kind()).is_some_and(WatchedKind::is_current);
+            match state.objects.get(key) {
+                Some(entry) if current && !entry.body.is_empty() => return Ok(entry.object()),
+                None if current => return Ok(None),
+                _ => {}
+            }
+        }
+        self.0.cluster.get(key).await
+    }
+
+    /// The object if it is kept here.
+    pub fn peek(&self, key: &ResourceKey) -> Option<LiveObject> {
+        self.state().objects.get(key)?.object()
+    }
+
+    /// Everything that belongs to `owner` by what is written on the objects, by key.
+    pub fn belonging_to(&self, owner: &str) -> Vec<LiveObject> {
+        let state = self.state();
+        let keys = state.belonging.get(owner).into_iter().flatten();
+        sorted(keys.filter_map(|key| state.objects.get(key)?.object()))
+    }
+
+    /// Everything that the objects own, directly or through others, by key. The objects themselves are left out.
+    pub fn owned_by<'a>(&self, uids: impl IntoIterator<Item = &'a str>) -> Vec<LiveObject> {
+        let state = self.state();
+        let mut todo: Vec<Arc<str>> = uids.into_iter().map(Arc::from).collect();
+        let mut seen: HashSet<Arc<str>> = todo.iter().cloned().collect();
+        let mut found = Vec::new();
+        while let Some(uid) = todo.pop() {
+            for key in state.owned.get(&uid).into_iter().flatten() {
+                let Some(entry) = state.objects.get(key) else { continue };
+                if seen.insert(Arc::clone(&entry.uid)) {
+                    todo.push(Arc::clone(&entry.uid));
+                    found.extend(entry.object());
+                }
+            }
+        }
+        sorted(found.into_iter())
+    }
+
+    /// Takes an object from the answer to a write, so that what was written is seen before the watch tells. Tells
+    /// nobody.
+    pub fn note(&self, object: LiveObject) {
+        let mut state = self.state();
+        let kind = object.key().group_kind();
+        // what the watch is past was told by the watch, maybe as deleted since
+        if state.kinds.get(&kind).is_some_and(|kind| version_of(&object) > kind.seen) {
+            state.upsert(object, &self.0.tracker);
+        }
+    }
+
+    /// How many objects are known.
+    pub fn len(&self) -> usize {
+        self.state().objects.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state()
+    }
+}
+
+fn sorted(objects: impl Iterator<Item = LiveObject>) -> Vec<LiveObject> {
+    let mut keyed: Vec<_> = objects.map(|object| (object.key(), object)).collect();
+    keyed.sort_by(|a, b| a.0.cmp(&b.0));
+    keyed.into_iter().map(|(_, object)| object).collect()
+}
+
+/// Feeds one kind's watch into the cache for as long as the cache lives.
+async fn follow(cache: std::sync::Weak<Inner>, kind: GroupKind, progress: watch::Sender<Progress>) {
+    let Some(cluster) = cache.upgrade().map(|cache| cache.cluster.clone()) else { return };
+    let mut events = cluster.watch(Scope::from(kind.clone()));
+    while let Some(event) = events.recv().await {
+        let Some(cache) = cache.upgrade() else { return };
+        match event {
+            WatchEvent::Lost(error) => {
+                tracing::warn!(%kind, %error, "live objects may be old");
+                progress.send_replace(Progress::Lost { since: cluster.clock().now(), error });
+                continue;
+            }
+            WatchEvent::Resumed => {}
+            WatchEvent::Listed(objects) => cache.listed(&kind, objects),
+            WatchEvent::Applied(object) => cache.applied(&kind, object),
+            WatchEvent::Deleted(object) => cache.deleted(&kind, &object),
+        }
+        if !matches!(*progress.borrow(), Progress::Current) {
+            progress.send_replace(Progress::Current);
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, touches: impl IntoIterator<Item = Touch>) {
+        for touch in touches {
+            // nobody listening is fine
+            let _ = self.touches.send(touch);
+        }
+    }
+
+    fn listed(&self, kind: &GroupKind, objects: Vec<LiveObject>) {
+        let mut touches = Vec::new();
+        {
+            let mut state = self.state();
+            let newest = objects.iter().map(version_of).max().unwrap_or_default();
+            let present: HashSet<ResourceKey> = objects.iter().map(|object| object.key()).collect();
+            let of_kind = |key: &Arc<ResourceKey>| key.kind == kind.kind && key.group == kind.group;
+            let gone: Vec<_> =
+                state.objects.keys().filter(|key| of_kind(key) && !present.contains(&**key)).cloned().collect();
+            for key in gone {
+                touches.extend(state.remove(&key));
+            }
+            for object in objects {
+                touches.extend(state.upsert(object, &self.tracker));
+            }
+            state.see(kind, newest);
+        }
+        self.tell(touches);
+    }
+
+    fn applied(&self, kind: &GroupKind, object: LiveObject) {
+        let touch = {
+            let mut state = self.state();
+            state.see(kind, version_of(&object));
+            state.upsert(object, &self.tracker)
+        };
+        self.tell(touch);
+    }
+
+    fn deleted(&self, kind: &GroupKind, object: &LiveObject) {
+        let touch = {
+            let mut state = self.state();
+            state.see(kind, version_of(object));
+            let key = object.key();
+            // a namesake that came since stays
+            let same = state.objects.get(&key).is_some_and(|entry| *entry.uid == *object.uid());
+            if same { state.remove(&key) } else { None }
+        };
+        self.tell(touch);
+    }
+}
+
+impl WatchedKind {
+    fn is_current(&self) -> bool {
+        matches!(*self.progress.borrow(), Progress::Current)
+    }
+}
+
+impl Entry {
+    fn new(object: &LiveObject, tracker: &Tracker) -> Self {
+        let owners: Box<[Arc<str>]> = object.owner_references().into_iter().map(|o| Arc::from(o.uid)).collect();
+        let belongs_to = tracker(object);
+        let body = if belongs_to.is_none() && owners.is_empty() { Box::default() } else { body(object, &belongs_to) };
+        Self { uid: object.uid().into(), version: version_of(object), owners, belongs_to, body }
+    }
+
+    fn object(&self) -> Option<LiveObject> {
+        let value = serde_json::from_slice::<Value>(&self.body).ok()?;
+        LiveObject::new(value).ok()
+    }
+}
+
+/// Who owns which field matters only for objects that are compared, not for those that a controller made.
+fn body(object: &LiveObject, belongs_to: &Option<Arc<str>>) -> Box<[u8]> {
+    let mut value = object.value().clone();
+    if belongs_to.is_none()
+        && let Some(Value::Object(metadata)) = value.get_mut("metadata")
+    {
+        metadata.remove("managedFields");
+    }
+    serde_json::to_vec(&value).unwrap_or_default().into_boxed_slice()
+}
+
+/// Resource versions of one kind can be compared as numbers (Kubernetes 1.35, KEP-5504); others count as zero.
+fn version_of(object: &LiveObject) -> u128 {
+    object.resource_version().parse().unwrap_or_default()
+}
+
+impl State {
+    fn see(&mut self, kind: &GroupKind, version: u128) {
+        if let Some(kind) = self.kinds.get_mut(kind) {
+            kind.seen = kind.seen.max(version);
+        }
+    }
+
+    /// Takes the object in unless it is known in this version or a later one.
+    fn upsert(&mut self, object: LiveObject, tracker: &Tracker) -> Option<Touch> {
+        let version = version_of(&object);
+        let key = object.key();
+        let known = self.objects.get(&key);
+        if known.is_some_and(|known| *known.uid == *object.uid() && known.version >= version && version > 0) {
+            return None;
+        }
+        let mut owners = self.owners_of(&key);
+        self.remove(&key);
+        let key = Arc::new(key);
+        let entry = Entry::new(&object, tracker);
+        self.by_uid.insert(Arc::clone(&entry.uid), Arc::clone(&key));
+        for owner in &entry.owners {
+            self.owned.entry(Arc::clone(owner)).or_default().insert(Arc::clone(&key));
+        }
+        if let Some(owner) = &entry.belongs_to {
+            self.belonging.entry(Arc::clone(owner)).or_default().insert(Arc::clone(&key));
+        }
+        self.objects.insert(Arc::clone(&key), entry);
+        for owner in self.owners_of(&key) {
+            if !owners.contains(&owner) {
+                owners.push(owner);
+            }
+        }
+        Some(Touch { key, owners, deleted: false })
+    }
+
+    fn remove(&mut self, key: &ResourceKey) -> Option<Touch> {
+        let owners = self.owners_of(key);
+        let (key, entry) = self.objects.remove_entry(key)?;
+        self.by_uid.remove(&entry.uid);
+        for owner in &entry.owners {
+            take(&mut self.owned, owner, &key);
+        }
+        if let Some(owner) = &entry.belongs_to {
+            take(&mut self.belonging, owner, &key);
+        }
+        Some(Touch { key, owners, deleted: true })
+    }
+
+    /// Whom the object and the objects above it belong to.
+    fn owners_of(&self, key: &ResourceKey) -> Vec<Arc<str>> {
+        let mut found = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
+        let mut todo: Vec<&Entry> = self.objects.get(key).into_iter().collect();
+        while let Some(entry) = todo.pop() {
+            if !seen.insert(&entry.uid) {
+                continue;
+            }
+            if let Some(owner) = &entry.belongs_to
+                && !found.contains(owner)
+            {
+                found.push(Arc::clone(owner));
+            }
+            todo.extend(entry.owners.iter().filter_map(|uid| self.objects.get(self.by_uid.get(uid)?)));
+        }
+        found
+    }
+}
+
+fn take(index: &mut HashMap<Arc<str>, HashSet<Arc<ResourceKey>>>, owner: &Arc<str>, key: &Arc<ResourceKey>) {
+    if let Some(keys) = index.get_mut(owner) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(owner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(kind: &str, name: &str, version: u32, owner: Option<&str>, app: Option<&str>) -> LiveObject {
+        let references: Vec<Value> =
+            owner.map(|uid| json!({"apiVersion": "v1", "kind": "X", "name": uid, "uid": uid})).into_iter().collect();
+        LiveObject::new(json!({"apiVersion": "v1", "kind": kind, "metadata": {
+            "name": name, "uid": name, "resourceVersion": version.to_string(), "ownerReferences": references,
+            "annotations": {"app": app}, "managedFields": [{"manager": "m"}]}}))
+        .unwrap()
+    }
+
+    fn tracker() -> Tracker {
+        Arc::new(|object| object.annotation("app").map(Arc::from))
+    }
+
+    fn key(kind: &str, name: &str) -> ResourceKey {
+        ResourceKey::new("", kind, "", name)
+    }
+
+    #[test]
+    fn a_change_below_touches_whom_the_root_belongs_to() {
+        let mut state = State::default();
+        let owners = |touch: Option<Touch>| touch.map(|t| t.owners.iter().map(ToString::to_string).collect::<Vec<_>>());
+        state.upsert(object("Deployment", "d", 1, None, Some("web")), &tracker());
+        state.upsert(object("ReplicaSet", "r", 2, Some("d"), None), &tracker());
+        let pod = || object("Pod", "p", 3, Some("r"), None);
+        assert_eq!(owners(state.upsert(pod(), &tracker())), Some(vec!["web".to_owned()]));
+        assert_eq!(owners(state.upsert(pod(), &tracker())), None, "the same version again is no change");
+        let freed = object("Deployment", "d", 4, None, None);
+        assert_eq!(owners(state.upsert(freed, &tracker())), Some(vec!["web".to_owned()]), "it did belong to web");
+        assert_eq!(owners(state.remove(&key("Pod", "p"))), Some(vec![]));
+    }
+
+    #[test]
+    fn only_what_is_needed_is_kept() {
+        let mut state = State::default();
+        state.upsert(object("Secret", "mine", 1, None, Some("web")), &tracker());
+        state.upsert(object("Secret", "foreign", 1, None, None), &tracker());
+        state.upsert(object("Secret", "made", 1, Some("mine"), None), &tracker());
+        let kept = |name: &str| state.objects[&key("Secret", name)].object();
+        assert_eq!(kept("mine").unwrap().managed_fields().len(), 1);
+        assert_eq!(kept("made").unwrap().managed_fields().len(), 0);
+        assert!(kept("foreign").is_none());
+    }
+}

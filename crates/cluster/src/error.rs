@@ -1,0 +1,124 @@
+//! What can go wrong between us and a Kubernetes API.
+
+use serde_json::Value;
+
+/// Another field manager that owns fields which an apply wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// As in `metadata.managedFields`: `kubectl-edit`, `flux`, ...
+    pub manager: String,
+    /// As the API server names them: `.spec.replicas`.
+    pub fields: Vec<String>,
+}
+
+/// Why the Kubernetes API did not do what it was asked for. `object` is what the request was about.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClusterError {
+    #[error("{object} does not exist")]
+    NotFound { object: String },
+    #[error("{object} exists already")]
+    AlreadyExists { object: String },
+    /// Someone else changed the object meanwhile, or (with owners) owns fields that an apply wanted.
+    #[error("{object}: {message}")]
+    Conflict { object: String, message: String, owners: Vec<FieldConflict> },
+    #[error("{object}: not permitted: {message}; grant it to the identity that Gantline connects with")]
+    Forbidden { object: String, message: String },
+    #[error("{object}: the credentials were not accepted: {message}; check the kubeconfig or the service account")]
+    Unauthorized { object: String, message: String },
+    #[error("{object} is not valid: {message}")]
+    Invalid { object: String, message: String },
+    /// A watch or a continued list is too old to go on.
+    #[error("{object}: the resource version is too old")]
+    Expired { object: String },
+    #[error("{object}: the API server answered {code} {reason}: {message}")]
+    Rejected { object: String, code: u16, reason: String, message: String },
+    #[error("{object}: the API server cannot be reached: {message}")]
+    Unreachable { object: String, message: String },
+    #[error("{object}: the API server's answer cannot be read: {message}")]
+    Malformed { object: String, message: String },
+    #[error(
+        "the API server knows no kind {kind}: install its CustomResourceDefinition, or correct apiVersion and kind"
+    )]
+    UnknownKind { kind: String },
+    #[error("cannot connect: {message}")]
+    Config { message: String },
+}
+
+impl ClusterError {
+    /// Whether the same request may succeed later without anyone changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Expired { .. } | Self::Malformed { .. } => true,
+            Self::Rejected { code, .. } => *code == 429 || *code >= 500,
+            _ => false,
+        }
+    }
+
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. }) || matches!(self, Self::Rejected { code: 502..=504, .. })
+    }
+
+    /// Maps a failure `Status` of the API server. `code` is the HTTP status, for answers that hold no `Status`.
+    pub(crate) fn from_status(object: &str, code: u16, body: &Value) -> Self {
+        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let code = body.get("code").and_then(Value::as_u64).and_then(|c| u16::try_from(c).ok()).unwrap_or(code);
+        let (object, message, reason) = (object.to_owned(), text("message"), text("reason"));
+        match (code, reason.as_str()) {
+            (404, _) => Self::NotFound { object },
+            (409, "AlreadyExists") => Self::AlreadyExists { object },
+            (409, _) => Self::Conflict { object, message, owners: owners(body) },
+            (403, _) => Self::Forbidden { object, message },
+            (401, _) => Self::Unauthorized { object, message },
+            (410, _) => Self::Expired { object },
+            (400 | 413 | 422, _) => Self::Invalid { object, message },
+            _ => Self::Rejected { object, code, reason, message },
+        }
+    }
+}
+
+/// The owners in `details.causes` of an apply conflict, in the order of the first field each owns.
+fn owners(status: &Value) -> Vec<FieldConflict> {
+    let mut owners: Vec<FieldConflict> = Vec::new();
+    let causes = status.pointer("/details/causes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for cause in causes {
+        let text = |name: &str| cause.get(name).and_then(Value::as_str).unwrap_or_default();
+        if text("reason") != "FieldManagerConflict" {
+            continue;
+        }
+        // conflict with "kubectl-edit" using apps/v1
+        let manager = text("message").split('"').nth(1).unwrap_or_default();
+        let field = text("field").to_owned();
+        match owners.iter_mut().find(|owner| owner.manager == manager) {
+            Some(owner) => owner.fields.push(field),
+            None => owners.push(FieldConflict { manager: manager.to_owned(), fields: vec![field] }),
+        }
+    }
+    owners
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn conflicts_name_their_owners() {
+        let cause = |manager: &str, field: &str| {
+            json!({"reason": "FieldManagerConflict", "field": field,
+                "message": format!("conflict with \"{manager}\" using apps/v1")})
+        };
+        let status = json!({"kind": "Status", "code": 409, "reason": "Conflict", "message": "Apply failed",
+            "details": {"causes": [cause("hpa", ".spec.replicas"), cause("edit", ".spec.x"), cause("hpa", ".spec.y")]}});
+        let ClusterError::Conflict { owners, .. } = ClusterError::from_status("x", 409, &status) else { panic!() };
+        let hpa = FieldConflict { manager: "hpa".into(), fields: vec![".spec.replicas".into(), ".spec.y".into()] };
+        let edit = FieldConflict { manager: "edit".into(), fields: vec![".spec.x".into()] };
+        assert_eq!(owners, [hpa, edit]);
+    }
+
+    #[test]
+    fn answers_without_a_status_are_judged_by_their_code() {
+        assert!(ClusterError::from_status("x", 503, &Value::Null).is_unreachable());
+        assert!(ClusterError::from_status("x", 429, &Value::Null).is_transient());
+        assert!(matches!(ClusterError::from_status("x", 404, &Value::Null), ClusterError::NotFound { .. }));
+    }
+}

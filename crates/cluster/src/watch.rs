@@ -1,0 +1,308 @@
+//! Watches that never end: they resume where they were, list again when that is too old, and wait for a server that is
+//! gone.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt, stream};
+use http_body_util::BodyExt;
+use object::{GroupKind, LiveObject};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::objects::live;
+use crate::{ApiResource, Cluster, ClusterError};
+
+/// The server ends a watch after this time; the next one goes on from there.
+const WATCH_SECONDS: &str = "590";
+const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
+const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+/// A server that closes watches at once is not asked more often than this.
+const BETWEEN_WATCHES: Duration = Duration::from_millis(100);
+
+/// Which objects: one kind, all namespaces or one, and selectors as kubectl takes them (empty: all).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    pub kind: GroupKind,
+    pub namespace: String,
+    pub labels: String,
+    pub fields: String,
+}
+
+impl Scope {
+    pub fn namespaced(kind: GroupKind, namespace: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), ..Self::from(kind) }
+    }
+
+    #[must_use]
+    pub fn with_labels(self, selector: impl Into<String>) -> Self {
+        Self { labels: selector.into(), ..self }
+    }
+
+    #[must_use]
+    pub fn with_fields(self, selector: impl Into<String>) -> Self {
+        Self { fields: selector.into(), ..self }
+    }
+}
+
+/// What a watch tells.
+#[derive(Debug, Clone)]
+pub enum WatchEvent {
+    /// Everything that exists: first of all, and again whenever the history was lost. What is not in it is gone.
+    Listed(Vec<LiveObject>),
+    Applied(LiveObject),
+    /// The last state of an object that is gone.
+    Deleted(LiveObject),
+    /// The server does not answer: what was told may be old. Said once; the next event ends it.
+    Lost(ClusterError),
+    /// The server answers again, and nothing was missed.
+    Resumed,
+}
+
+/// The events of one watch. Dropping it ends the watch.
+#[derive(Debug)]
+pub struct WatchStream {
+    events: mpsc::Receiver<WatchEvent>,
+    task: tokio::task::AbortHandle,
+}
+
+impl Drop for WatchStream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Stream for WatchStream {
+    type Item = WatchEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
+        self.events.poll_recv(context)
+    }
+}
+
+impl WatchStream {
+    /// The next event. `None` only when the runtime shuts down.
+    pub async fn recv(&mut self) -> Option<WatchEvent> {
+        self.events.recv().await
+    }
+}
+
+impl Cluster {
+    /// Watches the objects of the scope for as long as the stream lives. A kind that is not known yet is waited for.
+    pub fn watch(&self, scope: Scope) -> WatchStream {
+        let (sender, events) = mpsc::channel(64);
+        let watch = Watch { cluster: self.clone(), scope, sender, version: None, lost: false };
+        WatchStream { events, task: tokio::spawn(watch.run()).abort_handle() }
+    }
+}
+
+struct Watch {
+    cluster: Cluster,
+    scope: Scope,
+    sender: mpsc::Sender<WatchEvent>,
+    /// Where to go on; `None`: list first.
+    version: Option<String>,
+    lost: bool,
+}
+
+/// Nobody listens any more.
+struct Closed;
+
+impl Watch {
+    async fn run(mut self) {
+        let mut wait = BACK_OFF_FIRST;
+        loop {
+            let error = match self.follow().await {
+                Err(Closed) => return,
+                Ok(Ok(())) => {
+                    wait = BACK_OFF_FIRST;
+                    self.cluster.clock.sleep(BETWEEN_WATCHES).await;
+                    continue;
+                }
+                Ok(Err(error)) => error,
+            };
+            if matches!(error, ClusterError::Expired { .. }) && self.version.take().is_some() {
+                continue;
+            }
+            tracing::debug!(kind = %self.scope.kind, %error, "watch interrupted");
+            if !self.lost {
+                wait = BACK_OFF_FIRST;
+                self.lost = true;
+                if self.send(WatchEvent::Lost(error)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::select! {
+                () = self.cluster.clock.sleep(wait) => wait = (wait * 2).min(BACK_OFF_MAX),
+                () = self.sender.closed() => return,
+            }
+        }
+    }
+
+    async fn send(&self, event: WatchEvent) -> Result<(), Closed> {
+        self.sender.send(event).await.map_err(|_| Closed)
+    }
+
+    /// Lists if needed and watches until the connection ends.
+    async fn follow(&mut self) -> Result<Result<(), ClusterError>, Closed> {
+        let resource = match self.cluster.resource(&self.scope.kind).await {
+            Ok(resource) => resource,
+            Err(error) => return Ok(Err(error)),
+        };
+        let version = match &self.version {
+            Some(version) => version.clone(),
+            None => match self.cluster.list_at(&resource, &self.scope).await {
+                Ok((objects, version)) => {
+                    self.lost = false;
+                    self.version = Some(version.clone());
+                    self.send(WatchEvent::Listed(objects)).await?;
+                    version
+                }
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        self.stream(&resource, &version).await
+    }
+
+    async fn stream(&mut self, resource: &ApiResource, version: &str) -> Result<Result<(), ClusterError>, Closed> {
+        let call = self
+            .scope
+            .call(resource)
+            .query("watch", "true")
+            .query("allowWatchBookmarks", "true")
+            .query("resourceVersion", version)
+            .query("timeoutSeconds", WATCH_SECONDS);
+        let body = match call.open(&self.cluster).await {
+            Ok(response) => response.into_body(),
+            Err(error) => return Ok(Err(error)),
+        };
+        if std::mem::take(&mut self.lost) {
+            self.send(WatchEvent::Resumed).await?;
+        }
+        let object = self.scope.kind.to_string();
+        let mut lines = Box::pin(Lines::new(body.into_data_stream(), object.clone()).into_stream());
+        loop {
+            let line = tokio::select! {
+                line = lines.next() => line,
+                () = self.sender.closed() => return Err(Closed),
+            };
+            match line {
+                None => return Ok(Ok(())),
+                Some(Err(error)) => return Ok(Err(error)),
+                Some(Ok(line)) => match parse(&line, &object) {
+                    Ok(Message::Bookmark(version)) => self.version = Some(version),
+                    Ok(Message::Event(version, event)) => {
+                        self.send(event).await?;
+                        self.version = Some(version);
+                    }
+                    Err(error) => return Ok(Err(error)),
+                },
+            }
+        }
+    }
+}
+
+enum Message {
+    Event(String, WatchEvent),
+    Bookmark(String),
+}
+
+fn parse(line: &[u8], object: &str) -> Result<Message, ClusterError> {
+    let malformed = |message: String| ClusterError::Malformed { object: object.to_owned(), message };
+    let mut line: Value = serde_json::from_slice(line).map_err(|e| malformed(e.to_string()))?;
+    let value = line["object"].take();
+    let version = value["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    match line["type"].as_str().unwrap_or_default() {
+        "ADDED" | "MODIFIED" => Ok(Message::Event(version, WatchEvent::Applied(live(value, object)?))),
+        "DELETED" => Ok(Message::Event(version, WatchEvent::Deleted(live(value, object)?))),
+        "BOOKMARK" => Ok(Message::Bookmark(version)),
+        "ERROR" => Err(ClusterError::from_status(object, 500, &value)),
+        other => Err(malformed(format!("a watch event of the type {other:?}"))),
+    }
+}
+
+/// Splits a body into lines, without their ends.
+pub(crate) struct Lines<S> {
+    body: S,
+    object: String,
+    partial: BytesMut,
+    ready: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl<S, E> Lines<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
+    E: std::fmt::Display,
+{
+    pub(crate) fn new(body: S, object: String) -> Self {
+        Self { body, object, partial: BytesMut::new(), ready: VecDeque::new(), ended: false }
+    }
+
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, ClusterError>> + Send {
+        stream::unfold(self, |mut lines| async move { lines.next_line().await.map(|line| (line, lines)) })
+    }
+
+    async fn next_line(&mut self) -> Option<Result<Bytes, ClusterError>> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(Ok(line));
+            }
+            if self.ended {
+                return None;
+            }
+            match self.body.next().await {
+                Some(Ok(chunk)) => self.take(&chunk),
+                Some(Err(error)) => {
+                    self.ended = true;
+                    let (object, message) = (self.object.clone(), error.to_string());
+                    return Some(Err(ClusterError::Unreachable { object, message }));
+                }
+                None => {
+                    self.ended = true;
+                    if !self.partial.is_empty() {
+                        self.ready.push_back(self.partial.split().freeze());
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, chunk: &[u8]) {
+        let mut rest = chunk;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            self.partial.extend_from_slice(&rest[..end]);
+            self.ready.push_back(self.partial.split().freeze());
+            rest = &rest[end + 1..];
+        }
+        self.partial.extend_from_slice(rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_are_put_together_from_chunks() {
+        let chunks = ["a\nb", "c\n", "", "d"].map(|c| Ok::<_, String>(Bytes::from(c)));
+        let lines = Lines::new(stream::iter(chunks), String::new()).into_stream();
+        let lines: Vec<_> = lines.map(|line| line.unwrap()).collect().await;
+        assert_eq!(lines, ["a", "bc", "d"]);
+    }
+
+    #[test]
+    fn events_are_read() {
+        let event = |text: &str| parse(text.as_bytes(), "x");
+        let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","resourceVersion":"7"}}"#;
+        let applied = event(&format!(r#"{{"type":"ADDED","object":{pod}}}"#));
+        assert!(matches!(applied, Ok(Message::Event(v, WatchEvent::Applied(_))) if v == "7"));
+        let gone = event(r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}"#);
+        assert!(matches!(gone, Err(ClusterError::Expired { .. })));
+        assert!(matches!(event("{"), Err(ClusterError::Malformed { .. })));
+        assert!(matches!(event(r#"{"type":"NEW","object":{}}"#), Err(ClusterError::Malformed { .. })));
+    }
+}

@@ -1,0 +1,180 @@
+//! Watches and discovery against a server that closes, forgets and falls silent.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use clock::ScaledClock;
+use cluster::{Cluster, ClusterError, LiveCache, Scope, WatchEvent, WatchStream};
+use object::GroupKind;
+use serde_json::{Value, json};
+
+/// The next answers to list and watch requests, in order. When none is left, a watch stays open and silent.
+#[derive(Clone)]
+struct Script {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    discoveries: Arc<AtomicUsize>,
+}
+
+enum Answer {
+    List(&'static str, Value),
+    /// Lines, then the end of the connection.
+    Watch(&'static str, Vec<Value>),
+    Fail(StatusCode),
+}
+
+fn map(name: &str, version: u32) -> Value {
+    json!({"metadata": {"name": name, "namespace": "n", "uid": name, "resourceVersion": version.to_string()}})
+}
+
+fn event(kind: &str, name: &str, version: u32) -> Value {
+    let mut object = map(name, version);
+    object["apiVersion"] = "v1".into();
+    object["kind"] = "ConfigMap".into();
+    json!({"type": kind, "object": object})
+}
+
+fn server(answers: Vec<Answer>) -> (Cluster, Script) {
+    let script = Script { answers: Arc::new(Mutex::new(answers.into())), discoveries: Arc::default() };
+    let shared = script.clone();
+    let router = axum::Router::new().fallback(move |request: Request| {
+        let script = shared.clone();
+        async move { answer(&script, &request) }
+    });
+    (Cluster::from_service(router, Arc::new(ScaledClock::starting_now(100.0))), script)
+}
+
+fn answer(script: &Script, request: &Request) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    match request.uri().path() {
+        "/api" => {
+            script.discoveries.fetch_add(1, Ordering::SeqCst);
+            Json(json!({"kind": "APIVersions", "versions": ["v1"]})).into_response()
+        }
+        "/api/v1" => {
+            let resource = json!({"name": "configmaps", "kind": "ConfigMap", "namespaced": true, "verbs": ["get"]});
+            Json(json!({"kind": "APIResourceList", "resources": [resource]})).into_response()
+        }
+        "/apis" => Json(json!({"kind": "APIGroupList", "groups": []})).into_response(),
+        "/api/v1/configmaps" => match script.answers.lock().unwrap().pop_front() {
+            Some(Answer::List(version, items)) => {
+                assert!(!query.contains("watch=true"), "expected a list, got {query}");
+                Json(json!({"metadata": {"resourceVersion": version}, "items": items})).into_response()
+            }
+            Some(Answer::Watch(from, lines)) => {
+                assert!(query.contains(&format!("resourceVersion={from}&")), "expected a watch from {from}: {query}");
+                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                Body::from(text).into_response()
+            }
+            Some(Answer::Fail(code)) => code.into_response(),
+            None => Body::from_stream(tokio_stream::pending::<Result<String, std::io::Error>>()).into_response(),
+        },
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The events as short texts, as many as expected.
+async fn check(answers: Vec<Answer>, expected: &[&str]) {
+    let (cluster, _) = server(answers);
+    let mut watch: WatchStream = cluster.watch(Scope::from(GroupKind::new("", "ConfigMap")));
+    let mut events = Vec::new();
+    while events.len() < expected.len() {
+        events.push(match watch.recv().await.unwrap() {
+            WatchEvent::Listed(all) => format!("listed {}", all.len()),
+            WatchEvent::Applied(object) => format!("applied {}", object.name()),
+            WatchEvent::Deleted(object) => format!("deleted {}", object.name()),
+            WatchEvent::Lost(_) => "lost".to_owned(),
+            WatchEvent::Resumed => "resumed".to_owned(),
+        });
+    }
+    assert_eq!(events, expected);
+}
+
+#[tokio::test]
+async fn a_closed_watch_goes_on_where_it_was() {
+    let bookmark = json!({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}});
+    check(
+        vec![
+            Answer::List("5", json!([map("a", 3)])),
+            Answer::Watch("5", vec![event("ADDED", "b", 6), bookmark]),
+            Answer::Watch("9", vec![event("DELETED", "a", 10)]),
+        ],
+        &["listed 1", "applied b", "deleted a"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_forgotten_history_is_listed_again() {
+    let expired = json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
+    check(
+        vec![
+            Answer::List("5", json!([map("a", 3)])),
+            Answer::Watch("5", vec![expired]),
+            Answer::List("50", json!([map("a", 3), map("b", 40)])),
+            Answer::Watch("50", vec![event("MODIFIED", "b", 51)]),
+            Answer::Fail(StatusCode::GONE),
+            Answer::List("70", json!([])),
+        ],
+        &["listed 1", "listed 2", "applied b", "listed 0"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_waited_for_and_said_once() {
+    let gone = || Answer::Fail(StatusCode::SERVICE_UNAVAILABLE);
+    check(
+        vec![
+            gone(),
+            gone(),
+            Answer::List("5", json!([])),
+            gone(),
+            gone(),
+            gone(),
+            Answer::Watch("5", vec![event("ADDED", "b", 6)]),
+        ],
+        &["lost", "listed 0", "lost", "resumed", "applied b"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_kind_that_is_missing_is_not_asked_for_again_and_again() {
+    let (cluster, script) = server(vec![]);
+    let kind = GroupKind::new("x.io", "Thing");
+    for _ in 0..20 {
+        assert!(matches!(cluster.resource(&kind).await, Err(ClusterError::UnknownKind { .. })));
+    }
+    assert!(script.discoveries.load(Ordering::SeqCst) < 20);
+    let before = script.discoveries.load(Ordering::SeqCst);
+    cluster.forget_unknown_kinds().await;
+    assert!(cluster.resource(&kind).await.is_err());
+    assert_eq!(script.discoveries.load(Ordering::SeqCst), before + 1);
+}
+
+#[tokio::test]
+async fn a_relist_removes_from_the_cache_what_is_gone() {
+    let (cluster, _) = server(vec![
+        Answer::List("5", json!([map("a", 3), map("b", 4)])),
+        Answer::Watch("5", vec![event("ADDED", "c", 6)]),
+        Answer::Fail(StatusCode::GONE),
+        Answer::List("9", json!([map("b", 8)])),
+    ]);
+    let cache = LiveCache::new(cluster, Arc::new(|object| Some(Arc::from(object.name()))));
+    let mut touches = cache.touches();
+    cache.ensure(&GroupKind::new("", "ConfigMap")).await.unwrap();
+    let mut told = Vec::new();
+    while told.len() < 6 {
+        let touch = touches.recv().await.unwrap();
+        told.push((touch.key.name.clone(), touch.deleted));
+    }
+    assert_eq!(cache.len(), 1);
+    assert!(told.contains(&("a".to_owned(), true)) && told.contains(&("c".to_owned(), true)), "{told:?}");
+    assert_eq!(cache.belonging_to("b").len(), 1);
+}
