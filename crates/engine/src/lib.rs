@@ -1,1 +1,25 @@
-//! engine
+//! Desired against live: compare, plan a sync, step through it, health, resource tree, automated sync, explanations.
+//!
+//! **Absent on purpose:** clients, clocks, files, the environment. Time is an argument.
+
+mod annotations;
+mod compare;
+mod desired;
+mod fields;
+mod health;
+mod ignore;
+mod images;
+mod live;
+mod scope;
+mod tracking;
+
+pub use annotations::{HookDeletePolicy, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave};
+pub use compare::{CompareOptions, Compared, Comparison, DryRun, InSyncMarks, Prediction, compare, needs_dry_run};
+pub use desired::{CompleteSet, DesiredSet, Incomplete, Targets, targets};
+pub use fields::{FieldDiff, FieldOwner, FieldPath, Step};
+pub use health::{HealthInput, aggregate, health, waiting_problem};
+pub use ignore::UnsupportedExpression;
+pub use images::{ContainerImage, RunningImage, images, pod_image_ids};
+pub use live::LiveState;
+pub use scope::Scopes;
+pub use tracking::{Tracking, TrackingId, TrackingIdError, truncated_label};

@@ -1,0 +1,449 @@
+//! Desired against live, by server-side apply: what our field manager owns is compared, what others own is not.
+//!
+//! Two pure steps with one round of input between them: [`needs_dry_run`] lists the objects whose verdict only the API
+//! server can give, the caller asks it, [`compare`] judges.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use api::argocd::{
+    AppProjectSpec, Condition, ConditionType, ResourceIgnoreDifferences, ResourceStatus, SyncStatusCode, names,
+};
+use object::{LiveObject, Manifest, ResourceKey};
+use serde_json::{Map, Value};
+
+use crate::annotations::{has_option, has_sync_option, is_hook, is_skipped, sync_wave};
+use crate::desired::{CompleteSet, Incomplete, Targets};
+use crate::fields::{FieldDiff, FieldPath, ListKeys, ManagedFields, Step, additions, differences};
+use crate::ignore::{IgnoreRules, unsupported};
+use crate::live::LiveState;
+use crate::scope::Scopes;
+use crate::tracking::Tracking;
+
+/// What a comparison goes by.
+#[derive(Debug, Clone, Default)]
+pub struct CompareOptions {
+    /// The instance name of the Application, as in tracking ids.
+    pub application: String,
+    pub tracking: Tracking,
+    pub ignore: Vec<ResourceIgnoreDifferences>,
+    /// The field manager that syncs; empty means `argocd-controller`.
+    pub manager: String,
+    /// The project's lists of kinds; `None` permits all.
+    pub project: Option<AppProjectSpec>,
+    pub scopes: Scopes,
+    /// The instance names of all Applications. An object that carries the mark of one of them is shared; the mark of an
+    /// Application that is gone is no claim. `None`: every mark counts.
+    pub applications: Option<BTreeSet<String>>,
+}
+
+impl CompareOptions {
+    fn manager(&self) -> &str {
+        if self.manager.is_empty() { names::FIELD_MANAGER } else { &self.manager }
+    }
+}
+
+/// Objects that were found in sync, so that unchanged ones need no second look.
+#[derive(Debug, Clone, Default)]
+pub struct InSyncMarks {
+    marks: BTreeMap<ResourceKey, (u64, u64)>,
+}
+
+/// What the API server says an apply would make of the object, or why it refuses.
+pub type Prediction = Result<LiveObject, String>;
+
+/// A server-side apply with `dryRun=All` and `force=true` that the caller should make.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DryRun {
+    pub key: ResourceKey,
+    pub manifest: Manifest,
+}
+
+/// One object of the Application.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    pub key: ResourceKey,
+    pub version: String,
+    /// `None`: to be pruned.
+    pub target: Option<Manifest>,
+    /// `None`: to be created.
+    pub live: Option<Arc<LiveObject>>,
+    /// What an apply would make of it, where the server was asked.
+    pub predicted: Option<LiveObject>,
+    pub differences: Vec<FieldDiff>,
+    /// `None` for hooks, skipped objects and copies: they have no effect.
+    pub status: Option<SyncStatusCode>,
+    pub hook: bool,
+    /// Extra, but not counted against the Application (`IgnoreExtraneous`).
+    pub extraneous: bool,
+    /// The other Application that the live object belongs to.
+    pub shared_with: Option<String>,
+    /// Why the API server would refuse the object.
+    pub refused: Option<String>,
+}
+
+impl Compared {
+    pub fn requires_pruning(&self) -> bool {
+        self.target.is_none() && self.live.is_some() && self.status.is_some()
+    }
+
+    /// The object that annotations are read from: the target, else the live one.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.target.as_ref().or(self.live.as_ref().map(|live| live.manifest()))
+    }
+
+    /// The object's line in `status.resources`, without health.
+    pub fn resource_status(&self) -> ResourceStatus {
+        let manifest = self.manifest();
+        let confirm = |option| manifest.is_some_and(|m| has_sync_option(m, option));
+        ResourceStatus {
+            group: self.key.group.clone(),
+            version: self.version.clone(),
+            kind: self.key.kind.clone(),
+            namespace: self.key.namespace.clone(),
+            name: self.key.name.clone(),
+            status: self.status,
+            health: None,
+            hook: self.hook,
+            requires_pruning: self.requires_pruning(),
+            sync_wave: manifest.map_or(0, sync_wave),
+            requires_deletion_confirmation: confirm("Delete=confirm") || confirm("Prune=confirm"),
+        }
+    }
+}
+
+/// The verdict on one Application.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    pub status: SyncStatusCode,
+    /// Sorted by group, kind, namespace, name.
+    pub objects: Vec<Compared>,
+    pub conditions: Vec<Condition>,
+    pub proof: Option<CompleteSet>,
+    /// Why nothing may be pruned, when there is no proof.
+    pub incomplete: Option<Incomplete>,
+    /// Give these to the next comparison.
+    pub marks: InSyncMarks,
+}
+
+impl Comparison {
+    pub fn get(&self, key: &ResourceKey) -> Option<&Compared> {
+        self.objects.iter().find(|object| object.key == *key)
+    }
+
+    pub fn resource_statuses(&self) -> Vec<ResourceStatus> {
+        self.objects.iter().map(Compared::resource_status).collect()
+    }
+
+    /// Objects that are not as they should be.
+    pub fn out_of_sync(&self) -> impl Iterator<Item = &Compared> {
+        self.objects.iter().filter(|object| object.status == Some(SyncStatusCode::OutOfSync))
+    }
+}
+
+/// The objects that only a dry run can judge: something differs by text, but perhaps not by meaning (`1000m` is `1`).
+pub fn needs_dry_run(
+    targets: &Targets,
+    live: &LiveState,
+    options: &CompareOptions,
+    marks: &InSyncMarks,
+) -> Vec<DryRun> {
+    let ask = |target: &Manifest| {
+        let key = target.key();
+        let found = live.get(&key)?;
+        let unsure = has_status(target) && matches!(local_verdict(target, found, options, marks), Local::Different(_));
+        unsure.then(|| DryRun { key, manifest: target.clone() })
+    };
+    targets.objects.iter().filter_map(ask).collect()
+}
+
+/// Judges every desired object and every live one that belongs to the Application.
+pub fn compare(
+    targets: &Targets,
+    live: &LiveState,
+    options: &CompareOptions,
+    marks: &InSyncMarks,
+    predictions: &BTreeMap<ResourceKey, Prediction>,
+) -> Comparison {
+    let mut new_marks = InSyncMarks::default();
+    let mut objects = Vec::new();
+    let wanted: BTreeSet<ResourceKey> = targets.objects.iter().map(Manifest::key).collect();
+    for target in &targets.objects {
+        objects.push(judge(target, live.get(&target.key()), options, marks, predictions, &mut new_marks));
+    }
+    let extra = live.iter().filter(|object| !wanted.contains(&object.key()) && is_own_root(object, options));
+    objects.extend(extra.map(|object| judge_extra(object, options)));
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    Comparison {
+        status: total(&objects),
+        conditions: conditions(targets, &objects, options),
+        objects,
+        proof: targets.proof.clone(),
+        incomplete: targets.incomplete.clone(),
+        marks: new_marks,
+    }
+}
+
+fn total(objects: &[Compared]) -> SyncStatusCode {
+    let counted = objects.iter().filter(|object| !object.extraneous).filter_map(|object| object.status);
+    counted.max().unwrap_or(SyncStatusCode::Synced)
+}
+
+fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions) -> Vec<Condition> {
+    let condition = |kind, message| Condition { kind, message, last_transition_time: None };
+    let mut all = targets.conditions.clone();
+    all.extend(unsupported(&options.ignore).iter().map(|e| condition(ConditionType::ComparisonError, e.to_string())));
+    all.extend(objects.iter().filter_map(|object| {
+        let owner = object.shared_with.as_ref()?;
+        let ResourceKey { kind, name, .. } = &object.key;
+        let message = format!("{kind}/{name} is part of applications {} and {owner}", options.application);
+        Some(condition(ConditionType::SharedResourceWarning, message))
+    }));
+    all
+}
+
+fn has_status(manifest: &Manifest) -> bool {
+    !is_hook(manifest) && !is_skipped(manifest)
+}
+
+/// Carries our mark and belongs to nobody else in the cluster.
+fn is_own_root(object: &LiveObject, options: &CompareOptions) -> bool {
+    let ours = options.tracking.application_of(object).as_deref() == Some(&options.application);
+    ours && object.owner_references().is_empty()
+}
+
+fn judge_extra(live: &Arc<LiveObject>, options: &CompareOptions) -> Compared {
+    let counts = has_status(live) && options.tracking.is_self_referenced(live);
+    Compared {
+        key: live.key(),
+        version: live.gvk().version,
+        target: None,
+        live: Some(live.clone()),
+        predicted: None,
+        differences: Vec::new(),
+        status: counts.then_some(SyncStatusCode::OutOfSync),
+        hook: is_hook(live),
+        extraneous: has_option(live, names::COMPARE_OPTIONS, "IgnoreExtraneous"),
+        shared_with: None,
+        refused: None,
+    }
+}
+
+fn judge(
+    target: &Manifest,
+    live: Option<&Arc<LiveObject>>,
+    options: &CompareOptions,
+    marks: &InSyncMarks,
+    predictions: &BTreeMap<ResourceKey, Prediction>,
+    new_marks: &mut InSyncMarks,
+) -> Compared {
+    let key = target.key();
+    let mut compared = Compared {
+        version: target.gvk().version,
+        target: Some(target.clone()),
+        live: live.cloned(),
+        predicted: None,
+        differences: Vec::new(),
+        status: has_status(target).then_some(SyncStatusCode::Synced),
+        hook: is_hook(target),
+        extraneous: false,
+        shared_with: live.and_then(|live| other_owner(live, options)),
+        refused: None,
+        key,
+    };
+    if compared.status.is_none() {
+        return compared;
+    }
+    if !is_permitted(&compared.key, options) {
+        compared.status = Some(SyncStatusCode::Unknown);
+        return compared;
+    }
+    let Some(live) = live else {
+        compared.status = Some(SyncStatusCode::OutOfSync);
+        return compared;
+    };
+    if let Local::Different(found) = local_verdict(target, live, options, marks) {
+        match predictions.get(&compared.key) {
+            Some(Ok(predicted)) => {
+                compared.differences = predicted_differences(predicted, live, options);
+                compared.predicted = Some(predicted.clone());
+            }
+            Some(Err(reason)) => {
+                compared.refused = Some(reason.clone());
+                compared.differences = found;
+            }
+            None => compared.differences = found,
+        }
+    }
+    if compared.differences.is_empty() {
+        new_marks.marks.insert(compared.key.clone(), fingerprint(target, live, options));
+    } else {
+        compared.status = Some(SyncStatusCode::OutOfSync);
+    }
+    compared
+}
+
+fn is_permitted(key: &ResourceKey, options: &CompareOptions) -> bool {
+    let Some(project) = &options.project else { return true };
+    let namespaced = options.scopes.is_namespaced(&key.group_kind()).unwrap_or(!key.namespace.is_empty());
+    project.permits_kind(&key.group, &key.kind, &key.name, namespaced)
+}
+
+/// Another Application whose mark the live object carries.
+fn other_owner(live: &LiveObject, options: &CompareOptions) -> Option<String> {
+    let owner = options.tracking.application_of(live).filter(|owner| *owner != options.application)?;
+    let exists = options.applications.as_ref().is_none_or(|all| all.contains(&owner));
+    (exists && options.tracking.is_self_referenced(live)).then_some(owner)
+}
+
+enum Local {
+    InSync,
+    /// By text; the server may see it otherwise.
+    Different(Vec<FieldDiff>),
+}
+
+fn local_verdict(target: &Manifest, live: &LiveObject, options: &CompareOptions, marks: &InSyncMarks) -> Local {
+    if marks.marks.get(&target.key()).is_some_and(|mark| *mark == fingerprint(target, live, options)) {
+        return Local::InSync;
+    }
+    let rules = IgnoreRules::for_object(&options.ignore, &target.key());
+    let managed = ManagedFields::of(live);
+    let (mut wanted, mut there) = (comparable(target.value()), comparable(live.value()));
+    rules.strip(&mut wanted);
+    rules.strip(&mut there);
+    let keys = managed.list_keys();
+    let mut found = additions(&wanted, &there, &keys);
+    if let Some(applied) = managed.applied_by(options.manager()) {
+        abandoned(applied, &wanted, &there, &FieldPath::default(), &keys, &mut found);
+    }
+    match named(found, &managed, &rules, options) {
+        list if list.is_empty() => Local::InSync,
+        list => Local::Different(list),
+    }
+}
+
+fn predicted_differences(predicted: &LiveObject, live: &LiveObject, options: &CompareOptions) -> Vec<FieldDiff> {
+    let rules = IgnoreRules::for_object(&options.ignore, &live.key());
+    let managed = ManagedFields::of(live);
+    let (mut wanted, mut there) = (comparable(predicted.value()), comparable(live.value()));
+    rules.strip(&mut wanted);
+    rules.strip(&mut there);
+    named(differences(&wanted, &there, &managed.list_keys()), &managed, &rules, options)
+}
+
+/// Adds who changed each field, and leaves out what a rule leaves to a manager.
+fn named(
+    found: Vec<(FieldPath, Option<Value>, Option<Value>)>,
+    managed: &ManagedFields<'_>,
+    rules: &IgnoreRules<'_>,
+    options: &CompareOptions,
+) -> Vec<FieldDiff> {
+    let diff = |(path, desired, live): (FieldPath, Option<Value>, Option<Value>)| {
+        let gone = live.is_none();
+        let owner = managed.owner_of(&path, options.manager());
+        let owner = if gone { owner.or_else(|| managed.last_writer(options.manager())) } else { owner };
+        let left_alone = owner.as_ref().is_some_and(|owner| rules.ignores_manager(&owner.manager));
+        (!left_alone).then(|| FieldDiff { path: path.to_string(), desired, live, owner })
+    };
+    found.into_iter().filter_map(diff).collect()
+}
+
+/// Without what the server writes by itself.
+fn comparable(value: &Value) -> Value {
+    let Value::Object(map) = value else { return value.clone() };
+    let mut map = map.clone();
+    map.remove("status");
+    if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+        for field in [
+            "managedFields",
+            "resourceVersion",
+            "uid",
+            "generation",
+            "creationTimestamp",
+            "selfLink",
+            "deletionTimestamp",
+        ] {
+            metadata.remove(field);
+        }
+    }
+    Value::Object(map)
+}
+
+/// Fields that we applied once and do not want any more: an apply would take them away.
+fn abandoned(
+    applied: &Map<String, Value>,
+    wanted: &Value,
+    live: &Value,
+    path: &FieldPath,
+    keys: &ListKeys<'_>,
+    out: &mut Vec<(FieldPath, Option<Value>, Option<Value>)>,
+) {
+    for (name, below) in applied {
+        let Some((step, wanted, live)) = descend(name, wanted, live) else { continue };
+        let Some(live) = live else { continue };
+        let path = path.with(step.clone());
+        match (wanted, below) {
+            (Some(wanted), Value::Object(below)) if !below.is_empty() => {
+                abandoned(below, wanted, live, &path, &keys.enter(&step), out);
+            }
+            (Some(_), _) => {}
+            // the parts of what is gone are gone with it
+            (None, _) => out.push((path, None, Some(live.clone()))),
+        }
+    }
+}
+
+/// Follows one name of a field set into both values.
+fn descend<'v>(name: &str, wanted: &'v Value, live: &'v Value) -> Option<(Step, Option<&'v Value>, Option<&'v Value>)> {
+    let (form, text) = name.split_once(':')?;
+    match form {
+        "f" => Some((Step::Field(text.to_owned()), wanted.get(text), live.get(text))),
+        "k" => {
+            let Value::Object(map) = serde_json::from_str(text).ok()? else { return None };
+            let keys: Vec<(String, Value)> = map.into_iter().collect();
+            let element = |list: &'v Value| {
+                list.as_array()?.iter().find(|item| {
+                    keys.iter().all(|(k, v)| item.get(k).map_or(k == "protocol" && v == "TCP", |own| own == v))
+                })
+            };
+            let found = (element(wanted), element(live));
+            Some((Step::Key(keys), found.0, found.1))
+        }
+        "v" => {
+            let value: Value = serde_json::from_str(text).ok()?;
+            let element = |list: &'v Value| list.as_array()?.iter().find(|item| **item == value);
+            let found = (element(wanted), element(live));
+            Some((Step::Item(value), found.0, found.1))
+        }
+        _ => None,
+    }
+}
+
+/// Changes when the target, the rules, the live content or our share of it change; not when only the status does.
+fn fingerprint(target: &Manifest, live: &LiveObject, options: &CompareOptions) -> (u64, u64) {
+    let mut desired = DefaultHasher::new();
+    target.value().hash(&mut desired);
+    for rule in &options.ignore {
+        format!("{rule:?}").hash(&mut desired);
+    }
+    let mut there = DefaultHasher::new();
+    live.uid().hash(&mut there);
+    comparable(live.value()).hash(&mut there);
+    ManagedFields::of(live).applied_by(options.manager()).map(|own| Value::Object(own.clone())).hash(&mut there);
+    (desired.finish(), there.finish())
+}
+
+/// The target as a sync applies it: with the live values of ignored fields where `RespectIgnoreDifferences=true`.
+pub(crate) fn respecting_ignored(
+    target: &Manifest,
+    live: &LiveObject,
+    ignore: &[ResourceIgnoreDifferences],
+) -> Manifest {
+    let mut target = target.clone();
+    IgnoreRules::for_object(ignore, &target.key()).adopt_live(&mut target, live.value());
+    target
+}
+
+#[cfg(test)]
+mod tests;

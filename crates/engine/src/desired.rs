@@ -1,0 +1,150 @@
+//! What should be there, and whether that is all of it.
+
+use std::collections::BTreeMap;
+
+use api::argocd::{Condition, ConditionType};
+use object::{Manifest, ResourceKey};
+
+use crate::scope::Scopes;
+use crate::tracking::Tracking;
+
+/// Rendered manifests of one Application, with what went wrong on the way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DesiredSet {
+    manifests: Vec<Manifest>,
+    problems: Vec<String>,
+    revision: String,
+}
+
+/// Why a desired set may not be used to delete anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Incomplete {
+    #[error("rendering had problems, so absent objects may only be unreadable: {0}; correct the source first")]
+    Problems(String),
+    #[error("{0:?} is no full commit id or digest, so it is not certain what was rendered; sync to a commit")]
+    Unverified(String),
+}
+
+/// Evidence that a desired set is whole: every source at an exact commit rendered without a problem. Only
+/// [`DesiredSet::prove_complete`] makes one, and nothing is pruned without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompleteSet {
+    revision: String,
+    count: usize,
+}
+
+impl CompleteSet {
+    /// The commit that was rendered; several are joined by commas.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// How many objects are wanted.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl DesiredSet {
+    /// `revision` is the commit (several sources: commits joined by commas) that the manifests were rendered from;
+    /// `problems` is everything that the render could not read.
+    pub fn new(manifests: Vec<Manifest>, problems: Vec<String>, revision: impl Into<String>) -> Self {
+        Self { manifests, problems, revision: revision.into() }
+    }
+
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.manifests
+    }
+
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// # Errors
+    /// When something could not be rendered, or the revision is not exact.
+    pub fn prove_complete(&self) -> Result<CompleteSet, Incomplete> {
+        if !self.problems.is_empty() {
+            return Err(Incomplete::Problems(self.problems.join("; ")));
+        }
+        if !self.revision.split(',').all(is_exact) {
+            return Err(Incomplete::Unverified(self.revision.clone()));
+        }
+        Ok(CompleteSet { revision: self.revision.clone(), count: self.manifests.len() })
+    }
+}
+
+/// A SHA-1 or SHA-256 commit id, or a digest.
+fn is_exact(revision: &str) -> bool {
+    let hex = revision.strip_prefix("sha256:").unwrap_or(revision);
+    matches!(hex.len(), 40 | 64) && hex.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Desired objects with their final keys and marks, and warnings about them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Targets {
+    /// In the order of the render.
+    pub objects: Vec<Manifest>,
+    pub conditions: Vec<Condition>,
+    pub proof: Option<CompleteSet>,
+    /// Why there is no proof.
+    pub incomplete: Option<Incomplete>,
+}
+
+/// Gives each object its namespace (the destination's when it names none; none for cluster-scoped kinds), keeps the
+/// last of duplicates, and marks every object as the application's. CRDs get no marks, as in Argo CD.
+pub fn targets(
+    desired: &DesiredSet,
+    application: &str,
+    namespace: &str,
+    tracking: &Tracking,
+    scopes: &Scopes,
+) -> Targets {
+    let scopes = scopes.clone().with_definitions(&desired.manifests);
+    let mut last: BTreeMap<ResourceKey, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<ResourceKey, usize> = BTreeMap::new();
+    let mut objects = Vec::with_capacity(desired.manifests.len());
+    for manifest in &desired.manifests {
+        let mut object = manifest.clone();
+        place(&mut object, namespace, &scopes);
+        let key = object.key();
+        if !key.name.is_empty() {
+            *counts.entry(key.clone()).or_default() += 1;
+            last.insert(key, objects.len());
+        }
+        objects.push(object);
+    }
+    let keep = |(index, object): (usize, Manifest)| {
+        let named_twice = last.get(&object.key()).is_some_and(|&at| at != index);
+        (!named_twice).then_some(object)
+    };
+    let mut objects: Vec<Manifest> = objects.into_iter().enumerate().filter_map(keep).collect();
+    for object in objects.iter_mut().filter(|object| object.kind() != "CustomResourceDefinition") {
+        tracking.set(object, application, namespace);
+    }
+    let conditions = counts.iter().filter(|(_, count)| **count > 1).map(|(key, count)| repeated(key, *count)).collect();
+    let (proof, incomplete) = match desired.prove_complete() {
+        Ok(proof) => (Some(proof), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    Targets { objects, conditions, proof, incomplete }
+}
+
+fn place(object: &mut Manifest, namespace: &str, scopes: &Scopes) {
+    match scopes.is_namespaced(&object.gvk().group_kind()) {
+        Some(false) => {
+            if let Some(metadata) = object.value_mut().get_mut("metadata").and_then(|m| m.as_object_mut()) {
+                metadata.remove("namespace");
+            }
+        }
+        Some(true) | None if object.namespace().is_empty() && !namespace.is_empty() => object.set_namespace(namespace),
+        _ => {}
+    }
+}
+
+fn repeated(key: &ResourceKey, count: usize) -> Condition {
+    Condition {
+        kind: ConditionType::RepeatedResourceWarning,
+        message: format!("Resource {key} appeared {count} times among application resources."),
+        last_transition_time: None,
+    }
+}

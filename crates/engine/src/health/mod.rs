@@ -1,0 +1,110 @@
+//! How well live objects do, one kind a file (rules and words of Argo CD 3.5.1).
+
+mod aggregate;
+mod apiservice;
+mod crd;
+mod cronjob;
+mod daemonset;
+mod deployment;
+mod hpa;
+mod ingress;
+mod job;
+mod pdb;
+mod pod;
+mod pvc;
+mod replicaset;
+mod service;
+mod statefulset;
+mod workflow;
+
+use api::argocd::{HealthStatus, HealthStatusCode, names};
+use object::LiveObject;
+use serde_json::Value;
+
+pub use aggregate::{HealthInput, aggregate};
+pub use pod::waiting_problem;
+
+/// The health of one live object; `None` for kinds that have none, which never hold anything up.
+pub fn health(live: &LiveObject) -> Option<HealthStatus> {
+    let finalized_hook = has_finalizer(live, names::HOOK_FINALIZER);
+    if live.value().pointer("/metadata/deletionTimestamp").is_some() && !finalized_hook {
+        return Some(HealthStatus::new(HealthStatusCode::Progressing, "Pending deletion"));
+    }
+    let check: fn(&LiveObject) -> HealthStatus = match (live.gvk().group.as_str(), live.kind()) {
+        ("apps", "Deployment") => deployment::health,
+        ("apps", "ReplicaSet") => replicaset::health,
+        ("apps", "StatefulSet") => statefulset::health,
+        ("apps", "DaemonSet") => daemonset::health,
+        ("batch", "Job") => job::health,
+        ("batch", "CronJob") => cronjob::health,
+        ("", "Pod") => pod::health,
+        ("", "Service") => service::health,
+        ("", "PersistentVolumeClaim") => pvc::health,
+        ("networking.k8s.io" | "extensions", "Ingress") => ingress::health,
+        ("autoscaling", "HorizontalPodAutoscaler") => hpa::health,
+        ("policy", "PodDisruptionBudget") => pdb::health,
+        ("apiregistration.k8s.io", "APIService") => apiservice::health,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => crd::health,
+        ("argoproj.io", "Workflow") => workflow::health,
+        _ => return None,
+    };
+    Some(check(live))
+}
+
+fn has_finalizer(live: &LiveObject, name: &str) -> bool {
+    let finalizers = live.value().pointer("/metadata/finalizers").and_then(Value::as_array);
+    finalizers.is_some_and(|list| list.iter().any(|f| f == name))
+}
+
+fn healthy(message: impl Into<String>) -> HealthStatus {
+    HealthStatus::new(HealthStatusCode::Healthy, message)
+}
+
+fn progressing(message: impl Into<String>) -> HealthStatus {
+    HealthStatus::new(HealthStatusCode::Progressing, message)
+}
+
+fn degraded(message: impl Into<String>) -> HealthStatus {
+    HealthStatus::new(HealthStatusCode::Degraded, message)
+}
+
+fn suspended(message: impl Into<String>) -> HealthStatus {
+    HealthStatus::new(HealthStatusCode::Suspended, message)
+}
+
+fn number(live: &LiveObject, pointer: &str) -> i64 {
+    optional_number(live, pointer).unwrap_or_default()
+}
+
+fn optional_number(live: &LiveObject, pointer: &str) -> Option<i64> {
+    live.value().pointer(pointer).and_then(Value::as_i64)
+}
+
+fn text<'a>(live: &'a LiveObject, pointer: &str) -> &'a str {
+    live.value().pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The controller has not seen the newest spec yet.
+fn is_stale(live: &LiveObject) -> bool {
+    live.generation() > number(live, "/status/observedGeneration")
+}
+
+/// One entry of `status.conditions`.
+#[derive(Debug, Clone, Copy)]
+struct Condition<'a> {
+    kind: &'a str,
+    status: &'a str,
+    reason: &'a str,
+    message: &'a str,
+}
+
+fn conditions(value: &Value) -> impl Iterator<Item = Condition<'_>> {
+    value.as_array().into_iter().flatten().map(|item| {
+        let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default();
+        Condition { kind: text("type"), status: text("status"), reason: text("reason"), message: text("message") }
+    })
+}
+
+fn status_conditions(live: &LiveObject) -> impl Iterator<Item = Condition<'_>> {
+    live.value().pointer("/status/conditions").into_iter().flat_map(conditions)
+}
