@@ -1,0 +1,309 @@
+//! Repositories as the loops use them: one fetch for all who ask at the same time, a poll with jitter, and a memory of
+//! since when one cannot be reached.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::argocd::{RepositoryCredentials, normalize_git_url};
+use clock::{Clock, Ids};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use object::FileTree;
+
+use crate::inventory::Inventory;
+use crate::metrics::Metrics;
+use crate::timeline::{Timeline, TimelineEntry, TimelineKind};
+
+/// What a remote repository has to be able to do.
+pub trait Remote: Send + Sync + fmt::Debug {
+    /// Asks for branches and tags and fetches what is new. Whether any of them moved.
+    fn fetch(&self) -> BoxFuture<'_, Result<bool, RemoteError>>;
+    /// The commit that a branch, tag, version constraint or (short) commit id means, as of the last fetch.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn resolve<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, Result<String, RemoteError>>;
+    /// The files of a commit.
+    ///
+    /// # Errors
+    /// When the commit is not here.
+    fn tree(&self, commit: &str) -> Result<FileTree, RemoteError>;
+    /// Ends when the repository may have changed; never for repositories that cannot tell.
+    fn changed(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Opens repositories; no request is made by that.
+pub trait Remotes: Send + Sync + fmt::Debug {
+    /// # Errors
+    /// When the address or the credentials cannot be used.
+    fn open(&self, url: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError>;
+}
+
+/// How to get in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    pub credentials: RepositoryCredentials,
+    /// Lines as in `known_hosts`; empty: none are known.
+    pub known_hosts: Arc<str>,
+    /// A PEM bundle to trust for this host beside the system's.
+    pub certificates: String,
+}
+
+/// Why a repository did not give what it was asked for: what, why, and what to do next, as one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// The repository did not answer, or refused.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It answered, and does not have the branch, tag or commit.
+    #[error("{0}")]
+    NoRevision(String),
+}
+
+/// Since when a repository cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Unavailable {
+    pub since: Timestamp,
+    pub error: RemoteError,
+}
+
+/// A revision as it is now.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The full commit id.
+    pub commit: String,
+    pub tree: FileTree,
+}
+
+/// All repositories in use. Clones share them.
+#[derive(Clone)]
+pub struct Repositories(Arc<Shared>);
+
+/// Told when a repository moved or came back: its address. Answers whether anybody still uses it.
+pub(crate) type OnMoved = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+struct Shared {
+    remotes: Arc<dyn Remotes>,
+    clock: Arc<dyn Clock>,
+    ids: Ids,
+    inventory: Inventory,
+    metrics: Arc<Metrics>,
+    timeline: Timeline,
+    poll: Duration,
+    jitter: Duration,
+    open: Mutex<HashMap<(String, String), Arc<Repository>>>,
+    on_moved: Mutex<Option<OnMoved>>,
+}
+
+impl fmt::Debug for Repositories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repositories").field("remotes", &self.0.remotes).finish_non_exhaustive()
+    }
+}
+
+struct Repository {
+    url: String,
+    remote: Arc<dyn Remote>,
+    access: Access,
+    fetched: tokio::sync::Mutex<Fetched>,
+    poller: Mutex<Option<tokio::task::AbortHandle>>,
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        if let Some(poller) = self.poller.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            poller.abort();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fetched {
+    /// When the last fetch that succeeded was started.
+    at: Option<Timestamp>,
+    /// When the last one that failed was started, and since when they fail.
+    failed: Option<(Timestamp, Unavailable)>,
+}
+
+/// What a fetch told.
+struct News {
+    moved: bool,
+    recovered: bool,
+}
+
+impl Repositories {
+    #[expect(clippy::too_many_arguments, reason = "the parts of one controller, put together once")]
+    pub(crate) fn new(
+        remotes: Arc<dyn Remotes>,
+        clock: Arc<dyn Clock>,
+        ids: Ids,
+        inventory: Inventory,
+        metrics: Arc<Metrics>,
+        timeline: Timeline,
+        poll: Duration,
+        jitter: Duration,
+    ) -> Self {
+        let (open, on_moved) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { remotes, clock, ids, inventory, metrics, timeline, poll, jitter, open, on_moved }))
+    }
+
+    pub(crate) fn on_moved(&self, tell: OnMoved) {
+        *lock(&self.0.on_moved) = Some(tell);
+    }
+
+    /// The revision as the repository told it at `fresh` or later; asks it if it was not asked since.
+    ///
+    /// # Errors
+    /// When the repository cannot be reached, or has no such revision.
+    pub async fn resolve(
+        &self,
+        url: &str,
+        project: &str,
+        revision: &str,
+        fresh: Timestamp,
+    ) -> Result<Resolved, Unavailable> {
+        let repository = self.repository(url, project)?;
+        self.fetch(&repository, fresh).await?;
+        let now = self.0.clock.now();
+        let missing = |error| Unavailable { since: now, error };
+        let commit = repository.remote.resolve(revision).await.map_err(missing)?;
+        let tree = repository.remote.tree(&commit).map_err(missing)?;
+        Ok(Resolved { commit, tree })
+    }
+
+    /// The files of a commit that was resolved before; the repository is not asked.
+    ///
+    /// # Errors
+    /// When the commit is not here any more.
+    pub fn tree(&self, url: &str, project: &str, commit: &str) -> Result<FileTree, Unavailable> {
+        let since = self.0.clock.now();
+        self.repository(url, project)?.remote.tree(commit).map_err(|error| Unavailable { since, error })
+    }
+
+    /// The oldest answer that is still good enough when nobody asked in particular.
+    pub(crate) fn recent(&self) -> Timestamp {
+        let age = jiff::SignedDuration::try_from(self.0.poll + self.0.jitter * 2).unwrap_or_default();
+        self.0.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN)
+    }
+
+    fn repository(&self, url: &str, project: &str) -> Result<Arc<Repository>, Unavailable> {
+        let access = self.access(url, project);
+        let key = (normalize_git_url(url), project.to_owned());
+        let mut open = lock(&self.0.open);
+        if let Some(known) = open.get(&key).filter(|known| known.access == access && known.url == url) {
+            return Ok(Arc::clone(known));
+        }
+        let since = self.0.clock.now();
+        let remote = self.0.remotes.open(url, &access).map_err(|error| Unavailable { since, error })?;
+        let (fetched, poller) = (tokio::sync::Mutex::default(), Mutex::default());
+        let repository = Arc::new(Repository { url: url.to_owned(), remote, access, fetched, poller });
+        let task = tokio::spawn(poll(Arc::downgrade(&self.0), Arc::downgrade(&repository), key.clone()));
+        *lock(&repository.poller) = Some(task.abort_handle());
+        open.insert(key, Arc::clone(&repository));
+        Ok(repository)
+    }
+
+    fn access(&self, url: &str, project: &str) -> Access {
+        let inventory = &self.0.inventory;
+        let credentials =
+            inventory.credentials().find(url, project).map(|secret| secret.credentials.clone()).unwrap_or_default();
+        let host = host_of(url);
+        let certificates = inventory.certificates().get(host).cloned().unwrap_or_default();
+        Access { credentials, known_hosts: inventory.known_hosts(), certificates }
+    }
+
+    async fn fetch(&self, repository: &Repository, fresh: Timestamp) -> Result<News, Unavailable> {
+        let mut fetched = repository.fetched.lock().await;
+        if fetched.failed.is_none() && fetched.at.is_some_and(|at| at >= fresh) {
+            return Ok(News { moved: false, recovered: false });
+        }
+        if let Some((_, unavailable)) = fetched.failed.as_ref().filter(|(at, _)| *at >= fresh) {
+            return Err(unavailable.clone());
+        }
+        let started = self.0.clock.now();
+        self.0.metrics.fetches.inc();
+        match repository.remote.fetch().await {
+            Ok(moved) => {
+                fetched.at = Some(started);
+                let recovered = fetched.failed.take();
+                if let Some((_, was)) = &recovered {
+                    let message = format!("repository {} answers again", repository.url);
+                    self.tell(TimelineKind::Recovered, message, format!("it did not since {}", was.since));
+                }
+                Ok(News { moved, recovered: recovered.is_some() })
+            }
+            Err(error) => {
+                self.0.metrics.fetch_errors.inc();
+                let since = fetched.failed.as_ref().map_or(started, |(_, was)| was.since);
+                if fetched.failed.is_none() {
+                    let message = format!("repository {} cannot be read; the last good state stays", repository.url);
+                    self.tell(TimelineKind::Trouble, message, error.to_string());
+                }
+                let unavailable = Unavailable { since, error };
+                fetched.failed = Some((started, unavailable.clone()));
+                Err(unavailable)
+            }
+        }
+    }
+
+    fn tell(&self, kind: TimelineKind, message: String, reason: String) {
+        self.0.timeline.add(TimelineEntry::of_application(kind, self.0.clock.now(), "", message).because(reason));
+    }
+}
+
+/// Asks the repository from time to time, and at once when it tells that it changed, until nobody uses it.
+async fn poll(shared: std::sync::Weak<Shared>, repository: std::sync::Weak<Repository>, key: (String, String)) {
+    loop {
+        let Some((repositories, current)) = shared.upgrade().zip(repository.upgrade()) else { return };
+        let (clock, remote) = (Arc::clone(&repositories.clock), Arc::clone(&current.remote));
+        let wait = repositories.poll + repositories.ids.jitter(repositories.jitter);
+        drop((repositories, current));
+        tokio::select! {
+            () = clock.sleep(wait) => {}
+            () = remote.changed() => {}
+        }
+        let Some((repositories, current)) = shared.upgrade().zip(repository.upgrade()) else { return };
+        let repositories = Repositories(repositories);
+        let news = repositories.fetch(&current, clock.now()).await;
+        let tell = lock(&repositories.0.on_moved).clone();
+        let news = news.map_or(false, |news| news.moved || news.recovered);
+        if let Some(tell) = tell.filter(|_| news)
+            && !tell(&current.url)
+        {
+            lock(&repositories.0.open).remove(&key);
+            return;
+        }
+    }
+}
+
+/// The host in any form of address; empty for local ones.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split('/').next().unwrap_or_default();
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    rest.split(':').next().unwrap_or_default()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_found_in_every_form() {
+        for (url, host) in [
+            ("https://user@git.example.com:8443/a/b.git", "git.example.com"),
+            ("git@github.com:org/repo.git", "github.com"),
+            ("ssh://git@h:22/x", "h"),
+            ("file:///srv/repo", ""),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
+    }
+}
