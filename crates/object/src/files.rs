@@ -152,7 +152,7 @@ impl FileTree {
                     let bytes = self.reader.read(&next)?.unwrap_or_default();
                     let target = String::from_utf8_lossy(&bytes).into_owned();
                     let inside = if target.starts_with('/') { None } else { path::join(&done, &target) };
-                    let inside = inside.ok_or_else(|| TreeError::LinkLeaves { path: next, target })?;
+                    let inside = inside.ok_or(TreeError::LinkLeaves { path: next, target })?;
                     todo.extend(inside.split('/').rev().filter(|p| !p.is_empty()).map(str::to_owned));
                     done.clear();
                 }

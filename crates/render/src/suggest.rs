@@ -19,7 +19,6 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The candidate that is nearest to `wanted`, if one is near enough to be a slip of the pen.
-#[cfg_attr(not(test), expect(dead_code, reason = "the Kustomize loader uses it"))]
 pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = wanted.to_lowercase();
     let (far, best) = candidates.into_iter().map(|c| (distance(&lower, &c.to_lowercase()), c)).min()?;
@@ -78,7 +77,6 @@ pub(crate) fn folders_hint(tree: &FileTree, base: &str, wanted: &str) -> String 
 }
 
 /// A hint that names the nearest existing files and folders, as seen from `base`.
-#[expect(dead_code, reason = "the Kustomize loader uses it")]
 pub(crate) fn paths_hint(tree: &FileTree, base: &str, wanted: &str) -> String {
     hint(&near_paths(tree, base, wanted, false), "nothing of a similar name exists")
 }

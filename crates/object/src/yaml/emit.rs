@@ -86,7 +86,7 @@ fn less(a_len: usize, b_len: usize, a: impl Fn(usize) -> char, b: impl Fn(usize)
 }
 
 fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || (!c.is_ascii() && c.is_numeric() && c.to_digit(10).is_some())
+    c.is_ascii_digit()
 }
 
 fn number(start: usize, len: usize, first: i64, at: &impl Fn(usize) -> char) -> (i64, usize) {
@@ -463,7 +463,7 @@ fn shortest_g(value: f64) -> String {
         let text = exponent_form(value, 2);
         // the limit of the plain form is on the exponent: 999999.95 has exponent 5
         let exponent: i32 = text.rsplit('e').next().and_then(|e| e.parse().ok()).unwrap_or_default();
-        if !(-4..21).contains(&exponent) || exponent >= 6 || exponent < -4 {
+        if !(-4..6).contains(&exponent) {
             return text;
         }
     }

@@ -9,7 +9,7 @@ mod resolve;
 
 pub use emit::{json_float, sorted_keys, to_string};
 pub use node::{Mark, Node, NodeKind, Style, YamlError, parse};
-pub use resolve::{Dialect, ScalarKind, resolve_plain, timestamp, to_value};
+pub use resolve::{Dialect, ScalarKind, resolve_plain, scalar_value, timestamp, to_value};
 
 use serde_json::Value;
 

@@ -125,6 +125,11 @@ pub fn resolve_plain(text: &str, dialect: Dialect) -> ScalarKind {
     }
 }
 
+/// The value of an unquoted scalar without a tag; none for numbers that are not finite.
+pub fn scalar_value(text: &str, dialect: Dialect) -> Option<Value> {
+    plain(text, Mark::default(), dialect).ok()
+}
+
 /// Whether go-yaml v2 reads the unquoted text as a text, and YAML 1.1 does not see a base-60 number in it.
 pub(super) fn resolves_to_text_in_v2(text: &str) -> bool {
     resolve_plain(text, Dialect::Kubernetes) == ScalarKind::Text && !is_base60(text)

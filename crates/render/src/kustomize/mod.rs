@@ -1,8 +1,38 @@
-//! `kustomize build` of kustomize 5.8.1, in process.
+//! `kustomize build` of kustomize 5.8.1, in process and without a checkout.
 
-use object::FileTree;
+mod build;
+mod config;
+mod crds;
+mod defaults;
+mod error;
+mod fields;
+mod fieldspec;
+mod generate;
+mod jsonpatch;
+mod load;
+mod merge;
+mod nameref;
+mod names;
+mod node;
+mod order;
+mod overrides;
+mod patch;
+mod plugins;
+mod replacement;
+mod resource;
+mod schema;
+mod selector;
+mod shape;
+mod sources;
+mod structured;
+mod vars;
 
-use crate::{KustomizeOptions, Problem, Rendered, Tool};
+use object::{FileTree, Manifest, yaml};
+use serde_json::Value;
+
+pub use error::KustomizeError;
+
+use crate::{KustomizeOptions, Origin, Problem, Rendered, RenderedManifest, Tool};
 
 /// Names under which a folder is a kustomization, in the order in which they are looked for.
 pub const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -36,7 +66,58 @@ pub struct BuildOptions {
     pub enable_managedby_label: bool,
 }
 
-pub(crate) fn render(_tree: &FileTree, folder: &str, _options: &KustomizeOptions) -> Rendered {
-    let problem = Problem::error("Kustomize is not supported yet").in_file(folder, 0, 0);
-    Rendered { problems: vec![problem], tool: Tool::Kustomize, ..Rendered::default() }
+/// What a build gives.
+#[derive(Debug, Clone, Default)]
+pub struct KustomizeBuild {
+    /// Each object, with the file and line that it comes from.
+    pub objects: Vec<(Value, Origin)>,
+    pub warnings: Vec<Problem>,
+}
+
+impl KustomizeBuild {
+    /// The text that `kustomize build` prints.
+    pub fn text(&self) -> String {
+        let texts: Vec<String> = self.objects.iter().map(|(value, _)| yaml::to_string(value)).collect();
+        texts.join("---\n")
+    }
+}
+
+/// Builds the kustomization in the folder `path`.
+///
+/// # Errors
+/// The first problem, with its place and what to do about it.
+pub fn build(tree: &FileTree, path: &str, options: &BuildOptions) -> Result<KustomizeBuild, KustomizeError> {
+    build_with(tree, path, &KustomizeOptions { build: *options, ..KustomizeOptions::default() })
+}
+
+fn build_with(tree: &FileTree, path: &str, options: &KustomizeOptions) -> Result<KustomizeBuild, KustomizeError> {
+    let finished = build::run(tree, path, options)?;
+    let objects = finished.resources.iter().map(|resource| {
+        let value = resource.node.to_value().map_err(|fault| {
+            let mut error = KustomizeError::new(&resource.file, fault);
+            error.0.line = resource.line;
+            error
+        })?;
+        Ok((value, Origin { file: resource.file.clone(), line: resource.line }))
+    });
+    Ok(KustomizeBuild { objects: objects.collect::<Result<_, _>>()?, warnings: finished.builder.warnings })
+}
+
+pub(crate) fn render(tree: &FileTree, folder: &str, options: &KustomizeOptions) -> Rendered {
+    let mut rendered = Rendered { tool: Tool::Kustomize, ..Rendered::default() };
+    match build_with(tree, folder, options) {
+        Err(error) => rendered.problems.push(*error.0),
+        Ok(build) => {
+            rendered.problems = build.warnings;
+            for (value, origin) in build.objects {
+                match Manifest::new(value) {
+                    Ok(manifest) => rendered.manifests.push(RenderedManifest { manifest, origin }),
+                    Err(error) => {
+                        rendered.problems.push(Problem::error(error.to_string()).in_file(origin.file, origin.line, 0));
+                    }
+                }
+            }
+        }
+    }
+    rendered
 }

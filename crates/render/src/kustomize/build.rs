@@ -1,0 +1,622 @@
+//! The build: resources, generators and components are gathered depth first, each kustomization's transformers run over
+//! what it gathered, and the top one hashes names, follows references, resolves variables and sorts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object::yaml::{self, NodeKind};
+use object::{FileTree, path};
+
+use super::config::{self, GeneratorOptions, Kustomization, TransformerConfig, Var};
+use super::error::{KustomizeError, Result};
+use super::fields::{self, ImageChange};
+use super::fieldspec::{self, FieldSpec};
+use super::generate::{self, What};
+use super::load::{self, Entry, Folder};
+use super::names::{self, Affix, NamespaceChange};
+use super::node::{Fault, Place};
+use super::patch::{Inline, Loaded};
+use super::plugins;
+use super::resource::{self, Behavior, OriginNote, Resource};
+use super::schema::Schema;
+use super::sources::{Role, Source, Sources};
+use super::{BuildOptions, Reorder, crds, defaults, nameref, order, overrides, replacement, vars};
+use crate::{KustomizeOptions, Problem};
+
+/// The version whose behaviour this is; it is written by `--enable-managedby-label`.
+const VERSION: &str = "v5.8.1";
+const NESTING_MAX: usize = 100;
+const LOCAL_CONFIG: &str = "config.kubernetes.io/local-config";
+
+/// What a build has in hand.
+pub(crate) struct Builder {
+    pub(crate) options: BuildOptions,
+    pub(crate) sources: Sources,
+    pub(crate) warnings: Vec<Problem>,
+    pub(crate) schema: Arc<Schema>,
+    schema_set: bool,
+}
+
+/// Objects with the configuration and variables of the kustomizations they came through.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub(crate) resources: Vec<Resource>,
+    config: Arc<TransformerConfig>,
+    vars: BTreeMap<String, Var>,
+}
+
+/// One kustomization on the way.
+pub(crate) struct Layer {
+    pub(crate) folder: Folder,
+    pub(crate) file: Kustomization,
+    document: Option<yaml::Node>,
+    /// Path from the top folder, when `buildMetadata` asks for it.
+    origin: Option<OriginNote>,
+    /// Entries of `images` from here on are not in the file.
+    own_images: usize,
+}
+
+/// A finished build.
+pub(crate) struct Finished {
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) builder: Builder,
+}
+
+/// Builds the kustomization in the folder `root`.
+///
+/// # Errors
+/// The first problem.
+pub(crate) fn run(tree: &FileTree, root: &str, options: &KustomizeOptions) -> Result<Finished> {
+    let mut builder = Builder {
+        options: options.build,
+        sources: Sources::default(),
+        warnings: Vec::new(),
+        schema: Schema::built_in(),
+        schema_set: false,
+    };
+    let resolved = tree.resolve(root).map_err(|e| KustomizeError::tree(root, &e))?;
+    let folder = Folder::open(tree, &resolved, Vec::new(), options.build.load_restrictor)?;
+    let mut top = builder.layer(folder, None, Some(options))?;
+    if !top.file.build_metadata.is_empty() {
+        top.origin = Some(OriginNote::default());
+    }
+    builder.set_schema(&top)?;
+    let mut all = builder.gather(&mut top, Gathered::default())?;
+    builder.finish(&top, &mut all)?;
+    Ok(Finished { resources: all.resources, builder })
+}
+
+impl Builder {
+    /// Reads the kustomization file of a folder.
+    fn layer(
+        &mut self,
+        folder: Folder,
+        origin: Option<OriginNote>,
+        options: Option<&KustomizeOptions>,
+    ) -> Result<Layer> {
+        let (mut file, document) = config::kustomization(folder.text(), folder.file())?;
+        self.warn_of_deprecated(&file, &folder);
+        unify(&mut file);
+        let own_images = file.images.len();
+        let overridden = options.is_some_and(|o| overrides::apply(&mut file, o, &folder));
+        if !overridden && document.as_ref().is_none_or(is_empty) {
+            return Err(KustomizeError::new(folder.file(), "the kustomization is empty")
+                .hint("list files and folders under resources:"));
+        }
+        if !file.helm_charts.is_empty() || !file.helm_chart_inflation_generator.is_empty() {
+            return Err(KustomizeError::new(folder.file(), "helmCharts are not supported yet")
+                .hint("render the chart and commit the manifests"));
+        }
+        Ok(Layer { folder, file, document, origin, own_images })
+    }
+
+    fn warn_of_deprecated(&mut self, file: &Kustomization, folder: &Folder) {
+        for (used, old, new) in [
+            (file.bases.is_some(), "bases", "resources"),
+            (file.common_labels.is_some(), "commonLabels", "labels"),
+            (file.image_tags.is_some(), "imageTags", "images"),
+            (file.patches_json6902.is_some(), "patchesJson6902", "patches"),
+            (file.patches_strategic_merge.is_some(), "patchesStrategicMerge", "patches"),
+            (file.vars.is_some(), "vars", "replacements"),
+        ] {
+            if used {
+                let line = folder.text().lines().position(|l| l.starts_with(old)).map_or(0, |l| l + 1);
+                let warning = Problem::warning(format!("{old} is deprecated")).in_file(folder.file(), line, 0);
+                self.warnings.push(warning.hint(format!("use {new} instead")));
+            }
+        }
+    }
+
+    /// Takes the OpenAPI document of a kustomization, unless one was taken before.
+    fn set_schema(&mut self, layer: &Layer) -> Result<()> {
+        let openapi = &layer.file.openapi;
+        let document = match openapi.get("path") {
+            Some(entry) => {
+                let (file, text) = layer.folder.load_text(entry).map_err(|e| layer.folder.placed(e, entry))?;
+                Some(yaml::value(&text).map_err(|e| KustomizeError::yaml(&file, &e))?)
+            }
+            None => None,
+        };
+        if self.schema_set {
+            return Ok(());
+        }
+        let fail = |message: String| Err(KustomizeError::new(layer.folder.file(), message));
+        match (document, openapi.get("version")) {
+            (Some(_), Some(_)) => fail("openapi has both path and version".to_owned()),
+            (Some(document), None) => {
+                self.schema = Arc::new(Schema::from_openapi(&document));
+                self.schema_set = true;
+                Ok(())
+            }
+            (None, Some(version)) if version.is_empty() => Ok(()),
+            (None, Some(version)) if version == "v1.21.2" => {
+                self.schema_set = true;
+                Ok(())
+            }
+            (None, Some(version)) => fail(format!("openapi.version {version:?} is not built in, only v1.21.2 is")),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Everything that a kustomization makes of its own and of `into` (which a component changes as well).
+    fn gather(&mut self, layer: &mut Layer, into: Gathered) -> Result<Gathered> {
+        let mut all = into;
+        let resources: Vec<String> = layer.file.resources.iter().flatten().cloned().collect();
+        self.add_resources(layer, &mut all, &resources)?;
+        self.add_config(layer, &mut all)?;
+        self.generate(layer, &mut all)?;
+        all = self.add_components(layer, all)?;
+        self.transform(layer, &mut all)?;
+        let vars = layer.file.vars.clone().unwrap_or_default();
+        vars::add(&mut all.vars, &vars, &mut all.resources, &self.schema).map_err(|f| layer.fail(&f))?;
+        Ok(all)
+    }
+
+    /// Adds the objects of files and folders.
+    pub(crate) fn add_resources(&mut self, layer: &Layer, all: &mut Gathered, entries: &[String]) -> Result<()> {
+        for entry in entries {
+            match layer.folder.entry(entry).map_err(|e| layer.folder.placed(e, entry))? {
+                Entry::File(file, bytes) => {
+                    let text =
+                        std::str::from_utf8(&bytes).map_err(|_| KustomizeError::new(&file, "the file is not UTF-8"))?;
+                    let mut objects = load::objects(text, &file, Role::Manifest, &mut self.sources)?;
+                    if let Some(origin) = &layer.origin {
+                        let path = below(&origin.path, entry);
+                        let note = OriginNote { path, ..OriginNote::default() };
+                        objects.iter_mut().for_each(|o| o.origin = Some(note.clone()));
+                    }
+                    resource::append_all(&mut all.resources, objects, &self.schema)?;
+                }
+                Entry::Folder(root) => {
+                    let mut base = self.base(layer, &root, entry)?;
+                    if base.file.kind == "Component" {
+                        let message = format!("{entry} is a component, it cannot be a resource");
+                        let error = KustomizeError::new(layer.folder.file(), message);
+                        return Err(layer.folder.placed(error, entry).hint("list it under components:"));
+                    }
+                    let more = self.gather(&mut base, Gathered::default())?;
+                    self.absorb(layer, all, more)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn base(&mut self, layer: &Layer, root: &str, entry: &str) -> Result<Layer> {
+        let folder = layer.folder.below(root, entry)?;
+        let depth = folder.depth();
+        if depth > NESTING_MAX {
+            return Err(layer.fail(&format!("more than {NESTING_MAX} kustomizations are nested")));
+        }
+        let origin = layer.origin.as_ref().map(|o| OriginNote { path: below(&o.path, entry), ..OriginNote::default() });
+        let base = self.layer(folder, origin, None)?;
+        self.set_schema(&base)?;
+        Ok(base)
+    }
+
+    fn absorb(&mut self, layer: &Layer, all: &mut Gathered, more: Gathered) -> Result<()> {
+        resource::append_all(&mut all.resources, more.resources, &self.schema)?;
+        if all.config.name_prefix.is_empty() {
+            all.config = more.config;
+        } else {
+            config::merge_configs(&mut all.config, &more.config).map_err(|f| layer.fail(&f))?;
+        }
+        more.vars.into_values().try_for_each(|v| vars::insert(&mut all.vars, v)).map_err(|f| layer.fail(&f))
+    }
+
+    /// Merges the built-in configuration and that of `configurations` and `crds`.
+    fn add_config(&mut self, layer: &Layer, all: &mut Gathered) -> Result<()> {
+        let mut own = defaults::config();
+        for entry in &layer.file.configurations {
+            let (file, text) = layer.folder.load_text(entry).map_err(|e| layer.folder.placed(e, entry))?;
+            let more = config::transformer_config(&text, &file)?;
+            Arc::make_mut(&mut own).merge(&more).map_err(|f| KustomizeError::new(&file, f))?;
+        }
+        for entry in &layer.file.crds {
+            let (file, text) = layer.folder.load_text(entry).map_err(|e| layer.folder.placed(e, entry))?;
+            let document = yaml::value(&text).map_err(|e| KustomizeError::yaml(&file, &e))?;
+            let more = crds::config(&document).map_err(|f| KustomizeError::new(&file, f))?;
+            Arc::make_mut(&mut own).merge(&more).map_err(|f| KustomizeError::new(&file, f))?;
+        }
+        if all.config.name_prefix.is_empty() {
+            all.config = own;
+            return Ok(());
+        }
+        config::merge_configs(&mut all.config, &own).map_err(|f| layer.fail(&f))
+    }
+
+    fn generate(&mut self, layer: &Layer, all: &mut Gathered) -> Result<()> {
+        for (what, generators) in
+            [(What::ConfigMap, &layer.file.config_map_generator), (What::Secret, &layer.file.secret_generator)]
+        {
+            for generator in generators {
+                let options: GeneratorOptions =
+                    generate::united(generator.options.as_ref(), layer.file.generator_options.as_ref());
+                let mut made = generate::generate(what, generator, &options, &layer.folder)
+                    .map_err(|e| layer.folder.placed(e, &generator.name))?;
+                made.origin = layer.built_in(&format!("{}Generator", what.kind()));
+                add_generated(layer, all, made, &self.schema)?;
+            }
+        }
+        let generators = layer.file.generators.clone();
+        for (made, note) in plugins::generate(self, layer, &generators)? {
+            let mut made = made;
+            made.origin = note;
+            add_generated(layer, all, made, &self.schema)?;
+        }
+        Ok(())
+    }
+
+    fn add_components(&mut self, layer: &Layer, mut all: Gathered) -> Result<Gathered> {
+        for entry in layer.file.components.iter().flatten() {
+            let root = layer.folder.component(entry).map_err(|e| layer.folder.placed(e, entry))?;
+            let mut component = self.base(layer, &root, entry)?;
+            if component.file.kind != "Component" {
+                let message = format!("{entry} is no component but a {}", component.file.kind);
+                let error = KustomizeError::new(layer.folder.file(), message);
+                return Err(layer
+                    .folder
+                    .placed(error, entry)
+                    .hint("list it under resources:, or make it kind: Component"));
+            }
+            all = self.gather(&mut component, all)?;
+        }
+        Ok(all)
+    }
+
+    /// Runs the transformers of a kustomization in kustomize's order, whatever the order in the file.
+    fn transform(&mut self, layer: &Layer, all: &mut Gathered) -> Result<()> {
+        let file = &layer.file;
+        let schema = Arc::clone(&self.schema);
+        let config = Arc::clone(&all.config);
+        let resources = &mut all.resources;
+        let strategic = self.strategic_patches(layer)?;
+        let patches = self.patches(layer)?;
+        let json = self.json_patches(layer)?;
+        if file.patches_strategic_merge.as_ref().is_some_and(|p| !p.is_empty()) {
+            if strategic.iter().all(Loaded::is_empty) {
+                return Err(layer.fail("patchesStrategicMerge: the patches are empty"));
+            }
+            strategic.iter().try_for_each(|p| p.apply(resources, &schema))?;
+            layer.note(resources, "PatchStrategicMergeTransformer");
+        }
+        for patch in &patches {
+            patch.apply(resources, &schema)?;
+            layer.note(resources, "PatchTransformer");
+        }
+        if !file.namespace.is_empty() {
+            let change = NamespaceChange {
+                namespace: file.namespace.clone(),
+                specs: config.namespace.clone(),
+                ..NamespaceChange::default()
+            };
+            change.apply(resources, &schema, layer.folder.file())?;
+            layer.note(resources, "NamespaceTransformer");
+        }
+        for (affix, text, specs, name) in [
+            (Affix::Prefix, &file.name_prefix, &config.name_prefix, "PrefixTransformer"),
+            (Affix::Suffix, &file.name_suffix, &config.name_suffix, "SuffixTransformer"),
+        ] {
+            if !text.is_empty() {
+                names::add_affix(resources, affix, text, specs, &schema).map_err(|f| layer.fail(&f))?;
+                layer.note(resources, name);
+            }
+        }
+        label(layer, resources, &config)?;
+        if !file.common_annotations.is_empty() {
+            fields::set_entries(resources, &file.common_annotations, &config.common_annotations)
+                .map_err(|f| layer.fail(&format!("commonAnnotations: {f}")))?;
+            layer.note(resources, "AnnotationsTransformer");
+        }
+        for patch in &json {
+            patch.apply(resources, &schema)?;
+            layer.note(resources, "PatchJson6902Transformer");
+        }
+        for replica in &file.replicas {
+            fields::set_replicas(resources, replica, &config.replicas, &schema).map_err(|f| layer.fail(&f))?;
+            layer.note(resources, "ReplicaCountTransformer");
+        }
+        for (i, image) in file.images.iter().enumerate() {
+            let change = ImageChange::new(image.clone(), layer.image_place(i, &mut self.sources));
+            change.apply(resources, &config.images).map_err(|f| layer.fail(&format!("images[{i}]: {f}")))?;
+            layer.note(resources, "ImageTagTransformer");
+        }
+        if !file.replacements.is_empty() {
+            let replacements = plugins::load_replacements(&file.replacements, &layer.folder)?;
+            replacement::apply(&replacements, resources).map_err(|f| layer.fail(&f))?;
+            layer.note(resources, "ReplacementTransformer");
+        }
+        plugins::transform(self, layer, resources)?;
+        if file.validators.is_empty() {
+            return Ok(());
+        }
+        Err(layer.fail("validators are programs, which are not run here").hint("remove validators:"))
+    }
+
+    fn strategic_patches(&mut self, layer: &Layer) -> Result<Vec<Loaded>> {
+        let entries = layer.file.patches_strategic_merge.iter().flatten().flatten().enumerate();
+        entries
+            .map(|(i, entry)| {
+                let at = layer.byte_of(&["patchesStrategicMerge"], i, None);
+                let inline = Inline { name: format!("patchesStrategicMerge[{i}]"), at, folder: &layer.folder };
+                Loaded::strategic(entry, &inline, &mut self.sources)
+            })
+            .collect()
+    }
+
+    fn patches(&mut self, layer: &Layer) -> Result<Vec<Loaded>> {
+        let entries = layer.file.patches.iter().enumerate();
+        entries
+            .map(|(i, patch)| {
+                let at = layer.byte_of(&["patches"], i, Some("patch"));
+                let inline = Inline { name: format!("patches[{i}]"), at, folder: &layer.folder };
+                Loaded::entry(patch, &inline, &mut self.sources)
+            })
+            .collect()
+    }
+
+    fn json_patches(&mut self, layer: &Layer) -> Result<Vec<Loaded>> {
+        let entries = layer.file.patches_json6902.iter().flatten().enumerate();
+        entries
+            .map(|(i, patch)| {
+                let at = layer.byte_of(&["patchesJson6902"], i, Some("patch"));
+                let inline = Inline { name: format!("patchesJson6902[{i}]"), at, folder: &layer.folder };
+                Loaded::json(patch, &inline, &mut self.sources)
+            })
+            .collect()
+    }
+
+    /// The steps that only the top kustomization takes.
+    fn finish(&mut self, top: &Layer, all: &mut Gathered) -> Result<()> {
+        let schema = Arc::clone(&self.schema);
+        let resources = &mut all.resources;
+        plugins::add_hashes(resources, &schema).map_err(|f| top.fail(&f))?;
+        nameref::follow(resources, &all.config.name_reference, &schema)?;
+        let unused = vars::resolve(&all.vars, resources, &all.config.var_reference).map_err(|f| top.fail(&f))?;
+        if !unused.is_empty() {
+            let warning = Problem::warning(format!("vars that are used nowhere: {}", unused.join(", ")));
+            self.warnings.push(warning.in_file(top.folder.file(), 0, 0));
+        }
+        for resource in resources.iter() {
+            if resource.kind().is_empty() || (resource.name().is_empty() && !resource.kind().ends_with("List")) {
+                let error = KustomizeError::new(&resource.file, "an object ends without kind or metadata.name");
+                return Err(error.hint("look at the patches for it"));
+            }
+        }
+        resources.retain(|r| r.annotation(LOCAL_CONFIG).is_none_or(|v| v == "false"));
+        self.sort(top, resources)?;
+        let asked = |name: &str| top.file.build_metadata.iter().any(|m| m == name);
+        if self.options.enable_managedby_label || asked("managedByLabel") {
+            let label = [("app.kubernetes.io/managed-by".to_owned(), format!("kustomize-{VERSION}"))];
+            fields::set_entries(resources, &label.into(), &[FieldSpec::any("metadata/labels", true)])
+                .map_err(|f| top.fail(&f))?;
+        }
+        let (origins, transformations) = (asked("originAnnotations"), asked("transformerAnnotations"));
+        resources.iter_mut().try_for_each(|r| r.finish(origins, transformations)).map_err(|f| top.fail(&f))
+    }
+
+    fn sort(&self, top: &Layer, resources: &mut Vec<Resource>) -> Result<()> {
+        match (&top.file.sort_options, self.options.reorder) {
+            (Some(options), _) => order::by_options(resources, options, &self.schema).map_err(|f| top.fail(&f)),
+            (None, Reorder::Legacy) => {
+                order::legacy(resources, &self.schema);
+                Ok(())
+            }
+            (None, Reorder::None) => Ok(()),
+        }
+    }
+}
+
+impl Layer {
+    pub(crate) fn fail(&self, message: &str) -> KustomizeError {
+        KustomizeError::new(self.folder.file(), message)
+    }
+
+    /// What `buildMetadata` says of something that this kustomization does itself.
+    fn built_in(&self, name: &str) -> Option<OriginNote> {
+        let origin = self.origin.as_ref()?;
+        Some(OriginNote {
+            configured_in: below(&origin.path, path::file_name(self.folder.file())),
+            configured_by: ["builtin".to_owned(), name.to_owned(), String::new(), String::new()],
+            ..OriginNote::default()
+        })
+    }
+
+    fn note(&self, resources: &mut Vec<Resource>, name: &str) {
+        note_transformation(resources, self.built_in(name).as_ref());
+        resources.retain(|r| !r.node.is_nil_or_empty());
+    }
+
+    /// Where an object that is configured in this file for a plugin comes from.
+    pub(crate) fn inline_origin(&self) -> Option<OriginNote> {
+        let origin = self.origin.as_ref()?;
+        Some(OriginNote { path: below(&origin.path, path::file_name(self.folder.file())), ..OriginNote::default() })
+    }
+
+    /// The entry `index` of a list of the file.
+    fn list_entry(&self, fields: &[&str], index: usize) -> Option<&yaml::Node> {
+        let mut node = self.document.as_ref()?;
+        for field in fields {
+            let NodeKind::Mapping(pairs) = &node.kind else { return None };
+            let same = |k: &yaml::Node| k.as_str().is_some_and(|k| k.eq_ignore_ascii_case(field));
+            node = &pairs.iter().rev().find(|(k, _)| same(k))?.1;
+        }
+        node.items().get(index)
+    }
+
+    /// The byte of the file where the scalar of an entry, or of one of its fields, starts.
+    fn byte_of(&self, fields: &[&str], index: usize, key: Option<&str>) -> usize {
+        let entry = self.list_entry(fields, index);
+        let node = key.map_or(entry, |key| entry.and_then(|e| e.get(key)));
+        node.map_or(0, |n| n.start.index)
+    }
+
+    fn image_place(&self, index: usize, sources: &mut Sources) -> Place {
+        let Some(entry) = self.list_entry(&["images"], index).filter(|_| index < self.own_images) else {
+            return Place::default();
+        };
+        let source = sources.add(Source {
+            file: self.folder.file().to_owned(),
+            role: Role::Images(index),
+            text: Arc::clone(self.folder.text()),
+            inline: None,
+        });
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Place { source, start: small(entry.start.index), end: small(entry.end.index) }
+    }
+}
+
+/// Notes on all objects that a transformer ran.
+pub(crate) fn note_transformation(resources: &mut [Resource], note: Option<&OriginNote>) {
+    let Some(note) = note else { return };
+    for resource in resources {
+        match &resource.origin {
+            None => resource.origin = Some(note.clone()),
+            Some(_) => resource.transformations.push(note.clone()),
+        }
+    }
+}
+
+/// `entry` as seen from the top folder, cleaned as Go's `filepath.Join` does; `..` may stay in front.
+fn below(base: &str, entry: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in base.split('/').chain(entry.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|p| *p != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
+}
+
+/// Old fields are moved to those that replace them.
+fn unify(file: &mut Kustomization) {
+    file.resources.extend(file.bases.take().unwrap_or_default());
+    file.images.extend(file.image_tags.take().unwrap_or_default());
+}
+
+/// Whether a kustomization says nothing but its kind.
+fn is_empty(document: &yaml::Node) -> bool {
+    let NodeKind::Mapping(pairs) = &document.kind else { return true };
+    pairs.iter().all(|(key, value)| {
+        let key = key.as_str().unwrap_or_default();
+        let old = key.eq_ignore_ascii_case("bases") || key.eq_ignore_ascii_case("imageTags");
+        key.eq_ignore_ascii_case("apiVersion")
+            || key.eq_ignore_ascii_case("kind")
+            || matches!(&value.kind, NodeKind::Scalar(text) if matches!(text.as_str(), "" | "~" | "null"))
+            || (old && matches!(&value.kind, NodeKind::Sequence(items) if items.is_empty()))
+    })
+}
+
+/// `labels`, each on its own, then `commonLabels`.
+fn label(layer: &Layer, resources: &mut Vec<Resource>, config: &TransformerConfig) -> Result<()> {
+    let file = &layer.file;
+    let common = file.common_labels.clone().unwrap_or_default();
+    if file.labels.is_empty() && common.is_empty() {
+        return Ok(());
+    }
+    for (i, label) in file.labels.iter().enumerate() {
+        let specs = label_specs(label, config).map_err(|f| layer.fail(&format!("labels[{i}]: {f}")))?;
+        fields::set_entries(resources, &label.pairs, &specs).map_err(|f| layer.fail(&format!("labels[{i}]: {f}")))?;
+        layer.note(resources, "LabelTransformer");
+    }
+    fields::set_entries(resources, &common, &config.common_labels)
+        .map_err(|f| layer.fail(&format!("commonLabels: {f}")))?;
+    layer.note(resources, "LabelTransformer");
+    Ok(())
+}
+
+fn label_specs(label: &config::Label, config: &TransformerConfig) -> std::result::Result<Vec<FieldSpec>, Fault> {
+    let mut specs = label.fields.clone();
+    fieldspec::merge(&mut specs, &config.labels)?;
+    if label.include_selectors {
+        fieldspec::merge(&mut specs, &config.common_labels)?;
+        return Ok(specs);
+    }
+    if label.include_templates {
+        fieldspec::merge(&mut specs, &config.template_labels)?;
+    }
+    if label.include_volume_claim_templates {
+        fieldspec::merge(&mut specs, &config.volume_claim_template_labels)?;
+    }
+    fieldspec::merge(&mut specs, &[FieldSpec::any("metadata/labels", true)])?;
+    Ok(specs)
+}
+
+/// Adds a generated object, or merges it into the one that its behavior means.
+fn add_generated(layer: &Layer, all: &mut Gathered, made: Resource, schema: &Schema) -> Result<()> {
+    let wanted = made.id(schema);
+    let found: Vec<usize> =
+        (0..all.resources.len()).filter(|i| all.resources[*i].any_id(schema, |id| id.same(&wanted))).collect();
+    let behavior = made.behavior.unwrap_or_default();
+    let joins = matches!(behavior, Behavior::Merge | Behavior::Replace);
+    match (found.as_slice(), joins) {
+        ([], false) => resource::append_all(&mut all.resources, vec![made], schema),
+        ([], true) => {
+            let message = format!("there is no {wanted} to merge or replace");
+            let error = layer.folder.placed(layer.fail(&message), wanted.name);
+            let same: Vec<&str> =
+                all.resources.iter().filter(|r| r.kind() == wanted.kind).map(Resource::name).collect();
+            Err(error.hint(format!("of that kind there are: {}", same.join(", "))))
+        }
+        ([at], true) => {
+            let joined = joined(&all.resources[*at], made, behavior).map_err(|f| layer.fail(&f))?;
+            all.resources[*at] = joined;
+            Ok(())
+        }
+        ([_], false) => {
+            let error = layer.folder.placed(layer.fail(&format!("{wanted} is there already")), wanted.name);
+            Err(error.hint("set behavior: merge or replace, or give the generator another name"))
+        }
+        _ => Err(layer.fail(&format!("several objects could be the {wanted} that is merged"))),
+    }
+}
+
+fn joined(old: &Resource, mut made: Resource, behavior: Behavior) -> std::result::Result<Resource, Fault> {
+    for field in ["labels", "annotations"] {
+        let mut pairs: BTreeMap<String, String> =
+            old.metadata_map(field).into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        pairs.extend(made.metadata_map(field).into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())));
+        made.set_metadata_map(field, pairs.into_iter().collect())?;
+    }
+    made.set_name(old.name())?;
+    made.set_namespace(old.namespace())?;
+    made.previous.clone_from(&old.previous);
+    made.prefixes.clone_from(&old.prefixes);
+    made.suffixes.clone_from(&old.suffixes);
+    made.vars.clone_from(&old.vars);
+    if behavior == Behavior::Merge {
+        for field in ["data", "binaryData"] {
+            plugins::merge_data(old, &mut made, field)?;
+        }
+        if old.origin.is_some() {
+            made.origin.clone_from(&old.origin);
+        }
+    }
+    made.behavior = old.behavior;
+    made.needs_hash &= old.needs_hash;
+    Ok(made)
+}

@@ -1,0 +1,332 @@
+//! The folder of one kustomization: what it may read, and errors that help.
+
+use std::sync::Arc;
+
+use object::yaml;
+use object::{EntryKind, FileTree, path};
+
+use super::error::{KustomizeError, Result};
+use super::node::Node;
+use super::resource::Resource;
+use super::sources::{Role, Source, Sources};
+use super::{FILE_NAMES, LoadRestrictor};
+use crate::suggest;
+
+/// A folder with a kustomization file, and the folders that led to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    tree: FileTree,
+    root: String,
+    file: String,
+    text: Arc<str>,
+    above: Vec<String>,
+    restrictor: LoadRestrictor,
+}
+
+/// What an entry of `resources` names.
+pub(crate) enum Entry {
+    File(String, Arc<[u8]>),
+    Folder(String),
+}
+
+impl Folder {
+    /// Finds the kustomization file of the folder `root`, whose links are followed.
+    ///
+    /// # Errors
+    /// When there is none (the error has the file to add), or several.
+    pub(crate) fn open(tree: &FileTree, root: &str, above: Vec<String>, restrictor: LoadRestrictor) -> Result<Self> {
+        let mut found: Vec<(String, Arc<[u8]>)> = Vec::new();
+        for name in FILE_NAMES {
+            let full = joined(root, name);
+            if let Some(bytes) = tree.read(&full).map_err(|e| KustomizeError::tree(&full, &e))? {
+                found.push((full, bytes));
+            }
+        }
+        match found.as_slice() {
+            [] => Err(missing_file(tree, root)),
+            [(file, bytes)] => Ok(Self {
+                tree: tree.clone(),
+                root: root.to_owned(),
+                file: file.clone(),
+                text: text_of(file, bytes)?.into(),
+                above,
+                restrictor,
+            }),
+            [(first, _), (second, _), ..] => Err(KustomizeError::new(first, format!("{second} is there as well"))
+                .hint("a folder has one kustomization file: remove the other")),
+        }
+    }
+
+    /// Path of the kustomization file.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub(crate) fn tree(&self) -> &FileTree {
+        &self.tree
+    }
+
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// How many kustomizations led here.
+    pub(crate) fn depth(&self) -> usize {
+        self.above.len()
+    }
+
+    /// Text of the kustomization file.
+    pub(crate) fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    fn full_path(&self, entry: &str) -> Result<String> {
+        if entry.starts_with("https://") || entry.starts_with("http://") {
+            return Err(KustomizeError::new(&self.file, format!("{entry} is a remote file, which is not supported"))
+                .hint("commit the file and name its path"));
+        }
+        if entry.starts_with('/') {
+            return Err(KustomizeError::new(&self.file, format!("{entry} is an absolute path"))
+                .hint("paths are relative to the folder of the kustomization"));
+        }
+        path::join(&self.root, entry).ok_or_else(|| {
+            KustomizeError::new(&self.file, format!("{entry} leaves the repository"))
+                .hint("only files of this repository can be used")
+        })
+    }
+
+    /// The bytes of a file that the kustomization names, with its path.
+    ///
+    /// # Errors
+    /// When it is missing, no file, or outside of what may be read.
+    pub(crate) fn load(&self, entry: &str) -> Result<(String, Arc<[u8]>)> {
+        let full = self.full_path(entry)?;
+        let real = self.tree.resolve(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
+        if self.restrictor == LoadRestrictor::RootOnly && !is_within(&real, &self.root) {
+            let message = format!("{entry} is outside of the folder {:?}, files there may not be read", self.root);
+            return Err(KustomizeError::new(&self.file, message).hint(
+                "name the folder of the file as a base, move the file, or build with --load-restrictor LoadRestrictionsNone",
+            ));
+        }
+        let bytes = self.tree.read(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
+        bytes.map(|b| (full.clone(), b)).ok_or_else(|| self.missing(entry, &full))
+    }
+
+    /// As [`Folder::load`], as text.
+    ///
+    /// # Errors
+    /// As [`Folder::load`], or when the file is not UTF-8.
+    pub(crate) fn load_text(&self, entry: &str) -> Result<(String, Arc<str>)> {
+        let (file, bytes) = self.load(entry)?;
+        let text = text_of(&file, &bytes)?.into();
+        Ok((file, text))
+    }
+
+    fn missing(&self, entry: &str, full: &str) -> KustomizeError {
+        let message = format!("{entry} does not exist");
+        let error = KustomizeError::new(&self.file, message).hint(suggest::paths_hint(&self.tree, &self.root, full));
+        self.placed(error, entry)
+    }
+
+    /// The error with the line on which the kustomization writes `text`.
+    pub(crate) fn placed(&self, mut error: KustomizeError, text: &str) -> KustomizeError {
+        if error.0.file == self.file && error.0.line == 0 {
+            let line = self.text.lines().position(|l| !l.trim_start().starts_with('#') && l.contains(text));
+            error.0.line = line.map_or(0, |l| l + 1);
+        }
+        error
+    }
+
+    /// What an entry of `resources` is.
+    ///
+    /// # Errors
+    /// As [`Folder::load`].
+    pub(crate) fn entry(&self, entry: &str) -> Result<Entry> {
+        if entry.is_empty() {
+            return Err(KustomizeError::new(&self.file, "an entry of resources is empty").hint("remove it"));
+        }
+        let local = path::join(&self.root, entry).filter(|_| !entry.starts_with('/'));
+        if let Some(full) = &local
+            && self.tree.is_folder(full).map_err(|e| KustomizeError::tree(&self.file, &e))?
+        {
+            return self.tree.resolve(full).map(Entry::Folder).map_err(|e| KustomizeError::tree(&self.file, &e));
+        }
+        let here = local.as_ref().is_some_and(|full| self.tree.is_file(full).unwrap_or_default());
+        if !here && is_remote(entry) {
+            let message = format!("{entry} is in another repository, which is not supported yet");
+            return Err(self
+                .placed(KustomizeError::new(&self.file, message), entry)
+                .hint("copy what it has into this repository"));
+        }
+        self.load(entry).map(|(file, bytes)| Entry::File(file, bytes))
+    }
+
+    /// The kustomization in a folder that this one names.
+    ///
+    /// # Errors
+    /// When the folder has none, or this folder is in it.
+    pub(crate) fn below(&self, root: &str, entry: &str) -> Result<Self> {
+        let mut above = self.above.clone();
+        above.push(self.root.clone());
+        if let Some(visited) = above.iter().rev().find(|visited| is_within(visited, root)) {
+            let way = above.iter().map(|f| shown(f)).collect::<Vec<_>>().join(" -> ");
+            let message = format!("{entry} is a cycle: {} holds {}", shown(root), shown(visited));
+            let error = KustomizeError::new(&self.file, message);
+            return Err(self.placed(error, entry).hint(format!("the way there is {way} -> {}", shown(root))));
+        }
+        Self::open(&self.tree, root, above, self.restrictor)
+    }
+
+    /// The folder that an entry of `components` names.
+    ///
+    /// # Errors
+    /// When it is no folder.
+    pub(crate) fn component(&self, entry: &str) -> Result<String> {
+        match self.entry(entry)? {
+            Entry::Folder(root) => Ok(root),
+            Entry::File(file, _) => Err(self
+                .placed(KustomizeError::new(&self.file, format!("{file} is a file, a component is a folder")), entry)),
+        }
+    }
+}
+
+fn shown(root: &str) -> &str {
+    if root.is_empty() { "." } else { root }
+}
+
+fn is_remote(entry: &str) -> bool {
+    entry.contains("://")
+        || entry.starts_with("git@")
+        || entry.starts_with("github.com/")
+        || entry.contains("?ref=")
+        || entry.contains(".git//")
+}
+
+fn is_within(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn joined(root: &str, name: &str) -> String {
+    if root.is_empty() { name.to_owned() } else { format!("{root}/{name}") }
+}
+
+fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|e| {
+        let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        KustomizeError::at(file, yaml::Mark { index: e.valid_up_to(), line, column: 0 }, "the file is not UTF-8")
+    })
+}
+
+/// The error for a folder without a kustomization file prints the file to add.
+fn missing_file(tree: &FileTree, root: &str) -> KustomizeError {
+    let fresh = tree.fresh();
+    let entries = fresh.list(root).ok().flatten().unwrap_or_default();
+    let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+    let files: Vec<String> =
+        entries.iter().filter(|e| e.kind == EntryKind::File && is_manifest(&e.name)).map(|e| e.name.clone()).collect();
+    let folders: Vec<String> = entries
+        .iter()
+        .filter(|e| e.kind == EntryKind::Folder)
+        .map(|e| e.name.clone())
+        .filter(|name| {
+            FILE_NAMES.iter().any(|f| fresh.is_file(&format!("{}/{f}", joined(root, name))).unwrap_or_default())
+        })
+        .collect();
+    let message = format!("the folder {:?} has no kustomization file", shown(root));
+    let error = KustomizeError::new(joined(root, FILE_NAMES[0]), message);
+    if files.is_empty() && folders.is_empty() {
+        return error.hint("add a kustomization.yaml that lists its resources");
+    }
+    let list: String = files.iter().chain(&folders).map(|f| format!("- {f}\n")).collect();
+    error.hint(format!(
+        "add {} with:\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{list}",
+        joined(root, FILE_NAMES[0])
+    ))
+}
+
+/// Reads the objects of a text: every document, lists unrolled.
+///
+/// # Errors
+/// Syntax errors, and documents that are no objects, with their place.
+pub(crate) fn objects(text: &str, file: &str, role: Role, sources: &mut Sources) -> Result<Vec<Resource>> {
+    objects_inline(text, file, role, None, sources)
+}
+
+/// As [`objects`], for a text that stands inside a kustomization.
+///
+/// # Errors
+/// As [`objects`].
+pub(crate) fn objects_inline(
+    text: &str,
+    file: &str,
+    role: Role,
+    inline: Option<(String, usize)>,
+    sources: &mut Sources,
+) -> Result<Vec<Resource>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check_text(text, file)?;
+    let nodes = yaml::parse(text).map_err(|e| KustomizeError::yaml(file, &e))?;
+    let source = sources.add(Source { file: file.to_owned(), role, text: text.into(), inline });
+    let mut queue: Vec<(Node, usize)> = Vec::new();
+    for parsed in &nodes {
+        let node = Node::from_yaml(parsed, source).map_err(|e| KustomizeError::yaml(file, &e))?;
+        queue.push((node, parsed.start.line));
+    }
+    let mut objects = Vec::new();
+    let mut next = 0;
+    while next < queue.len() {
+        let (node, line) = std::mem::replace(&mut queue[next], (Node::null(), 0));
+        next += 1;
+        if node.is_nil_or_empty() {
+            continue;
+        }
+        check_object(&node, file, line)?;
+        let kind = node.get("kind").map_or("", Node::text);
+        match node.get("items").filter(|_| kind.ends_with("List")) {
+            Some(Node::List(items)) => {
+                for item in items {
+                    let through = super::jsonpatch::through_json(item);
+                    queue.push((through.map_err(|f| at_line(file, line, &f))?, line));
+                }
+            }
+            Some(items) if items.is_null() => {}
+            Some(_) => return Err(at_line(file, line, "items is no list")),
+            None => objects.push(Resource::new(node, file, line)),
+        }
+    }
+    Ok(objects)
+}
+
+fn at_line(file: &str, line: usize, message: &str) -> KustomizeError {
+    KustomizeError::at(file, yaml::Mark { index: 0, line, column: 0 }, message)
+}
+
+/// What go-yaml v3 refuses to read.
+fn check_text(text: &str, file: &str) -> Result<()> {
+    for (i, line) in text.lines().enumerate() {
+        let control =
+            |c: char| (c < ' ' && !matches!(c, '\t' | '\r')) || matches!(c, '\x7f'..='\u{84}' | '\u{86}'..='\u{9f}');
+        if let Some(at) = line.chars().position(control) {
+            let mark = yaml::Mark { index: 0, line: i + 1, column: at + 1 };
+            return Err(KustomizeError::at(file, mark, "control characters are not allowed"));
+        }
+        if line.starts_with("%YAML") || line.starts_with("%TAG") {
+            return Err(at_line(file, i + 1, "YAML directives are not supported").hint("remove the line"));
+        }
+    }
+    Ok(())
+}
+
+fn check_object(node: &Node, file: &str, line: usize) -> Result<()> {
+    let text = |path: &[&str]| node.at(path).filter(|n| !n.is_nil_or_empty()).map_or("", Node::text);
+    let kind = text(&["kind"]);
+    if kind.is_empty() {
+        return Err(at_line(file, line, "this is no Kubernetes object: kind is missing")
+            .hint("remove it from resources if it is something else"));
+    }
+    if !kind.ends_with("List") && text(&["metadata", "name"]).is_empty() {
+        return Err(at_line(file, line, &format!("the {kind} has no metadata.name"))
+            .hint("kustomize needs a name; generateName is not supported"));
+    }
+    Ok(())
+}

@@ -1,0 +1,450 @@
+//! The tree that a build works on: YAML nodes whose scalars keep the text, tag and quotes they were written with, since
+//! kustomize decides by these what a changed scalar becomes in the end.
+
+use base64::Engine as _;
+use object::yaml::{self, Dialect, NodeKind, ScalarKind, Style, YamlError};
+use serde_json::{Map as JsonMap, Number, Value};
+
+/// Where a scalar comes from: an index into [`super::sources::Sources`] and a byte range of that text. Source 0 is
+/// "made by the program".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) source: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    /// Not decided: what the text says.
+    None,
+    Null,
+    Bool,
+    Int,
+    Float,
+    Timestamp,
+    Str,
+    Binary,
+}
+
+impl Tag {
+    fn of(kind: ScalarKind) -> Self {
+        match kind {
+            ScalarKind::Null => Tag::Null,
+            ScalarKind::Bool => Tag::Bool,
+            ScalarKind::Int => Tag::Int,
+            ScalarKind::Float => Tag::Float,
+            ScalarKind::Timestamp => Tag::Timestamp,
+            ScalarKind::Text => Tag::Str,
+        }
+    }
+
+    fn resolved(text: &str) -> Self {
+        Self::of(yaml::resolve_plain(text, Dialect::GoYaml3))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scalar {
+    pub(crate) text: String,
+    pub(crate) tag: Tag,
+    /// Written in quotes or as a block.
+    pub(crate) quoted: bool,
+    pub(crate) place: Place,
+}
+
+impl Scalar {
+    /// A new scalar whose type is what its text says.
+    pub(crate) fn untagged(text: impl Into<String>) -> Self {
+        Self { text: text.into(), tag: Tag::None, quoted: false, place: Place::default() }
+    }
+
+    pub(crate) fn string(text: impl Into<String>) -> Self {
+        Self { tag: Tag::Str, ..Self::untagged(text) }
+    }
+
+    fn is_string(&self) -> bool {
+        matches!(self.tag, Tag::Str | Tag::None)
+    }
+}
+
+/// A key as written. Keys that are no texts only show as an error in the end.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) is_text: bool,
+    pub(crate) line: u32,
+}
+
+impl Key {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_text: true, line: 0 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Node {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Scalar,
+    List,
+    Map,
+}
+
+/// A change that the node does not allow, in words.
+pub(crate) type Fault = String;
+
+impl Node {
+    pub(crate) fn string(text: impl Into<String>) -> Self {
+        Node::Scalar(Scalar::string(text))
+    }
+
+    pub(crate) fn untagged(text: impl Into<String>) -> Self {
+        Node::Scalar(Scalar::untagged(text))
+    }
+
+    pub(crate) fn null() -> Self {
+        Node::Scalar(Scalar { tag: Tag::Null, ..Scalar::untagged("null") })
+    }
+
+    /// An empty node of a kind.
+    pub(crate) fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Scalar => Node::untagged(""),
+            Kind::List => Node::List(Vec::new()),
+            Kind::Map => Node::Map(Vec::new()),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Node::Scalar(_) => Kind::Scalar,
+            Node::List(_) => Kind::List,
+            Node::Map(_) => Kind::Map,
+        }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Node::Scalar(Scalar { tag: Tag::Null, .. }))
+    }
+
+    pub(crate) fn is_empty_map(&self) -> bool {
+        matches!(self, Node::Map(pairs) if pairs.is_empty())
+    }
+
+    pub(crate) fn is_nil_or_empty(&self) -> bool {
+        match self {
+            Node::Scalar(scalar) => scalar.tag == Tag::Null,
+            Node::List(items) => items.is_empty(),
+            Node::Map(pairs) => pairs.is_empty(),
+        }
+    }
+
+    /// The text of a scalar as written; empty for anything else.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Node::Scalar(scalar) => &scalar.text,
+            _ => "",
+        }
+    }
+
+    pub(crate) fn is_string(&self) -> bool {
+        matches!(self, Node::Scalar(scalar) if scalar.is_string())
+    }
+
+    pub(crate) fn items(&self) -> &[Node] {
+        match self {
+            Node::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn pairs(&self) -> &[(Key, Node)] {
+        match self {
+            Node::Map(pairs) => pairs,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.pairs().iter().find(|(k, _)| k.text == key).map(|(_, v)| v)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match self {
+            Node::Map(pairs) => pairs.iter_mut().find(|(k, _)| k.text == key).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) -> Option<Node> {
+        let Node::Map(pairs) = self else { return None };
+        let at = pairs.iter().position(|(k, _)| k.text == key)?;
+        Some(pairs.remove(at).1)
+    }
+
+    /// The value of a key, made as an empty node of `kind` when the key is missing.
+    ///
+    /// # Errors
+    /// When this is no mapping.
+    pub(crate) fn get_or_create(&mut self, key: &str, kind: Kind) -> Result<&mut Node, Fault> {
+        let Node::Map(pairs) = self else { return Err(format!("{key:?} needs a mapping around it")) };
+        let at = match pairs.iter().position(|(k, _)| k.text == key) {
+            Some(at) => at,
+            None => {
+                pairs.push((Key::new(key), Node::empty(kind)));
+                pairs.len() - 1
+            }
+        };
+        Ok(&mut pairs[at].1)
+    }
+
+    /// Sets a key. A scalar keeps the quotes of the scalar that it replaces; null removes the key.
+    ///
+    /// # Errors
+    /// When this is no mapping.
+    pub(crate) fn set_field(&mut self, key: &str, mut value: Node) -> Result<(), Fault> {
+        let Node::Map(pairs) = self else { return Err(format!("{key:?} cannot be set, there is no mapping")) };
+        if value.is_null() {
+            pairs.retain(|(k, _)| k.text != key);
+            return Ok(());
+        }
+        value.quote_if_ambiguous();
+        match pairs.iter_mut().find(|(k, _)| k.text == key) {
+            Some((_, old)) => {
+                if let (Node::Scalar(new), Node::Scalar(old)) = (&mut value, &*old) {
+                    new.quoted = old.quoted;
+                }
+                *old = value;
+            }
+            None => pairs.push((Key::new(key), value)),
+        }
+        Ok(())
+    }
+
+    /// Quotes a text that YAML 1.1 would read as something else.
+    pub(crate) fn quote_if_ambiguous(&mut self) {
+        if let Node::Scalar(scalar) = self
+            && scalar.is_string()
+            && !scalar.text.is_empty()
+            && !scalar.text.contains('\n')
+            && yaml::resolve_plain(&scalar.text, Dialect::Kubernetes) != ScalarKind::Text
+        {
+            scalar.quoted = true;
+        }
+    }
+
+    /// Replaces a scalar; the quotes stay.
+    ///
+    /// # Errors
+    /// When this is a list or mapping.
+    pub(crate) fn set_scalar(&mut self, mut new: Scalar) -> Result<(), Fault> {
+        let Node::Scalar(old) = self else { return Err("expected a scalar here".to_owned()) };
+        if new.tag == Tag::Null {
+            return Ok(());
+        }
+        new.quoted = old.quoted;
+        *old = new;
+        Ok(())
+    }
+
+    /// Reads a parsed document: aliases and merge keys are resolved.
+    ///
+    /// # Errors
+    /// When a merge key does not point to mappings.
+    pub(crate) fn from_yaml(node: &yaml::Node, source: u32) -> Result<Self, YamlError> {
+        match &node.kind {
+            NodeKind::Alias(_, target) => Self::from_yaml(target, source),
+            NodeKind::Sequence(items) => {
+                Ok(Node::List(items.iter().map(|i| Self::from_yaml(i, source)).collect::<Result<_, _>>()?))
+            }
+            NodeKind::Mapping(pairs) => map_from_yaml(pairs, source),
+            NodeKind::Scalar(text) => Ok(Node::Scalar(scalar_from_yaml(node, text, source))),
+        }
+    }
+
+    /// The JSON value that the node means in the end.
+    ///
+    /// # Errors
+    /// Repeated keys, keys that are no texts, numbers that JSON cannot write, texts that do not fit their tag.
+    pub(crate) fn to_value(&self) -> Result<Value, Fault> {
+        match self {
+            Node::Scalar(scalar) => scalar_value(scalar),
+            Node::List(items) => Ok(Value::Array(items.iter().map(Node::to_value).collect::<Result<_, _>>()?)),
+            Node::Map(pairs) => {
+                let mut map = JsonMap::new();
+                for (key, value) in pairs {
+                    if !key.is_text {
+                        return Err(format!("the key {:?} is not a text: quote it", key.text));
+                    }
+                    if map.insert(key.text.clone(), value.to_value()?).is_some() {
+                        return Err(format!("the key {:?} appears twice in one mapping", key.text));
+                    }
+                }
+                Ok(Value::Object(map))
+            }
+        }
+    }
+
+    /// The node that Go makes of decoded JSON: all numbers are floats.
+    pub(crate) fn from_value(value: &Value) -> Self {
+        match value {
+            Value::Null => Node::null(),
+            Value::Bool(flag) => Node::Scalar(Scalar { tag: Tag::Bool, ..Scalar::untagged(flag.to_string()) }),
+            Value::Number(number) => {
+                let text = yaml::json_float(number.as_f64().unwrap_or_default());
+                Node::Scalar(Scalar { tag: Tag::resolved(&text), ..Scalar::untagged(text) })
+            }
+            Value::String(text) => {
+                Node::Scalar(Scalar { quoted: Tag::resolved(text) != Tag::Str, ..Scalar::string(text.clone()) })
+            }
+            Value::Array(items) => Node::List(items.iter().map(Self::from_value).collect()),
+            Value::Object(map) => {
+                Node::Map(map.iter().map(|(k, v)| (Key::new(k.clone()), Self::from_value(v))).collect())
+            }
+        }
+    }
+}
+
+fn scalar_from_yaml(node: &yaml::Node, text: &str, source: u32) -> Scalar {
+    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let place = Place { source, start: small(node.start.index), end: small(node.end.index) };
+    let quoted = node.style != Style::Plain;
+    let tag = match node.tag.as_deref().map(|t| t.strip_prefix("tag:yaml.org,2002:").unwrap_or(t)) {
+        None if quoted => Tag::Str,
+        None => Tag::resolved(text),
+        Some("null") => Tag::Null,
+        Some("bool") => Tag::Bool,
+        Some("int") => Tag::Int,
+        Some("float") => Tag::Float,
+        Some("timestamp") => Tag::Timestamp,
+        Some("binary") => Tag::Binary,
+        Some(_) => Tag::Str,
+    };
+    Scalar { text: text.to_owned(), tag, quoted, place }
+}
+
+fn is_merge_key(key: &yaml::Node) -> bool {
+    let tag = key.tag.as_deref().map(|t| t.strip_prefix("tag:yaml.org,2002:").unwrap_or(t));
+    matches!(&key.kind, NodeKind::Scalar(text) if text == "<<" && (tag == Some("merge") || (tag.is_none() && key.style == Style::Plain)))
+}
+
+fn map_from_yaml(pairs: &[(yaml::Node, yaml::Node)], source: u32) -> Result<Node, YamlError> {
+    let mut map: Vec<(Key, Node)> = Vec::with_capacity(pairs.len());
+    let mut merged: Vec<&yaml::Node> = Vec::new();
+    for (key, value) in pairs {
+        if is_merge_key(key) {
+            if !merged.is_empty() {
+                return Err(fault(key, "the merge key << appears twice in one mapping"));
+            }
+            merged = merge_sources(value)?;
+            continue;
+        }
+        map.push((key_from_yaml(key)?, Node::from_yaml(value, source)?));
+    }
+    for mapping in merged {
+        let Node::Map(other) = Node::from_yaml(mapping, source)? else { continue };
+        for (key, value) in other {
+            if !map.iter().any(|(k, _)| k.text == key.text) {
+                map.push((key, value));
+            }
+        }
+    }
+    Ok(Node::Map(map))
+}
+
+fn key_from_yaml(key: &yaml::Node) -> Result<Key, YamlError> {
+    let text = key.as_str().ok_or_else(|| fault(key, "a key must be a text"))?;
+    let scalar = match &key.kind {
+        NodeKind::Alias(_, target) => scalar_from_yaml(target, text, 0),
+        _ => scalar_from_yaml(key, text, 0),
+    };
+    let line = u32::try_from(key.start.line).unwrap_or_default();
+    Ok(Key { text: text.to_owned(), is_text: scalar.tag == Tag::Str, line })
+}
+
+/// The mappings that a merge key names, the most important one first.
+fn merge_sources(value: &yaml::Node) -> Result<Vec<&yaml::Node>, YamlError> {
+    let target = match &value.kind {
+        NodeKind::Alias(_, target) => target,
+        _ => value,
+    };
+    match &target.kind {
+        NodeKind::Mapping(_) => Ok(vec![target]),
+        NodeKind::Sequence(items) if !matches!(value.kind, NodeKind::Alias(..)) => items
+            .iter()
+            .map(|i| if i.items().is_empty() { merge_sources(i) } else { Err(bad_merge(i)) })
+            .try_fold(Vec::new(), |mut all, one| {
+                all.extend(one?);
+                Ok(all)
+            }),
+        _ => Err(bad_merge(value)),
+    }
+}
+
+fn bad_merge(node: &yaml::Node) -> YamlError {
+    fault(node, "the merge key << needs a mapping or a list of mappings")
+}
+
+fn fault(node: &yaml::Node, reason: &str) -> YamlError {
+    YamlError { mark: node.start, reason: reason.to_owned() }
+}
+
+fn scalar_value(scalar: &Scalar) -> Result<Value, Fault> {
+    let text = &scalar.text;
+    let string = || Ok(Value::String(text.clone()));
+    let said = Tag::resolved(text);
+    match (scalar.tag, scalar.quoted) {
+        (Tag::Str, _) | (Tag::None, true) => string(),
+        (Tag::Binary, _) => binary(text),
+        // the tag says no more than the text, so Go drops it, and quotes make it a text
+        (tag, true) if tag == said => string(),
+        (Tag::None, false) => typed(text, said),
+        (Tag::Float, _) if said == Tag::Int => typed(text, Tag::Float),
+        (tag, _) if tag == said => typed(text, tag),
+        (tag, _) => Err(format!("{text:?} cannot be read as {}", tag_name(tag))),
+    }
+}
+
+fn tag_name(tag: Tag) -> &'static str {
+    match tag {
+        Tag::Null => "nothing",
+        Tag::Bool => "a boolean",
+        Tag::Int => "an integer",
+        Tag::Float => "a number",
+        Tag::Timestamp => "a date",
+        Tag::None | Tag::Str | Tag::Binary => "a text",
+    }
+}
+
+fn binary(text: &str) -> Result<Value, Fault> {
+    let compact: String = text.split_whitespace().collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(compact);
+    let bytes = bytes.map_err(|_| "a !!binary value is not base64".to_owned())?;
+    Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn typed(text: &str, tag: Tag) -> Result<Value, Fault> {
+    match tag {
+        Tag::Null => Ok(Value::Null),
+        Tag::Str | Tag::None | Tag::Binary => Ok(Value::String(text.to_owned())),
+        Tag::Timestamp => Ok(Value::String(yaml::timestamp(text).unwrap_or_else(|| text.to_owned()))),
+        Tag::Bool | Tag::Int | Tag::Float => yaml::scalar_value(text, Dialect::GoYaml3)
+            .map(|value| match (&value, tag) {
+                (Value::Number(number), Tag::Float) => {
+                    number.as_f64().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+                }
+                _ => value,
+            })
+            .ok_or_else(|| format!("{text} cannot be written as JSON")),
+    }
+}

@@ -1,0 +1,6 @@
+//! The crate against recorded builds of kustomize.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
+
+mod conformance;
+mod folder;
