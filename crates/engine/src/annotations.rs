@@ -91,11 +91,11 @@ pub fn sync_wave(manifest: &Manifest) -> i64 {
 }
 
 /// Whether a comma-separated annotation holds the option, such as `Prune=false`.
-pub fn has_option(manifest: &Manifest, annotation: &str, option: &str) -> bool {
+pub(crate) fn has_option(manifest: &Manifest, annotation: &str, option: &str) -> bool {
     manifest.annotation(annotation).is_some_and(|text| list(text).any(|item| item == option))
 }
 
 /// As [`has_option`] on `sync-options`.
-pub fn has_sync_option(manifest: &Manifest, option: &str) -> bool {
+pub(crate) fn has_sync_option(manifest: &Manifest, option: &str) -> bool {
     has_option(manifest, names::SYNC_OPTIONS, option)
 }

@@ -11,6 +11,7 @@ mod ignore;
 mod images;
 mod live;
 mod scope;
+pub mod sync;
 mod tracking;
 
 pub use annotations::{HookDeletePolicy, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave};
@@ -22,4 +23,5 @@ pub use ignore::UnsupportedExpression;
 pub use images::{ContainerImage, RunningImage, images, pod_image_ids};
 pub use live::LiveState;
 pub use scope::Scopes;
+pub use sync::plan_sync;
 pub use tracking::{Tracking, TrackingId, TrackingIdError, truncated_label};

@@ -1,0 +1,314 @@
+//! All tasks of a sync, in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::argocd::{ManagedNamespaceMetadata, ResourceIgnoreDifferences, SyncPhase, SyncStatusCode, names};
+use jiff::Timestamp;
+use object::{LiveObject, Manifest, ResourceKey};
+use serde_json::{Value, json};
+
+use super::options::SyncOptions;
+use super::order;
+use crate::annotations::{
+    HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,
+};
+use crate::compare::{Comparison, respecting_ignored};
+use crate::desired::{CompleteSet, Incomplete};
+use crate::live::LiveState;
+use crate::scope::Scopes;
+
+/// What a sync is made from: a comparison, as values that stay the same for the whole operation.
+#[derive(Debug, Clone)]
+pub struct SyncInput {
+    pub(crate) targets: Vec<Manifest>,
+    /// Live objects that no manifest names any more.
+    pub(crate) extra: Vec<ResourceKey>,
+    pub(crate) in_sync: BTreeSet<ResourceKey>,
+    pub(crate) shared: BTreeMap<ResourceKey, String>,
+    /// Objects that may not be synced, and why.
+    pub(crate) forbidden: BTreeMap<ResourceKey, String>,
+    pub(crate) proof: Result<CompleteSet, Option<Incomplete>>,
+    pub options: SyncOptions,
+    /// The destination's namespace.
+    pub namespace: String,
+    pub namespace_metadata: Option<ManagedNamespaceMetadata>,
+    pub ignore: Vec<ResourceIgnoreDifferences>,
+    pub scopes: Scopes,
+    pub revision: String,
+    /// When the operation began; part of the names of hooks.
+    pub started_at: Timestamp,
+    /// The instance name, for messages about shared objects.
+    pub application: String,
+    /// When a person approved pending deletions (`argocd.argoproj.io/deletion-approved`).
+    pub deletion_approved_at: Option<Timestamp>,
+}
+
+impl SyncInput {
+    /// Takes over what the comparison found; the other fields are the operation's own.
+    pub fn new(
+        comparison: &Comparison,
+        options: SyncOptions,
+        application: &str,
+        namespace: &str,
+        started_at: Timestamp,
+    ) -> Self {
+        let objects = || comparison.objects.iter();
+        let denied = |key: &ResourceKey| format!("resource {}:{} is not permitted in project", key.group, key.kind);
+        let proof = comparison.proof.clone().ok_or_else(|| comparison.incomplete.clone());
+        Self {
+            targets: objects().filter_map(|o| o.target.clone()).collect(),
+            extra: objects().filter(|o| o.requires_pruning()).map(|o| o.key.clone()).collect(),
+            in_sync: objects().filter(|o| o.status == Some(SyncStatusCode::Synced)).map(|o| o.key.clone()).collect(),
+            shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with.clone()?))).collect(),
+            forbidden: objects()
+                .filter(|o| o.status == Some(SyncStatusCode::Unknown))
+                .map(|o| (o.key.clone(), denied(&o.key)))
+                .collect(),
+            revision: proof.as_ref().map(|p| p.revision().to_owned()).unwrap_or_default(),
+            proof,
+            options,
+            namespace: namespace.to_owned(),
+            namespace_metadata: None,
+            ignore: Vec::new(),
+            scopes: Scopes::default(),
+            started_at,
+            application: application.to_owned(),
+            deletion_approved_at: None,
+        }
+    }
+}
+
+/// A hook and when its object goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    pub delete: BTreeSet<HookDeletePolicy>,
+}
+
+/// One object in one phase.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub phase: SyncPhase,
+    pub wave: i64,
+    pub key: ResourceKey,
+    pub version: String,
+    /// `None`: to be pruned.
+    pub target: Option<Manifest>,
+    pub live: Option<Arc<LiveObject>>,
+    pub hook: Option<Hook>,
+    /// The kind comes into being in this sync.
+    pub(super) skip_dry_run: bool,
+    /// The kind is known to nobody.
+    pub(super) invalid: Option<String>,
+    /// Nothing to do: `ApplyOutOfSyncOnly` and it is in sync.
+    pub(super) untouched: bool,
+}
+
+impl Task {
+    pub fn is_prune(&self) -> bool {
+        self.target.is_none()
+    }
+
+    pub fn is_hook(&self) -> bool {
+        self.hook.is_some()
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.key.namespace
+    }
+
+    /// `apps/Deployment/web`
+    pub(super) fn title(&self) -> String {
+        format!("{}/{}/{}", self.key.group, self.key.kind, self.key.name)
+    }
+
+    pub(super) fn deletes_on(&self, policy: HookDeletePolicy) -> bool {
+        self.hook.as_ref().is_some_and(|hook| hook.delete.contains(&policy))
+    }
+}
+
+/// Tasks of one wave.
+#[derive(Debug, Clone)]
+pub struct Wave<'a> {
+    pub phase: SyncPhase,
+    pub number: i64,
+    pub tasks: Vec<&'a Task>,
+}
+
+/// All tasks, sorted as they run.
+#[derive(Debug, Clone)]
+pub struct SyncPlan {
+    pub tasks: Vec<Task>,
+}
+
+impl SyncPlan {
+    /// The tasks by phase and wave.
+    pub fn waves(&self) -> Vec<Wave<'_>> {
+        let mut waves: Vec<Wave<'_>> = Vec::new();
+        for task in &self.tasks {
+            match waves.last_mut().filter(|wave| (wave.phase, wave.number) == (task.phase, task.wave)) {
+                Some(wave) => wave.tasks.push(task),
+                None => waves.push(Wave { phase: task.phase, number: task.wave, tasks: vec![task] }),
+            }
+        }
+        waves
+    }
+}
+
+/// Lists what there is to do, in order. It is computed anew at every step, because live objects come and go.
+pub fn plan_sync(input: &SyncInput, live: &LiveState) -> SyncPlan {
+    let mut tasks = resources(input, live);
+    tasks.extend(prunes(input, live));
+    if !input.options.skip_hooks {
+        tasks.extend(hooks(input, live));
+    }
+    tasks.extend(namespace(input, live, &tasks));
+    judge_kinds(input, &mut tasks);
+    order::reverse_prune_waves(&mut tasks);
+    if input.options.prune_last {
+        order::prune_last(&mut tasks);
+    } else {
+        prune_last_by_annotation(&mut tasks);
+    }
+    order::sort(&mut tasks);
+    SyncPlan { tasks }
+}
+
+fn task(phase: SyncPhase, manifest: &Manifest) -> Task {
+    Task {
+        phase,
+        wave: sync_wave(manifest),
+        key: manifest.key(),
+        version: manifest.gvk().version,
+        target: None,
+        live: None,
+        hook: None,
+        skip_dry_run: false,
+        invalid: None,
+        untouched: false,
+    }
+}
+
+fn resources(input: &SyncInput, live: &LiveState) -> Vec<Task> {
+    let plain = input.targets.iter().filter(|target| !is_hook(target) && !is_skipped(target));
+    let chosen = plain.filter(|target| input.options.selects(&target.key(), &input.namespace));
+    let make = |target: &Manifest| {
+        let found = live.get(&target.key()).cloned();
+        let applied = match &found {
+            Some(there) if input.options.respect_ignore_differences => respecting_ignored(target, there, &input.ignore),
+            _ => target.clone(),
+        };
+        let untouched = input.options.apply_out_of_sync_only && input.in_sync.contains(&target.key());
+        Task { target: Some(applied), live: found, untouched, ..task(SyncPhase::Sync, target) }
+    };
+    chosen.map(make).collect()
+}
+
+fn prunes(input: &SyncInput, live: &LiveState) -> Vec<Task> {
+    let found = input.extra.iter().filter_map(|key| live.get(key));
+    let chosen = found.filter(|object| input.options.selects(&object.key(), &input.namespace));
+    chosen.map(|object| Task { live: Some(object.clone()), ..task(SyncPhase::Sync, object) }).collect()
+}
+
+fn hooks(input: &SyncInput, live: &LiveState) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for target in &input.targets {
+        for phase in hook_phases(target) {
+            let named = with_hook_name(target, phase, input);
+            let hook = Hook { delete: hook_delete_policies(target) };
+            let found = live.get(&named.key()).cloned();
+            let skeleton = task(phase, &named);
+            tasks.push(Task { live: found, hook: Some(hook), target: Some(with_finalizer(named)), ..skeleton });
+        }
+    }
+    tasks
+}
+
+/// Hooks with `generateName` get a name that is the same at every step of one operation.
+fn with_hook_name(target: &Manifest, phase: SyncPhase, input: &SyncInput) -> Manifest {
+    let mut named = target.clone();
+    let prefix = target.value().pointer("/metadata/generateName").and_then(Value::as_str).unwrap_or_default();
+    if target.name().is_empty() && !prefix.is_empty() {
+        let revision: String = input.revision.chars().take(7).collect();
+        let phase = phase.as_str().to_lowercase();
+        let name = format!("{prefix}{revision}-{phase}-{}", input.started_at.as_second());
+        if let Some(metadata) = named.value_mut().get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("generateName");
+            metadata.insert("name".to_owned(), name.into());
+        }
+    }
+    named
+}
+
+/// The finalizer keeps a finished hook readable until the controller has seen its outcome.
+fn with_finalizer(mut hook: Manifest) -> Manifest {
+    if let Some(metadata) = hook.value_mut().get_mut("metadata").and_then(Value::as_object_mut) {
+        let list = metadata.entry("finalizers").or_insert_with(|| json!([]));
+        if let Value::Array(items) = list
+            && !items.iter().any(|item| item == names::HOOK_FINALIZER)
+        {
+            items.push(names::HOOK_FINALIZER.into());
+        }
+    }
+    hook
+}
+
+/// The task that makes the destination's namespace, when the option asks for it and no manifest does.
+fn namespace(input: &SyncInput, live: &LiveState, tasks: &[Task]) -> Option<Task> {
+    let name = &input.namespace;
+    let key = ResourceKey::new("", "Namespace", "", name.clone());
+    let managed = input.namespace_metadata.is_some();
+    let there = live.get(&key);
+    let needed = input.options.create_namespace && !name.is_empty() && (there.is_none() || managed);
+    if !needed || tasks.iter().any(|task| task.key == key) {
+        return None;
+    }
+    let metadata = input.namespace_metadata.clone().unwrap_or_default();
+    let mut value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    if managed {
+        value["metadata"]["labels"] = json!(metadata.labels);
+        value["metadata"]["annotations"] = json!(metadata.annotations);
+        value["metadata"]["annotations"][names::SYNC_OPTIONS] = "ServerSideApply=true".into();
+    }
+    let target = Manifest::new(value).ok()?;
+    let skeleton = task(SyncPhase::PreSync, &target);
+    Some(Task { live: there.cloned(), target: Some(target), ..skeleton })
+}
+
+/// Finds kinds that do not exist: a CRD in the same sync brings them, or an option says to go on.
+fn judge_kinds(input: &SyncInput, tasks: &mut [Task]) {
+    let unknown = |task: &Task| !task.is_prune() && input.scopes.is_namespaced(&task.key.group_kind()).is_none();
+    for at in 0..tasks.len() {
+        if let Some(reason) = input.forbidden.get(&tasks[at].key) {
+            tasks[at].invalid = Some(reason.clone());
+        } else if let Some(owner) = input.shared.get(&tasks[at].key).filter(|_| input.options.fail_on_shared) {
+            tasks[at].invalid = Some(format!(
+                "Shared resource found: {} is part of applications {} and {owner}",
+                tasks[at].key, input.application
+            ));
+        } else if unknown(&tasks[at]) {
+            let brought = tasks.iter().any(|definition| order::defines(definition, &tasks[at]));
+            let skips = input.options.skip_dry_run_on_missing
+                || tasks[at].target.as_ref().is_some_and(|t| has_sync_option(t, "SkipDryRunOnMissingResource=true"));
+            let task = &mut tasks[at];
+            task.skip_dry_run = brought || skips;
+            task.invalid = (!task.skip_dry_run).then(|| {
+                format!(
+                    "The Kubernetes API could not find {}/{} for requested resource {}/{}. Make sure the {:?} CRD is installed on the destination cluster.",
+                    task.key.group, task.key.kind, task.key.namespace, task.key.name, task.key.kind
+                )
+            });
+        }
+    }
+}
+
+fn prune_last_by_annotation(tasks: &mut [Task]) {
+    let last =
+        tasks.iter().filter(|t| t.phase == SyncPhase::Sync && !t.is_prune()).map(|t| t.wave).max().unwrap_or(0).max(0)
+            + 1;
+    for task in tasks.iter_mut().filter(|task| task.is_prune()) {
+        if task.live.as_ref().is_some_and(|live| has_sync_option(live, "PruneLast=true")) {
+            task.wave = last;
+        }
+    }
+}
