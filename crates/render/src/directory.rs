@@ -12,11 +12,25 @@ const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
 
 pub(crate) fn render(tree: &FileTree, folder: &str, options: &DirectoryOptions) -> Rendered {
     let mut rendered = Rendered { tool: Tool::Directory, ..Rendered::default() };
-    match Filter::new(options) {
-        Ok(filter) => walk(tree, folder, folder, options.recurse, &filter, &mut rendered),
-        Err(problem) => rendered.problems.push(*problem),
+    for file in files(tree, folder, options, &mut rendered.problems) {
+        render_file(tree, &file, &mut rendered);
     }
     rendered
+}
+
+/// The manifest files that a directory source reads, in order.
+pub(crate) fn files(
+    tree: &FileTree,
+    folder: &str,
+    options: &DirectoryOptions,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
+    let mut files = Vec::new();
+    match Filter::new(options) {
+        Ok(filter) => walk(tree, folder, folder, options.recurse, &filter, (&mut files, problems)),
+        Err(problem) => problems.push(*problem),
+    }
+    files
 }
 
 struct Filter {
@@ -48,18 +62,25 @@ fn glob(field: &str, pattern: &str) -> Result<Option<GlobMatcher>, Box<Problem>>
     }
 }
 
-fn walk(tree: &FileTree, root: &str, folder: &str, recurse: bool, filter: &Filter, rendered: &mut Rendered) {
+fn walk(
+    tree: &FileTree,
+    root: &str,
+    folder: &str,
+    recurse: bool,
+    filter: &Filter,
+    (files, problems): (&mut Vec<String>, &mut Vec<Problem>),
+) {
     let entries = match tree.list(folder) {
         Ok(entries) => entries.unwrap_or_default(),
-        Err(error) => return rendered.problems.push(Problem::error(error.to_string()).in_file(folder, 0, 0)),
+        Err(error) => return problems.push(Problem::error(error.to_string()).in_file(folder, 0, 0)),
     };
     for entry in entries {
         let full = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
         let relative = full.strip_prefix(root).unwrap_or(&full).trim_start_matches('/');
         match entry.kind {
-            EntryKind::Folder if recurse => walk(tree, root, &full, recurse, filter, rendered),
+            EntryKind::Folder if recurse => walk(tree, root, &full, recurse, filter, (files, problems)),
             EntryKind::File | EntryKind::Symlink if is_manifest_name(&entry.name) && filter.takes(relative) => {
-                render_file(tree, &full, rendered);
+                files.push(full);
             }
             _ => {}
         }

@@ -359,4 +359,14 @@ mod tests {
         assert_eq!(value("a: |\n  x").unwrap(), json!({"a": "x"}));
         assert_eq!(value("a: |\n  x\n").unwrap(), json!({"a": "x\n"}));
     }
+
+    #[test]
+    fn marks_are_byte_offsets() {
+        let text = "ä: 1\nb: [x, 'ÿ', z]\n";
+        let nodes = super::super::parse(text).unwrap();
+        for node in nodes[0].get("b").unwrap().items() {
+            let written = &text[node.start.index..node.end.index];
+            assert_eq!(written.trim_matches('\''), node.as_str().unwrap());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `kustomize build` of kustomize 5.8.1, in process and without a checkout.
 
-mod build;
+pub(crate) mod build;
 mod config;
 mod crds;
 mod defaults;
@@ -9,21 +9,21 @@ mod fields;
 mod fieldspec;
 mod generate;
 mod jsonpatch;
-mod load;
+pub(crate) mod load;
 mod merge;
 mod nameref;
 mod names;
-mod node;
+pub(crate) mod node;
 mod order;
 mod overrides;
 mod patch;
 mod plugins;
 mod replacement;
-mod resource;
+pub(crate) mod resource;
 mod schema;
 mod selector;
 mod shape;
-mod sources;
+pub(crate) mod sources;
 mod structured;
 mod vars;
 

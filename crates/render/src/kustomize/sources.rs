@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 /// A text that was parsed for a build.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "read by the trace of images")]
 pub(crate) struct Source {
     /// Path in the repository.
     pub(crate) file: String,
@@ -42,7 +41,6 @@ impl Sources {
         u32::try_from(self.0.len() - 1).unwrap_or_default()
     }
 
-    #[expect(dead_code, reason = "read by the trace of images")]
     pub(crate) fn get(&self, index: u32) -> &Source {
         self.0.get(index as usize).unwrap_or(&self.0[0])
     }
