@@ -3,6 +3,7 @@
 //! **Absent on purpose:** clients, clocks, files, the environment. Time is an argument.
 
 mod annotations;
+pub mod automated;
 mod compare;
 mod desired;
 mod fields;
@@ -13,6 +14,7 @@ mod live;
 mod scope;
 pub mod sync;
 mod tracking;
+mod tree;
 
 pub use annotations::{HookDeletePolicy, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave};
 pub use compare::{CompareOptions, Compared, Comparison, DryRun, InSyncMarks, Prediction, compare, needs_dry_run};
@@ -25,3 +27,4 @@ pub use live::LiveState;
 pub use scope::Scopes;
 pub use sync::plan_sync;
 pub use tracking::{Tracking, TrackingId, TrackingIdError, truncated_label};
+pub use tree::{ResourceNode, ResourceTree, tree};

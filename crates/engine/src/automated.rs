@@ -1,0 +1,200 @@
+//! When an Application syncs by itself, heals itself, or tries again (rules and order of Argo CD 3.5.1).
+
+use api::argocd::{
+    Application, ApplicationSource, Backoff, Condition, ConditionType, DurationError, InitiatedBy, Operation,
+    OperationPhase, OperationState, ResourceStatus, RetryStrategy, SyncOperation, SyncOperationResource, SyncStatus,
+    SyncStatusCode, parse_duration,
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long self-heal waits between attempts at the same revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfHealDelay {
+    /// 0, 2, 6, 18, 54, 162, then 300 seconds.
+    Growing,
+    Fixed(SignedDuration),
+}
+
+impl SelfHealDelay {
+    /// The pause after `attempts` attempts.
+    pub fn after(self, attempts: i64) -> SignedDuration {
+        match self {
+            Self::Fixed(delay) => delay,
+            Self::Growing if attempts <= 0 => SignedDuration::ZERO,
+            Self::Growing => {
+                let exponent = u32::try_from(attempts - 1).unwrap_or(u32::MAX).min(10);
+                SignedDuration::from_secs((2 * 3_i64.pow(exponent)).min(300))
+            }
+        }
+    }
+}
+
+/// What the decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct AutomatedInput<'a> {
+    pub application: &'a Application,
+    /// The comparison just made.
+    pub sync: &'a SyncStatus,
+    pub resources: &'a [ResourceStatus],
+    /// The new commit changed nothing that the Application reads: revisions are not compared then.
+    pub revision_has_no_changes: bool,
+    pub self_heal_delay: SelfHealDelay,
+    pub now: Timestamp,
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    Start(Box<Operation>),
+    /// Something that a person has to look at.
+    Refuse(Condition),
+    /// Self-heal waits; look again then.
+    Later {
+        at: Timestamp,
+    },
+    Nothing(Skip),
+}
+
+/// Why nothing is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    NotAutomated,
+    OperationPending,
+    Deleting,
+    NotOutOfSync,
+    /// What is out of sync would have to be pruned, and pruning is off.
+    OnlyPrunable,
+    /// This revision was synced already, and self-heal is off.
+    AlreadySynced,
+}
+
+/// Decides whether to sync now, in Argo CD's order. Sync windows are asked before.
+pub fn decide(input: &AutomatedInput<'_>) -> Decision {
+    let AutomatedInput { application, sync, resources, .. } = *input;
+    let Some(policy) = application.spec.automated() else { return Decision::Nothing(Skip::NotAutomated) };
+    if application.operation.is_some() {
+        return Decision::Nothing(Skip::OperationPending);
+    }
+    if application.metadata.deletion_timestamp.is_some() {
+        return Decision::Nothing(Skip::Deleting);
+    }
+    if sync.status != SyncStatusCode::OutOfSync {
+        return Decision::Nothing(Skip::NotOutOfSync);
+    }
+    let is_out = |r: &&ResourceStatus| r.status == Some(SyncStatusCode::OutOfSync);
+    if !policy.prune && resources.iter().filter(is_out).all(|r| r.requires_pruning) {
+        return Decision::Nothing(Skip::OnlyPrunable);
+    }
+    let mut operation = operation(application, sync, policy.prune);
+    if let Some(last) = &application.status.operation_state
+        && was_attempted(application, sync, last, input.revision_has_no_changes)
+    {
+        if last.phase != OperationPhase::Succeeded {
+            let revisions = last.sync_result.as_ref().map(|r| shown(&r.revision, &r.revisions)).unwrap_or("[]".into());
+            return refuse(format!("Failed last sync attempt to {revisions}: {}", last.message));
+        }
+        if !policy.self_heal {
+            return Decision::Nothing(Skip::AlreadySynced);
+        }
+        let attempts = last.operation.sync.as_ref().map_or(0, |sync| sync.auto_heal_attempts_count);
+        let ended = last.finished_at.unwrap_or(last.started_at);
+        let at = ended + input.self_heal_delay.after(attempts);
+        if at > input.now {
+            return Decision::Later { at };
+        }
+        if let Some(sync) = &mut operation.sync {
+            sync.auto_heal_attempts_count = attempts + 1;
+            sync.resources = resources.iter().filter(is_out).map(chosen).collect();
+        }
+    }
+    if policy.prune && !policy.allow_empty && resources.iter().all(|r| r.requires_pruning) {
+        let revisions = shown(&sync.revision, &sync.revisions);
+        return refuse(format!("Skipping sync attempt to {revisions}: auto-sync will wipe out all resources"));
+    }
+    Decision::Start(Box::new(operation))
+}
+
+fn refuse(message: String) -> Decision {
+    Decision::Refuse(Condition { kind: ConditionType::SyncError, message, last_transition_time: None })
+}
+
+/// `[a b]`, as Go prints a list.
+fn shown(revision: &str, revisions: &[String]) -> String {
+    if revisions.is_empty() { format!("[{revision}]") } else { format!("[{}]", revisions.join(" ")) }
+}
+
+/// No namespace, as in Argo CD: an object of that name in any namespace is meant.
+fn chosen(resource: &ResourceStatus) -> SyncOperationResource {
+    SyncOperationResource {
+        group: resource.group.clone(),
+        kind: resource.kind.clone(),
+        name: resource.name.clone(),
+        ..SyncOperationResource::default()
+    }
+}
+
+fn operation(application: &Application, sync: &SyncStatus, prune: bool) -> Operation {
+    let spec = &application.spec;
+    let multiple = spec.has_multiple_sources();
+    let policy_retry = spec.sync_policy.as_ref().and_then(|policy| policy.retry.clone());
+    Operation {
+        sync: Some(SyncOperation {
+            revision: if multiple { String::new() } else { sync.revision.clone() },
+            revisions: if multiple { sync.revisions.clone() } else { Vec::new() },
+            source: if multiple { None } else { spec.source.clone() },
+            sources: spec.sources.clone(),
+            prune,
+            sync_options: spec.sync_options().to_vec(),
+            ..SyncOperation::default()
+        }),
+        initiated_by: InitiatedBy { automated: true, ..InitiatedBy::default() },
+        retry: policy_retry.unwrap_or(RetryStrategy { limit: 5, ..RetryStrategy::default() }),
+        ..Operation::default()
+    }
+}
+
+/// Whether the last operation was for the same sources at the same revisions. One that ended without a result counts.
+fn was_attempted(application: &Application, sync: &SyncStatus, last: &OperationState, ignore_revision: bool) -> bool {
+    let Some(result) = &last.sync_result else { return last.phase.completed() };
+    if application.spec.has_multiple_sources() {
+        (ignore_revision || result.revisions == sync.revisions) && result.sources == application.spec.sources
+    } else {
+        let none = ApplicationSource::default();
+        let same_source = result.source == *application.spec.source.as_ref().unwrap_or(&none);
+        (ignore_revision || result.revision == sync.revision) && same_source
+    }
+}
+
+/// The pause before attempt `retry_count + 1`: duration × factor^count, at most the maximum; by default 5 s, 2, 3 min.
+///
+/// # Errors
+/// When the policy's durations cannot be read.
+pub fn retry_delay(strategy: &RetryStrategy, retry_count: i64) -> Result<SignedDuration, DurationError> {
+    let backoff = strategy.backoff.clone().unwrap_or_default();
+    let Backoff { duration, factor, max_duration } = backoff;
+    let read = |text: &str, default: i64| match text {
+        "" => Ok(SignedDuration::from_secs(default)),
+        text => parse_duration(text),
+    };
+    let (first, most) = (read(&duration, 5)?, read(&max_duration, 180)?);
+    let exponent = i32::try_from(retry_count).unwrap_or(i32::MAX);
+    let scale = (factor.unwrap_or(2) as f64).powi(exponent);
+    let seconds = first.as_secs_f64() * scale;
+    // a maximum of zero is none; whatever overflows waits for a day
+    let wait = SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::from_hours(24));
+    Ok(if most > SignedDuration::ZERO { wait.min(most) } else { wait })
+}
+
+/// When a failed operation is tried again; `None` when it is not. During the wait its phase is Running with
+/// `finishedAt` set.
+///
+/// # Errors
+/// When the policy's durations cannot be read.
+pub fn next_retry(state: &OperationState) -> Result<Option<Timestamp>, DurationError> {
+    let strategy = &state.operation.retry;
+    let left = strategy.limit < 0 || state.retry_count < strategy.limit;
+    match state.finished_at.filter(|_| left) {
+        Some(ended) => Ok(Some(ended + retry_delay(strategy, state.retry_count)?)),
+        None => Ok(None),
+    }
+}
