@@ -86,7 +86,7 @@ fn table(source: &Source) -> String {
         let _ = writeln!(out, "kind {kind} {}", number(definition).unwrap_or_default());
     }
     for name in &wanted {
-        let _ = writeln!(out, "definition {}", number(name).unwrap_or_default());
+        let _ = writeln!(out, "definition {} {name}", number(name).unwrap_or_default());
         for (field, property) in &source.definitions[*name] {
             let target = property.target().filter(|t| useful.contains(t)).and_then(number);
             if target.is_none() && !property.merges() {

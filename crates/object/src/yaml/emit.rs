@@ -68,11 +68,7 @@ fn less(a_len: usize, b_len: usize, a: impl Fn(usize) -> char, b: impl Fn(usize)
     let Some(i) = (0..a_len.min(b_len)).find(|i| a(*i) != b(*i)) else { return a_len < b_len };
     match (a(i).is_alphabetic(), b(i).is_alphabetic()) {
         (true, true) => return a(i) < b(i),
-        (true, false) | (false, true) => {
-            // in a run of digits the longer number is the larger one
-            let in_digits = i > 0 && is_digit(a(i - 1));
-            return if in_digits { a(i).is_alphabetic() } else { b(i).is_alphabetic() };
-        }
+        (true, false) | (false, true) => return b(i).is_alphabetic(),
         _ => {}
     }
     let zero = a(i) == '0' || b(i) == '0';

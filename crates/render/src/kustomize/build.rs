@@ -144,7 +144,8 @@ impl Builder {
         match (document, openapi.get("version")) {
             (Some(_), Some(_)) => fail("openapi has both path and version".to_owned()),
             (Some(document), None) => {
-                self.schema = Arc::new(Schema::from_openapi(&document));
+                let loaded_before = self.sources.any();
+                self.schema = Arc::new(Schema::from_openapi(&document, loaded_before));
                 self.schema_set = true;
                 Ok(())
             }
@@ -216,11 +217,7 @@ impl Builder {
 
     fn absorb(&mut self, layer: &Layer, all: &mut Gathered, more: Gathered) -> Result<()> {
         resource::append_all(&mut all.resources, more.resources, &self.schema)?;
-        if all.config.name_prefix.is_empty() {
-            all.config = more.config;
-        } else {
-            config::merge_configs(&mut all.config, &more.config).map_err(|f| layer.fail(&f))?;
-        }
+        config::merge_configs(&mut all.config, &more.config).map_err(|f| layer.fail(&f))?;
         more.vars.into_values().try_for_each(|v| vars::insert(&mut all.vars, v)).map_err(|f| layer.fail(&f))
     }
 
@@ -237,10 +234,6 @@ impl Builder {
             let document = yaml::value(&text).map_err(|e| KustomizeError::yaml(&file, &e))?;
             let more = crds::config(&document).map_err(|f| KustomizeError::new(&file, f))?;
             Arc::make_mut(&mut own).merge(&more).map_err(|f| KustomizeError::new(&file, f))?;
-        }
-        if all.config.name_prefix.is_empty() {
-            all.config = own;
-            return Ok(());
         }
         config::merge_configs(&mut all.config, &own).map_err(|f| layer.fail(&f))
     }

@@ -276,6 +276,7 @@ impl TransformerConfig {
             (&mut self.replicas, &other.replicas),
         ] {
             fieldspec::merge(into, from)?;
+            into.sort_by_cached_key(|s| super::order::reference_rank(&s.group, &s.version, &s.kind));
         }
         for reference in &other.name_reference {
             let same = |r: &&mut NameReference| {
@@ -302,6 +303,11 @@ pub(crate) fn merge_configs(
     if Arc::ptr_eq(into, from) {
         return Ok(());
     }
+    if into.name_prefix.is_empty() && Arc::ptr_eq(from, &super::defaults::config()) {
+        *into = Arc::clone(from);
+        return Ok(());
+    }
+    // special specs come first, and hide a general one for the same field from here on
     let merged = Arc::make_mut(into);
     merged.merge(from)
 }
@@ -533,5 +539,5 @@ fn check_kind(read: &Kustomization, file: &str) -> Result<()> {
 /// # Errors
 /// Syntax and wrong types.
 pub(crate) fn transformer_config(text: &str, file: &str) -> Result<TransformerConfig> {
-    read(text, &TRANSFORMER_CONFIG, Reader { file, strict: false, coerce: true })
+    read(text, &TRANSFORMER_CONFIG, Reader { file, strict: true, coerce: true })
 }

@@ -19,6 +19,9 @@ pub(crate) fn set_entries(
     entries: &BTreeMap<String, String>,
     specs: &[FieldSpec],
 ) -> Result<(), Fault> {
+    if entries.is_empty() {
+        return Ok(());
+    }
     for resource in resources {
         let gvk = resource.gvk();
         for spec in specs.iter().filter(|s| s.selects_gvk(&gvk)) {

@@ -100,12 +100,18 @@ fn text_map(map: &BTreeMap<String, String>) -> std::result::Result<Node, Fault> 
 }
 
 fn set_data(node: &mut Node, what: What, data: &BTreeMap<String, Vec<u8>>) -> std::result::Result<(), Fault> {
+    if what == What::Secret {
+        node.get_or_create("data", super::node::Kind::Map)?;
+    }
     for (key, bytes) in data {
         let (field, text) = match (what, std::str::from_utf8(bytes)) {
             (What::Secret, _) => ("data", encoded(bytes)),
             (What::ConfigMap, Ok(text)) => ("data", text.to_owned()),
             (What::ConfigMap, Err(_)) => ("binaryData", encoded(bytes)),
         };
+        if text.starts_with('\t') && text.contains('\n') {
+            return Err(format!("{key}: a text of several lines cannot start with a tab"));
+        }
         node.get_or_create(field, super::node::Kind::Map)?.set_field(key, Node::string(text))?;
     }
     Ok(())
@@ -150,11 +156,6 @@ fn pairs(generator: &Generator, folder: &Folder) -> Result<BTreeMap<String, Vec<
     }
     let mut map = BTreeMap::new();
     for (key, value) in all {
-        let valid = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-        if !valid || key.is_empty() || key.len() > 253 || key == "." || key.starts_with("..") {
-            let message = format!("{:?} of {} is no valid key", key, generator.name);
-            return Err(KustomizeError::new(file, message).hint("keys consist of letters, digits, '-', '_' and '.'"));
-        }
         if map.insert(key.clone(), value).is_some() {
             return Err(KustomizeError::new(file, format!("{} has the key {key:?} twice", generator.name)));
         }
@@ -177,21 +178,12 @@ fn env_pairs(path: &str, bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
             continue;
         }
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
-        if !is_env_name(key) {
-            return Err(at(&format!("{key:?} is no name of an environment variable")));
+        if key.is_empty() {
+            continue;
         }
         all.push((key.to_owned(), value.as_bytes().to_vec()));
     }
     Ok(all)
-}
-
-fn is_env_name(name: &str) -> bool {
-    let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !name.is_empty()
-        && name.chars().all(ok)
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name != "."
-        && !name.starts_with("..")
 }
 
 fn unquoted(text: &str) -> &str {

@@ -237,6 +237,10 @@ fn remove(document: &mut Node, path: &str) -> Result<Node, Fault> {
 }
 
 fn replace(document: &mut Node, path: &str, value: Node) -> Result<(), Fault> {
+    if path.is_empty() && value.kind() != Kind::Scalar {
+        *document = value;
+        return Ok(());
+    }
     let (container, key) = parent(document, path)?;
     match container {
         Node::List(items) => {
@@ -252,6 +256,10 @@ fn replace(document: &mut Node, path: &str, value: Node) -> Result<(), Fault> {
 
 fn test(document: &mut Node, operation: &Operation) -> Result<(), Fault> {
     let wanted = operation.value.to_value()?;
+    if operation.path.is_empty() {
+        let whole = document.to_value()?;
+        return if whole == wanted { Ok(()) } else { Err("the test failed".to_owned()) };
+    }
     let found = match get(document, &operation.path)? {
         Some(node) => node.to_value()?,
         None => Value::Null,

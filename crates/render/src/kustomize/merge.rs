@@ -163,7 +163,7 @@ impl Walker<'_> {
         let Some(old) = old.filter(|n| !n.is_null()) else {
             let Some(new) = new else { return Ok(Walked::Nothing) };
             let merged = self.elements(list(new.clone()), &list(new), element.as_ref(), keys, true)?;
-            return Ok(merged.map_or(Walked::Nothing, Walked::New));
+            return Ok(Walked::New(merged));
         };
         let mut new = match new {
             Some(new) if new.is_null() => return Ok(Walked::Nothing),
@@ -174,11 +174,11 @@ impl Walker<'_> {
             Directive::Delete => Ok(Walked::Nothing),
             Directive::Replace => {
                 let merged = self.elements(new.clone(), &new, element.as_ref(), keys, true)?;
-                Ok(merged.map_or(Walked::Nothing, Walked::New))
+                Ok(Walked::New(merged))
             }
             Directive::Merge => {
                 let merged = self.elements(list(old), &new, element.as_ref(), keys, same)?;
-                Ok(merged.map_or(Walked::Nothing, Walked::Old))
+                Ok(Walked::Old(merged))
             }
         }
     }
@@ -190,7 +190,7 @@ impl Walker<'_> {
         element: Option<&Field>,
         keys: &[String],
         same: bool,
-    ) -> Result<Option<Node>, Fault> {
+    ) -> Result<Node, Fault> {
         let primitive = [String::new()];
         let keys = if keys.is_empty() { &primitive[..] } else { keys };
         let mut all = key_values(new, &old, keys);
@@ -227,10 +227,9 @@ impl Walker<'_> {
             set_element(&mut added, Some(node), &valid_keys, &valid_values)?;
         }
         if all.is_empty() {
-            return Ok((!old.is_empty()).then_some(Node::List(old)));
+            return Ok(Node::List(old));
         }
-        let merged = append(added, old, &used)?;
-        Ok((!merged.is_empty()).then_some(Node::List(merged)))
+        Ok(Node::List(append(added, old, &used)?))
     }
 }
 

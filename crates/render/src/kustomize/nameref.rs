@@ -80,6 +80,11 @@ pub(crate) fn follow(resources: &mut [Resource], references: &[NameReference], s
             }
         }
     }
+    if let Some(binding) = resources.iter().find(|r| r.kind() == "RoleBinding" && has_blank_namespace(&r.node)) {
+        let mut error = KustomizeError::new(&binding.file, "a subject has an empty namespace");
+        error.0.line = binding.line;
+        return Err(error.hint("write the namespace of the service account, or leave the field out"));
+    }
     if by_name.is_empty() {
         return Ok(());
     }
@@ -128,6 +133,14 @@ fn follow_one(
 fn role_ref(object: &Node) -> Option<(String, String)> {
     let text = |field: &str| object.at(&["roleRef", field]).map(|n| n.text().to_owned());
     Some((text("apiGroup")?, text("kind")?))
+}
+
+fn has_blank_namespace(object: &Node) -> bool {
+    let subjects = object.get("subjects").map(Node::items).unwrap_or_default();
+    subjects.iter().any(|subject| {
+        subject.get("kind").is_some_and(|k| k.text() == "ServiceAccount")
+            && subject.get("namespace").is_some_and(|n| !n.is_string())
+    })
 }
 
 /// Namespaces of the service accounts that a role binding names.

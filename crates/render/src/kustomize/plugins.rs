@@ -115,6 +115,10 @@ pub(crate) fn generate(
     let mut all = Vec::new();
     for object in configurations(builder, layer, entries)? {
         let what = match built_in(&object)? {
+            "IAMPolicyGenerator" => {
+                all.push((service_account(&object)?, configured_by(&object)));
+                continue;
+            }
             "ConfigMapGenerator" => What::ConfigMap,
             "SecretGenerator" => What::Secret,
             other => return Err(unknown(&object, other, "generator")),
@@ -132,6 +136,48 @@ pub(crate) fn generate(
         all.push((made, configured_by(&object)));
     }
     Ok(all)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PolicySettings {
+    cloud: String,
+    kubernetes_service: config::Metadata,
+    service_account: CloudAccount,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CloudAccount {
+    name: String,
+    project_id: String,
+}
+
+const POLICY_SETTINGS: Shape = Struct(&[
+    ("cloud", &Text),
+    ("kubernetesService", &Struct(&[("name", &Text), ("namespace", &Text)])),
+    ("serviceAccount", &Struct(&[("name", &Text), ("projectId", &Text)])),
+]);
+
+/// The Kubernetes service account that stands for one of a cloud (`IAMPolicyGenerator`).
+fn service_account(object: &Resource) -> Result<Resource> {
+    let fail =
+        |fault: Fault| KustomizeError::new(&object.file, format!("{} {}: {fault}", object.kind(), object.name()));
+    let settings: PolicySettings = read(object, &POLICY_SETTINGS)?;
+    if settings.cloud != "gke" {
+        return Err(fail(format!("cloud {:?} is not known, only gke is", settings.cloud)));
+    }
+    let account = &settings.service_account;
+    let identity = format!("{}@{}.iam.gserviceaccount.com", account.name, account.project_id);
+    let mut node = Node::Map(Vec::new());
+    node.set_field("apiVersion", Node::string("v1")).map_err(fail)?;
+    node.set_field("kind", Node::string("ServiceAccount")).map_err(fail)?;
+    let mut made = Resource::new(node, &object.file, object.line);
+    made.set_name(&settings.kubernetes_service.name).map_err(fail)?;
+    made.set_namespace(&settings.kubernetes_service.namespace).map_err(fail)?;
+    let annotation = ("iam.gke.io/gcp-service-account".to_owned(), identity);
+    made.set_metadata_map("annotations", vec![annotation]).map_err(fail)?;
+    Ok(made)
 }
 
 /// Runs the transformers of a kustomization.
@@ -248,15 +294,19 @@ fn one(builder: &mut Builder, layer: &Layer, object: &Resource, resources: &mut 
             ImageChange::new(settings.image_tag, Place::default()).apply(resources, specs).map_err(fail)
         }
         "ReplicaCountTransformer" => fields::set_replicas(resources, &settings.replica, specs, &schema).map_err(fail),
-        "PrefixTransformer" | "SuffixTransformer" => {
+        "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {
             if settings.field_specs.is_none() {
                 return Err(fail("fieldSpecs are missing".to_owned()));
             }
-            let (affix, text) = match kind {
-                "PrefixTransformer" => (Affix::Prefix, &settings.prefix),
-                _ => (Affix::Suffix, &settings.suffix),
-            };
-            names::add_affix(resources, affix, text, specs, &schema).map_err(fail)
+            for (affix, text, other) in [
+                (Affix::Prefix, &settings.prefix, "SuffixTransformer"),
+                (Affix::Suffix, &settings.suffix, "PrefixTransformer"),
+            ] {
+                if kind != other {
+                    names::add_affix(resources, affix, text, specs, &schema).map_err(fail)?;
+                }
+            }
+            Ok(())
         }
         "NamespaceTransformer" => {
             let change = NamespaceChange {

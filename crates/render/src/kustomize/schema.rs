@@ -41,6 +41,8 @@ pub(crate) struct Schema {
     kinds: HashMap<String, Definition>,
     cluster: HashSet<String>,
     definitions: Vec<HashMap<String, Field>>,
+    /// Definitions by their OpenAPI name.
+    names: HashMap<String, Definition>,
 }
 
 impl Field {
@@ -80,7 +82,10 @@ impl Schema {
                     let definition = Definition(definition.parse().unwrap_or_default());
                     schema.kinds.insert(format!("{version} {kind}"), definition);
                 }
-                ["definition", _] => schema.definitions.push(HashMap::new()),
+                ["definition", _, name] => {
+                    schema.names.insert((*name).to_owned(), Definition(schema.definitions.len()));
+                    schema.definitions.push(HashMap::new());
+                }
                 [name, shape, target, rest @ ..] => {
                     let field = table_field(shape, target, rest);
                     if let Some(definition) = schema.definitions.last_mut() {
@@ -93,50 +98,56 @@ impl Schema {
         schema
     }
 
-    /// An OpenAPI v2 document, as `openapi.path` of a kustomization gives it.
-    pub(crate) fn from_openapi(document: &Value) -> Self {
-        let mut schema = Self::default();
-        schema.cluster.extend(Self::built_in().cluster.iter().cloned());
-        let empty = serde_json::Map::new();
-        let definitions = document.get("definitions").and_then(Value::as_object).unwrap_or(&empty);
-        let index: HashMap<&str, Definition> =
-            definitions.keys().enumerate().map(|(i, name)| (name.as_str(), Definition(i))).collect();
-        schema.definitions = vec![HashMap::new(); definitions.len()];
-        for (name, definition) in definitions {
-            let own = index[name.as_str()];
+    /// An OpenAPI v2 document, as `openapi.path` of a kustomization gives it. `with_built_in` adds what is built in, as
+    /// kustomize does when it has read objects before.
+    pub(crate) fn from_openapi(document: &Value, with_built_in: bool) -> Self {
+        let built_in = Self::built_in();
+        let mut schema = Self { cluster: built_in.cluster.clone(), ..Self::default() };
+        if with_built_in {
+            schema.definitions.clone_from(&built_in.definitions);
+            schema.kinds.clone_from(&built_in.kinds);
+            schema.names.clone_from(&built_in.names);
+        }
+        let definitions = document.get("definitions").and_then(Value::as_object);
+        for name in definitions.into_iter().flat_map(|d| d.keys()) {
+            schema.names.insert(name.clone(), Definition(schema.definitions.len()));
+            schema.definitions.push(HashMap::new());
+        }
+        for (name, definition) in definitions.into_iter().flatten() {
+            let own = schema.names[name];
             let gvks = definition.get("x-kubernetes-group-version-kind").and_then(Value::as_array);
             schema.kinds.extend(gvks.into_iter().flatten().map(|gvk| (gvk_key(gvk), own)));
-            let fields = schema.openapi_fields(definition, &index);
+            let fields = schema.openapi_fields(definition);
             schema.definitions[own.0] = fields;
         }
         schema.read_scopes(document);
         schema
     }
 
-    fn openapi_fields(&mut self, object: &Value, index: &HashMap<&str, Definition>) -> HashMap<String, Field> {
+    fn openapi_fields(&mut self, object: &Value) -> HashMap<String, Field> {
         let properties = object.get("properties").and_then(Value::as_object).into_iter().flatten();
-        properties.map(|(name, property)| (name.clone(), self.openapi_field(property, index))).collect()
+        properties.map(|(name, property)| (name.clone(), self.openapi_field(property))).collect()
     }
 
-    fn openapi_field(&mut self, property: &Value, index: &HashMap<&str, Definition>) -> Field {
+    fn openapi_field(&mut self, property: &Value) -> Field {
         let inner = |name: &str| property.get(name).filter(|v| v.is_object());
         let target = if let Some(items) = inner("items") {
-            Target::Items(self.openapi_definition(items, index))
+            Target::Items(self.openapi_definition(items))
         } else if let Some(values) = inner("additionalProperties") {
-            Target::Values(self.openapi_definition(values, index))
+            Target::Values(self.openapi_definition(values))
         } else {
-            Target::Object(self.openapi_definition(property, index))
+            Target::Object(self.openapi_definition(property))
         };
         Field { target, merge: openapi_merge(property) }
     }
 
     /// The named definition that is referred to, or a new one for an object written in place.
-    fn openapi_definition(&mut self, value: &Value, index: &HashMap<&str, Definition>) -> Definition {
+    fn openapi_definition(&mut self, value: &Value) -> Definition {
         let reference = value.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/definitions/"));
-        if let Some(definition) = reference.and_then(|name| index.get(name)) {
+        if let Some(definition) = reference.and_then(|name| self.names.get(name)) {
             return *definition;
         }
-        let fields = self.openapi_fields(value, index);
+        let fields = self.openapi_fields(value);
         self.definitions.push(fields);
         Definition(self.definitions.len() - 1)
     }

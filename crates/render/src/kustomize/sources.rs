@@ -41,6 +41,11 @@ impl Sources {
         u32::try_from(self.0.len() - 1).unwrap_or_default()
     }
 
+    /// Whether anything was read.
+    pub(crate) fn any(&self) -> bool {
+        self.0.len() > 1
+    }
+
     pub(crate) fn get(&self, index: u32) -> &Source {
         self.0.get(index as usize).unwrap_or(&self.0[0])
     }
