@@ -1,1 +1,26 @@
-//! git
+//! Repositories and artifacts on the wire: fetch, read trees, commit without a work tree, push with compare-and-swap,
+//! revert, and image digests from registries.
+//!
+//! Objects are gix's. The smart protocol is spoken here: gix 0.90 cannot push, refuses credentials on loopback HTTP, and
+//! starts the `ssh` program; none of that fits. Nothing is ever forked.
+//!
+//! **Absent on purpose:** Kubernetes.
+
+mod commit;
+mod credentials;
+mod error;
+mod local;
+mod objects;
+mod place;
+mod registry;
+mod repositories;
+mod tree;
+mod wire;
+
+pub use commit::{CommitId, CommitInfo, Signature, Trailers};
+pub use credentials::{Credentials, Secret};
+pub use error::{GitError, PushError};
+pub use local::create_bare;
+pub use place::Place;
+pub use registry::{RegistryClient, RegistryError};
+pub use repositories::{Repositories, Repository, Write};

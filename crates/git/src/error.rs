@@ -1,0 +1,43 @@
+//! What can go wrong with a repository, and what to do about it. Addresses never carry credentials here.
+
+use crate::CommitId;
+
+/// Why a repository could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GitError {
+    #[error("repository {url}: {reason}: write a path, file://, https:// or ssh:// URL")]
+    Address { url: String, reason: String },
+    #[error(
+        "repository {url} does not exist or is not readable: {reason}: check the address, or the access of the repository Secret"
+    )]
+    NotFound { url: String, reason: String },
+    #[error("repository {url} refuses the credentials ({reason}): check the repository Secret in the namespace argocd")]
+    Unauthorized { url: String, reason: String },
+    #[error("repository {url} cannot be reached: {reason}: the last good state stays, and it is tried again")]
+    Unreachable { url: String, reason: String },
+    #[error("repository {url} has no revision {revision:?}; it has {known}")]
+    Revision { url: String, revision: String, known: String },
+    #[error("repository {url}: {what} {id} is not there: {reason}: run a hard refresh, the copy may be incomplete")]
+    Object { url: String, what: &'static str, id: String, reason: String },
+    #[error("repository {url}: {reason}")]
+    Storage { url: String, reason: String },
+    #[error("repository {url}: reverting {commit} conflicts with later changes of {paths}: revert by hand")]
+    RevertConflict { url: String, commit: CommitId, paths: String },
+    #[error("repository {url} was not heard of for {seconds} s: it is tried again")]
+    Timeout { url: String, seconds: u64 },
+    #[error("repository {url}: {0} is not supported yet: use https:// or a path", scheme)]
+    Unsupported { url: String, scheme: &'static str },
+}
+
+/// Why a commit was not pushed. Whatever it says, the branch does not have the commit.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PushError {
+    #[error("the branch {branch} moved meanwhile: expected {expected}, found {found}")]
+    Stale { branch: String, expected: String, found: String },
+    #[error(
+        "{url} declines the push to {branch}: {message}: a protected branch needs a pull request, or a rule for the promotion account"
+    )]
+    Declined { url: String, branch: String, message: String },
+    #[error(transparent)]
+    Git(#[from] GitError),
+}

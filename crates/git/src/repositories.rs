@@ -1,0 +1,500 @@
+//! Repositories by address: one copy each, however many ask for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use object::FileTree;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+
+use crate::objects::Objects;
+use crate::wire::{Remote, write_pack};
+use crate::{CommitId, CommitInfo, Credentials, GitError, Place, PushError, Signature, local};
+
+/// All repositories of a process.
+#[derive(Clone)]
+pub struct Repositories {
+    cache: PathBuf,
+    open: Arc<Mutex<HashMap<(Place, Credentials), Repository>>>,
+}
+
+impl fmt::Debug for Repositories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repositories").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
+/// One repository. Clones share it. Nothing is read before the first question.
+#[derive(Clone)]
+pub struct Repository {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    place: Place,
+    shown: String,
+    path: PathBuf,
+    remote: Option<Remote>,
+    objects: OnceLock<Arc<Objects>>,
+    /// The references as last seen; holding the lock is being the one who fetches.
+    refs: AsyncMutex<Option<Arc<BTreeMap<String, CommitId>>>>,
+    changes: OnceLock<watch::Receiver<u64>>,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Repository({})", self.inner.shown)
+    }
+}
+
+/// A commit to make: `edits` are paths with their new content, or nothing to delete them.
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub branch: String,
+    /// What the branch must be at, and the parent of the commit.
+    pub base: CommitId,
+    pub edits: Vec<(String, Option<Vec<u8>>)>,
+    pub message: String,
+    pub author: Signature,
+    pub committer: Signature,
+}
+
+/// Longest time for one fetch or push as a whole.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How often a repository on this machine is looked at for pushes.
+const GLANCE: Duration = Duration::from_millis(50);
+
+impl Repositories {
+    /// Copies of remote repositories go below `cache`.
+    pub fn new(cache: impl Into<PathBuf>) -> Self {
+        Self { cache: cache.into(), open: Arc::default() }
+    }
+
+    /// # Errors
+    /// When the address is not understood, or its credentials may not be used with it.
+    pub fn open(&self, url: &str, credentials: &Credentials) -> Result<Repository, GitError> {
+        let place = Place::parse(url)?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.get(&(place.clone(), credentials.clone())) {
+            return Ok(known.clone());
+        }
+        let repository = self.make(&place, credentials)?;
+        open.insert((place, credentials.clone()), repository.clone());
+        Ok(repository)
+    }
+
+    fn make(&self, place: &Place, credentials: &Credentials) -> Result<Repository, GitError> {
+        let shown = place.to_string();
+        let (path, remote) = match place {
+            Place::Local(path) => (path.clone(), None),
+            Place::Http(url) => {
+                let key = hex::encode(Sha256::digest(shown.as_bytes()));
+                (self.cache.join(format!("{}.git", &key[..24])), Some(Remote::new(place, url, credentials)?))
+            }
+            Place::Ssh { .. } => return Err(GitError::Unsupported { url: shown, scheme: "ssh" }),
+        };
+        let inner = Inner {
+            place: place.clone(),
+            shown,
+            path,
+            remote,
+            objects: OnceLock::new(),
+            refs: AsyncMutex::new(None),
+            changes: OnceLock::new(),
+        };
+        Ok(Repository { inner: Arc::new(inner) })
+    }
+}
+
+impl Repository {
+    /// The address, without credentials.
+    pub fn url(&self) -> &str {
+        &self.inner.shown
+    }
+
+    /// Whether the repository is on this machine, so that pushes are noticed at once.
+    pub fn is_local(&self) -> bool {
+        matches!(self.inner.place, Place::Local(_))
+    }
+
+    fn objects(&self) -> Result<Arc<Objects>, GitError> {
+        if let Some(objects) = self.inner.objects.get() {
+            return Ok(Arc::clone(objects));
+        }
+        if self.inner.remote.is_some() {
+            local::make_mirror(&self.inner.shown, &self.inner.path)?;
+        }
+        let objects = Arc::new(Objects::open(&self.inner.shown, &self.inner.path)?);
+        Ok(Arc::clone(self.inner.objects.get_or_init(|| objects)))
+    }
+
+    /// Runs blocking work on the objects beside the async threads.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Objects) -> Result<T, GitError> + Send + 'static,
+    ) -> Result<T, GitError> {
+        let this = self.clone();
+        let shown = self.inner.shown.clone();
+        tokio::task::spawn_blocking(move || work(this.objects()?.as_ref()))
+            .await
+            .unwrap_or_else(|error| Err(GitError::Storage { url: shown, reason: error.to_string() }))
+    }
+
+    /// Looks at the references again; fetches what is new. Callers that come at the same time share the work.
+    ///
+    /// # Errors
+    /// When the repository is gone, refuses, or cannot be reached. What was known stays known.
+    pub async fn refresh(&self) -> Result<Arc<BTreeMap<String, CommitId>>, GitError> {
+        let mut known = self.inner.refs.lock().await;
+        let refs = match &self.inner.remote {
+            None => self.with_existing(Objects::refs).await?,
+            Some(remote) => {
+                let timeout = GitError::Timeout { url: self.inner.shown.clone(), seconds: PATIENCE.as_secs() };
+                tokio::time::timeout(PATIENCE, self.fetch(remote)).await.map_err(|_| timeout)??
+            }
+        };
+        let refs = Arc::new(refs);
+        *known = Some(Arc::clone(&refs));
+        Ok(refs)
+    }
+
+    /// As [`Repository::with`], but a local repository that was deleted is an error even when it was open.
+    async fn with_existing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Objects) -> Result<T, GitError> + Send + 'static,
+    ) -> Result<T, GitError> {
+        let path = self.inner.path.clone();
+        let gone = GitError::NotFound { url: self.inner.shown.clone(), reason: "the folder is gone".into() };
+        self.with(move |objects| if path.exists() { work(objects) } else { Err(gone) }).await
+    }
+
+    async fn fetch(&self, remote: &Remote) -> Result<BTreeMap<String, CommitId>, GitError> {
+        let advertised = remote.advertise("git-upload-pack").await?;
+        let (wanted, have): (Vec<CommitId>, Vec<CommitId>) = {
+            let all: Vec<CommitId> = advertised.wants.iter().filter(|(n, _)| fetched(n)).map(|(_, id)| *id).collect();
+            self.with(move |objects| {
+                let missing = all.iter().copied().filter(|id| objects.git().find_object(id.0).is_err());
+                let mut missing: Vec<CommitId> = missing.collect();
+                missing.sort_unstable();
+                missing.dedup();
+                let mut have: Vec<CommitId> = objects.refs()?.into_values().collect();
+                have.dedup();
+                Ok((missing, have))
+            })
+            .await?
+        };
+        if !wanted.is_empty() {
+            self.receive(remote, &wanted, &have).await?;
+        }
+        let refs: BTreeMap<String, CommitId> = advertised.refs.into_iter().filter(|(n, _)| fetched(n)).collect();
+        let (written, url) = (refs.clone(), self.inner.shown.clone());
+        self.with(move |objects| write_refs(objects, &written).map_err(|reason| GitError::Storage { url, reason }))
+            .await?;
+        Ok(refs)
+    }
+
+    async fn receive(&self, remote: &Remote, wanted: &[CommitId], have: &[CommitId]) -> Result<(), GitError> {
+        let storage =
+            |error: &dyn fmt::Display| GitError::Storage { url: self.inner.shown.clone(), reason: error.to_string() };
+        let folder = self.inner.path.join("objects/pack");
+        let part = folder.join(format!("incoming-{}", wanted[0]));
+        std::fs::create_dir_all(&folder).map_err(|e| storage(&e))?;
+        let file = std::fs::File::create(&part).map_err(|e| storage(&e))?;
+        let received = remote.fetch(wanted, have, std::io::BufWriter::new(file)).await;
+        let stored = match received {
+            Ok(()) => {
+                let (part, folder) = (part.clone(), folder.clone());
+                self.with(move |objects| index_pack(objects, &part, &folder)).await
+            }
+            Err(error) => Err(error),
+        };
+        let _ = std::fs::remove_file(&part);
+        stored
+    }
+
+    /// The references as last seen; looks once if that never happened.
+    async fn refs(&self) -> Result<Arc<BTreeMap<String, CommitId>>, GitError> {
+        let known = self.inner.refs.lock().await.clone();
+        match known {
+            Some(refs) => Ok(refs),
+            None => self.refresh().await,
+        }
+    }
+
+    /// The commit that a revision means, among the references as last seen: a full commit id as it is, `HEAD` or
+    /// nothing, a branch, a tag, a full reference name, or at least seven digits of a commit id.
+    ///
+    /// # Errors
+    /// When there is no such revision: the error names what there is.
+    pub async fn resolve(&self, revision: &str) -> Result<CommitId, GitError> {
+        if let Ok(id) = revision.parse::<CommitId>() {
+            if self.with(move |objects| Ok(objects.has(id))).await? {
+                return Ok(id);
+            }
+            self.refresh().await?;
+            let missing = {
+                let refs = self.refs().await?;
+                self.unknown(revision, &refs)
+            };
+            return if self.with(move |objects| Ok(objects.has(id))).await? { Ok(id) } else { Err(missing) };
+        }
+        let refs = self.refs().await?;
+        let wanted = if revision.is_empty() { "HEAD" } else { revision };
+        let names = [
+            wanted.to_owned(),
+            format!("refs/heads/{wanted}"),
+            format!("refs/tags/{wanted}"),
+            format!("refs/{wanted}"),
+        ];
+        if let Some(id) = names.iter().find_map(|name| refs.get(name)) {
+            return Ok(*id);
+        }
+        if wanted == "HEAD" {
+            let usual = ["refs/heads/main", "refs/heads/master"].iter().find_map(|name| refs.get(*name));
+            if let Some(id) = usual.or_else(|| refs.values().next()) {
+                return Ok(*id);
+            }
+        }
+        let digits = wanted.len() >= 7 && wanted.bytes().all(|b| b.is_ascii_hexdigit());
+        if digits && let Some(id) = self.abbreviated(wanted).await? {
+            return Ok(id);
+        }
+        Err(self.unknown(revision, &refs))
+    }
+
+    async fn abbreviated(&self, digits: &str) -> Result<Option<CommitId>, GitError> {
+        let digits = digits.to_owned();
+        self.with(move |objects| {
+            let git = objects.git();
+            let found = git.rev_parse_single(digits.as_str()).ok().map(|id| CommitId(id.detach()));
+            Ok(found.filter(|id| objects.has(*id)))
+        })
+        .await
+    }
+
+    fn unknown(&self, revision: &str, refs: &BTreeMap<String, CommitId>) -> GitError {
+        let short = refs.keys().filter_map(|n| n.strip_prefix("refs/heads/").or_else(|| n.strip_prefix("refs/tags/")));
+        let names: Vec<&str> = short.take(8).collect();
+        let known = if names.is_empty() { "no branches or tags".to_owned() } else { names.join(", ") };
+        GitError::Revision { url: self.inner.shown.clone(), revision: revision.to_owned(), known }
+    }
+
+    /// The commit that a branch is at, as last seen.
+    ///
+    /// # Errors
+    /// When there is no such branch.
+    pub async fn head_of(&self, branch: &str) -> Result<CommitId, GitError> {
+        let refs = self.refs().await?;
+        refs.get(&format!("refs/heads/{branch}")).copied().ok_or_else(|| self.unknown(branch, &refs))
+    }
+
+    /// The branch that a revision names, if it names one.
+    ///
+    /// # Errors
+    /// When the references cannot be read.
+    pub async fn branch_of(&self, revision: &str) -> Result<Option<String>, GitError> {
+        let refs = self.refs().await?;
+        let name = revision.strip_prefix("refs/heads/").unwrap_or(revision);
+        if refs.contains_key(&format!("refs/heads/{name}")) {
+            return Ok(Some(name.to_owned()));
+        }
+        if !revision.is_empty() && revision != "HEAD" {
+            return Ok(None);
+        }
+        let head = self.resolve("HEAD").await?;
+        let branches = refs.iter().filter_map(|(n, id)| Some((n.strip_prefix("refs/heads/")?, id)));
+        let mut at_head: Vec<&str> = branches.filter(|(_, id)| **id == head).map(|(n, _)| n).collect();
+        at_head.sort_by_key(|n| !matches!(*n, "main" | "master"));
+        Ok(at_head.first().map(|n| (*n).to_owned()))
+    }
+
+    /// # Errors
+    /// When the commit is not there.
+    pub async fn tree(&self, commit: CommitId) -> Result<FileTree, GitError> {
+        self.with(move |objects| objects.tree(commit)).await
+    }
+
+    /// # Errors
+    /// When the commit is not there.
+    pub async fn commit_info(&self, commit: CommitId) -> Result<CommitInfo, GitError> {
+        self.with(move |objects| objects.info(commit)).await
+    }
+
+    /// Commits that `from` reaches and `until` does not, newest first.
+    ///
+    /// # Errors
+    /// When a commit is not there.
+    pub async fn log(
+        &self,
+        from: CommitId,
+        until: Option<CommitId>,
+        limit: usize,
+    ) -> Result<Vec<CommitInfo>, GitError> {
+        self.with(move |objects| objects.log(from, until, limit)).await
+    }
+
+    /// The newest commit of the branch (as last seen) that carries the trailer, looking back to `since`.
+    ///
+    /// # Errors
+    /// When the branch is not there.
+    pub async fn find_trailer(
+        &self,
+        branch: &str,
+        key: &str,
+        value: &str,
+        since: Option<CommitId>,
+    ) -> Result<Option<CommitId>, GitError> {
+        let head = self.head_of(branch).await?;
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.with(move |objects| {
+            let commits = objects.log(head, since, 10_000)?;
+            Ok(commits.into_iter().find(|c| c.trailers.get(&key) == Some(value.as_str())).map(|c| c.id))
+        })
+        .await
+    }
+
+    /// # Errors
+    /// When a commit is not there.
+    pub async fn changed_paths(&self, old: CommitId, new: CommitId) -> Result<Vec<String>, GitError> {
+        self.with(move |objects| objects.changed_paths(old, new)).await
+    }
+
+    /// What to write on top of `head` so that what `commit` changed is as before it.
+    ///
+    /// # Errors
+    /// When later commits changed the same lines.
+    pub async fn revert_edits(
+        &self,
+        commit: CommitId,
+        head: CommitId,
+    ) -> Result<Vec<(String, Option<Vec<u8>>)>, GitError> {
+        self.with(move |objects| objects.revert_edits(commit, head)).await
+    }
+
+    /// Makes the commit and moves the branch to it, if the branch is still at `write.base`. Then and only then it is Ok.
+    ///
+    /// # Errors
+    /// [`PushError::Stale`] when the branch moved, [`PushError::Declined`] when the other side does not want it.
+    pub async fn commit_and_push(&self, write: Write) -> Result<CommitId, PushError> {
+        let (branch, base) = (write.branch.clone(), write.base);
+        let commit = self.with(move |objects| objects.commit(&write)).await?;
+        match &self.inner.remote {
+            None => {
+                let this = self.clone();
+                let moved = branch.clone();
+                let pushed = tokio::task::spawn_blocking(move || {
+                    local::push(this.objects()?.as_ref(), &this.inner.path, &moved, base, commit)
+                });
+                pushed
+                    .await
+                    .map_err(|e| GitError::Storage { url: self.inner.shown.clone(), reason: e.to_string() })??;
+            }
+            Some(remote) => {
+                let url = self.inner.shown.clone();
+                let pack = self
+                    .with(move |objects| {
+                        write_pack(&objects.new_objects(base, commit)?)
+                            .map_err(|reason| GitError::Storage { url, reason })
+                    })
+                    .await?;
+                let timeout = GitError::Timeout { url: self.inner.shown.clone(), seconds: PATIENCE.as_secs() };
+                tokio::time::timeout(PATIENCE, remote.push(&branch, base, commit, &pack))
+                    .await
+                    .map_err(|_| timeout)??;
+            }
+        }
+        self.remember(&branch, commit).await;
+        Ok(commit)
+    }
+
+    /// Our own push needs no fetch to be seen.
+    async fn remember(&self, branch: &str, commit: CommitId) {
+        let mut known = self.inner.refs.lock().await;
+        if let Some(refs) = known.as_mut() {
+            Arc::make_mut(refs).insert(format!("refs/heads/{branch}"), commit);
+        }
+    }
+
+    /// Ticks when the references of a local repository were written. Remote repositories never tick: they are polled
+    /// by whoever wants to know. One look costs a few system calls, and only happens while somebody listens.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        let start = || {
+            let (sender, receiver) = watch::channel(0);
+            if let Place::Local(path) = &self.inner.place {
+                tokio::spawn(glance(path.clone(), sender));
+            }
+            receiver
+        };
+        self.inner.changes.get_or_init(start).clone()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the disk changes in real time, whatever the clock of the product shows")]
+async fn glance(path: PathBuf, sender: watch::Sender<u64>) {
+    let mut seen = local::fingerprint(&path);
+    while !sender.is_closed() {
+        tokio::time::sleep(GLANCE).await;
+        let now = local::fingerprint(&path);
+        if now != seen {
+            seen = now;
+            sender.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+/// Branches, tags and HEAD: not the pull requests of a host, which are many.
+fn fetched(name: &str) -> bool {
+    name == "HEAD" || name.starts_with("refs/heads/") || name.starts_with("refs/tags/")
+}
+
+fn index_pack(objects: &Objects, part: &Path, folder: &Path) -> Result<(), GitError> {
+    let git = objects.git();
+    let file = std::fs::File::open(part).map_err(|e| objects.storage(e))?;
+    let bytes = file.metadata().map_err(|e| objects.storage(e))?.len();
+    if bytes == 0 {
+        return Err(objects.storage("the server sent no pack"));
+    }
+    gix_pack::Bundle::write_to_directory(
+        &mut std::io::BufReader::new(file),
+        Some(folder),
+        &mut gix::progress::Discard,
+        &std::sync::atomic::AtomicBool::new(false),
+        Some(git.objects.clone()),
+        gix::hash::Kind::Sha1,
+        gix_pack::bundle::write::Options::default(),
+    )
+    .map_err(|e| objects.storage(e))?;
+    Ok(())
+}
+
+/// Makes the references of the copy equal to those of the server.
+fn write_refs(objects: &Objects, refs: &BTreeMap<String, CommitId>) -> Result<(), String> {
+    use gix::refs::Target;
+    use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
+    let old = objects.refs().map_err(|e| e.to_string())?;
+    let mut edits = Vec::new();
+    for (name, id) in refs.iter().filter(|(n, _)| *n != "HEAD") {
+        if old.get(name) != Some(id) {
+            let log = LogChange { mode: RefLog::AndReference, force_create_reflog: false, message: "fetch".into() };
+            let change = Change::Update { log, expected: PreviousValue::Any, new: Target::Object(id.0) };
+            edits.push(RefEdit {
+                change,
+                name: name.as_str().try_into().map_err(|e| format!("{name}: {e}"))?,
+                deref: false,
+            });
+        }
+    }
+    for name in old.keys().filter(|n| !refs.contains_key(*n) && n.starts_with("refs/")) {
+        let change = Change::Delete { expected: PreviousValue::Any, log: RefLog::AndReference };
+        edits.push(RefEdit {
+            change,
+            name: name.as_str().try_into().map_err(|e| format!("{name}: {e}"))?,
+            deref: false,
+        });
+    }
+    let who = gix::actor::SignatureRef { name: "gantline".into(), email: "".into(), time: "0 +0000" };
+    objects.git().edit_references_as(edits, Some(who)).map(|_| ()).map_err(|e| e.to_string())
+}

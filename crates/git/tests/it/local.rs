@@ -1,0 +1,107 @@
+use git::{GitError, PushError, Write};
+use test_support::GitRepo;
+
+fn write(base: git::CommitId, path: &str, content: &str) -> Write {
+    let (author, committer) = (GitRepo::author("bot"), GitRepo::author("bot"));
+    let edits = vec![(path.to_owned(), Some(content.as_bytes().to_vec()))];
+    Write { branch: "main".into(), base, edits, message: "Change it\n\nPromotion-Id: p1\n".into(), author, committer }
+}
+
+#[tokio::test]
+async fn a_commit_changes_one_file_and_keeps_the_others() {
+    let repo = GitRepo::with_files(&[("a/x", "1"), ("a/y", "2"), ("z", "3")]);
+    let git = repo.open();
+    let first = git.head_of("main").await.unwrap();
+    let second = git.commit_and_push(write(first, "a/x", "new")).await.unwrap();
+    assert_eq!(git.changed_paths(first, second).await.unwrap(), ["a/x"]);
+    assert_eq!(repo.text("a/y").await, "2");
+    let info = git.commit_info(second).await.unwrap();
+    assert_eq!((info.subject.as_str(), info.trailers.get("Promotion-Id")), ("Change it", Some("p1")));
+    assert_eq!(info.parents, [first]);
+    assert_eq!(git.find_trailer("main", "Promotion-Id", "p1", Some(first)).await.unwrap(), Some(second));
+    assert_eq!(git.find_trailer("main", "Promotion-Id", "p2", None).await.unwrap(), None);
+    assert_eq!(git.log(second, Some(first), 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_pushes_on_one_base_exactly_one_wins() {
+    let repo = GitRepo::with_files(&[("x", "1")]);
+    let (one, two) = (repo.open(), repo.open());
+    let base = one.head_of("main").await.unwrap();
+    assert_eq!(two.head_of("main").await.unwrap(), base);
+    let won = one.commit_and_push(write(base, "x", "one")).await.unwrap();
+    let lost = two.commit_and_push(write(base, "x", "two")).await.unwrap_err();
+    assert!(matches!(&lost, PushError::Stale { found, .. } if *found == won.to_string()), "{lost}");
+    assert_eq!(repo.text("x").await, "one");
+}
+
+#[tokio::test]
+async fn a_hook_that_could_decline_is_not_bypassed() {
+    use std::os::unix::fs::PermissionsExt;
+    let repo = GitRepo::with_files(&[("x", "1")]);
+    let hook = repo.path().join("hooks/pre-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let git = repo.open();
+    let base = git.head_of("main").await.unwrap();
+    assert!(matches!(git.commit_and_push(write(base, "x", "2")).await, Err(PushError::Declined { .. })));
+    assert_eq!(repo.text("x").await, "1");
+}
+
+#[tokio::test]
+async fn revisions_resolve_and_unknown_ones_name_what_there_is() {
+    let repo = GitRepo::with_files(&[("x", "1")]);
+    let git = repo.open();
+    let head = git.head_of("main").await.unwrap();
+    for revision in ["", "HEAD", "main", "refs/heads/main", &head.to_string(), &head.to_string()[..8]] {
+        assert_eq!(git.resolve(revision).await.unwrap(), head, "{revision:?}");
+    }
+    let error = git.resolve("release").await.unwrap_err();
+    assert!(matches!(error, GitError::Revision { .. }) && error.to_string().contains("main"), "{error}");
+    assert_eq!(git.branch_of("HEAD").await.unwrap().as_deref(), Some("main"));
+    assert_eq!(git.branch_of(&head.to_string()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_revert_keeps_what_came_later() {
+    let repo = GitRepo::with_files(&[("k", "name: a\nnewTag: 1\nother: x\nmore: y\n"), ("q", "1")]);
+    let bad = repo.commit("bot", &[("k", Some("name: a\nnewTag: 2\nother: x\nmore: y\n"))], "promote").await;
+    repo.commit("dev", &[("k", Some("name: a\nnewTag: 2\nother: x\nmore: z\n")), ("q", Some("2"))], "later").await;
+    let git = repo.open();
+    let head = git.head_of("main").await.unwrap();
+    let edits = git.revert_edits(bad, head).await.unwrap();
+    let text = |i: usize| String::from_utf8(edits[i].1.clone().unwrap()).unwrap();
+    assert_eq!((edits.len(), text(0).as_str()), (1, "name: a\nnewTag: 1\nother: x\nmore: z\n"));
+    repo.commit("dev", &[("k", Some("name: a\nnewTag: 3\nother: x\nmore: z\n"))], "again").await;
+    git.refresh().await.unwrap();
+    let head = git.head_of("main").await.unwrap();
+    assert!(matches!(git.revert_edits(bad, head).await, Err(GitError::RevertConflict { .. })));
+}
+
+#[tokio::test]
+async fn a_push_by_somebody_else_is_noticed_and_a_deleted_repository_is_an_error() {
+    let repo = GitRepo::with_files(&[("x", "1")]);
+    let git = repo.open();
+    git.refresh().await.unwrap();
+    let mut changes = git.changes();
+    let pushed = repo.commit("dev", &[("x", Some("2"))], "push").await;
+    changes.changed().await.unwrap();
+    assert_eq!(git.refresh().await.unwrap()["refs/heads/main"], pushed);
+    std::fs::remove_dir_all(repo.path()).unwrap();
+    assert!(matches!(git.refresh().await, Err(GitError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn trees_are_read_from_objects() {
+    let repo = GitRepo::with_files(&[("a/b/c.yaml", "c"), ("a/d.yaml", "d")]);
+    let git = repo.open();
+    let tree = git.tree(git.head_of("main").await.unwrap()).await.unwrap();
+    assert_eq!(tree.list("a").unwrap().unwrap().iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["b", "d.yaml"]);
+    assert_eq!(tree.read("a/b/c.yaml").unwrap().unwrap().as_ref(), b"c");
+    let reads = tree.reads();
+    repo.commit("dev", &[("a/d.yaml", Some("other"))], "unrelated").await;
+    git.refresh().await.unwrap();
+    let later = git.tree(git.head_of("main").await.unwrap()).await.unwrap();
+    assert!(!reads.holds_in(&later), "the folder a was listed, and changed");
+}

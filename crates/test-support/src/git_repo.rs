@@ -1,0 +1,76 @@
+//! Bare repositories in a temporary folder.
+
+use std::path::{Path, PathBuf};
+
+use git::{CommitId, Credentials, Repositories, Repository, Signature, Write};
+use jiff::Timestamp;
+
+/// A bare repository with a branch `main`, gone when dropped.
+#[derive(Debug)]
+pub struct GitRepo {
+    folder: tempfile::TempDir,
+}
+
+impl GitRepo {
+    /// A repository whose first commit holds `files`.
+    ///
+    /// # Panics
+    /// When the temporary folder cannot be written.
+    pub fn with_files(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let files: Vec<_> = files.iter().map(|(p, c)| ((*p).to_owned(), c.as_bytes().to_vec())).collect();
+        git::create_bare(&folder.path().join("repo.git"), "main", &files, "First commit", &Self::author("ci"))
+            .expect("a repository");
+        Self { folder }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("repo.git")
+    }
+
+    pub fn url(&self) -> String {
+        format!("file://{}", self.path().display())
+    }
+
+    /// A folder beside the repository, for caches.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        Path::new(self.folder.path()).join(name)
+    }
+
+    /// A signature with a fixed time.
+    pub fn author(name: &str) -> Signature {
+        Signature { name: name.to_owned(), email: format!("{name}@example.com"), time: Timestamp::UNIX_EPOCH }
+    }
+
+    /// The repository, opened anew.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub fn open(&self) -> Repository {
+        Repositories::new(self.beside("cache")).open(&self.url(), &Credentials::default()).expect("the repository")
+    }
+
+    /// Commits to `main` as `author`; content `None` deletes a file.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn commit(&self, author: &str, files: &[(&str, Option<&str>)], message: &str) -> CommitId {
+        let repository = self.open();
+        let base = repository.head_of("main").await.expect("the branch main");
+        let edits = files.iter().map(|(p, c)| ((*p).to_owned(), c.map(|c| c.as_bytes().to_vec()))).collect();
+        let (author, committer) = (Self::author(author), Self::author(author));
+        let write = Write { branch: "main".into(), base, edits, message: message.to_owned(), author, committer };
+        repository.commit_and_push(write).await.expect("a pushed commit")
+    }
+
+    /// The text of a file at the head of `main`.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub async fn text(&self, path: &str) -> String {
+        let repository = self.open();
+        let head = repository.head_of("main").await.expect("the branch main");
+        let bytes = repository.tree(head).await.expect("the tree").read(path).expect("readable").expect("the file");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
