@@ -317,7 +317,7 @@ fn local_verdict(target: &Manifest, live: &LiveObject, options: &CompareOptions,
     if let Some(applied) = managed.applied_by(options.manager()) {
         abandoned(applied, &wanted, &there, &FieldPath::default(), &keys, &mut found);
     }
-    match named(found, &managed, &rules, options) {
+    match named(found, &managed, &rules, options, is_secret(target)) {
         list if list.is_empty() => Local::InSync,
         list => Local::Different(list),
     }
@@ -329,7 +329,7 @@ fn predicted_differences(predicted: &LiveObject, live: &LiveObject, options: &Co
     let (mut wanted, mut there) = (comparable(predicted.value()), comparable(live.value()));
     rules.strip(&mut wanted);
     rules.strip(&mut there);
-    named(differences(&wanted, &there, &managed.list_keys()), &managed, &rules, options)
+    named(differences(&wanted, &there, &managed.list_keys()), &managed, &rules, options, is_secret(live))
 }
 
 /// Adds who changed each field, and leaves out what a rule leaves to a manager.
@@ -338,15 +338,31 @@ fn named(
     managed: &ManagedFields<'_>,
     rules: &IgnoreRules<'_>,
     options: &CompareOptions,
+    is_secret: bool,
 ) -> Vec<FieldDiff> {
     let diff = |(path, desired, live): (FieldPath, Option<Value>, Option<Value>)| {
         let gone = live.is_none();
         let owner = managed.owner_of(&path, options.manager());
         let owner = if gone { owner.or_else(|| managed.last_writer(options.manager())) } else { owner };
         let left_alone = owner.as_ref().is_some_and(|owner| rules.ignores_manager(&owner.manager));
+        let (desired, live) = if is_secret { masked(&path, desired, live) } else { (desired, live) };
         (!left_alone).then(|| FieldDiff { path: path.to_string(), desired, live, owner })
     };
     found.into_iter().filter_map(diff).collect()
+}
+
+fn is_secret(manifest: &Manifest) -> bool {
+    manifest.kind() == "Secret" && manifest.gvk().group.is_empty()
+}
+
+/// Secret values never leave a comparison: runs of plus signs show which are equal, of different length which differ.
+fn masked(path: &FieldPath, desired: Option<Value>, live: Option<Value>) -> (Option<Value>, Option<Value>) {
+    let is_plain = |name: &str| matches!(name, "type" | "immutable" | "kind" | "apiVersion");
+    let labels = matches!(path.0.as_slice(), [_, Step::Field(field), ..] if field == "labels");
+    match path.0.first() {
+        Some(Step::Field(name)) if is_plain(name) || labels => (desired, live),
+        _ => (desired.map(|_| "++++++++".into()), live.map(|_| "++++++++++++".into())),
+    }
 }
 
 /// Without what the server writes by itself.

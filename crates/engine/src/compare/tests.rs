@@ -152,3 +152,17 @@ fn the_last_of_duplicates_wins_with_a_warning() {
     assert_eq!(targets.conditions[0].kind, ConditionType::RepeatedResourceWarning);
     assert_eq!(targets.objects[0].namespace(), "shop");
 }
+
+#[test]
+fn secret_values_are_masked() {
+    let secret = |value: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop",
+            "annotations": {"argocd.argoproj.io/tracking-id": "web:/Secret:shop/s"}}, "data": {"k": value}, "type": "Opaque"})
+    };
+    let there = Arc::new(LiveObject::new(secret("b2xk")).unwrap());
+    let comparison = run(vec![Manifest::new(secret("bmV3")).unwrap()], vec![there], &options());
+    let [diff] = comparison.objects[0].differences.as_slice() else { panic!("{comparison:?}") };
+    let shown = format!("{diff:?}");
+    assert!(!shown.contains("b2xk") && !shown.contains("bmV3"), "{shown}");
+    assert_ne!(diff.desired, diff.live);
+}
