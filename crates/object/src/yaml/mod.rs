@@ -4,10 +4,12 @@
 //! [`to_value`] gives the JSON value that `sigs.k8s.io/yaml` (YAML 1.1 booleans) or `go-yaml v3` would.
 
 mod emit;
+mod fold;
 mod node;
 mod resolve;
 
 pub use emit::{json_float, sorted_keys, to_string};
+pub use fold::refolded;
 pub use node::{Mark, Node, NodeKind, Style, YamlError, parse};
 pub use resolve::{Dialect, ScalarKind, resolve_plain, scalar_value, timestamp, to_value};
 

@@ -552,9 +552,6 @@ fn label_specs(label: &config::Label, config: &TransformerConfig) -> std::result
     if label.include_templates {
         fieldspec::merge(&mut specs, &config.template_labels)?;
     }
-    if label.include_volume_claim_templates {
-        fieldspec::merge(&mut specs, &config.volume_claim_template_labels)?;
-    }
     fieldspec::merge(&mut specs, &[FieldSpec::any("metadata/labels", true)])?;
     Ok(specs)
 }

@@ -61,7 +61,6 @@ pub(crate) struct Label {
     pub(crate) pairs: BTreeMap<String, String>,
     pub(crate) include_selectors: bool,
     pub(crate) include_templates: bool,
-    pub(crate) include_volume_claim_templates: bool,
     pub(crate) fields: Vec<FieldSpec>,
 }
 
@@ -240,7 +239,6 @@ pub(crate) struct TransformerConfig {
     pub(crate) common_labels: Vec<FieldSpec>,
     pub(crate) labels: Vec<FieldSpec>,
     pub(crate) template_labels: Vec<FieldSpec>,
-    pub(crate) volume_claim_template_labels: Vec<FieldSpec>,
     pub(crate) common_annotations: Vec<FieldSpec>,
     pub(crate) name_reference: Vec<NameReference>,
     pub(crate) var_reference: Vec<FieldSpec>,
@@ -269,7 +267,6 @@ impl TransformerConfig {
             (&mut self.common_labels, &other.common_labels),
             (&mut self.labels, &other.labels),
             (&mut self.template_labels, &other.template_labels),
-            (&mut self.volume_claim_template_labels, &other.volume_claim_template_labels),
             (&mut self.common_annotations, &other.common_annotations),
             (&mut self.var_reference, &other.var_reference),
             (&mut self.images, &other.images),
@@ -405,13 +402,8 @@ pub(crate) const GENERATOR_OBJECT: Shape = Struct(&[
     ("options", &GENERATOR_OPTIONS),
     ("type", &Text),
 ]);
-const LABEL: Shape = Struct(&[
-    ("pairs", &Texts),
-    ("includeSelectors", &Bool),
-    ("includeTemplates", &Bool),
-    ("includeVolumeClaimTemplates", &Bool),
-    ("fields", &FIELD_SPECS),
-]);
+const LABEL: Shape =
+    Struct(&[("pairs", &Texts), ("includeSelectors", &Bool), ("includeTemplates", &Bool), ("fields", &FIELD_SPECS)]);
 const METADATA: Shape = Struct(&[("name", &Text), ("namespace", &Text), ("labels", &Texts), ("annotations", &Texts)]);
 const KUSTOMIZATION: Shape = Struct(&[
     ("apiVersion", &Text),
@@ -456,7 +448,6 @@ const TRANSFORMER_CONFIG: Shape = Struct(&[
     ("commonLabels", &FIELD_SPECS),
     ("labels", &FIELD_SPECS),
     ("templateLabels", &FIELD_SPECS),
-    ("volumeClaimTemplateLabels", &FIELD_SPECS),
     ("commonAnnotations", &FIELD_SPECS),
     (
         "nameReference",
@@ -505,6 +496,7 @@ fn strip_nulls(value: &mut Value) {
 /// Syntax, unknown fields and wrong types, a kind or version that is none of kustomize's.
 pub(crate) fn kustomization(text: &str, file: &str) -> Result<(Kustomization, Option<yaml::Node>)> {
     let mut nodes = yaml::parse(text).map_err(|e| KustomizeError::yaml(file, &e))?;
+    super::load::check_escapes(text, &nodes, file)?;
     let document = if nodes.is_empty() { None } else { Some(nodes.swap_remove(0)) };
     let reader = Reader { file, strict: true, coerce: false };
     let mut read: Kustomization = match &document {

@@ -266,10 +266,15 @@ pub(crate) fn objects_inline(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_text(text, file)?;
     let nodes = yaml::parse(text).map_err(|e| KustomizeError::yaml(file, &e))?;
+    check_escapes(text, &nodes, file)?;
     let source = sources.add(Source { file: file.to_owned(), role, text: text.into(), inline });
+    let lines: Option<Vec<&str>> = text.contains("# {").then(|| text.lines().collect());
     let mut queue: Vec<(Node, usize)> = Vec::new();
     for parsed in &nodes {
-        let node = Node::from_yaml(parsed, source).map_err(|e| KustomizeError::yaml(file, &e))?;
+        let mut node = Node::from_yaml(parsed, source).map_err(|e| KustomizeError::yaml(file, &e))?;
+        if let Some(lines) = &lines {
+            node.read_schema_comments(lines);
+        }
         queue.push((node, parsed.start.line));
     }
     let mut objects = Vec::new();
@@ -312,6 +317,33 @@ fn check_text(text: &str, file: &str) -> Result<()> {
         }
         if line.starts_with("%YAML") || line.starts_with("%TAG") {
             return Err(at_line(file, i + 1, "YAML directives are not supported").hint("remove the line"));
+        }
+    }
+    Ok(())
+}
+
+/// JSON's `\/` is no escape for go-yaml.
+pub(crate) fn check_escapes(text: &str, nodes: &[yaml::Node], file: &str) -> Result<()> {
+    if !text.contains("\\/") {
+        return Ok(());
+    }
+    for node in nodes {
+        match &node.kind {
+            yaml::NodeKind::Sequence(items) => check_escapes(text, items, file)?,
+            yaml::NodeKind::Mapping(pairs) => {
+                for (key, value) in pairs {
+                    check_escapes(text, std::slice::from_ref(key), file)?;
+                    check_escapes(text, std::slice::from_ref(value), file)?;
+                }
+            }
+            yaml::NodeKind::Scalar(_) if node.style == yaml::Style::DoubleQuoted => {
+                let written = text.get(node.start.index..node.end.index).unwrap_or_default();
+                if written.replace("\\\\", "").contains("\\/") {
+                    let error = KustomizeError::at(file, node.start, "unknown escape character in the text");
+                    return Err(error.hint("write / instead of \\/"));
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -3,6 +3,10 @@
 //! Mappings merge key by key. Lists merge only where the schema says so: elements of the patch come first, then the
 //! rest. A null deletes; `$patch` says delete, replace or merge.
 
+use std::sync::Arc;
+
+use serde_json::Value;
+
 use super::node::{Fault, Kind, Node};
 use super::schema::{Field, Schema};
 
@@ -126,13 +130,18 @@ impl Walker<'_> {
         all.sort();
         all.dedup();
         for key in all {
-            let schema = field.and_then(|f| self.schema.field(f, &key));
+            let comment = [Some(&into), new.as_ref()].into_iter().flatten().find_map(|n| comment_of(n, &key));
+            let schema = match comment {
+                Some(comment) => Some(self.schema.of_comment(&comment)),
+                None => field.and_then(|f| self.schema.field(f, &key)),
+            };
             // fields that the patch does not mention only matter for nulls that are not written out
             let mentioned = new.as_ref().and_then(|n| n.get(&key)).cloned();
             if mentioned.is_none() && schema.is_none() && !may_change_alone(into.get(&key)) {
                 continue;
             }
             let old = into.get(&key).cloned();
+            let written = new.as_ref().and_then(|n| n.pairs().iter().find(|(k, _)| k.text == key)).map(|(k, _)| k);
             self.path.push(key.clone());
             let walked = self.walk(old, mentioned, schema, same)?;
             self.path.pop();
@@ -145,7 +154,10 @@ impl Walker<'_> {
                     node.quote_if_ambiguous();
                     replace_in_place(&mut into, &key, node)?;
                 }
-                Walked::New(node) => into.set_field(&key, node)?,
+                Walked::New(node) => match written {
+                    Some(written) => into.set_field_as(written, node)?,
+                    None => into.set_field(&key, node)?,
+                },
             }
         }
         Ok(into)
@@ -231,6 +243,10 @@ impl Walker<'_> {
         }
         Ok(Node::List(append(added, old, &used)?))
     }
+}
+
+fn comment_of(node: &Node, key: &str) -> Option<Arc<Value>> {
+    node.pairs().iter().find(|(k, _)| k.text == key)?.0.schema.clone()
 }
 
 fn name(kind: Kind) -> &'static str {

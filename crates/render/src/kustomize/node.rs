@@ -1,6 +1,8 @@
 //! The tree that a build works on: YAML nodes whose scalars keep the text, tag and quotes they were written with, since
 //! kustomize decides by these what a changed scalar becomes in the end.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use object::yaml::{self, Dialect, NodeKind, ScalarKind, Style, YamlError};
 use serde_json::{Map as JsonMap, Number, Value};
@@ -74,11 +76,19 @@ pub(crate) struct Key {
     pub(crate) text: String,
     pub(crate) is_text: bool,
     pub(crate) line: u32,
+    /// A schema that is written behind the key as a comment in JSON.
+    pub(crate) schema: Option<Arc<Value>>,
 }
 
 impl Key {
+    /// A key in quotes if it needs them.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_text: true, line: 0 }
+        Self { text: text.into(), is_text: true, line: 0, schema: None }
+    }
+
+    /// A key without quotes, as kustomize adds it: one that looks like a number is none of a text.
+    fn added(text: &str) -> Self {
+        Self { is_text: Tag::resolved(text) == Tag::Str, ..Self::new(text) }
     }
 }
 
@@ -201,7 +211,7 @@ impl Node {
         let at = match pairs.iter().position(|(k, _)| k.text == key) {
             Some(at) => at,
             None => {
-                pairs.push((Key::new(key), Node::empty(kind)));
+                pairs.push((Key::added(key), Node::empty(kind)));
                 pairs.len() - 1
             }
         };
@@ -226,7 +236,22 @@ impl Node {
                 }
                 *old = value;
             }
-            None => pairs.push((Key::new(key), value)),
+            None => pairs.push((Key::added(key), value)),
+        }
+        Ok(())
+    }
+
+    /// As [`Node::set_field`]; a new key is written as `key` is.
+    ///
+    /// # Errors
+    /// As [`Node::set_field`].
+    pub(crate) fn set_field_as(&mut self, key: &Key, value: Node) -> Result<(), Fault> {
+        let is_new = self.get(&key.text).is_none() && !value.is_null();
+        self.set_field(&key.text, value)?;
+        if let (true, Node::Map(pairs)) = (is_new, self)
+            && let Some((last, _)) = pairs.last_mut()
+        {
+            last.is_text = key.is_text;
         }
         Ok(())
     }
@@ -269,6 +294,22 @@ impl Node {
             }
             NodeKind::Mapping(pairs) => map_from_yaml(pairs, source),
             NodeKind::Scalar(text) => Ok(Node::Scalar(scalar_from_yaml(node, text, source))),
+        }
+    }
+
+    /// Attaches schemas that stand behind keys as comments.
+    pub(crate) fn read_schema_comments(&mut self, lines: &[&str]) {
+        match self {
+            Node::Scalar(_) => {}
+            Node::List(items) => items.iter_mut().for_each(|item| item.read_schema_comments(lines)),
+            Node::Map(pairs) => {
+                for (key, value) in pairs {
+                    let line = (key.line as usize).checked_sub(1).and_then(|i| lines.get(i));
+                    let comment = line.and_then(|l| l.find("# {").map(|at| &l[at + 2..]));
+                    key.schema = comment.and_then(|c| serde_json::from_str(c).ok()).map(Arc::new);
+                    value.read_schema_comments(lines);
+                }
+            }
         }
     }
 
@@ -330,7 +371,8 @@ fn scalar_from_yaml(node: &yaml::Node, text: &str, source: u32) -> Scalar {
         Some("binary") => Tag::Binary,
         Some(_) => Tag::Str,
     };
-    Scalar { text: text.to_owned(), tag, quoted, place }
+    let text = if node.style == Style::Folded { yaml::refolded(text) } else { text.to_owned() };
+    Scalar { text, tag, quoted, place }
 }
 
 fn is_merge_key(key: &yaml::Node) -> bool {
@@ -369,7 +411,7 @@ fn key_from_yaml(key: &yaml::Node) -> Result<Key, YamlError> {
         _ => scalar_from_yaml(key, text, 0),
     };
     let line = u32::try_from(key.start.line).unwrap_or_default();
-    Ok(Key { text: text.to_owned(), is_text: scalar.tag == Tag::Str, line })
+    Ok(Key { is_text: scalar.tag == Tag::Str, line, ..Key::new(text) })
 }
 
 /// The mappings that a merge key names, the most important one first.

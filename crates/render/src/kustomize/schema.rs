@@ -9,11 +9,6 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 const TABLE: &str = include_str!("merge-schema.txt");
-/// Kinds newer than the table whose scope kustomize knows all the same.
-const MORE_CLUSTER_KINDS: [&str; 2] = [
-    "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy",
-    "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding",
-];
 
 /// A definition of a [`Schema`], by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +66,6 @@ impl Schema {
 
     fn parse_table(text: &str) -> Self {
         let mut schema = Self::default();
-        schema.cluster.extend(MORE_CLUSTER_KINDS.map(str::to_owned));
         for line in text.lines().filter(|l| !l.starts_with('#')) {
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
@@ -181,6 +175,20 @@ impl Schema {
     pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<Field> {
         let definition = self.kinds.get(&format!("{api_version} {kind}"))?;
         Some(Field { target: Target::Object(*definition), merge: None })
+    }
+
+    /// The schema that a comment in JSON spells out.
+    pub(crate) fn of_comment(&self, comment: &Value) -> Field {
+        let named = |value: &Value| {
+            let name = value.get("$ref")?.as_str()?.strip_prefix("#/definitions/")?;
+            self.names.get(name).copied()
+        };
+        let target = match (comment.get("items").and_then(named), named(comment)) {
+            (Some(items), _) => Target::Items(items),
+            (None, Some(object)) => Target::Object(object),
+            (None, None) => Target::None,
+        };
+        Field { target, merge: openapi_merge(comment) }
     }
 
     /// The schema of a key of a mapping.

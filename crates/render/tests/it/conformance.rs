@@ -12,7 +12,7 @@ use render::kustomize::{self, BuildOptions, LoadRestrictor, Reorder};
 use crate::folder::Folder;
 
 /// Cases that must pass; raise it with every step forward.
-const REACHED: usize = 969;
+const REACHED: usize = 978;
 
 fn corpus() -> Option<PathBuf> {
     let shared = std::env::var_os("GANTLINE_SHARED").map(PathBuf::from);
