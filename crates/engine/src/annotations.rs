@@ -38,9 +38,10 @@ pub fn is_hook(manifest: &Manifest) -> bool {
     !hook_types(manifest).is_empty()
 }
 
-/// Whether a sync leaves the object alone altogether.
+/// Whether a sync leaves the object alone altogether: `Skip` and nothing else.
 pub fn is_skipped(manifest: &Manifest) -> bool {
-    hook_types(manifest).contains("Skip")
+    let types = hook_types(manifest);
+    types.len() == 1 && types.contains("Skip")
 }
 
 /// The phases in which the hook runs; empty for hooks that no sync runs.

@@ -80,7 +80,7 @@ mod tests {
             json!({"containers": [{"name": "a", "image": "x:1"}], "initContainers": [{"name": "i", "image": "y"}]});
         let template = json!({"template": {"spec": spec}});
         for (kind, body, count) in [
-            ("Pod", spec.clone(), 2),
+            ("Pod", spec, 2),
             ("Deployment", template.clone(), 2),
             ("CronJob", json!({"jobTemplate": {"spec": template}}), 2),
             ("Service", json!({"ports": []}), 0),

@@ -183,6 +183,6 @@ mod tests {
             object("ReplicaSet", "b", Some("a"), json!({})),
         ]);
         let root = ResourceKey::new("apps", "ReplicaSet", "shop", "a");
-        assert_eq!(tree(&live, &BTreeSet::from([root.clone()])).nodes.len(), 2);
+        assert_eq!(tree(&live, &BTreeSet::from([root])).nodes.len(), 2);
     }
 }

@@ -137,9 +137,7 @@ const KNOWN_KEYS: [&[&str]; 8] = [
 
 fn guess_keys(desired: &[Value], live: &[Value]) -> Option<Vec<String>> {
     let all = || desired.iter().chain(live);
-    if all().next().is_none() {
-        return None;
-    }
+    all().next()?;
     let fits = |keys: &&&[&str]| {
         all().all(|item| {
             keys.iter().all(|key| item.get(key).is_some_and(is_key) || (*key == "protocol" && item.is_object()))

@@ -4,12 +4,11 @@ use object::LiveObject;
 use super::{degraded, healthy, progressing, status_conditions};
 
 pub(super) fn health(live: &LiveObject) -> HealthStatus {
-    for condition in status_conditions(live).filter(|c| c.kind == "DisruptionAllowed") {
-        return match condition.status {
-            "True" => healthy(condition.reason),
-            _ if condition.reason == "SyncFailed" => degraded(condition.message),
-            _ => healthy(condition.reason),
-        };
+    match status_conditions(live).find(|c| c.kind == "DisruptionAllowed") {
+        Some(condition) if condition.status != "True" && condition.reason == "SyncFailed" => {
+            degraded(condition.message)
+        }
+        Some(condition) => healthy(condition.reason),
+        None => progressing("Waiting for status"),
     }
-    progressing("Waiting for status")
 }

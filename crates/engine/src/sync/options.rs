@@ -43,7 +43,7 @@ impl SyncOptions {
             validate: !has("Validate=false"),
             apply_out_of_sync_only: has("ApplyOutOfSyncOnly=true"),
             replace: has("Replace=true"),
-            force: strategy.force() || has("Force=true"),
+            force: strategy.force(),
             server_side: (server_side || has("ServerSideApply=true")) && !has("ServerSideApply=false"),
             prune_last: has("PruneLast=true"),
             keep_extra: has("Prune=false"),
@@ -91,7 +91,7 @@ impl SyncOptions {
 
     /// Extra objects that stay: by an option, or because Helm is told to keep them.
     pub(super) fn keeps(&self, live: &Manifest) -> bool {
-        self.keep_extra
+        (self.keep_extra && !has_sync_option(live, "Prune=true"))
             || has_sync_option(live, "Prune=false")
             || live.annotation(names::HELM_RESOURCE_POLICY) == Some("keep")
     }

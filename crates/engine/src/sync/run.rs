@@ -105,7 +105,7 @@ impl SyncRun {
 
 /// The result of one object in one phase.
 pub(super) fn find<'r>(
-    results: &'r mut Vec<ResourceResult>,
+    results: &'r mut [ResourceResult],
     key: &ResourceKey,
     phase: SyncPhase,
 ) -> Option<&'r mut ResourceResult> {

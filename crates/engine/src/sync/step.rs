@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use api::argocd::{HealthStatus, HealthStatusCode, OperationPhase, ResourceResult, ResultCode, SyncPhase, names};
-use object::LiveObject;
+use object::{LiveObject, ResourceKey};
 use serde_json::Value;
 
 use super::action::{Action, Outcome, Verb};
@@ -42,6 +42,8 @@ pub(super) struct Step<'a> {
     outcomes: &'a [Outcome],
     used: Cell<usize>,
     health: Health<'a>,
+    /// Written in this very step, so not to be looked for yet.
+    fresh: Vec<(ResourceKey, SyncPhase)>,
     phase: OperationPhase,
     message: String,
 }
@@ -56,7 +58,17 @@ impl<'a> Step<'a> {
     ) -> Self {
         let tasks = plan_sync(input, live).tasks;
         let (phase, message) = (OperationPhase::Running, String::new());
-        Self { input, tasks, results: results.to_vec(), outcomes, used: Cell::new(0), health, phase, message }
+        Self {
+            input,
+            tasks,
+            results: results.to_vec(),
+            outcomes,
+            used: Cell::new(0),
+            health,
+            fresh: Vec::new(),
+            phase,
+            message,
+        }
     }
 
     pub(super) fn finish(self) -> Finished {
@@ -72,6 +84,8 @@ impl<'a> Step<'a> {
     }
 
     fn go(&mut self, tasks: &[Task]) -> Result<(), Suspended> {
+        let tasks: Vec<Task> = tasks.iter().filter(|task| !task.untouched).cloned().collect();
+        let tasks = tasks.as_slice();
         if let Some(reason) = self.refuse_invalid(tasks) {
             self.end(OperationPhase::Failed, format!("one or more synchronization tasks are not valid: {reason}"));
             return Ok(());
@@ -91,16 +105,12 @@ impl<'a> Step<'a> {
             return self.fail(&on_failure, &tasks, "one or more synchronization tasks completed unsuccessfully");
         }
         let pending: Vec<&Task> = tasks.iter().copied().filter(|task| self.state(task).is_none()).collect();
-        if pending.iter().all(|task| task.untouched) && (pending.is_empty() || self.nothing_left(&pending)) {
+        if pending.is_empty() {
             self.delete_hooks(&tasks, HookDeletePolicy::HookSucceeded)?;
             self.end(OperationPhase::Succeeded, "successfully synced (no more tasks)".to_owned());
             return Ok(());
         }
         self.run_wave(&tasks, &pending, &on_failure)
-    }
-
-    fn nothing_left(&self, _pending: &[&Task]) -> bool {
-        self.input.options.apply_out_of_sync_only
     }
 
     /// The next phase and wave; what comes after it waits for another step.
@@ -163,14 +173,7 @@ impl<'a> Step<'a> {
             self.end(OperationPhase::Failed, "one or more objects failed to apply (dry run)".to_owned());
             return Ok(false);
         }
-        // a namespace that was made outside the manifests takes a step of its own
-        match namespace.filter(|task| task.phase == SyncPhase::PreSync && self.input.options.create_namespace) {
-            Some(task) if !self.input.options.dry_run => {
-                self.wait_for(&[task], false);
-                Ok(false)
-            }
-            _ => Ok(true),
-        }
+        Ok(true)
     }
 
     /// Looks at what runs: hooks by their health, other objects as well when later waves wait for them.
@@ -185,7 +188,8 @@ impl<'a> Step<'a> {
     }
 
     fn observe_hook(&mut self, task: &Task, health: Result<Option<HealthStatus>, String>) {
-        let (phase, message) = hook_phase(health);
+        let created = format!("{} created", task.key.name);
+        let (phase, message) = hook_phase(health, &created);
         let message = if message.is_empty() { self.result_message(task) } else { message };
         self.set(task, self.code(task), Some(phase), &message);
     }
@@ -210,7 +214,9 @@ impl<'a> Step<'a> {
             .collect();
         if !running.is_empty() {
             self.wait_for(&running, false);
-            for task in running.iter().filter(|task| task.live.is_none()) {
+            let fresh = |task: &Task| self.fresh.iter().any(|(key, phase)| (key, *phase) == (&task.key, task.phase));
+            let lost: Vec<&Task> = running.into_iter().filter(|task| task.live.is_none() && !fresh(task)).collect();
+            for task in lost {
                 let message = format!("Resource {} is missing, it might have been deleted", task.title());
                 self.set(task, Some(ResultCode::SyncFailed), Some(OperationPhase::Error), &message);
             }
@@ -231,7 +237,9 @@ impl<'a> Step<'a> {
     fn release_finished_hooks(&mut self, tasks: &[Task]) -> Result<(), Suspended> {
         let done =
             tasks.iter().filter(|task| task.is_hook() && self.state(task).is_some_and(OperationPhase::completed));
-        let actions: Vec<Action> = done.filter_map(release).collect();
+        let mut actions: Vec<Action> = done.filter_map(release).collect();
+        // a hook of two phases is one object
+        actions.dedup();
         self.perform(actions).map(|_| ())
     }
 
@@ -251,25 +259,23 @@ impl<'a> Step<'a> {
         Some(Action::Delete { key: task.key.clone(), uid: live.uid().to_owned(), propagation, prune })
     }
 
-    /// Runs what is there for failures, then ends as failed.
+    /// Runs what is there for failures, waits for what still runs, then ends as failed.
     fn fail(&mut self, on_failure: &[&Task], tasks: &[&Task], message: &str) -> Result<(), Suspended> {
-        let with_reason = |message: &str, reasons: Vec<String>| match reasons.as_slice() {
-            [] => message.to_owned(),
-            reasons => format!("{message}, reason: {}", reasons.join(",")),
-        };
-        let reasons = self.failures(tasks);
-        if on_failure.iter().all(|task| self.state(task).is_some_and(OperationPhase::completed)) {
-            self.end(OperationPhase::Failed, with_reason(message, reasons));
-            return Ok(());
+        let pending: Vec<&Task> = on_failure.iter().copied().filter(|task| self.state(task).is_none()).collect();
+        self.run_tasks(&pending, false)?;
+        let fresh = |task: &&&Task| self.fresh.iter().any(|(key, phase)| (key, *phase) == (&task.key, task.phase));
+        let running = tasks.iter().filter(|task| self.state(task) == Some(OperationPhase::Running)).filter(fresh);
+        let waited: Vec<&Task> = running.chain(&pending).copied().collect();
+        if waited.is_empty() {
+            let mut message = with_reason(message, &self.failures(tasks));
+            let failed = self.failures(on_failure);
+            if !failed.is_empty() {
+                message = format!("{message}\n{}", with_reason("one or more SyncFail hooks failed", &failed));
+            }
+            self.end(OperationPhase::Failed, message);
+        } else {
+            self.wait_for(&waited, false);
         }
-        if self.run_tasks(on_failure, false)? == Ran::Failed {
-            let reasons = self.failures(on_failure);
-            self.end(OperationPhase::Failed, with_reason("one or more SyncFail hooks failed", reasons));
-            return Ok(());
-        }
-        let running = tasks.iter().chain(on_failure).filter(|task| self.state(task) == Some(OperationPhase::Running));
-        let running: Vec<&Task> = running.copied().collect();
-        self.wait_for(&running, false);
         Ok(())
     }
 
@@ -296,7 +302,7 @@ impl<'a> Step<'a> {
     }
 
     fn prune(&mut self, tasks: &[&Task], dry_run: bool) -> Result<Ran, Suspended> {
-        if !dry_run && let Some(message) = self.unconfirmed(tasks) {
+        if let Some(message) = self.unconfirmed(tasks) {
             self.message = message;
             return Ok(Ran::Pending);
         }
@@ -393,8 +399,7 @@ impl<'a> Step<'a> {
 
     /// Writes runs of equal kind together, one run after the other; a dry run needs no order.
     fn write(&mut self, tasks: &[&Task], dry_run: bool) -> Result<Ran, Suspended> {
-        let tasks: Vec<&Task> =
-            tasks.iter().copied().filter(|t| !t.untouched && !(dry_run && t.skip_dry_run)).collect();
+        let tasks: Vec<&Task> = tasks.iter().copied().filter(|t| !(dry_run && t.skip_dry_run)).collect();
         let runs: Vec<&[&Task]> = if dry_run {
             if tasks.is_empty() { Vec::new() } else { vec![tasks.as_slice()] }
         } else {
@@ -433,9 +438,10 @@ impl<'a> Step<'a> {
             }
             Outcome::Done(message) => {
                 if !dry_run {
+                    self.fresh.push((task.key.clone(), task.phase));
                     self.set(task, Some(ResultCode::Synced), Some(OperationPhase::Running), &message);
                 } else if self.input.options.dry_run {
-                    self.set(task, Some(ResultCode::Synced), Some(OperationPhase::Succeeded), &message);
+                    self.set(task, Some(ResultCode::Synced), Some(OperationPhase::Succeeded), "");
                 }
                 true
             }
@@ -450,12 +456,14 @@ impl<'a> Step<'a> {
             if self.state(task).is_some_and(OperationPhase::completed) {
                 continue;
             }
-            match hook_phase((self.health)(&live)) {
+            match hook_phase((self.health)(&live), "") {
                 (OperationPhase::Running, _) => running.push(task),
                 (phase, message) => self.set(task, self.code(task), Some(phase), &message),
             }
         }
         self.release_finished_hooks(tasks)?;
+        let failed: Vec<&Task> = tasks.iter().filter(|t| self.state(t).is_some_and(OperationPhase::failed)).collect();
+        self.delete_hooks(&failed, HookDeletePolicy::HookFailed)?;
         self.perform(running.iter().filter_map(|task| release(task)).collect())?;
         let outcomes = self.perform(running.iter().filter_map(|task| self.deletion(task, false)).collect())?;
         let mut clean = true;
@@ -561,17 +569,23 @@ fn is_multi_step(tasks: &[Task]) -> bool {
     regular().min() != regular().max()
 }
 
+fn with_reason(message: &str, reasons: &[String]) -> String {
+    if reasons.is_empty() { message.to_owned() } else { format!("{message}, reason: {}", reasons.join(",")) }
+}
+
 /// A hook without health has done its work by being there; one in an unknown state has failed.
-fn hook_phase(health: Result<Option<HealthStatus>, String>) -> (OperationPhase, String) {
+fn hook_phase(health: Result<Option<HealthStatus>, String>, created: &str) -> (OperationPhase, String) {
     match health {
         Err(reason) => (OperationPhase::Error, format!("failed to get resource health: {reason}")),
-        Ok(None) => (OperationPhase::Succeeded, String::new()),
+        Ok(None) => (OperationPhase::Succeeded, created.to_owned()),
+        Ok(Some(health)) if health.status == HealthStatusCode::Missing => {
+            (OperationPhase::Succeeded, created.to_owned())
+        }
         Ok(Some(health)) => {
             let phase = match health.status {
                 HealthStatusCode::Healthy | HealthStatusCode::Missing => OperationPhase::Succeeded,
                 HealthStatusCode::Progressing | HealthStatusCode::Suspended => OperationPhase::Running,
-                HealthStatusCode::Degraded => OperationPhase::Failed,
-                HealthStatusCode::Unknown => OperationPhase::Error,
+                HealthStatusCode::Degraded | HealthStatusCode::Unknown => OperationPhase::Failed,
             };
             (phase, health.message)
         }

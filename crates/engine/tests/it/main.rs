@@ -1,5 +1,12 @@
 //! The recorded tables of Argo CD 3.5.1 against the engine.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says why"
+)]
+
 mod automated;
 mod health;
 mod health_agg;
