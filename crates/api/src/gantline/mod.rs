@@ -1,1 +1,29 @@
-//! Gantline's own resources: Pipeline, Release, Promotion.
+//! Gantline's own resources: which way images travel ([`Pipeline`]), what travels ([`Release`]), and each attempt to put
+//! it somewhere ([`Promotion`]).
+
+mod crds;
+mod known;
+mod pipeline;
+mod promotion;
+mod release;
+
+pub use crds::{crds, pipeline_crd, promotion_crd, release_crd};
+pub use pipeline::{
+    ApprovalGate, ApprovalGroup, Environment, EnvironmentStatus, Gate, HealthyGate, ImageSource, Pin, Pipeline,
+    PipelineCondition, PipelineProblem, PipelineSpec, PipelineStatus,
+};
+pub use promotion::{
+    Approval, GateReport, GateState, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, StepRecord, Verdict,
+};
+pub use release::{
+    Quarantine, Release, ReleaseEnvironment, ReleaseImage, ReleasePhase, ReleaseSource, ReleaseSpec, ReleaseStatus,
+};
+
+/// `gantline.dev/v1alpha1`
+pub const API_VERSION: &str = "gantline.dev/v1alpha1";
+pub const GROUP: &str = "gantline.dev";
+
+/// The label that names the Pipeline on its Releases and Promotions.
+pub const PIPELINE_LABEL: &str = "gantline.dev/pipeline";
+/// The label that names the environment on Promotions.
+pub const ENVIRONMENT_LABEL: &str = "gantline.dev/environment";

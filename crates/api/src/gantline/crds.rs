@@ -1,0 +1,155 @@
+//! The custom resource definitions of Gantline's kinds.
+
+use serde_json::{Value, json};
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn moment() -> Value {
+    json!({"type": "string", "format": "date-time", "nullable": true})
+}
+
+fn object(properties: Value, required: &[&str]) -> Value {
+    let mut schema = json!({"type": "object", "properties": properties});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn list(items: Value) -> Value {
+    json!({"type": "array", "items": items})
+}
+
+fn words(values: &[&str]) -> Value {
+    json!({"type": "string", "enum": values})
+}
+
+/// What the schema does not spell out is kept: an older server must not drop what a newer controller wrote.
+fn open(mut schema: Value) -> Value {
+    schema["x-kubernetes-preserve-unknown-fields"] = json!(true);
+    schema
+}
+
+fn definition(
+    kind: &str,
+    plural: &str,
+    short: &[&str],
+    spec: Value,
+    status: Value,
+    columns: &[(&str, &str, &str)],
+) -> Value {
+    let columns: Vec<Value> = columns.iter().map(|(n, t, p)| json!({"name": n, "type": t, "jsonPath": p})).collect();
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.gantline.dev"), "labels": {"app.kubernetes.io/part-of": "gantline"}},
+        "spec": {
+            "group": "gantline.dev",
+            "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase(),
+                "shortNames": short, "categories": ["gantline"]},
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v1alpha1", "served": true, "storage": true, "subresources": {"status": {}},
+                "additionalPrinterColumns": columns,
+                "schema": {"openAPIV3Schema": object(json!({
+                    "apiVersion": text(), "kind": text(), "metadata": {"type": "object"}, "spec": spec, "status": status,
+                }), &["spec"])},
+            }],
+        },
+    })
+}
+
+/// All three, in the order in which they are applied.
+pub fn crds() -> Vec<Value> {
+    vec![pipeline_crd(), release_crd(), promotion_crd()]
+}
+
+pub fn pipeline_crd() -> Value {
+    // unknown fields of the spec are kept, so that the controller can name them with what was meant
+    let spec = open(object(
+        json!({
+            "images": list(open(object(json!({"name": text(), "tags": text()}), &["name"]))),
+            "environments": list(open(object(
+                json!({"name": text(), "application": text(), "purpose": text(), "auto": {"type": "boolean"},
+                    "gates": list(open(json!({"type": "object"})))}),
+                &["name"],
+            ))),
+        }),
+        &["images", "environments"],
+    ));
+    let status = open(object(
+        json!({
+            "environments": list(open(object(json!({"name": text(), "application": text(), "since": moment()}), &[]))),
+            "conditions": list(open(object(json!({"type": text(), "message": text()}), &[]))),
+        }),
+        &[],
+    ));
+    let columns = [
+        ("Environments", "string", ".spec.environments[*].name"),
+        ("Tags", "string", ".status.environments[*].tag"),
+        ("Age", "date", ".metadata.creationTimestamp"),
+    ];
+    definition("Pipeline", "pipelines", &["pl"], spec, status, &columns)
+}
+
+pub fn release_crd() -> Value {
+    let image = object(
+        json!({"name": text(), "tag": text(), "digest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}}),
+        &["name", "digest"],
+    );
+    let mut spec = object(
+        json!({
+            "pipeline": text(),
+            "images": list(image),
+            "source": open(object(json!({"repository": text(), "commit": text(), "author": text(), "time": moment(), "environment": text()}), &[])),
+        }),
+        &["pipeline", "images"],
+    );
+    spec["x-kubernetes-validations"] =
+        json!([{"rule": "self == oldSelf", "message": "a Release never changes: what was tested is what runs"}]);
+    let environment = open(object(
+        json!({"name": text(), "since": moment(), "healthySince": moment(), "deployedAt": moment(),
+            "phase": words(&["Deploying", "Converged", "Soaking", "Verified", "Failed", "Replaced"])}),
+        &["name"],
+    ));
+    let status = open(object(
+        json!({"environments": list(environment), "quarantine": open(object(json!({"by": text(), "reason": text(), "at": moment()}), &[]))}),
+        &[],
+    ));
+    let columns = [
+        ("Pipeline", "string", ".spec.pipeline"),
+        ("Tag", "string", ".spec.images[0].tag"),
+        ("Phases", "string", ".status.environments[*].phase"),
+        ("Quarantine", "string", ".status.quarantine.reason"),
+        ("Age", "date", ".metadata.creationTimestamp"),
+    ];
+    definition("Release", "releases", &["rel"], spec, status, &columns)
+}
+
+pub fn promotion_crd() -> Value {
+    let spec = open(object(
+        json!({"pipeline": text(), "environment": text(), "release": text(), "digest": text(), "tag": text(), "from": text(),
+            "requestedBy": text(), "reason": text()}),
+        &["pipeline", "environment", "release"],
+    ));
+    let phases = ["Waiting", "Writing", "Written", "Converging", "Succeeded", "Failed", "Rejected", "Superseded"];
+    let status = open(object(
+        json!({
+            "phase": words(&phases), "message": text(), "commit": text(), "baseCommit": text(), "retryAt": moment(),
+            "gates": list(open(object(json!({"name": text(), "state": words(&["Passed", "Waiting", "Failed"]), "since": moment(), "earliest": moment()}), &[]))),
+            "approvals": list(open(object(json!({"user": text(), "at": moment()}), &[]))),
+            "steps": list(open(object(json!({"step": text(), "at": moment()}), &[]))),
+        }),
+        &[],
+    ));
+    let columns = [
+        ("Pipeline", "string", ".spec.pipeline"),
+        ("Environment", "string", ".spec.environment"),
+        ("Tag", "string", ".spec.tag"),
+        ("Phase", "string", ".status.phase"),
+        ("Age", "date", ".metadata.creationTimestamp"),
+    ];
+    definition("Promotion", "promotions", &["promo"], spec, status, &columns)
+}

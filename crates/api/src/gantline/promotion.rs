@@ -1,0 +1,183 @@
+//! The Promotion: one attempt to put a Release into an environment, with its evidence.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::API_VERSION;
+use crate::meta::{ObjectMeta, ShapeError, is_default, time_option, without_nulls};
+
+/// `gantline.dev/v1alpha1 Promotion`, called `PIPELINE-ENVIRONMENT-DIGEST12`, with `-N` for later attempts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Promotion {
+    pub metadata: ObjectMeta,
+    pub spec: PromotionSpec,
+    #[serde(skip_serializing_if = "is_default")]
+    pub status: PromotionStatus,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PromotionSpec {
+    pub pipeline: String,
+    pub environment: String,
+    pub release: String,
+    pub digest: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tag: String,
+    /// The environment that the release comes from.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub from: String,
+    /// Who asked; empty when the release came by itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub requested_by: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PromotionStatus {
+    pub phase: PromotionPhase,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+    /// The durable steps that were taken, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepRecord>,
+    /// The head of the branch on which the gates were judged and the write was planned.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub base_commit: String,
+    /// The commit that put the release into the environment.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub commit: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// After a push that was declined: not before then again.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub attempts: u32,
+}
+
+/// Where an attempt is. Only the first four are open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PromotionPhase {
+    /// For gates, or for somebody.
+    #[default]
+    Waiting,
+    /// All gates passed; the commit is being made.
+    Writing,
+    /// The commit is on the branch.
+    Written,
+    /// The cluster follows.
+    Converging,
+    Succeeded,
+    Failed,
+    Rejected,
+    /// A newer release took its place before it was written.
+    Superseded,
+}
+
+impl PromotionPhase {
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Waiting | Self::Writing | Self::Written | Self::Converging)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "Waiting",
+            Self::Writing => "Writing",
+            Self::Written => "Written",
+            Self::Converging => "Converging",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Rejected => "Rejected",
+            Self::Superseded => "Superseded",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GateState {
+    Passed,
+    #[default]
+    Waiting,
+    /// The answer is no, and waiting does not change it.
+    Failed,
+}
+
+/// What one gate says now, in the words that every screen shows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GateReport {
+    pub name: String,
+    pub kind: String,
+    pub state: GateState,
+    /// What it is now.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// What it has to be.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub needed: String,
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// It cannot pass before then.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Timestamp>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub who_can_act: String,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    #[default]
+    Approve,
+    Reject,
+}
+
+/// What one person decided, bound to what they decided about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Approval {
+    pub user: String,
+    /// The groups of the gate that the user counted for when deciding.
+    pub groups: Vec<String>,
+    pub decision: Verdict,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    #[serde(with = "time_option")]
+    pub at: Option<Timestamp>,
+    pub digest: String,
+    pub environment: String,
+    /// Hash of the environment's gates as they were: a changed policy asks again.
+    pub policy: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StepRecord {
+    pub step: String,
+    #[serde(with = "time_option")]
+    pub at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+impl Promotion {
+    /// # Errors
+    /// When a known field has a wrong type.
+    pub fn from_value(value: Value) -> Result<Self, ShapeError> {
+        let value = without_nulls(value);
+        Self::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+    }
+
+    pub fn to_value(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        value["apiVersion"] = json!(API_VERSION);
+        value["kind"] = json!("Promotion");
+        value
+    }
+}

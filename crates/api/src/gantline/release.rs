@@ -1,0 +1,154 @@
+//! The Release: the immutable thing that travels. Its identity is the digests; tag and commit are labels.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::API_VERSION;
+use crate::meta::{ObjectMeta, ShapeError, is_default, time_option, without_nulls};
+
+/// `gantline.dev/v1alpha1 Release`, called `PIPELINE-DIGEST12`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Release {
+    pub metadata: ObjectMeta,
+    pub spec: ReleaseSpec,
+    #[serde(skip_serializing_if = "is_default")]
+    pub status: ReleaseStatus,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReleaseSpec {
+    pub pipeline: String,
+    pub images: Vec<ReleaseImage>,
+    pub source: ReleaseSource,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReleaseImage {
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tag: String,
+    /// `sha256:…`
+    pub digest: String,
+}
+
+/// The commit with which somebody put the images into the first environment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReleaseSource {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub repository: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub commit: String,
+    /// Name of the commit's author: their approval does not count.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub author: String,
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    pub environment: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReleaseStatus {
+    pub environments: Vec<ReleaseEnvironment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
+}
+
+/// How far a release is in one environment. An entry is there once the release was put there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReleaseEnvironment {
+    pub name: String,
+    pub phase: ReleasePhase,
+    /// When the phase began.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Healthy without a break since then: what a soak counts from.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub healthy_since: Option<Timestamp>,
+    /// When the release was written to the environment: what a deadline counts from.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub deployed_at: Option<Timestamp>,
+    /// How often the soak began again, and why the last time.
+    #[serde(skip_serializing_if = "is_default")]
+    pub restarts: u32,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub commit: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// Only [`promotion`'s machine](../../promotion/index.html) moves a release from one to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReleasePhase {
+    /// Written to Git; the cluster is not there yet.
+    #[default]
+    Deploying,
+    /// Synced and Healthy, and the pods run the digest.
+    Converged,
+    /// Converged, and some later gate counts how long.
+    Soaking,
+    /// Converged, and every verification passed.
+    Verified,
+    /// It degraded or did not get there in time.
+    Failed,
+    /// Another release has taken its place.
+    Replaced,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Quarantine {
+    pub by: String,
+    pub reason: String,
+    #[serde(with = "time_option")]
+    pub at: Option<Timestamp>,
+}
+
+impl Release {
+    /// # Errors
+    /// When a known field has a wrong type.
+    pub fn from_value(value: Value) -> Result<Self, ShapeError> {
+        let value = without_nulls(value);
+        Self::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+    }
+
+    pub fn to_value(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        value["apiVersion"] = json!(API_VERSION);
+        value["kind"] = json!("Release");
+        value
+    }
+
+    /// The first image's tag: what people call the release.
+    pub fn tag(&self) -> &str {
+        self.spec.images.first().map_or("", |i| i.tag.as_str())
+    }
+
+    /// The first image's digest.
+    pub fn digest(&self) -> &str {
+        self.spec.images.first().map_or("", |i| i.digest.as_str())
+    }
+
+    pub fn in_environment(&self, name: &str) -> Option<&ReleaseEnvironment> {
+        self.status.environments.iter().find(|e| e.name == name)
+    }
+}
+
+impl ReleasePhase {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploying => "Deploying",
+            Self::Converged => "Converged",
+            Self::Soaking => "Soaking",
+            Self::Verified => "Verified",
+            Self::Failed => "Failed",
+            Self::Replaced => "Replaced",
+        }
+    }
+}
