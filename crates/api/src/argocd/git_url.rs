@@ -21,9 +21,10 @@ pub fn normalize_git_url(address: &str) -> String {
     if scheme == "ssh" { escape(rest) } else { format!("{scheme}://{}", escape(rest)) }
 }
 
-/// Whether both addresses mean the same repository.
+/// Whether both addresses mean the same repository. What is no address is like nothing.
 pub fn same_git_url(left: &str, right: &str) -> bool {
-    normalize_git_url(left) == normalize_git_url(right)
+    let left = normalize_git_url(left);
+    !left.is_empty() && left == normalize_git_url(right)
 }
 
 /// `user@host:path` as `user@host/path`.

@@ -30,6 +30,9 @@ pub fn glob_match(pattern: &str, text: &str, separator: Option<char>) -> Result<
     if !pattern.contains(['*', '?', '[', ']', '{', '}', '\\']) {
         return Ok(pattern == text);
     }
+    if pattern == "*" && separator.is_none_or(|separator| !text.contains(separator)) {
+        return Ok(true);
+    }
     let error = |reason| GlobError { pattern: pattern.to_owned(), reason };
     let expression = Translator { rest: pattern.chars().collect(), at: 0, separator }.all().map_err(error)?;
     let regex = Regex::new(&format!("(?s)^(?:{expression})$")).map_err(|_| error("it is too large"))?;

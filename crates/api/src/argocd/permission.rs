@@ -33,15 +33,17 @@ impl AppProject {
 }
 
 impl AppProjectSpec {
-    /// Whether the source's repository is permitted: some rule allows it and no rule denies it.
+    /// Whether the source's repository is permitted: some rule is met and no rule denies it. A rule that denies others
+    /// is met, as in Argo CD.
     pub fn permits_source(&self, source: &ApplicationSource) -> bool {
         let address = normalize_git_url(&source.repo_url);
         let hit = |pattern: &str| {
             let pattern = if pattern == "*" { return true } else { normalize_git_url(pattern) };
             glob_match(&pattern, &address, Some('/')).unwrap_or(false)
         };
-        let (denied, allowed): (Vec<_>, Vec<_>) = self.source_repos.iter().partition(|rule| rule.starts_with('!'));
-        allowed.iter().any(|rule| hit(rule)) && !denied.iter().any(|rule| hit(&rule[1..]))
+        let (denying, allowing): (Vec<_>, Vec<_>) = self.source_repos.iter().partition(|rule| rule.starts_with('!'));
+        let denied = denying.iter().any(|rule| hit(&rule[1..]));
+        !denied && (!denying.is_empty() || allowing.iter().any(|rule| hit(rule)))
     }
 
     /// Whether objects may live in the namespace of the cluster. `scoped` are the clusters that belong to the project

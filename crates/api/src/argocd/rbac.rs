@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex::Regex;
+
 use super::glob::glob_match;
 
 /// Why a policy cannot be read.
@@ -38,6 +40,8 @@ pub struct Policy {
     roles: BTreeMap<String, BTreeSet<String>>,
     default_role: String,
     scopes: Vec<String>,
+    /// Patterns are regular expressions (`policy.matchMode: regex`), found anywhere in the text.
+    regex: bool,
 }
 
 /// What the built-in roles may do: `role:readonly` reads, `role:admin` does everything, the account `admin` has it.
@@ -61,6 +65,7 @@ impl Policy {
         let mut problems = Vec::new();
         policy.default_role = data.get("policy.default").map(|role| role.trim().to_owned()).unwrap_or_default();
         policy.scopes = scopes(data.get("scopes").map(String::as_str).unwrap_or_default());
+        policy.regex = data.get("policy.matchMode").is_some_and(|mode| mode.trim() == "regex");
         let own = data.get("policy.csv");
         let others = data.iter().filter(|(k, _)| *k != "policy.csv" && k.starts_with("policy.") && k.ends_with(".csv"));
         for text in own.into_iter().chain(others.map(|(_, text)| text)) {
@@ -87,8 +92,11 @@ impl Policy {
         for resource in RESOURCES {
             let object = if matches!(resource, "applications" | "applicationsets" | "logs") { "*/*" } else { "*" };
             rule("role:readonly", resource, "get", object);
-            let actions: &[&str] =
-                if resource == "accounts" { &["get", "update"] } else { &["get", "create", "update", "delete"] };
+            let actions: &[&str] = match resource {
+                "accounts" => &["get", "update"],
+                "gpgkeys" => &["get", "create", "delete"],
+                _ => &["get", "create", "update", "delete"],
+            };
             for action in actions {
                 rule("role:admin", resource, action, object);
             }
@@ -99,7 +107,6 @@ impl Policy {
         }
         rule("role:admin", "logs", "get", "*/*");
         rule("role:admin", "exec", "create", "*/*");
-        rule("role:admin", "extensions", "invoke", "*");
         rule("role:admin", "promotions", "*", "*");
         rule("role:readonly", "promotions", "get", "*");
         policy.roles.entry("admin".to_owned()).or_default().insert("role:admin".to_owned());
@@ -111,7 +118,8 @@ impl Policy {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
-        let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
+        let fields = fields(line);
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         match fields.as_slice() {
             ["p", subject, resource, action, object, effect] => {
                 let allow = match *effect {
@@ -154,24 +162,42 @@ impl Policy {
 
     fn decides(&self, name: &str, resource: &str, action: &str, object: &str) -> bool {
         let names = self.closure(name);
-        let hit = |pattern: &str, text: &str| glob_match(pattern, text, None).unwrap_or(false);
-        let mut matching = self
-            .rules
-            .iter()
-            .filter(|r| names.contains(&r.subject) && hit(&r.resource, resource))
-            .filter(|r| hit(&r.action, action) && hit(&r.object, object))
-            .peekable();
-        matching.peek().is_some() && matching.all(|rule| rule.allow)
+        let wanted = [resource, action, object];
+        let mut allowed = false;
+        for rule in self.rules.iter().filter(|rule| names.contains(&rule.subject)) {
+            match self.meets(rule, wanted) {
+                Some(true) if rule.allow => allowed = true,
+                Some(false) => {}
+                // denied; or a pattern that is no expression, which makes the answer unknown and therefore no
+                _ => return false,
+            }
+        }
+        allowed
+    }
+
+    /// `None` when a pattern that matters cannot be read.
+    fn meets(&self, rule: &Rule, wanted: [&str; 3]) -> Option<bool> {
+        for (pattern, text) in [&rule.resource, &rule.action, &rule.object].into_iter().zip(wanted) {
+            let hit = if self.regex {
+                Regex::new(pattern).ok()?.is_match(text)
+            } else {
+                glob_match(pattern, text, None).unwrap_or(false)
+            };
+            if !hit {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 
     /// The subject and all roles that it reaches by g lines.
     fn closure(&self, name: &str) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
-        let mut open = vec![name.to_owned()];
-        while let Some(next) = open.pop() {
-            if names.insert(next.clone()) {
-                open.extend(self.roles.get(&next).into_iter().flatten().cloned());
-            }
+        let mut level = vec![name.to_owned()];
+        // Argo CD's enforcer follows ten links
+        for _ in 0..=10 {
+            let new: Vec<String> = level.into_iter().filter(|name| names.insert(name.clone())).collect();
+            level = new.iter().flat_map(|name| self.roles.get(name)).flatten().cloned().collect();
         }
         names
     }
@@ -181,6 +207,22 @@ impl Policy {
         subject.groups.iter().any(|group| group == name)
             || std::iter::once(&subject.user).chain(&subject.groups).any(|own| self.closure(own).contains(name))
     }
+}
+
+/// The fields of a CSV line; a field in double quotes may hold commas.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = Vec::new();
+    let mut field = String::new();
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(std::mem::take(&mut field)),
+            c => field.push(c),
+        }
+    }
+    fields.push(field);
+    fields.iter().map(|field| field.trim().to_owned()).collect()
 }
 
 /// `scopes` is a list in YAML's flow form: `[groups, email]`.
