@@ -1,5 +1,7 @@
 //! "Did you mean …": the nearest existing name.
 
+use std::collections::VecDeque;
+
 use object::{EntryKind, FileTree, path};
 
 /// Edit distance (insert, delete, replace) in characters.
@@ -26,15 +28,15 @@ pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a
 }
 
 /// Folders looked at in search of a near name: enough for any real repository, bounded for the rest.
-const FOLDERS_MAX: usize = 2_000;
+const FOLDERS_MAX: usize = 500;
 
 /// Up to three existing paths (relative to `base`) that end like `wanted` or are spelled nearly so. What is looked at
 /// here is not recorded: a hint does not decide a result.
 fn near_paths(tree: &FileTree, base: &str, wanted: &str, folders_only: bool) -> Vec<String> {
     let tree = tree.fresh();
-    let (mut queue, mut found) = (vec![String::new()], Vec::new());
+    let (mut queue, mut found) = (VecDeque::from([String::new()]), Vec::new());
     let mut seen = 0;
-    while let Some(folder) = queue.pop() {
+    while let Some(folder) = queue.pop_front() {
         seen += 1;
         if seen > FOLDERS_MAX {
             break;
@@ -45,8 +47,8 @@ fn near_paths(tree: &FileTree, base: &str, wanted: &str, folders_only: bool) -> 
             if is_folder || (!folders_only && entry.kind == EntryKind::File) {
                 found.push(full.clone());
             }
-            if is_folder && entry.name != ".git" {
-                queue.push(full);
+            if is_folder && !entry.name.starts_with('.') {
+                queue.push_back(full);
             }
         }
     }

@@ -140,7 +140,7 @@ fn pairs(generator: &Generator, folder: &Folder) -> Result<BTreeMap<String, Vec<
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
     let single = (!generator.env.is_empty()).then_some(&generator.env);
     for env in generator.envs.iter().chain(single) {
-        let (path, bytes) = folder.load(env)?;
+        let (path, bytes) = folder.load(env).map_err(|e| folder.placed(e, env))?;
         all.extend(env_pairs(&path, &bytes)?);
     }
     for literal in &generator.literals {
@@ -152,7 +152,7 @@ fn pairs(generator: &Generator, folder: &Folder) -> Result<BTreeMap<String, Vec<
     }
     for source in &generator.files {
         let (key, path) = file_source(source).map_err(|f| KustomizeError::new(file, f))?;
-        all.push((key.to_owned(), folder.load(path)?.1.to_vec()));
+        all.push((key.to_owned(), folder.load(path).map_err(|e| folder.placed(e, source))?.1.to_vec()));
     }
     let mut map = BTreeMap::new();
     for (key, value) in all {

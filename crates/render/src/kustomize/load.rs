@@ -101,6 +101,8 @@ impl Folder {
     /// When it is missing, no file, or outside of what may be read.
     pub(crate) fn load(&self, entry: &str) -> Result<(String, Arc<[u8]>)> {
         let full = self.full_path(entry)?;
+        let bytes = self.tree.read(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
+        let bytes = bytes.ok_or_else(|| self.missing(entry, &full))?;
         let real = self.tree.resolve(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
         if self.restrictor == LoadRestrictor::RootOnly && !is_within(&real, &self.root) {
             let message = format!("{entry} is outside of the folder {:?}, files there may not be read", self.root);
@@ -108,8 +110,7 @@ impl Folder {
                 "name the folder of the file as a base, move the file, or build with --load-restrictor LoadRestrictionsNone",
             ));
         }
-        let bytes = self.tree.read(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
-        bytes.map(|b| (full.clone(), b)).ok_or_else(|| self.missing(entry, &full))
+        Ok((full, bytes))
     }
 
     /// As [`Folder::load`], as text.

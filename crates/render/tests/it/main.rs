@@ -4,3 +4,4 @@
 
 mod conformance;
 mod folder;
+mod problems;
