@@ -1,11 +1,14 @@
 //! When an Application syncs by itself, heals itself, or tries again (rules and order of Argo CD 3.5.1).
 
+use std::collections::BTreeSet;
+
 use api::argocd::{
     Application, ApplicationSource, Backoff, Condition, ConditionType, DurationError, InitiatedBy, Operation,
     OperationPhase, OperationState, ResourceStatus, RetryStrategy, SyncOperation, SyncOperationResource, SyncStatus,
     SyncStatusCode, parse_duration,
 };
 use jiff::{SignedDuration, Timestamp};
+use object::ResourceKey;
 
 /// How long self-heal waits between attempts at the same revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct AutomatedInput<'a> {
     /// The new commit changed nothing that the Application reads: revisions are not compared then.
     pub revision_has_no_changes: bool,
     pub self_heal_delay: SelfHealDelay,
+    /// Objects that another Application still wants ([`crate::Comparison::contested`]): nothing is started for them.
+    pub contested: &'a BTreeSet<ResourceKey>,
     pub now: Timestamp,
 }
 
@@ -66,6 +71,8 @@ pub enum Skip {
     OnlyPrunable,
     /// This revision was synced already, and self-heal is off.
     AlreadySynced,
+    /// All that is out of sync belongs to another Application.
+    OnlyContested,
 }
 
 /// Decides whether to sync now, in Argo CD's order. Sync windows are asked before.
@@ -81,7 +88,12 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
     if sync.status != SyncStatusCode::OutOfSync {
         return Decision::Nothing(Skip::NotOutOfSync);
     }
-    let is_out = |r: &&ResourceStatus| r.status == Some(SyncStatusCode::OutOfSync);
+    let is_contested =
+        |r: &ResourceStatus| input.contested.contains(&ResourceKey::new(&r.group, &r.kind, &r.namespace, &r.name));
+    let is_out = |r: &&ResourceStatus| r.status == Some(SyncStatusCode::OutOfSync) && !is_contested(r);
+    if !input.contested.is_empty() && !resources.iter().any(|r| is_out(&r)) {
+        return Decision::Nothing(Skip::OnlyContested);
+    }
     if !policy.prune && resources.iter().filter(is_out).all(|r| r.requires_pruning) {
         return Decision::Nothing(Skip::OnlyPrunable);
     }

@@ -132,6 +132,20 @@ impl Comparison {
         self.objects.iter().find(|object| object.key == *key)
     }
 
+    /// Objects that carry another Application's mark and that it still wants, as `resources_of` its instance name says.
+    /// An automated sync leaves them alone: two Applications would undo each other for ever. What the other one does
+    /// not want any more is taken over.
+    pub fn contested<'a>(&self, resources_of: impl Fn(&str) -> Option<&'a [ResourceStatus]>) -> BTreeSet<ResourceKey> {
+        let wants = |object: &&Compared| {
+            let resources = object.shared_with.as_deref().and_then(&resources_of).unwrap_or_default();
+            resources.iter().any(|r| {
+                let key = ResourceKey::new(&r.group, &r.kind, &r.namespace, &r.name);
+                key == object.key && !r.requires_pruning
+            })
+        };
+        self.objects.iter().filter(wants).map(|object| object.key.clone()).collect()
+    }
+
     pub fn resource_statuses(&self) -> Vec<ResourceStatus> {
         self.objects.iter().map(Compared::resource_status).collect()
     }
@@ -176,7 +190,11 @@ pub fn compare(
     objects.extend(extra.map(|object| judge_extra(object, options)));
     objects.sort_by(|a, b| a.key.cmp(&b.key));
     Comparison {
-        status: total(&objects),
+        status: if has_namespace_drift(targets, live) {
+            total(&objects).max(SyncStatusCode::OutOfSync)
+        } else {
+            total(&objects)
+        },
         conditions: conditions(targets, &objects, options),
         objects,
         proof: targets.proof.clone(),
@@ -188,6 +206,16 @@ pub fn compare(
 fn total(objects: &[Compared]) -> SyncStatusCode {
     let counted = objects.iter().filter(|object| !object.extraneous).filter_map(|object| object.status);
     counted.max().unwrap_or(SyncStatusCode::Synced)
+}
+
+/// Whether the destination's namespace lacks labels or annotations that a sync keeps there.
+fn has_namespace_drift(targets: &Targets, live: &LiveState) -> bool {
+    let Some((name, metadata)) = &targets.namespace else { return false };
+    let Some(there) = live.get(&ResourceKey::new("", "Namespace", "", name.as_str())) else { return false };
+    let lacks = |wanted: &BTreeMap<String, String>, have: BTreeMap<String, String>| {
+        wanted.iter().any(|(name, value)| have.get(name) != Some(value))
+    };
+    lacks(&metadata.labels, there.labels()) || lacks(&metadata.annotations, there.annotations())
 }
 
 fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions) -> Vec<Condition> {

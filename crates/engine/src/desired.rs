@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::argocd::{Condition, ConditionType};
+use api::argocd::{Condition, ConditionType, ManagedNamespaceMetadata};
 use object::{Manifest, ResourceKey};
 
 use crate::scope::Scopes;
@@ -88,6 +88,18 @@ pub struct Targets {
     pub proof: Option<CompleteSet>,
     /// Why there is no proof.
     pub incomplete: Option<Incomplete>,
+    /// The destination's namespace, when a sync keeps its labels and annotations.
+    pub(crate) namespace: Option<(String, ManagedNamespaceMetadata)>,
+}
+
+impl Targets {
+    /// Compares the labels and annotations of the destination's namespace as well (`managedNamespaceMetadata` together
+    /// with `CreateNamespace=true`).
+    #[must_use]
+    pub fn with_namespace(mut self, name: &str, metadata: Option<&ManagedNamespaceMetadata>) -> Self {
+        self.namespace = metadata.map(|metadata| (name.to_owned(), metadata.clone()));
+        self
+    }
 }
 
 /// Gives each object its namespace (the destination's when it names none; none for cluster-scoped kinds), keeps the
@@ -126,7 +138,7 @@ pub fn targets(
         Ok(proof) => (Some(proof), None),
         Err(reason) => (None, Some(reason)),
     };
-    Targets { objects, conditions, proof, incomplete }
+    Targets { objects, conditions, proof, incomplete, namespace: None }
 }
 
 fn place(object: &mut Manifest, namespace: &str, scopes: &Scopes) {

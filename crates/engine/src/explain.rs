@@ -192,6 +192,10 @@ fn from_object(object: &Compared, comparison: &Comparison, input: &ExplainInput<
         let message = format!("{name} is of a kind that the project does not permit");
         return vec![about(message)];
     }
+    if let Some(owner) = &object.shared_with {
+        let message = format!("{name} belongs to Application {owner}, and both want it");
+        return vec![about(message)];
+    }
     if let Some(refused) = &object.refused {
         return vec![about(format!("{name} would be refused by the cluster: {refused}"))];
     }

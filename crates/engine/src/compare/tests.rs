@@ -166,3 +166,33 @@ fn secret_values_are_masked() {
     assert!(!shown.contains("b2xk") && !shown.contains("bmV3"), "{shown}");
     assert_ne!(diff.desired, diff.live);
 }
+
+#[test]
+fn what_another_application_still_wants_is_contested() {
+    let comparison = run(vec![deployment(1, "x")], vec![live(1, "x", None, "other")], &options());
+    let line = |pruning: bool| ResourceStatus {
+        group: "apps".into(),
+        kind: "Deployment".into(),
+        namespace: "shop".into(),
+        name: "web".into(),
+        requires_pruning: pruning,
+        ..ResourceStatus::default()
+    };
+    let (wanted, given_up) = ([line(false)], [line(true)]);
+    assert_eq!(comparison.contested(|_| Some(&wanted[..])).len(), 1);
+    assert_eq!(comparison.contested(|_| Some(&given_up[..])).len(), 0);
+    assert_eq!(comparison.contested(|_| None).len(), 0);
+}
+
+#[test]
+fn labels_of_the_namespace_count_where_a_sync_keeps_them() {
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"a": "b"}}});
+    let state = LiveState::new([Arc::new(LiveObject::new(namespace).unwrap())]);
+    for (label, status) in [("b", SyncStatusCode::Synced), ("c", SyncStatusCode::OutOfSync)] {
+        let metadata = serde_json::from_value(json!({"labels": {"a": label}})).unwrap();
+        let wanted = desired(vec![]).with_namespace("shop", Some(&metadata));
+        let comparison = compare(&wanted, &state, &options(), &InSyncMarks::default(), &BTreeMap::new());
+        assert_eq!(comparison.status, status, "{label}");
+    }
+}

@@ -40,6 +40,8 @@ pub struct SyncInput {
     pub started_at: Timestamp,
     /// The instance name, for messages about shared objects.
     pub application: String,
+    /// Objects to leave alone, because another Application still wants them ([`Comparison::contested`]).
+    pub contested: BTreeSet<ResourceKey>,
     /// When a person approved pending deletions (`argocd.argoproj.io/deletion-approved`).
     pub deletion_approved_at: Option<Timestamp>,
 }
@@ -74,6 +76,7 @@ impl SyncInput {
             scopes: Scopes::default(),
             started_at,
             application: application.to_owned(),
+            contested: BTreeSet::new(),
             deletion_approved_at: None,
         }
     }
@@ -100,7 +103,7 @@ pub struct Task {
     pub(super) skip_dry_run: bool,
     /// The kind is known to nobody.
     pub(super) invalid: Option<String>,
-    /// Nothing to do: `ApplyOutOfSyncOnly` and it is in sync.
+    /// Nothing to do: it is in sync (`ApplyOutOfSyncOnly`), or another Application still wants it.
     pub(super) untouched: bool,
 }
 
@@ -198,7 +201,8 @@ fn resources(input: &SyncInput, live: &LiveState) -> Vec<Task> {
             Some(there) if input.options.respect_ignore_differences => respecting_ignored(target, there, &input.ignore),
             _ => target.clone(),
         };
-        let untouched = input.options.apply_out_of_sync_only && input.in_sync.contains(&target.key());
+        let in_sync = input.options.apply_out_of_sync_only && input.in_sync.contains(&target.key());
+        let untouched = in_sync || input.contested.contains(&target.key());
         Task { target: Some(applied), live: found, untouched, ..task(SyncPhase::Sync, target) }
     };
     chosen.map(make).collect()
