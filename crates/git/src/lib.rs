@@ -23,4 +23,4 @@ pub use error::{GitError, PushError};
 pub use local::create_bare;
 pub use place::Place;
 pub use registry::{RegistryClient, RegistryError};
-pub use repositories::{Repositories, Repository, Write};
+pub use repositories::{Edit, Repositories, Repository, Write};

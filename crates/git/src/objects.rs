@@ -11,7 +11,7 @@ use object::FileTree;
 
 use crate::commit::{CommitId, CommitInfo, Signature, Trailers};
 use crate::tree::{FolderCache, GitTree, shown};
-use crate::{GitError, Write};
+use crate::{Edit, GitError, Write};
 
 /// A bare (or any) repository on disk with its caches.
 pub(crate) struct Objects {
@@ -174,11 +174,7 @@ impl Objects {
 
     /// The edits that undo `commit` on top of `head`: the parent's content of every file that the commit changed and
     /// nobody after it.
-    pub(crate) fn revert_edits(
-        &self,
-        commit: CommitId,
-        head: CommitId,
-    ) -> Result<Vec<(String, Option<Vec<u8>>)>, GitError> {
+    pub(crate) fn revert_edits(&self, commit: CommitId, head: CommitId) -> Result<Vec<Edit>, GitError> {
         let git = self.git();
         let parent = self.info(commit)?.parents.first().copied();
         let parent = parent.ok_or_else(|| self.missing("the parent of commit", commit, "it is the first one"))?;

@@ -50,13 +50,16 @@ impl fmt::Debug for Repository {
     }
 }
 
+/// A path with its new content, or nothing to delete it.
+pub type Edit = (String, Option<Vec<u8>>);
+
 /// A commit to make: `edits` are paths with their new content, or nothing to delete them.
 #[derive(Debug, Clone)]
 pub struct Write {
     pub branch: String,
     /// What the branch must be at, and the parent of the commit.
     pub base: CommitId,
-    pub edits: Vec<(String, Option<Vec<u8>>)>,
+    pub edits: Vec<Edit>,
     pub message: String,
     pub author: Signature,
     pub committer: Signature,
@@ -366,11 +369,7 @@ impl Repository {
     ///
     /// # Errors
     /// When later commits changed the same lines.
-    pub async fn revert_edits(
-        &self,
-        commit: CommitId,
-        head: CommitId,
-    ) -> Result<Vec<(String, Option<Vec<u8>>)>, GitError> {
+    pub async fn revert_edits(&self, commit: CommitId, head: CommitId) -> Result<Vec<Edit>, GitError> {
         self.with(move |objects| objects.revert_edits(commit, head)).await
     }
 
@@ -462,7 +461,7 @@ fn index_pack(objects: &Objects, part: &Path, folder: &Path) -> Result<(), GitEr
         Some(folder),
         &mut gix::progress::Discard,
         &std::sync::atomic::AtomicBool::new(false),
-        Some(git.objects.clone()),
+        Some(git.objects),
         gix::hash::Kind::Sha1,
         gix_pack::bundle::write::Options::default(),
     )
