@@ -23,8 +23,8 @@ pub struct Touch {
     pub deleted: bool,
 }
 
-/// Live objects of whole kinds. Bodies are kept for objects that belong to somebody or have an owner reference; of the
-/// others only the name is. Clones share the cache.
+/// Live objects of whole kinds. Bodies are kept for objects that belong to somebody or have an owner reference, and for
+/// namespaces; of the others only the name is. Clones share the cache.
 #[derive(Clone)]
 pub struct LiveCache(Arc<Inner>);
 
@@ -196,6 +196,19 @@ impl LiveCache {
         }
     }
 
+    /// Forgets an object that we deleted, unless it stays for its finalizers: then the watch tells. Tells nobody.
+    pub fn note_deleted(&self, key: &ResourceKey) {
+        let mut state = self.state();
+        let stays = |entry: &Entry| {
+            let finalizers =
+                entry.object().and_then(|o| Some(o.value().pointer("/metadata/finalizers")?.as_array()?.len()));
+            finalizers.is_some_and(|count| count > 0)
+        };
+        if state.objects.get(key).is_some_and(|entry| !stays(entry)) {
+            state.remove(key);
+        }
+    }
+
     /// How many objects are known.
     pub fn len(&self) -> usize {
         self.state().objects.len()
@@ -303,7 +316,8 @@ impl Entry {
     fn new(object: &LiveObject, tracker: &Tracker) -> Self {
         let owners: Box<[Arc<str>]> = object.owner_references().into_iter().map(|o| Arc::from(o.uid)).collect();
         let belongs_to = tracker(object);
-        let body = if belongs_to.is_none() && owners.is_empty() { Box::default() } else { body(object, &belongs_to) };
+        let needed = belongs_to.is_some() || !owners.is_empty() || object.kind() == "Namespace";
+        let body = if !needed { Box::default() } else { body(object, &belongs_to) };
         Self { uid: object.uid().into(), version: version_of(object), owners, belongs_to, body }
     }
 

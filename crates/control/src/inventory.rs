@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::argocd::{
     APPLICATION_KIND, AppProject, Application, CredentialStore, OperationPhase, Refresh, RepositorySecret,
-    SECRET_TYPE_LABEL, Settings, TrackingMethod,
+    SECRET_TYPE_LABEL, Settings,
 };
 use cluster::{Cluster, Scope, WatchEvent, WatchStream};
 use object::{GroupKind, LiveObject, ResourceKey};
@@ -126,10 +126,6 @@ impl Inventory {
     /// PEM certificates by host of `argocd-tls-certs-cm`.
     pub fn certificates(&self) -> Arc<BTreeMap<String, String>> {
         Arc::clone(&self.state().certificates)
-    }
-
-    pub(crate) fn tracking_method(&self) -> TrackingMethod {
-        self.state().settings.tracking_method
     }
 
     /// Takes an Application from the answer to our own write, so that it is not news when the watch tells of it.

@@ -5,14 +5,28 @@
 //! **Absent on purpose:** HTTP serving, terminal output; databases. The Kubernetes API and Git are the only state: what
 //! is kept in memory may be dropped at any time.
 
+mod context;
+mod controller;
+mod deletion;
 mod events;
+mod execute;
+mod git_remotes;
 mod inventory;
+mod live;
+mod memory;
 mod metrics;
+mod promotions;
 mod queue;
+mod reconcile;
 mod repositories;
+mod source;
 mod status;
+mod sync;
 mod timeline;
 
+pub use context::ControllerConfig;
+pub use controller::Controller;
+pub use git_remotes::GitRemotes;
 pub use inventory::{AppKey, Inventory};
 pub use metrics::Metrics;
 pub use repositories::{Access, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};

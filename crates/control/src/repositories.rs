@@ -29,9 +29,13 @@ pub trait Remote: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When the commit is not here.
-    fn tree(&self, commit: &str) -> Result<FileTree, RemoteError>;
+    fn tree<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<FileTree, RemoteError>>;
     /// Ends when the repository may have changed; never for repositories that cannot tell.
     fn changed(&self) -> BoxFuture<'_, ()>;
+    /// The repository itself, for those who write to it.
+    fn git(&self) -> Option<git::Repository> {
+        None
+    }
 }
 
 /// Opens repositories; no request is made by that.
@@ -170,7 +174,7 @@ impl Repositories {
         let now = self.0.clock.now();
         let missing = |error| Unavailable { since: now, error };
         let commit = repository.remote.resolve(revision).await.map_err(missing)?;
-        let tree = repository.remote.tree(&commit).map_err(missing)?;
+        let tree = repository.remote.tree(&commit).await.map_err(missing)?;
         Ok(Resolved { commit, tree })
     }
 
@@ -178,9 +182,32 @@ impl Repositories {
     ///
     /// # Errors
     /// When the commit is not here any more.
-    pub fn tree(&self, url: &str, project: &str, commit: &str) -> Result<FileTree, Unavailable> {
+    pub async fn tree(&self, url: &str, project: &str, commit: &str) -> Result<FileTree, Unavailable> {
         let since = self.0.clock.now();
-        self.repository(url, project)?.remote.tree(commit).map_err(|error| Unavailable { since, error })
+        let repository = self.repository(url, project)?;
+        repository.remote.tree(commit).await.map_err(|error| Unavailable { since, error })
+    }
+
+    /// The repository to write to, with the credentials that the project has for it.
+    ///
+    /// # Errors
+    /// When the address or the credentials cannot be used, or the repository is not Git.
+    pub fn git(&self, url: &str, project: &str) -> Result<git::Repository, Unavailable> {
+        let error = || RemoteError::Unreachable(format!("{url} is no Git repository"));
+        let since = self.0.clock.now();
+        self.repository(url, project)?.remote.git().ok_or_else(|| Unavailable { since, error: error() })
+    }
+
+    /// Something was pushed to the repository: looks at it now and wakes who uses it.
+    pub async fn pushed(&self, url: &str, project: &str) {
+        let Ok(repository) = self.repository(url, project) else { return };
+        if let Err(error) = self.fetch(&repository, self.0.clock.now()).await {
+            tracing::debug!(%error, "not fetched after a push");
+        }
+        let tell = lock(&self.0.on_moved).clone();
+        if let Some(tell) = tell {
+            tell(url);
+        }
     }
 
     /// The oldest answer that is still good enough when nobody asked in particular.
@@ -269,7 +296,7 @@ async fn poll(shared: std::sync::Weak<Shared>, repository: std::sync::Weak<Repos
         let repositories = Repositories(repositories);
         let news = repositories.fetch(&current, clock.now()).await;
         let tell = lock(&repositories.0.on_moved).clone();
-        let news = news.map_or(false, |news| news.moved || news.recovered);
+        let news = news.is_ok_and(|news| news.moved || news.recovered);
         if let Some(tell) = tell.filter(|_| news)
             && !tell(&current.url)
         {

@@ -1,8 +1,129 @@
 //! Writing an Application's status: only what changed, and only when something changed that people care about.
 
-use api::argocd::{Application, Condition, ConditionType};
+use std::collections::BTreeSet;
+
+use api::argocd::{
+    Application, ApplicationStatus, ComparedTo, Condition, ConditionType, HealthStatus, HealthStatusCode, SyncStatus,
+    SyncStatusCode,
+};
+use engine::HealthInput;
 use jiff::Timestamp;
+use object::LiveObject;
 use serde_json::{Map, Value};
+
+use crate::context::Context;
+use crate::inventory::AppKey;
+use crate::live::known_objects;
+use crate::reconcile::Judged;
+
+/// The conditions that a look at an Application sets or takes away; others are not its own.
+const OF_A_LOOK: [ConditionType; 7] = [
+    ConditionType::InvalidSpecError,
+    ConditionType::ComparisonError,
+    ConditionType::SharedResourceWarning,
+    ConditionType::RepeatedResourceWarning,
+    ConditionType::ExcludedResourceWarning,
+    ConditionType::OrphanedResourceWarning,
+    ConditionType::UnknownError,
+];
+
+/// Puts what a look found into the status. `latest` says whether the revision was resolved anew.
+pub(crate) fn show(cx: &Context, app: &mut Application, judged: Result<&Judged, &Vec<Condition>>, latest: bool) {
+    let now = cx.clock.now();
+    if latest {
+        app.status.reconciled_at = Some(now);
+    }
+    app.status.controller_namespace.clone_from(&cx.namespace);
+    match judged {
+        Ok(judged) => {
+            let found = judged.compared.comparison.conditions.clone();
+            set_conditions(&mut app.status.conditions, &OF_A_LOOK, found, now);
+            show_sync(app, judged);
+            show_objects(app, judged, now);
+        }
+        Err(found) => {
+            set_conditions(&mut app.status.conditions, &OF_A_LOOK, found.clone(), now);
+            // the objects that were known stay, and so does the revision that they are of
+            app.status.sync.status = SyncStatusCode::Unknown;
+            show_known(cx, app, now);
+        }
+    }
+}
+
+fn show_sync(app: &mut Application, judged: &Judged) {
+    let several = app.spec.has_multiple_sources();
+    let commits = judged.wanted.commits.clone();
+    let compared_to = ComparedTo {
+        source: app.spec.source.clone().filter(|_| !several),
+        destination: app.spec.destination.clone(),
+        sources: app.spec.sources.clone(),
+        ignore_differences: app.spec.ignore_differences.clone(),
+    };
+    app.status.sync = SyncStatus {
+        status: judged.compared.comparison.status,
+        compared_to,
+        revision: if several { String::new() } else { commits.first().cloned().unwrap_or_default() },
+        revisions: if several { commits } else { Vec::new() },
+    };
+    let tools = judged.wanted.tools.clone();
+    app.status.source_type = if several { String::new() } else { tools.first().cloned().unwrap_or_default() };
+    app.status.source_types = if several { tools } else { Vec::new() };
+}
+
+fn show_objects(app: &mut Application, judged: &Judged, now: Timestamp) {
+    let objects = &judged.compared.comparison.objects;
+    let healths: Vec<Option<HealthStatus>> =
+        objects.iter().map(|object| object.live.as_ref().and_then(|live| engine::health(live))).collect();
+    let inputs: Vec<HealthInput<'_>> = objects
+        .iter()
+        .zip(&healths)
+        .map(|(object, health)| HealthInput {
+            target: object.target.as_ref(),
+            live: object.live.as_deref(),
+            health: health.as_ref(),
+        })
+        .collect();
+    let own = AppKey::of(app).resource_key();
+    let (total, each) = engine::aggregate(&inputs, &own, &app.metadata.uid);
+    app.status.resources = objects
+        .iter()
+        .zip(each)
+        .map(|(object, health)| api::argocd::ResourceStatus { health, ..object.resource_status() })
+        .collect();
+    set_health(&mut app.status, total, now);
+    app.status.summary.images = images(objects.iter().filter_map(|object| object.live.as_deref()));
+}
+
+fn images<'a>(objects: impl Iterator<Item = &'a LiveObject>) -> Vec<String> {
+    let all: BTreeSet<String> = objects.flat_map(|object| engine::images(object)).map(|image| image.image).collect();
+    all.into_iter().collect()
+}
+
+/// Health goes on being told while the desired state is not known.
+fn show_known(cx: &Context, app: &mut Application, now: Timestamp) {
+    let live = known_objects(cx, app);
+    if live.is_empty() {
+        return;
+    }
+    let healths: Vec<Option<HealthStatus>> = live.iter().map(engine::health).collect();
+    let inputs: Vec<HealthInput<'_>> = live
+        .iter()
+        .zip(&healths)
+        .map(|(live, health)| HealthInput { target: None, live: Some(live), health: health.as_ref() })
+        .collect();
+    let own = AppKey::of(app).resource_key();
+    let (total, _) = engine::aggregate(&inputs, &own, &app.metadata.uid);
+    set_health(&mut app.status, total, now);
+}
+
+fn set_health(status: &mut ApplicationStatus, health: HealthStatus, now: Timestamp) {
+    let since = match status.health.last_transition_time {
+        Some(since) if status.health.status == health.status => since,
+        _ => now,
+    };
+    let unknown = health.status == HealthStatusCode::Unknown && status.health == HealthStatus::default();
+    status.health = HealthStatus { last_transition_time: (!unknown).then_some(since), ..health };
+}
 
 /// The RFC 7386 patch that turns `old` into `new`; `None` when they are equal.
 pub(crate) fn merge_patch(old: &Value, new: &Value) -> Option<Value> {

@@ -1,0 +1,179 @@
+//! What all loops of one controller share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use api::argocd::{Application, SyncStatusCode};
+use clock::{Clock, Ids};
+use cluster::{Cluster, ClusterError, LiveCache, Patch, PatchOptions};
+
+use crate::events::{Events, Reason};
+use crate::inventory::{AppKey, Inventory};
+use crate::memory::Memory;
+use crate::metrics::{ApplicationLabels, Metrics};
+use crate::queue::Queue;
+use crate::repositories::{Remotes, Repositories};
+use crate::status;
+use crate::timeline::{Timeline, TimelineEntry, TimelineKind};
+
+/// What a controller is made of.
+#[derive(Debug, Clone)]
+pub struct ControllerConfig {
+    pub clock: Arc<dyn Clock>,
+    pub ids: Ids,
+    /// The cluster that holds the Applications, and that `https://kubernetes.default.svc` means.
+    pub cluster: Cluster,
+    pub remotes: Arc<dyn Remotes>,
+    /// Where Applications live.
+    pub namespace: String,
+    /// The time between two questions to a repository, plus up to `jitter`.
+    pub poll: Duration,
+    pub jitter: Duration,
+    /// How many Applications are worked on at once.
+    pub workers: usize,
+}
+
+impl ControllerConfig {
+    /// Namespace `argocd`, repositories asked every three to four minutes, eight workers.
+    pub fn new(clock: Arc<dyn Clock>, ids: Ids, cluster: Cluster, remotes: Arc<dyn Remotes>) -> Self {
+        let (poll, jitter) = (Duration::from_secs(180), Duration::from_secs(60));
+        Self { clock, ids, cluster, remotes, namespace: "argocd".to_owned(), poll, jitter, workers: 8 }
+    }
+}
+
+/// Shared by the loops for Applications and for promotions.
+pub(crate) struct Context {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Ids,
+    pub(crate) cluster: Cluster,
+    pub(crate) live: LiveCache,
+    pub(crate) inventory: Inventory,
+    pub(crate) repositories: Repositories,
+    pub(crate) timeline: Timeline,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Events,
+    pub(crate) queue: Queue,
+    pub(crate) namespace: String,
+    pub(crate) workers: usize,
+    memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("cluster", &self.cluster)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub(crate) fn new(config: ControllerConfig) -> Self {
+        let ControllerConfig { clock, ids, cluster, remotes, namespace, poll, jitter, workers } = config;
+        let (inventory, timeline, metrics) = (Inventory::default(), Timeline::default(), Arc::new(Metrics::default()));
+        let repositories = Repositories::new(
+            remotes,
+            Arc::clone(&clock),
+            ids.clone(),
+            inventory.clone(),
+            Arc::clone(&metrics),
+            timeline.clone(),
+            poll,
+            jitter,
+        );
+        Self {
+            live: LiveCache::new(cluster.clone(), tracker(inventory.clone())),
+            events: Events::start(cluster.clone(), Arc::clone(&clock), ids.clone()),
+            queue: Queue::new(Arc::clone(&clock)),
+            memories: Mutex::default(),
+            clock,
+            ids,
+            cluster,
+            inventory,
+            repositories,
+            timeline,
+            metrics,
+            namespace,
+            workers,
+        }
+    }
+
+    /// What is remembered of an Application; locked while it is worked on.
+    pub(crate) fn memory(&self, key: &AppKey) -> Arc<tokio::sync::Mutex<Memory>> {
+        Arc::clone(self.memories().entry(key.clone()).or_default())
+    }
+
+    fn memories(&self) -> MutexGuard<'_, HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn forget(&self, key: &AppKey) {
+        self.memories().remove(key);
+        self.queue.forget(key);
+    }
+
+    /// Writes what the controller says about an Application, where it says something new. The answer is how the
+    /// Application is now.
+    pub(crate) async fn write(&self, old: &Application, new: Application) -> Result<Arc<Application>, ClusterError> {
+        let Some(mut patch) = status::application_patch(old, &new) else { return Ok(Arc::new(old.clone())) };
+        // a namesake that was made meanwhile is another Application
+        patch["metadata"]["uid"] = old.metadata.uid.clone().into();
+        let key = AppKey::of(old).resource_key();
+        let live = self.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?;
+        self.metrics.status_writes.inc();
+        self.announce(old, &new);
+        let noted = self.inventory.note(&live);
+        self.count_applications();
+        noted.ok_or_else(|| ClusterError::Malformed {
+            object: key.to_string(),
+            message: "the Application that was written cannot be read back".to_owned(),
+        })
+    }
+
+    /// Events and timeline entries for what changed in the status.
+    fn announce(&self, old: &Application, new: &Application) {
+        let (was, is) = (&old.status, &new.status);
+        let name = &new.metadata.name;
+        let now = self.clock.now();
+        if was.sync.status != is.sync.status {
+            let message = format!("Updated sync status: {} -> {}", was.sync.status, is.sync.status);
+            self.events.tell(new, is.sync.status == SyncStatusCode::Unknown, Reason::ResourceUpdated, &message);
+            let text = format!("{name} is {}", is.sync.status);
+            let entry = TimelineEntry::of_application(TimelineKind::SyncStatus, now, name, text);
+            let reason = is.conditions.iter().find(|c| c.kind.is_error()).map(|c| c.message.clone());
+            self.timeline.add(entry.because(reason.unwrap_or_default()).at_commit(&is.sync.revision));
+        }
+        if was.health.status != is.health.status {
+            let message = format!("Updated health status: {} -> {}", was.health.status, is.health.status);
+            self.events.tell(new, false, Reason::ResourceUpdated, &message);
+            let text = format!("{name} is {}", is.health.status);
+            let entry = TimelineEntry::of_application(TimelineKind::Health, now, name, text);
+            self.timeline.add(entry.because(&is.health.message).at_commit(&is.sync.revision));
+        }
+    }
+
+    fn count_applications(&self) {
+        let mut counts: HashMap<ApplicationLabels, i64> = HashMap::new();
+        for app in self.inventory.applications() {
+            let labels = ApplicationLabels {
+                sync_status: app.status.sync.status.to_string(),
+                health_status: app.status.health.status.to_string(),
+            };
+            *counts.entry(labels).or_default() += 1;
+        }
+        self.metrics.applications.clear();
+        for (labels, count) in counts {
+            self.metrics.applications.get_or_create(&labels).set(count);
+        }
+    }
+}
+
+/// Whom a live object belongs to: the Application whose mark it carries, unless the mark is a copy.
+fn tracker(inventory: Inventory) -> cluster::Tracker {
+    Arc::new(move |object| {
+        let tracking = engine::Tracking::from(&*inventory.settings());
+        tracking.application_of(object).filter(|_| tracking.is_self_referenced(object)).map(Arc::from)
+    })
+}

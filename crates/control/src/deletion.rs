@@ -1,0 +1,109 @@
+//! Deleting an Application: its objects go first where a finalizer asks for it, the highest wave first.
+
+use std::collections::BTreeSet;
+
+use api::argocd::{Application, ConditionType, names};
+use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
+use object::{GroupKind, LiveObject, Manifest};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::events::Reason;
+use crate::inventory::AppKey;
+use crate::live::spec_problems;
+use crate::reconcile::Next;
+use crate::status::{condition, set_conditions};
+use crate::timeline::{TimelineEntry, TimelineKind};
+
+/// Does what can be done now towards the end of an Application that is being deleted.
+pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {
+    match step(cx, app).await {
+        Ok(next) => next,
+        Err(error) => {
+            let mut said = app.clone();
+            let found = vec![condition(ConditionType::DeletionError, error.to_string())];
+            set_conditions(&mut said.status.conditions, &[ConditionType::DeletionError], found, cx.clock.now());
+            match cx.write(app, said).await {
+                Ok(_) | Err(ClusterError::NotFound { .. }) => Next::Retry,
+                Err(error) => {
+                    tracing::debug!(%error, "deletion error not written");
+                    Next::Retry
+                }
+            }
+        }
+    }
+}
+
+async fn step(cx: &Context, app: &Application) -> Result<Next, ClusterError> {
+    let Some(propagation) = app.cascade() else { return Ok(Next::Nothing) };
+    // objects of a cluster that is not ours are out of reach, as in Argo CD: they stay
+    if spec_problems(cx, app).is_empty() || app.spec.destination.is_in_cluster() {
+        let left = objects(cx, app).await?;
+        if let Some(wave) = left.iter().map(|o| engine::sync_wave(o)).max() {
+            let policy = if propagation == "Background" { Propagation::Background } else { Propagation::Foreground };
+            for object in left {
+                if engine::sync_wave(&object) == wave && object.deletion_timestamp().is_none() {
+                    delete(cx, &object, policy).await?;
+                }
+            }
+            // the watch tells when they are gone
+            return Ok(Next::Nothing);
+        }
+    }
+    release(cx, app).await?;
+    Ok(Next::Nothing)
+}
+
+/// The Application's live objects that go with it.
+async fn objects(cx: &Context, app: &Application) -> Result<Vec<LiveObject>, ClusterError> {
+    let kinds: BTreeSet<GroupKind> =
+        app.status.resources.iter().map(|r| GroupKind::new(r.group.clone(), r.kind.clone())).collect();
+    for kind in &kinds {
+        match cx.live.ensure(kind).await {
+            Ok(()) | Err(ClusterError::UnknownKind { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let all = cx.live.belonging_to(&app.instance_name(&cx.namespace));
+    Ok(all.into_iter().filter(|object| goes(object, app)).collect())
+}
+
+/// Definitions stay: deleting one deletes every object of its kind. So does what is told to, and the Application itself.
+fn goes(object: &LiveObject, app: &Application) -> bool {
+    let own = object.uid() == app.metadata.uid;
+    let kept = has_option(object, "Delete=false") || object.annotation(names::HELM_RESOURCE_POLICY) == Some("keep");
+    !own && !kept && object.kind() != "CustomResourceDefinition" && object.owner_references().is_empty()
+}
+
+fn has_option(manifest: &Manifest, option: &str) -> bool {
+    let options = manifest.annotation(names::SYNC_OPTIONS).unwrap_or_default();
+    options.split(',').any(|o| o.trim() == option)
+}
+
+async fn delete(cx: &Context, object: &LiveObject, propagation: Propagation) -> Result<(), ClusterError> {
+    let uid = Some(object.uid().to_owned());
+    let options = DeleteOptions { propagation, uid, ..DeleteOptions::default() };
+    match cx.cluster.delete(&object.key(), &options).await {
+        // a namesake took its place: not ours any more
+        Ok(_) | Err(ClusterError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes our finalizer away: the API server does the rest.
+async fn release(cx: &Context, app: &Application) -> Result<(), ClusterError> {
+    let ours = |finalizer: &String| finalizer.starts_with(names::RESOURCES_FINALIZER);
+    let rest: Vec<&String> = app.metadata.finalizers.iter().filter(|f| !ours(f)).collect();
+    // the resource version makes sure that no finalizer of somebody else gets lost
+    let meta = json!({"finalizers": rest, "resourceVersion": app.metadata.resource_version});
+    let patch = Patch::Merge(json!({"metadata": meta}));
+    let key = AppKey::of(app).resource_key();
+    match cx.cluster.patch(&key, &patch, PatchOptions::default()).await {
+        Ok(_) | Err(ClusterError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    cx.events.tell(app, false, Reason::ResourceDeleted, "Application and its objects are deleted");
+    let message = format!("{} and its objects are deleted", app.metadata.name);
+    cx.timeline.add(TimelineEntry::of_application(TimelineKind::Deleted, cx.clock.now(), &app.metadata.name, message));
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! What a sync asks for, done on the cluster.
+
+use std::time::Duration;
+
+use api::argocd::names;
+use cluster::{ApplyOptions, ClusterError, DeleteOptions, FieldConflict, Patch, PatchOptions, Propagation};
+use engine::sync::{Action, Outcome, Verb};
+use futures::{FutureExt, future};
+use object::{LiveObject, Manifest, ResourceKey};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::inventory::AppKey;
+use crate::timeline::{TimelineEntry, TimelineKind};
+
+/// Between two waves, so that controllers see the first one (Argo CD's `ARGOCD_SYNC_WAVE_DELAY`).
+const BETWEEN_WAVES: Duration = Duration::from_secs(2);
+/// How often an object that is deleted to be created anew is asked for, and how often in all.
+const GONE_EVERY: Duration = Duration::from_millis(500);
+const GONE_TRIES: usize = 120;
+
+/// Does all actions at the same time; the outcomes are in their order.
+pub(crate) async fn execute(cx: &Context, app: &AppKey, actions: Vec<Action>) -> Vec<Outcome> {
+    // boxed: the compiler cannot see otherwise that the futures may move between threads
+    let all: Vec<_> = actions.into_iter().map(|action| perform(cx, app, action).boxed()).collect();
+    future::join_all(all).await
+}
+
+async fn perform(cx: &Context, app: &AppKey, action: Action) -> Outcome {
+    let done = match action {
+        Action::EndWave { last: true, .. } => Ok(String::new()),
+        Action::EndWave { last: false, .. } => {
+            cx.clock.sleep(BETWEEN_WAVES).await;
+            Ok(String::new())
+        }
+        Action::Delete { key, uid, propagation, prune } => delete(cx, app, &key, uid, propagation, prune).await,
+        Action::SetFinalizers { key, finalizers } => {
+            let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+            match cx.cluster.patch(&key, &patch, manager()).await {
+                Ok(_) | Err(ClusterError::NotFound { .. }) => Ok(String::new()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        Action::Write { key, manifest, verb, dry_run, force, server_side, validate } => {
+            let write = Write { key, manifest, verb, dry_run, force, server_side, validate };
+            write.run(cx, app).await
+        }
+    };
+    match done {
+        Ok(words) => Outcome::Done(words),
+        Err(reason) => Outcome::Failed(reason),
+    }
+}
+
+fn manager() -> PatchOptions<'static> {
+    PatchOptions { manager: names::FIELD_MANAGER, ..PatchOptions::default() }
+}
+
+async fn delete(
+    cx: &Context,
+    app: &AppKey,
+    key: &ResourceKey,
+    uid: String,
+    propagation: engine::sync::Propagation,
+    prune: bool,
+) -> Result<String, String> {
+    let propagation = match propagation {
+        engine::sync::Propagation::Foreground => Propagation::Foreground,
+        engine::sync::Propagation::Background => Propagation::Background,
+        engine::sync::Propagation::Orphan => Propagation::Orphan,
+    };
+    let options = DeleteOptions { propagation, uid: Some(uid), ..DeleteOptions::default() };
+    match cx.cluster.delete(key, &options).await {
+        // another object of that name is not ours to delete
+        Ok(_) | Err(ClusterError::Conflict { .. } | ClusterError::UnknownKind { .. }) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    cx.live.note_deleted(key);
+    if prune {
+        let message = format!("{}/{} is pruned: Git does not have it any more", key.kind, key.name);
+        cx.timeline.add(TimelineEntry::of_application(TimelineKind::Pruned, cx.clock.now(), &app.name, message));
+    }
+    Ok("pruned".to_owned())
+}
+
+struct Write {
+    key: ResourceKey,
+    manifest: Manifest,
+    verb: Verb,
+    dry_run: bool,
+    force: bool,
+    server_side: bool,
+    validate: bool,
+}
+
+impl Write {
+    async fn run(&self, cx: &Context, app: &AppKey) -> Result<String, String> {
+        let written = match self.verb {
+            Verb::Apply if self.server_side => self.apply(cx, app).await,
+            Verb::Apply => self.apply_by_client(cx).await,
+            Verb::Create => self.create(cx).await,
+            Verb::Update => self.put(cx).await,
+            Verb::Replace => self.replace(cx).await,
+        };
+        let written = match written {
+            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => self.anew(cx).await,
+            other => other,
+        };
+        match written {
+            Ok((object, word)) => {
+                if !self.dry_run {
+                    // a kind that this sync brought has not been watched yet
+                    let _ = cx.live.ensure(&self.key.group_kind()).await;
+                    cx.live.note(object);
+                }
+                Ok(format!("{} {word}", self.title()))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// `deployment.apps/web`
+    fn title(&self) -> String {
+        let kind = self.key.kind.to_lowercase();
+        let kind = if self.key.group.is_empty() { kind } else { format!("{kind}.{}", self.key.group) };
+        format!("{kind}/{}", self.key.name)
+    }
+
+    /// Takes fields back from people and their tools; from another controller that applies the same object, or that
+    /// scales it, it does not: they would undo each other for ever.
+    async fn apply(&self, cx: &Context, app: &AppKey) -> Result<(LiveObject, &'static str), ClusterError> {
+        let options = ApplyOptions {
+            manager: names::FIELD_MANAGER,
+            force: self.force,
+            dry_run: self.dry_run,
+            validate: self.validate,
+        };
+        let refused = match cx.cluster.apply(&self.manifest, options).await {
+            Err(ClusterError::Conflict { owners, message, object }) if !owners.is_empty() => (owners, message, object),
+            other => return other.map(|object| (object, "serverside-applied")),
+        };
+        let (owners, message, object) = refused;
+        let live = cx.cluster.get(&self.key).await?;
+        let rivals: Vec<&FieldConflict> =
+            owners.iter().filter(|owner| live.as_ref().is_some_and(|live| is_rival(live, &owner.manager))).collect();
+        if rivals.is_empty() {
+            let forced = cx.cluster.apply(&self.manifest, ApplyOptions { force: true, ..options }).await?;
+            return Ok((forced, "serverside-applied"));
+        }
+        let named: Vec<String> =
+            rivals.iter().map(|owner| format!("{} owns {}", owner.manager, owner.fields.join(", "))).collect();
+        let message = format!(
+            "conflict: {}; nothing was changed: take these fields out of Git, or stop the other controller, or set the \
+             annotation argocd.argoproj.io/sync-options: Force=true on the object to take them over ({message})",
+            named.join("; ")
+        );
+        if !self.dry_run {
+            let entry = TimelineEntry::of_application(TimelineKind::Conflict, cx.clock.now(), &app.name, &message);
+            cx.timeline.add(entry.by(&rivals[0].manager));
+        }
+        Err(ClusterError::Conflict { object, message, owners })
+    }
+
+    /// As `kubectl apply` does without `--server-side`.
+    async fn apply_by_client(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
+        let mut wanted = self.manifest.clone();
+        let text = serde_json::to_string(self.manifest.value()).unwrap_or_default();
+        wanted.set_annotation(LAST_APPLIED, &text);
+        let Some(live) = cx.cluster.get(&self.key).await? else {
+            return Ok((self.created(cx, &wanted).await?, "created"));
+        };
+        let last = live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let mut patch = wanted.value().clone();
+        if let Some(last) = last {
+            forget_removed(&last, &mut patch);
+        }
+        let custom = self.key.group.contains('.') && !self.key.group.ends_with(".k8s.io");
+        let patch = if custom { Patch::Merge(patch) } else { Patch::Strategic(patch) };
+        let options = PatchOptions { dry_run: self.dry_run, ..manager() };
+        let patched = cx.cluster.patch(&self.key, &patch, options).await?;
+        let same = patched.resource_version() == live.resource_version();
+        Ok((patched, if same { "unchanged" } else { "configured" }))
+    }
+
+    async fn created(&self, cx: &Context, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
+        if self.dry_run {
+            let options =
+                ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate: self.validate };
+            return cx.cluster.apply(manifest, options).await;
+        }
+        cx.cluster.create(manifest).await
+    }
+
+    async fn create(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
+        Ok((self.created(cx, &self.manifest).await?, "created"))
+    }
+
+    async fn put(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
+        let options = PatchOptions { dry_run: self.dry_run, ..manager() };
+        let mut wanted = self.manifest.clone();
+        if let Some(live) = cx.cluster.get(&self.key).await?
+            && let Some(Value::Object(metadata)) = wanted.value_mut().get_mut("metadata")
+        {
+            metadata.insert("resourceVersion".to_owned(), live.resource_version().into());
+        }
+        Ok((cx.cluster.replace(&wanted, options).await?, "replaced"))
+    }
+
+    /// An update, or where the kind refuses that, a new object.
+    async fn replace(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
+        match self.put(cx).await {
+            Err(ClusterError::Invalid { .. }) if !self.dry_run => self.anew(cx).await,
+            other => other,
+        }
+    }
+
+    async fn anew(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
+        if let Some(live) = cx.cluster.get(&self.key).await? {
+            let uid = Some(live.uid().to_owned());
+            let options = DeleteOptions { propagation: Propagation::Foreground, uid, ..DeleteOptions::default() };
+            cx.cluster.delete(&self.key, &options).await?;
+        }
+        for _ in 0..GONE_TRIES {
+            if cx.cluster.get(&self.key).await?.is_none() {
+                break;
+            }
+            cx.clock.sleep(GONE_EVERY).await;
+        }
+        Ok((cx.cluster.create(&self.manifest).await?, "replaced"))
+    }
+}
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Puts a null where the last applied state had a field that is not wanted any more.
+fn forget_removed(last: &Value, wanted: &mut Value) {
+    let (Value::Object(last), Value::Object(wanted)) = (last, wanted) else { return };
+    for (name, old) in last {
+        match wanted.get_mut(name) {
+            Some(new) => forget_removed(old, new),
+            None => drop(wanted.insert(name.clone(), Value::Null)),
+        }
+    }
+}
+
+/// Whether the manager is a program that would set its fields again: it applies, or it works on a subresource.
+fn is_rival(live: &LiveObject, manager: &str) -> bool {
+    live.managed_fields().iter().any(|entry| {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let applies = text("operation") == "Apply" && !text("manager").starts_with("kubectl");
+        text("manager") == manager && (applies || text("subresource") == "scale")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_no_rivals_and_controllers_are() {
+        let entry = |manager: &str, operation: &str, subresource: &str| json!({"manager": manager, "operation": operation, "subresource": subresource});
+        let live = LiveObject::new(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x",
+            "managedFields": [entry("kubectl-edit", "Update", ""), entry("kubectl", "Apply", ""),
+                entry("flux", "Apply", ""), entry("hpa", "Update", "scale"), entry("helm", "Update", "")]}}))
+        .unwrap();
+        for (manager, rival) in
+            [("kubectl-edit", false), ("kubectl", false), ("flux", true), ("hpa", true), ("helm", false), ("x", false)]
+        {
+            assert_eq!(is_rival(&live, manager), rival, "{manager}");
+        }
+    }
+
+    #[test]
+    fn removed_fields_become_null() {
+        let mut wanted = json!({"a": {"b": 1}});
+        forget_removed(&json!({"a": {"b": 1, "c": 2}, "d": 3}), &mut wanted);
+        assert_eq!(wanted, json!({"a": {"b": 1, "c": null}, "d": null}));
+    }
+}

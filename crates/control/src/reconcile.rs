@@ -1,0 +1,109 @@
+//! The straight path of one Application, from its commit to its status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::argocd::{Application, Condition, names};
+use clock::after;
+use cluster::ClusterError;
+use jiff::Timestamp;
+
+use crate::context::Context;
+use crate::deletion;
+use crate::inventory::AppKey;
+use crate::live::{Compared, compared, spec_problems};
+use crate::memory::Memory;
+use crate::queue::{Depth, Request};
+use crate::source::{Sources, Wanted, wanted};
+use crate::status;
+use crate::sync::{self, Advance};
+
+/// When to look again if nothing else asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Nothing,
+    At(Timestamp),
+    /// Something could not be done: after a while, longer each time.
+    Retry,
+}
+
+/// What is wanted and how it compares with what is there.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) wanted: Wanted,
+    pub(crate) compared: Compared,
+}
+
+/// Brings one Application as far as it can come now.
+pub(crate) async fn reconcile(cx: &Context, key: &AppKey, request: Request) -> Next {
+    let Some(app) = cx.inventory.application(key) else {
+        cx.forget(key);
+        return Next::Nothing;
+    };
+    if app.metadata.deletion_timestamp.is_some() {
+        return deletion::finalize(cx, &app).await;
+    }
+    if app.skips_reconcile() {
+        return Next::Nothing;
+    }
+    let memory = cx.memory(key);
+    let mut memory = memory.lock().await;
+    match straight_path(cx, app, request, &mut memory).await {
+        Ok(next) => {
+            memory.failures = if next == Next::Retry { memory.failures } else { 0 };
+            next
+        }
+        Err(ClusterError::NotFound { .. }) => Next::Nothing,
+        // somebody wrote the Application meanwhile: what they wrote is on its way to us
+        Err(ClusterError::Conflict { .. }) => Next::At(after(cx.clock.now(), Duration::from_millis(500))),
+        Err(error) => {
+            tracing::warn!(application = %key, %error, "reconcile not finished");
+            Next::Retry
+        }
+    }
+}
+
+/// Commit -> files -> manifests -> comparison -> sync -> health -> status.
+async fn straight_path(
+    cx: &Context,
+    mut app: Arc<Application>,
+    mut request: Request,
+    memory: &mut Memory,
+) -> Result<Next, ClusterError> {
+    let mut draft = (*app).clone();
+    loop {
+        let judged = judge(cx, &draft, request, memory).await;
+        status::show(cx, &mut draft, judged.as_ref(), request.depth >= Depth::Latest);
+        match sync::advance(cx, &mut draft, judged, memory).await {
+            Advance::Begun => {
+                // written down before anything is done, so that another process can take over
+                app = cx.write(&app, draft).await?;
+                draft = (*app).clone();
+            }
+            Advance::Ended => {}
+            Advance::Rest(next) => {
+                draft.metadata.annotations.remove(names::REFRESH);
+                cx.write(&app, draft).await?;
+                return Ok(next);
+            }
+        }
+        request.depth = Depth::Live;
+    }
+}
+
+/// # Errors
+/// The conditions that say why the comparison cannot be made.
+pub(crate) async fn judge(
+    cx: &Context,
+    app: &Application,
+    request: Request,
+    memory: &mut Memory,
+) -> Result<Judged, Vec<Condition>> {
+    let problems = spec_problems(cx, app);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let wanted = wanted(cx, app, &Sources::of(app), memory, request).await.map_err(|c| vec![c])?;
+    let compared = compared(cx, app, &wanted, memory).await.map_err(|c| vec![c])?;
+    Ok(Judged { wanted, compared })
+}

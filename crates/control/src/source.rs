@@ -1,0 +1,220 @@
+//! From an Application's sources to the manifests that it wants.
+
+use api::argocd::{
+    Application, ApplicationSource, Condition, ConditionType, DirectorySource, HelmSource, KustomizeSource, Settings,
+};
+use engine::DesiredSet;
+use object::FileTree;
+use render::kustomize::{BuildOptions, LoadRestrictor, Reorder};
+use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, Source, ToolChoice};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::memory::{Memory, SourceRender};
+use crate::queue::{Depth, Request};
+use crate::repositories::{Resolved, Unavailable};
+use crate::status::condition;
+
+/// What an Application wants, at which commits.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) set: DesiredSet,
+    /// One commit for each source.
+    pub(crate) commits: Vec<String>,
+    /// The tool of each source, as `status.sourceType` has it.
+    pub(crate) tools: Vec<String>,
+}
+
+/// The sources of an Application and the revisions to use, which an operation may override.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    pub(crate) list: Vec<ApplicationSource>,
+}
+
+impl Sources {
+    pub(crate) fn of(app: &Application) -> Self {
+        Self { list: app.spec.all_sources().to_vec() }
+    }
+}
+
+/// Resolves, reads and renders every source. A source whose last render read nothing that has changed is not rendered
+/// again.
+///
+/// # Errors
+/// The condition that says why the desired state is not known; nothing may be synced or pruned then.
+pub(crate) async fn wanted(
+    cx: &Context,
+    app: &Application,
+    sources: &Sources,
+    memory: &mut Memory,
+    request: Request,
+) -> Result<Wanted, Condition> {
+    let settings = cx.inventory.settings();
+    memory.renders.resize_with(sources.list.len(), || None);
+    let mut wanted = Wanted { set: DesiredSet::default(), commits: Vec::new(), tools: Vec::new() };
+    let (mut manifests, mut problems) = (Vec::new(), Vec::new());
+    for (source, last) in sources.list.iter().zip(&mut memory.renders) {
+        let resolved = resolve(cx, app, source, last.as_ref(), request).await?;
+        render_source(cx, source, &resolved, &settings, last, request.depth, &mut memory.same_at).await?;
+        let Some(render) = last else { continue };
+        manifests.extend(render.manifests());
+        problems.extend(render.problems.iter().cloned());
+        wanted.commits.push(resolved.commit);
+        wanted.tools.push(render.tool.clone());
+    }
+    if !problems.is_empty() {
+        let message = format!(
+            "Failed to load target state: {}. The last good state stays and nothing is pruned until it is corrected",
+            problems.join("; ")
+        );
+        return Err(condition(ConditionType::ComparisonError, message));
+    }
+    wanted.set = DesiredSet::new(manifests, problems, wanted.commits.join(","));
+    Ok(wanted)
+}
+
+async fn resolve(
+    cx: &Context,
+    app: &Application,
+    source: &ApplicationSource,
+    last: Option<&SourceRender>,
+    request: Request,
+) -> Result<Resolved, Condition> {
+    let project = app.spec.project_name();
+    let unavailable = |error: Unavailable| not_loaded(source, &error);
+    if let (Depth::Live, Some(last)) = (request.depth, last) {
+        let tree = cx.repositories.tree(&source.repo_url, project, &last.commit).await;
+        if let Ok(tree) = tree {
+            return Ok(Resolved { commit: last.commit.clone(), tree });
+        }
+    }
+    let fresh = if request.depth >= Depth::Forced { request.since } else { cx.repositories.recent() };
+    cx.repositories.resolve(&source.repo_url, project, source.revision(), fresh).await.map_err(unavailable)
+}
+
+fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
+    let message = format!(
+        "Failed to load target state: revision {} of {} is not available since {}: {}. The last good state stays and \
+         nothing is pruned; it is tried again by itself, or at once by a refresh",
+        source.revision(),
+        source.repo_url,
+        api::meta::time::whole_seconds(error.since),
+        error.error
+    );
+    let mut condition = condition(ConditionType::ComparisonError, message);
+    condition.last_transition_time = Some(error.since);
+    condition
+}
+
+/// Makes `last` the render of this commit.
+async fn render_source(
+    cx: &Context,
+    source: &ApplicationSource,
+    resolved: &Resolved,
+    settings: &Settings,
+    last: &mut Option<SourceRender>,
+    depth: Depth,
+    same_at: &mut Vec<String>,
+) -> Result<(), Condition> {
+    let options = &settings.kustomize_build_options;
+    let same = |render: &SourceRender| {
+        let holds = render.commit == resolved.commit || render.reads.holds_in(&resolved.tree);
+        depth < Depth::Hard && render.is_of(source, options) && holds
+    };
+    if let Some(render) = last.as_mut().filter(|render| same(render)) {
+        if render.commit != resolved.commit {
+            cx.metrics.renders_skipped.inc();
+            same_at.push(resolved.commit.clone());
+            render.commit.clone_from(&resolved.commit);
+        }
+        return Ok(());
+    }
+    cx.metrics.renders.inc();
+    let rendered = render_apart(resolved.tree.clone(), to_render(source, settings)).await?;
+    same_at.clear();
+    same_at.push(resolved.commit.clone());
+    *last = Some(SourceRender::new(source, options, &resolved.commit, rendered));
+    Ok(())
+}
+
+/// Rendering computes and reads from disk: not on the threads that answer.
+async fn render_apart(tree: FileTree, source: Source) -> Result<render::Rendered, Condition> {
+    let rendered = tokio::task::spawn_blocking(move || render::render(&tree, &source)).await;
+    rendered.map_err(|error| {
+        let message = format!("Failed to load target state: rendering ended early: {error}; please report it");
+        condition(ConditionType::ComparisonError, message)
+    })
+}
+
+/// The Application's source in the renderer's terms. A tool named in the source wins over what the files say.
+pub(crate) fn to_render(source: &ApplicationSource, settings: &Settings) -> Source {
+    let build = build_options(&settings.kustomize_build_options);
+    let tool = match source {
+        ApplicationSource { plugin: Some(plugin), .. } => {
+            ToolChoice::Plugin(plugin.get("name").and_then(Value::as_str).unwrap_or_default().to_owned())
+        }
+        ApplicationSource { kustomize: Some(kustomize), .. } if *kustomize != KustomizeSource::default() => {
+            ToolChoice::Kustomize(Box::new(kustomize_options(kustomize, build)))
+        }
+        ApplicationSource { helm: Some(helm), .. } if *helm != HelmSource::default() => ToolChoice::Helm,
+        ApplicationSource { chart, .. } if !chart.is_empty() => ToolChoice::Helm,
+        ApplicationSource { directory: Some(directory), .. } if *directory != DirectorySource::default() => {
+            directory_tool(directory)
+        }
+        _ => ToolChoice::Auto,
+    };
+    Source { path: source.path.clone(), tool }
+}
+
+/// `kustomize.buildOptions` of `argocd-cm`: the flags of `kustomize build` that this renderer knows.
+fn build_options(flags: &str) -> BuildOptions {
+    let mut options = BuildOptions::default();
+    let words: Vec<&str> = flags.split([' ', '=']).filter(|word| !word.is_empty()).collect();
+    for (i, word) in words.iter().enumerate() {
+        let value = words.get(i + 1).copied().unwrap_or_default();
+        match (*word, value) {
+            ("--load-restrictor", "LoadRestrictionsNone") => options.load_restrictor = LoadRestrictor::None,
+            ("--reorder", "none") => options.reorder = Reorder::None,
+            ("--enable-managedby-label", value) => options.enable_managedby_label = value != "false",
+            _ => {}
+        }
+    }
+    options
+}
+
+fn directory_tool(directory: &DirectorySource) -> ToolChoice {
+    let DirectorySource { recurse, include, exclude, .. } = directory.clone();
+    ToolChoice::Directory(DirectoryOptions { recurse, include, exclude })
+}
+
+fn kustomize_options(from: &KustomizeSource, build: BuildOptions) -> KustomizeOptions {
+    let count = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    let patch = |patch: &api::argocd::KustomizePatch| KustomizePatch {
+        path: patch.path.clone(),
+        patch: patch.patch.clone(),
+        target: texts(patch.target.as_ref()),
+        options: patch.options.clone(),
+    };
+    KustomizeOptions {
+        name_prefix: from.name_prefix.clone(),
+        name_suffix: from.name_suffix.clone(),
+        images: from.images.clone(),
+        replicas: from.replicas.iter().filter_map(|r| Some((r.name.clone(), count(&r.count)?))).collect(),
+        common_labels: from.common_labels.clone(),
+        force_common_labels: from.force_common_labels,
+        label_without_selector: from.label_without_selector,
+        label_include_templates: from.label_include_templates,
+        common_annotations: from.common_annotations.clone(),
+        force_common_annotations: from.force_common_annotations,
+        namespace: from.namespace.clone(),
+        components: from.components.clone(),
+        ignore_missing_components: from.ignore_missing_components,
+        patches: from.patches.iter().map(patch).collect(),
+        build,
+    }
+}
+
+fn texts(value: Option<&Value>) -> std::collections::BTreeMap<String, String> {
+    let map = value.and_then(Value::as_object).into_iter().flatten();
+    map.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+}

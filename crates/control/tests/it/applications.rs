@@ -1,0 +1,182 @@
+//! What happens to Applications.
+
+use api::argocd::{ConditionType, HealthStatusCode, OperationPhase, SyncStatusCode};
+use object::ResourceKey;
+use serde_json::{Value, json};
+
+use crate::fixtures::{World, config_map};
+
+fn synced_to(revision: &str) -> impl Fn(&api::argocd::Application) -> bool + use<'_> {
+    move |app| app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revision == revision
+}
+
+#[tokio::test]
+async fn an_application_is_synced_and_follows_its_branch() {
+    let Some(world) = World::start().await else { return };
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", config_map("b", "1"))]);
+    world.application(json!({})).await;
+    let app = world.until("synced", synced_to(&first)).await;
+    assert_eq!(app.status.health.status, HealthStatusCode::Healthy);
+    assert_eq!(app.status.history.len(), 1);
+    assert_eq!(app.operation, None);
+    let state = app.status.operation_state.unwrap();
+    assert_eq!((state.phase, state.operation.initiated_by.automated), (OperationPhase::Succeeded, true));
+
+    // changed, and one file gone
+    let second = world.repository.commit(&[("app/a.yaml", config_map("a", "2"))]);
+    world.until("synced to the second commit", synced_to(&second)).await;
+    assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "2");
+    assert!(world.live("", "ConfigMap", "b").await.is_none(), "pruned");
+    let renders = world.controller.metrics().renders.get();
+
+    // nothing that it reads
+    let third = world.repository.commit(&[("app/a.yaml", config_map("a", "2")), ("other/x", "y".to_owned())]);
+    world.until("at the third commit", synced_to(&third)).await;
+    assert_eq!(world.controller.metrics().renders.get(), renders);
+    assert_eq!(world.controller.metrics().renders_skipped.get(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn drift_is_taken_back_and_its_author_named() {
+    let Some(world) = World::start().await else { return };
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({})).await;
+    world.until("synced", synced_to(&first)).await;
+    let key = ResourceKey::new("", "ConfigMap", world.name.as_str(), "a");
+    world.patch(&key, json!({"data": {"key": "changed"}}), "kubectl-edit").await;
+    world
+        .until("healed", |app| {
+            let state = app.status.operation_state.as_ref().unwrap();
+            let sync = state.operation.sync.clone().unwrap();
+            sync.auto_heal_attempts_count == 1
+                && app.status.sync.status == SyncStatusCode::Synced
+                && state.phase.completed()
+        })
+        .await;
+    assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "1");
+    let entries = world.controller.timeline().newest(50);
+    let heal = entries.iter().find(|e| e.kind == control::TimelineKind::SelfHealed).unwrap();
+    assert_eq!(heal.actor, "kubectl-edit");
+    assert!(heal.reason.contains("data.key"), "{heal:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_changes_nothing() {
+    let Some(world) = World::start().await else { return };
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", config_map("b", "1"))]);
+    world.application(json!({})).await;
+    world.until("synced", synced_to(&first)).await;
+    let trouble = |text: &'static str| {
+        move |app: &api::argocd::Application| {
+            let found =
+                |c: &api::argocd::Condition| c.kind == ConditionType::ComparisonError && c.message.contains(text);
+            app.status.conditions.iter().any(found) && app.status.sync.status == SyncStatusCode::Unknown
+        }
+    };
+    world.repository.commit(&[("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [".to_owned())]);
+    world.until("in trouble for the file", trouble("app/a.yaml:")).await;
+    assert!(world.live("", "ConfigMap", "b").await.is_some(), "not pruned");
+
+    world.repository.fail(Some("the host does not answer"));
+    let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
+    world.patch(&world.key(), refresh, "test").await;
+    let app = world.until("in trouble for the repository", trouble("the host does not answer")).await;
+    assert_eq!(app.status.resources.len(), 2, "what was known stays");
+    assert!(app.metadata.annotation("argocd.argoproj.io/refresh").is_none());
+    assert!(world.live("", "ConfigMap", "b").await.is_some(), "not pruned");
+
+    world.repository.fail(None);
+    let last = world.repository.commit(&[("app/a.yaml", config_map("a", "3"))]);
+    world.until("well again", synced_to(&last)).await;
+    assert!(world.live("", "ConfigMap", "b").await.is_none(), "pruned with proof");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_field_of_another_controller_is_a_conflict_and_not_a_fight() {
+    let Some(world) = World::start().await else { return };
+    let mut foreign = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "a", "namespace": world.name}, "data": {"key": "theirs"}});
+    let options = cluster::ApplyOptions { manager: "flux", force: true, dry_run: false, validate: true };
+    let manifest = |value: &Value| object::Manifest::new(value.clone()).unwrap();
+    world.cluster.apply(&manifest(&foreign), options).await.unwrap();
+    world.repository.commit(&[("app/a.yaml", config_map("a", "ours"))]);
+    let retry = json!({"spec": {"syncPolicy": {"retry": {"limit": 0}}}});
+    world.application(retry).await;
+    let app = world
+        .until("in conflict", |app| app.status.conditions.iter().any(|c| c.kind == ConditionType::SyncError))
+        .await;
+    let message = &app.status.conditions.iter().find(|c| c.kind == ConditionType::SyncError).unwrap().message;
+    assert!(message.contains("flux") && message.contains(".data.key"), "{message}");
+    let live = world.live("", "ConfigMap", "a").await.unwrap();
+    assert_eq!(live.value()["data"], foreign["data"].take());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_operation_is_done_as_it_is_written() {
+    let Some(world) = World::start().await else { return };
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({"spec": {"syncPolicy": null}})).await;
+    let out = |app: &api::argocd::Application| app.status.sync.status == SyncStatusCode::OutOfSync;
+    world.until("out of sync", out).await;
+    assert!(world.live("", "ConfigMap", "a").await.is_none(), "not automated");
+    let operation = json!({"operation": {"initiatedBy": {"username": "jane"}, "sync": {"prune": true}}});
+    world.patch(&world.key(), operation, "argocd-server").await;
+    let app = world.until("synced", synced_to(&first)).await;
+    assert_eq!(app.status.history[0].initiated_by.username, "jane");
+    assert_eq!(app.operation, None);
+
+    // back to what was, by its commit
+    let second = world.repository.commit(&[("app/a.yaml", config_map("a", "2"))]);
+    world.until("at the second commit", |app| out(app) && app.status.sync.revision == second).await;
+    let operation = json!({"operation": {"sync": {"revision": first}}});
+    world.patch(&world.key(), operation, "argocd-server").await;
+    world.until("operated", |app| app.status.history.len() == 2 && app.operation.is_none()).await;
+    assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "1");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn waves_go_in_order_and_deletion_cascades() {
+    let Some(world) = World::start_at_speed(20.0).await else { return };
+    let deployment = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, annotations: {argocd.argoproj.io/sync-wave: '1'}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: 'registry.test/web:1'}]}
+";
+    let hook = "apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, annotations: {argocd.argoproj.io/hook: PreSync}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: m, image: 'registry.test/m:1'}]}}}
+";
+    let files =
+        [("app/a.yaml", config_map("a", "1")), ("app/d.yaml", deployment.to_owned()), ("app/j.yaml", hook.to_owned())];
+    let first = world.repository.commit(&files);
+    world.application(json!({"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})).await;
+    let app = world.until("synced", synced_to(&first)).await;
+    let result = app.status.operation_state.unwrap().sync_result.unwrap();
+    let order: Vec<&str> = result.resources.iter().map(|r| r.kind.as_str()).collect();
+    assert_eq!(order, ["Job", "ConfigMap", "Deployment"]);
+    let healthy = |app: &api::argocd::Application| app.status.health.status == HealthStatusCode::Healthy;
+    world.until("healthy", healthy).await;
+
+    assert!(world.cluster.delete(&world.key(), &cluster::DeleteOptions::default()).await.unwrap());
+    for _ in 0..200 {
+        if world.cluster.get(&world.key()).await.unwrap().is_none() {
+            break;
+        }
+        crate::fixtures::pause(50).await;
+    }
+    assert!(world.cluster.get(&world.key()).await.unwrap().is_none(), "gone");
+    assert!(world.live("apps", "Deployment", "web").await.is_none());
+    assert!(world.live("", "ConfigMap", "a").await.is_none());
+    world.end().await;
+}

@@ -1,0 +1,224 @@
+//! A control plane of its own for each test: a namespace, repositories in memory, a running controller.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use api::argocd::{Application, application_crd, project_crd};
+use clock::{Clock, Ids, ScaledClock};
+use cluster::{ApplyOptions, Cluster, DeleteOptions, Patch, PatchOptions, Target};
+use control::{Access, Controller, ControllerConfig, Remote, RemoteError, Remotes};
+use futures::future::BoxFuture;
+use object::{FileTree, LiveObject, Manifest, MemoryTree, ResourceKey};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// A repository in memory with one branch.
+#[derive(Debug, Default)]
+pub(crate) struct Repository {
+    commits: Mutex<Vec<MemoryTree>>,
+    failure: Mutex<Option<String>>,
+    seen: Mutex<usize>,
+    moved: Notify,
+}
+
+fn id(number: usize) -> String {
+    format!("{number:040x}")
+}
+
+impl Repository {
+    /// Adds a commit with these files and nothing else, and gives its id.
+    pub(crate) fn commit(&self, files: &[(&str, String)]) -> String {
+        let tree = files.iter().fold(MemoryTree::default(), |tree, (path, text)| tree.file(path, text));
+        let mut commits = self.commits.lock().unwrap();
+        commits.push(tree);
+        self.moved.notify_one();
+        id(commits.len())
+    }
+
+    pub(crate) fn fail(&self, reason: Option<&str>) {
+        *self.failure.lock().unwrap() = reason.map(str::to_owned);
+        self.moved.notify_one();
+    }
+}
+
+impl Remote for Repository {
+    fn fetch(&self) -> BoxFuture<'_, Result<bool, RemoteError>> {
+        Box::pin(async {
+            if let Some(reason) = self.failure.lock().unwrap().clone() {
+                return Err(RemoteError::Unreachable(reason));
+            }
+            let now = self.commits.lock().unwrap().len();
+            Ok(std::mem::replace(&mut *self.seen.lock().unwrap(), now) != now)
+        })
+    }
+
+    fn resolve<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, Result<String, RemoteError>> {
+        Box::pin(async move {
+            let newest = *self.seen.lock().unwrap();
+            match revision {
+                "main" | "HEAD" if newest > 0 => Ok(id(newest)),
+                commit if commit.len() == 40 => Ok(commit.to_owned()),
+                other => Err(RemoteError::NoRevision(format!("there is no branch {other}"))),
+            }
+        })
+    }
+
+    fn tree<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<FileTree, RemoteError>> {
+        let number = usize::from_str_radix(commit, 16).unwrap();
+        let tree = self.commits.lock().unwrap()[number - 1].clone().tree();
+        Box::pin(async move { Ok(tree) })
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.moved.notified())
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Repositories(Mutex<BTreeMap<String, Arc<Repository>>>);
+
+impl Repositories {
+    fn get(&self, url: &str) -> Arc<Repository> {
+        Arc::clone(self.0.lock().unwrap().entry(url.to_owned()).or_default())
+    }
+}
+
+impl Remotes for Repositories {
+    fn open(&self, url: &str, _access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        Ok(self.get(url))
+    }
+}
+
+/// One test's control plane.
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+    pub(crate) controller: Controller,
+    pub(crate) repository: Arc<Repository>,
+    /// Unique: names of Applications and namespaces are made from it.
+    pub(crate) name: String,
+    stop: CancellationToken,
+}
+
+pub(crate) const URL: &str = "https://git.test/repo";
+
+impl World {
+    /// `None` where there is no server.
+    pub(crate) async fn start() -> Option<Self> {
+        Self::start_at_speed(1.0).await
+    }
+
+    pub(crate) async fn start_at_speed(speed: f64) -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "the test's own switch")]
+        let Ok(path) = std::env::var("E2E_KUBECONFIG") else {
+            eprintln!("SKIPPED: E2E_KUBECONFIG does not name a kubeconfig");
+            return None;
+        };
+        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(speed));
+        let target = Target::Kubeconfig { path: Some(PathBuf::from(path)), context: None };
+        let cluster = Cluster::connect(&target, Arc::clone(&clock)).await.unwrap();
+        for crd in [application_crd(), project_crd()] {
+            apply(&cluster, crd).await;
+        }
+        let name = format!("it-{}", Ids::random().suffix(8));
+        apply(&cluster, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+        let remotes = Arc::new(Repositories::default());
+        let repository = remotes.get(URL);
+        let config = ControllerConfig {
+            namespace: name.clone(),
+            ..ControllerConfig::new(clock, Ids::random(), cluster.clone(), remotes)
+        };
+        let controller = Controller::new(config);
+        let stop = CancellationToken::new();
+        let (running, token) = (controller.clone(), stop.clone());
+        tokio::spawn(async move { running.run(token).await });
+        Some(Self { cluster, controller, repository, name, stop })
+    }
+
+    pub(crate) async fn application(&self, change: Value) {
+        let mut value = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": {"name": self.name, "namespace": self.name},
+            "spec": {
+                "project": "default",
+                "source": {"repoURL": URL, "targetRevision": "main", "path": "app"},
+                "destination": {"server": "https://kubernetes.default.svc", "namespace": self.name},
+                "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
+            },
+        });
+        merge(&mut value, change);
+        apply(&self.cluster, value).await;
+    }
+
+    pub(crate) fn key(&self) -> ResourceKey {
+        ResourceKey::new("argoproj.io", "Application", self.name.as_str(), self.name.as_str())
+    }
+
+    /// The Application as soon as it is as wanted.
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&Application) -> bool) -> Application {
+        let mut last = None;
+        for _ in 0..400 {
+            let live = self.cluster.get(&self.key()).await.unwrap();
+            let app = live.map(|live| Application::from_value(live.into_value()).unwrap());
+            if let Some(app) = app {
+                if wanted(&app) {
+                    return app;
+                }
+                last = Some(app);
+            }
+            pause(50).await;
+        }
+        panic!("never {what}: {}", serde_json::to_string_pretty(&last.map(|app| app.status)).unwrap());
+    }
+
+    pub(crate) async fn live(&self, group: &str, kind: &str, name: &str) -> Option<LiveObject> {
+        self.cluster.get(&ResourceKey::new(group, kind, self.name.as_str(), name)).await.unwrap()
+    }
+
+    pub(crate) async fn patch(&self, key: &ResourceKey, patch: Value, manager: &str) {
+        let options = PatchOptions { manager, ..PatchOptions::default() };
+        self.cluster.patch(key, &Patch::Merge(patch), options).await.unwrap();
+    }
+
+    /// Takes everything down.
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        let _ = self
+            .cluster
+            .patch(&self.key(), &Patch::Merge(json!({"metadata": {"finalizers": null}})), PatchOptions::default())
+            .await;
+        let namespace = ResourceKey::new("", "Namespace", "", self.name.as_str());
+        self.cluster.delete(&namespace, &DeleteOptions::default()).await.unwrap();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "waits for a real server")]
+pub(crate) async fn pause(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+pub(crate) async fn apply(cluster: &Cluster, value: Value) {
+    let options = ApplyOptions { manager: "test", force: true, dry_run: false, validate: false };
+    cluster.apply(&Manifest::new(value).unwrap(), options).await.unwrap();
+}
+
+fn merge(value: &mut Value, change: Value) {
+    match (value, change) {
+        (Value::Object(value), Value::Object(change)) => {
+            for (name, change) in change {
+                if change.is_null() {
+                    value.remove(&name);
+                } else {
+                    merge(value.entry(name).or_insert(Value::Null), change);
+                }
+            }
+        }
+        (value, change) => *value = change,
+    }
+}
+
+pub(crate) fn config_map(name: &str, value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{key: {value:?}}}\n")
+}
