@@ -19,10 +19,12 @@ mod promotions;
 mod queue;
 mod reconcile;
 mod repositories;
+pub mod requests;
 mod source;
 mod status;
 mod sync;
 mod timeline;
+mod view;
 
 pub use context::ControllerConfig;
 pub use controller::Controller;
@@ -31,3 +33,4 @@ pub use inventory::{AppKey, Inventory};
 pub use metrics::Metrics;
 pub use repositories::{Access, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
+pub use view::{FieldChange, ManagedResource};

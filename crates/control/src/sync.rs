@@ -118,7 +118,7 @@ fn automatic(cx: &Context, app: &mut Application, judged: Result<Judged, Vec<Con
     let stopped = app.status.conditions.iter().any(|c| c.kind.stops_sync());
     let decision = match stopped {
         true => Decision::Nothing(Skip::NotOutOfSync),
-        false => decision(app, memory, &contested(cx, &judged.compared.comparison), now),
+        false => decision_for(cx, app, memory, &judged.compared.comparison, now),
     };
     let refusal = match &decision {
         Decision::Refuse(condition) => vec![condition.clone()],
@@ -136,6 +136,17 @@ fn automatic(cx: &Context, app: &mut Application, judged: Result<Judged, Vec<Con
             Advance::Begun
         }
     }
+}
+
+/// Whether to sync without being asked, by a comparison that the status shows already.
+pub(crate) fn decision_for(
+    cx: &Context,
+    app: &Application,
+    memory: &Memory,
+    comparison: &Comparison,
+    now: Timestamp,
+) -> Decision {
+    decision(app, memory, &contested(cx, comparison), now)
 }
 
 /// The objects that another Application still wants.

@@ -1,0 +1,126 @@
+//! Requests about Applications, by Argo CD's own protocol: an annotation, the `operation` field, the phase.
+
+use api::argocd::{Application, OperationPhase, names};
+use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
+use object::ResourceKey;
+use serde_json::{Value, json};
+
+use crate::controller::Controller;
+use crate::inventory::AppKey;
+
+/// What to sync, as a person asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// Empty: the Application's own target revision.
+    pub revision: String,
+    pub prune: bool,
+    pub dry_run: bool,
+    /// `(group, kind, name)`; empty: all.
+    pub resources: Vec<(String, String, String)>,
+    pub sync_options: Vec<String>,
+}
+
+/// Why a request is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// What is there does not allow it; the text says why and what to do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Asks for a new look at Git and the cluster; `hard` forgets what was rendered.
+///
+/// # Errors
+/// When the cluster refuses the write.
+pub async fn refresh(controller: &Controller, app: &Application, hard: bool) -> Result<(), RequestError> {
+    let how = if hard { "hard" } else { "normal" };
+    let mut patch = json!({ "metadata": { "annotations": {} } });
+    patch["metadata"]["annotations"][names::REFRESH] = json!(how);
+    write(controller, app, patch).await
+}
+
+/// Starts an operation.
+///
+/// # Errors
+/// When another operation is under way, or the cluster refuses the write.
+pub async fn sync(
+    controller: &Controller,
+    app: &Application,
+    actor: &str,
+    request: SyncRequest,
+) -> Result<(), RequestError> {
+    let running = app.status.operation_state.as_ref().is_some_and(|state| !state.phase.completed());
+    if app.operation.is_some() || running {
+        let name = &app.metadata.name;
+        let text = format!(
+            "another operation is already in progress on {name}: wait for it (gantline app wait {name}), or end it \
+             (gantline app terminate {name})"
+        );
+        return Err(RequestError::Refused(text));
+    }
+    let resources: Vec<Value> = request
+        .resources
+        .iter()
+        .map(|(group, kind, name)| json!({ "group": group, "kind": kind, "name": name }))
+        .collect();
+    let mut sync = json!({ "prune": request.prune, "dryRun": request.dry_run });
+    if !request.revision.is_empty() {
+        sync["revision"] = json!(request.revision);
+    }
+    if !resources.is_empty() {
+        sync["resources"] = json!(resources);
+    }
+    if !request.sync_options.is_empty() {
+        sync["syncOptions"] = json!(request.sync_options);
+    }
+    // the version makes sure that two requests do not overwrite each other
+    let metadata = json!({ "resourceVersion": app.metadata.resource_version });
+    let operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
+    write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
+}
+
+/// Ends the operation that is under way.
+///
+/// # Errors
+/// When there is none, or the cluster refuses the write.
+pub async fn terminate(controller: &Controller, app: &Application) -> Result<(), RequestError> {
+    let running = app.status.operation_state.as_ref().is_some_and(|state| state.phase == OperationPhase::Running);
+    if !running {
+        let text = format!("no operation is in progress on {}", app.metadata.name);
+        return Err(RequestError::Refused(text));
+    }
+    write(controller, app, json!({ "status": { "operationState": { "phase": "Terminating" } } })).await
+}
+
+/// Deletes the Application, and with `cascade` what it deployed.
+///
+/// # Errors
+/// When the cluster refuses.
+pub async fn delete(controller: &Controller, app: &Application, cascade: bool) -> Result<(), RequestError> {
+    let mut finalizers: Vec<&String> =
+        app.metadata.finalizers.iter().filter(|name| !name.starts_with(names::RESOURCES_FINALIZER)).collect();
+    let cascades = finalizers.len() != app.metadata.finalizers.len();
+    let wanted = names::RESOURCES_FINALIZER.to_owned();
+    if cascade != cascades {
+        finalizers.extend(cascade.then_some(&wanted));
+        write(controller, app, json!({ "metadata": { "finalizers": finalizers } })).await?;
+    }
+    let options = DeleteOptions {
+        propagation: Propagation::Background,
+        uid: Some(app.metadata.uid.clone()),
+        ..DeleteOptions::default()
+    };
+    controller.context.cluster.delete(&key(app), &options).await?;
+    Ok(())
+}
+
+fn key(app: &Application) -> ResourceKey {
+    AppKey::of(app).resource_key()
+}
+
+async fn write(controller: &Controller, app: &Application, patch: Value) -> Result<(), RequestError> {
+    controller.context.cluster.patch(&key(app), &Patch::Merge(patch), PatchOptions::default()).await?;
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What people ask for: each request is one write to the Kubernetes API that the loops act on, wherever they run.
+
+mod applications;
+
+pub use applications::{RequestError, SyncRequest, delete, refresh, sync, terminate};

@@ -1,0 +1,187 @@
+//! One Application looked at closely: its objects with their differences, the tree below them, and why it is not green.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use api::argocd::{Application, Condition};
+use cluster::ClusterError;
+use engine::{ExplainInput, Explanation, LiveState, ResourceTree, explain, tree};
+use object::{Manifest, ResourceKey};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::controller::Controller;
+use crate::inventory::AppKey;
+use crate::live::live_of;
+use crate::queue::{Depth, Request};
+use crate::reconcile::{Judged, judge};
+use crate::sync;
+
+/// One object of an Application, as it should be and as it is. Secret values are replaced.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedResource {
+    pub group: String,
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    pub hook: bool,
+    /// It differs, is missing, or is to be pruned.
+    pub modified: bool,
+    pub requires_pruning: bool,
+    pub desired: Option<Value>,
+    pub live: Option<Value>,
+    pub fields: Vec<FieldChange>,
+    /// Why the API server would refuse the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// A field that is not as it should be.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    pub path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Value>,
+    /// The field manager who wrote it, where the object tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_by: Option<String>,
+}
+
+impl Controller {
+    /// The Application, if there is one.
+    pub fn application(&self, name: &str) -> Option<Arc<Application>> {
+        self.context.inventory.application(&self.key(name))
+    }
+
+    pub(crate) fn key(&self, name: &str) -> AppKey {
+        AppKey::new(&self.context.namespace, name)
+    }
+
+    /// Every object that the Application wants or has, compared now.
+    ///
+    /// # Errors
+    /// The conditions that say why it cannot be compared.
+    pub async fn managed_resources(&self, app: &Application) -> Result<Vec<ManagedResource>, Vec<Condition>> {
+        let judged = self.judged(app).await?;
+        Ok(judged.compared.comparison.objects.iter().map(managed).collect())
+    }
+
+    /// What the Application's objects own, with health.
+    ///
+    /// # Errors
+    /// When the cluster had to be asked and did not answer.
+    pub async fn resource_tree(&self, app: &Application) -> Result<ResourceTree, ClusterError> {
+        for resource in &app.status.resources {
+            // a kind that cannot be watched is missing in the tree
+            let _ = self.context.live.ensure(&object::GroupKind::new(&*resource.group, &*resource.kind)).await;
+        }
+        let keys = roots(app);
+        let live = live_of(&self.context, app, keys.iter().cloned().collect()).await?;
+        Ok(tree(&with_descendants(&self.context, live), &keys))
+    }
+
+    /// Why the Application is not Synced or not Healthy.
+    pub async fn explain(&self, app: &Application) -> Explanation {
+        let judged = self.judged(app).await.ok();
+        let comparison = judged.as_ref().map(|judged| &judged.compared.comparison);
+        let tree = self.resource_tree(app).await.ok();
+        let key = AppKey::of(app);
+        let memory = self.context.memory(&key);
+        let memory = memory.lock().await;
+        let now = self.context.clock.now();
+        let decision = comparison.map(|comparison| sync::decision_for(&self.context, app, &memory, comparison, now));
+        explain(&ExplainInput {
+            application: app,
+            comparison,
+            tree: tree.as_ref(),
+            decision: decision.as_ref(),
+            next_refresh: None,
+            now,
+        })
+    }
+
+    async fn judged(&self, app: &Application) -> Result<Judged, Vec<Condition>> {
+        let memory = self.context.memory(&AppKey::of(app));
+        let mut memory = memory.lock().await;
+        let request = Request { depth: Depth::Live, since: self.context.clock.now() };
+        judge(&self.context, app, request, &mut memory).await
+    }
+}
+
+fn roots(app: &Application) -> BTreeSet<ResourceKey> {
+    let key = |r: &api::argocd::ResourceStatus| ResourceKey::new(&*r.group, &*r.kind, &*r.namespace, &*r.name);
+    app.status.resources.iter().map(key).collect()
+}
+
+/// Adds what the objects own, level by level.
+fn with_descendants(cx: &Context, mut live: LiveState) -> LiveState {
+    let mut uids: Vec<String> = live.iter().map(|object| object.uid().to_owned()).collect();
+    let mut seen: BTreeSet<String> = uids.iter().cloned().collect();
+    while !uids.is_empty() {
+        let children = cx.live.owned_by(uids.iter().map(String::as_str));
+        uids = children.iter().map(|child| child.uid().to_owned()).filter(|uid| seen.insert(uid.clone())).collect();
+        children.into_iter().for_each(|child| live.insert(Arc::new(child)));
+    }
+    live
+}
+
+fn managed(object: &engine::Compared) -> ManagedResource {
+    let key = &object.key;
+    let fields = object.differences.iter().map(|difference| FieldChange {
+        path: difference.path.clone(),
+        desired: difference.desired.clone(),
+        live: difference.live.clone(),
+        changed_by: difference.owner.as_ref().map(|owner| owner.manager.clone()),
+    });
+    ManagedResource {
+        group: key.group.clone(),
+        kind: key.kind.clone(),
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        hook: object.hook,
+        modified: object.status == Some(api::argocd::SyncStatusCode::OutOfSync),
+        requires_pruning: object.requires_pruning(),
+        desired: object.target.as_ref().map(shown),
+        live: object.live.as_ref().map(|live| shown(live.manifest())),
+        fields: fields.collect(),
+        refused: object.refused.clone(),
+    }
+}
+
+/// An object for people: without managed fields, and without what a Secret keeps.
+fn shown(manifest: &Manifest) -> Value {
+    let mut value = manifest.value().clone();
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+        // holds a copy of the whole object
+        annotations.map(|annotations| annotations.remove("kubectl.kubernetes.io/last-applied-configuration"));
+    }
+    if manifest.gvk().kind == "Secret" && manifest.gvk().group.is_empty() {
+        for part in ["data", "stringData"] {
+            let values = value.get_mut(part).and_then(Value::as_object_mut);
+            values.into_iter().flat_map(|values| values.values_mut()).for_each(|value| *value = json!("++++++++"));
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "managedFields": [],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hidden", "a": "b"}},
+            "data": {"password": "aGlkZGVu"}, "stringData": {"token": "hidden"}});
+        let text = shown(&Manifest::new(secret).unwrap()).to_string();
+        assert!(!text.contains("hidden") && !text.contains("aGlkZGVu"), "{text}");
+        assert!(text.contains("password") && text.contains("\"a\":\"b\""), "{text}");
+    }
+}
