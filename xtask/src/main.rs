@@ -1,6 +1,7 @@
 //! Chores of the workspace: tables that are generated and committed.
 
 mod merge_schema;
+mod sandbox_schema;
 
 use std::path::PathBuf;
 
@@ -23,10 +24,21 @@ enum Chore {
         #[arg(default_value = "crates/render/src/kustomize/merge-schema.txt")]
         to: PathBuf,
     },
+    /// Write the sandbox's table of types and resources.
+    SandboxSchema {
+        /// The folder `k8s.io` of a Go module cache that has Kubernetes 1.36.
+        modules: PathBuf,
+        /// A running API server that asks for no credentials: `kubectl proxy`.
+        #[arg(default_value = "http://127.0.0.1:8001")]
+        server: String,
+        #[arg(default_value = "crates/sandbox/src/schema")]
+        to: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().chore {
         Chore::MergeSchema { from, to } => merge_schema::run(&from, &to),
+        Chore::SandboxSchema { modules, server, to } => sandbox_schema::run(&modules, &server, &to),
     }
 }

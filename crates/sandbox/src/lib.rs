@@ -1,8 +1,43 @@
-//! sandbox
+//! A Kubernetes API in one process: a versioned store, the API's behaviour on top of it, simulated controllers and a
+//! registry, on a clock that may run faster than the wall's.
+//!
+//! Nothing above knows this crate: it is reached as any cluster is. It is for newcomers, tests and simulation; what a
+//! real API server says is never decided here.
 
+mod admission;
+mod api;
+mod apply;
+mod body;
+mod bootstrap;
+mod controllers;
+mod crd;
+mod defaults;
+mod discovery;
+mod http;
+mod kinds;
+mod list;
+mod logs;
+mod openapi;
+mod patch;
+mod protobuf;
+mod quantity;
 mod registry;
+mod request;
+mod reviews;
+mod sandbox;
+mod schema;
+mod selector;
+mod status;
+mod store;
+mod subresources;
+mod table;
+mod tidy;
+mod validate;
+mod watch;
 
 pub use registry::{
     AnyImage, CRASH_LABEL, ImageError, ImageSource, LOG_LABEL, NOT_READY_LABEL, PulledImage, Registry, RegistryError,
     Resolving,
 };
+pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
+pub use store::StoreError;

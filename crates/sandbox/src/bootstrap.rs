@@ -1,0 +1,105 @@
+//! What every cluster has from the first moment on: namespaces, nodes, the API's own Service.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, Wish};
+use crate::body::Validation;
+
+/// Creates what is missing.
+pub(crate) fn run(api: &Api) {
+    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+        ensure(api, "", "Namespace", "", json!({ "metadata": { "name": name } }));
+    }
+    for number in 1..=3 {
+        ensure(api, "", "Node", "", node(api, number));
+    }
+    let ports = json!([{ "name": "https", "port": 443, "targetPort": 6443 }]);
+    let spec = json!({ "clusterIP": "10.96.0.1", "ports": ports });
+    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
+    ensure(
+        api,
+        "",
+        "Service",
+        "default",
+        json!({ "metadata": { "name": "kubernetes", "labels": labels }, "spec": spec }),
+    );
+    ensure(
+        api,
+        "scheduling.k8s.io",
+        "PriorityClass",
+        "",
+        json!({ "metadata": { "name": "system-cluster-critical" }, "value": 2_000_000_000 }),
+    );
+    ensure(
+        api,
+        "scheduling.k8s.io",
+        "PriorityClass",
+        "",
+        json!({ "metadata": { "name": "system-node-critical" }, "value": 2_000_001_000 }),
+    );
+}
+
+/// What controllers put into each namespace; here at once, so that nothing has to wait for it.
+pub(crate) fn furnish(api: &Api, namespace: &str) {
+    ensure(api, "", "ServiceAccount", namespace, json!({ "metadata": { "name": "default" } }));
+    let note = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or \
+                kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
+    let metadata = json!({ "name": "kube-root-ca.crt", "annotations": { "kubernetes.io/description": note } });
+    ensure(api, "", "ConfigMap", namespace, json!({ "metadata": metadata, "data": { "ca.crt": "" } }));
+}
+
+fn ensure(api: &Api, group: &str, kind: &str, namespace: &str, value: Value) {
+    let Some(resource) = api.kinds().of_kind(group, kind) else { return };
+    let wish = Wish {
+        resource,
+        namespace: namespace.to_owned(),
+        name: String::new(),
+        subresource: String::new(),
+        manager: "kube-apiserver".to_owned(),
+        dry_run: false,
+        validation: Validation::Ignore,
+    };
+    let status = value.get("status").cloned();
+    let name = value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    match api.create(&wish, value) {
+        Ok(_) => {}
+        Err(failure) if failure.reason == "AlreadyExists" => return,
+        Err(failure) => {
+            tracing::error!(message = failure.message, kind, name, "the sandbox lacks an object of its own")
+        }
+    }
+    if let Some(status) = status {
+        // written right after the creation, by nobody else
+        let _ = api.modify(&wish.resource, namespace, &name, "status", "kubelet", |object| object["status"] = status);
+    }
+}
+
+/// A node with room for everything that a demo runs.
+fn node(api: &Api, number: u8) -> Value {
+    let name = format!("sandbox-{number}");
+    let now = api.now();
+    let room = json!({ "cpu": "32", "memory": "256Gi", "pods": "1000", "ephemeral-storage": "1Ti" });
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| json!({ "type": kind, "status": status, "reason": reason, "message": message, "lastHeartbeatTime": now, "lastTransitionTime": now });
+    let conditions = json!([
+        condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ]);
+    let info = json!({
+        "architecture": "amd64", "operatingSystem": "linux", "osImage": "Gantline sandbox", "kernelVersion": "simulated",
+        "containerRuntimeVersion": "simulated://1", "kubeletVersion": "v1.36.3+sandbox", "kubeProxyVersion": "", "machineID": "",
+        "systemUUID": "", "bootID": "",
+    });
+    let labels = json!({
+        "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+        "topology.kubernetes.io/region": "sandbox", "topology.kubernetes.io/zone": format!("sandbox-{number}"),
+    });
+    json!({
+        "metadata": { "name": name, "labels": labels },
+        "status": {
+            "capacity": room, "allocatable": room, "conditions": conditions, "nodeInfo": info,
+            "addresses": [{ "type": "InternalIP", "address": format!("10.0.0.{number}") }, { "type": "Hostname", "address": name }],
+        },
+    })
+}

@@ -1,0 +1,3 @@
+//! Simulated controllers.
+
+pub(crate) mod faults;
