@@ -122,14 +122,19 @@ impl Api {
         let Body { value, warnings } = body::fitted(&wish.resource, value, wish.validation)?;
         let object = self.store.transact(|txn| self.create_in(txn, wish, value))?;
         self.after(&wish.resource);
-        let name = text(&object, "/metadata/name");
+        self.made(wish, &object);
+        Ok(Written { object: in_version(&wish.resource, object), created: true, warnings })
+    }
+
+    /// What controllers add to a new object; here at once, so that nothing has to wait for it.
+    fn made(&self, wish: &Wish, object: &Value) {
+        let name = text(object, "/metadata/name");
         match wish.resource.kind.as_str() {
             _ if wish.dry_run => {}
             "Namespace" => crate::bootstrap::furnish(self, &name),
             "CustomResourceDefinition" => self.establish(&wish.resource, &name),
             _ => {}
         }
-        Ok(Written { object: in_version(&wish.resource, object), created: true, warnings })
     }
 
     fn create_in(&self, txn: &mut Transaction<'_>, wish: &Wish, mut value: Value) -> Answer<Arc<Value>> {
@@ -422,6 +427,9 @@ impl Api {
         let mut warnings = Vec::new();
         let (object, created) = self.store.transact(|txn| self.patch_in(txn, wish, patch, &mut warnings))?;
         self.after(&wish.resource);
+        if created {
+            self.made(wish, &object);
+        }
         Ok(Written { object: in_version(&wish.resource, object), created, warnings })
     }
 

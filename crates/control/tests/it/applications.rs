@@ -12,7 +12,7 @@ fn synced_to(revision: &str) -> impl Fn(&api::argocd::Application) -> bool + use
 
 #[tokio::test]
 async fn an_application_is_synced_and_follows_its_branch() {
-    let Some(world) = World::start().await else { return };
+    let Some(world) = World::with_workloads(1.0).await else { return };
     let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", config_map("b", "1"))]);
     world.application(json!({})).await;
     let app = world.until("synced", synced_to(&first)).await;
@@ -39,7 +39,7 @@ async fn an_application_is_synced_and_follows_its_branch() {
 
 #[tokio::test]
 async fn drift_is_taken_back_and_its_author_named() {
-    let Some(world) = World::start().await else { return };
+    let world = World::start().await;
     let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
     world.application(json!({})).await;
     world.until("synced", synced_to(&first)).await;
@@ -64,7 +64,7 @@ async fn drift_is_taken_back_and_its_author_named() {
 
 #[tokio::test]
 async fn what_cannot_be_read_changes_nothing() {
-    let Some(world) = World::start().await else { return };
+    let Some(world) = World::with_workloads(1.0).await else { return };
     let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", config_map("b", "1"))]);
     world.application(json!({})).await;
     world.until("synced", synced_to(&first)).await;
@@ -96,7 +96,7 @@ async fn what_cannot_be_read_changes_nothing() {
 
 #[tokio::test]
 async fn a_field_of_another_controller_is_a_conflict_and_not_a_fight() {
-    let Some(world) = World::start().await else { return };
+    let world = World::start().await;
     let mut foreign = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "a", "namespace": world.name}, "data": {"key": "theirs"}});
     let options = cluster::ApplyOptions { manager: "flux", force: true, dry_run: false, validate: true };
@@ -117,7 +117,7 @@ async fn a_field_of_another_controller_is_a_conflict_and_not_a_fight() {
 
 #[tokio::test]
 async fn an_operation_is_done_as_it_is_written() {
-    let Some(world) = World::start().await else { return };
+    let world = World::start().await;
     let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
     world.application(json!({"spec": {"syncPolicy": null}})).await;
     let out = |app: &api::argocd::Application| app.status.sync.status == SyncStatusCode::OutOfSync;
@@ -141,7 +141,7 @@ async fn an_operation_is_done_as_it_is_written() {
 
 #[tokio::test]
 async fn waves_go_in_order_and_deletion_cascades() {
-    let Some(world) = World::start_at_speed(20.0).await else { return };
+    let Some(world) = World::with_workloads(20.0).await else { return };
     let deployment = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, annotations: {argocd.argoproj.io/sync-wave: '1'}}

@@ -11,6 +11,7 @@ use cluster::{ApplyOptions, Cluster, DeleteOptions, Patch, PatchOptions, Target}
 use control::{Access, Controller, ControllerConfig, Remote, RemoteError, Remotes};
 use futures::future::BoxFuture;
 use object::{FileTree, LiveObject, Manifest, MemoryTree, ResourceKey};
+use sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -102,26 +103,58 @@ pub(crate) struct World {
     stop: CancellationToken,
 }
 
+async fn cluster(clock: &Arc<dyn Clock>) -> Cluster {
+    #[expect(clippy::disallowed_methods, reason = "the test's own switch")]
+    if let Ok(path) = std::env::var("E2E_KUBECONFIG") {
+        let target = Target::Kubeconfig { path: Some(PathBuf::from(path)), context: None };
+        return Cluster::connect(&target, Arc::clone(clock)).await.unwrap();
+    }
+    let options = SandboxOptions { clock: Arc::clone(clock), ids: Ids::random(), folder: None };
+    Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(clock))
+}
+
+/// A new definition is served after a moment.
+async fn served(cluster: &Cluster) {
+    for kind in ["Application", "AppProject"] {
+        let kind = object::GroupKind::new("argoproj.io", kind);
+        for _ in 0..100 {
+            cluster.forget_unknown_kinds().await;
+            if cluster.list(&cluster::Scope::namespaced(kind.clone(), "default")).await.is_ok() {
+                break;
+            }
+            pause(50).await;
+        }
+    }
+}
+
 pub(crate) const URL: &str = "https://git.test/repo";
 
 impl World {
-    /// `None` where there is no server.
-    pub(crate) async fn start() -> Option<Self> {
+    /// In a sandbox, or on the server that `E2E_KUBECONFIG` names.
+    pub(crate) async fn start() -> Self {
         Self::start_at_speed(1.0).await
     }
 
-    pub(crate) async fn start_at_speed(speed: f64) -> Option<Self> {
+    /// As [`World::start`], where deleted objects go and workloads come up; `None` where nobody does that.
+    pub(crate) async fn with_workloads(speed: f64) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "the test's own switch")]
-        let Ok(path) = std::env::var("E2E_KUBECONFIG") else {
-            eprintln!("SKIPPED: E2E_KUBECONFIG does not name a kubeconfig");
+        if std::env::var("E2E_KUBECONFIG").is_err() {
+            eprintln!("SKIPPED: the sandbox has no garbage collector: set E2E_KUBECONFIG");
             return None;
-        };
+        }
+        Some(Self::start_at_speed(speed).await)
+    }
+
+    pub(crate) async fn start_at_speed(speed: f64) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(speed));
-        let target = Target::Kubeconfig { path: Some(PathBuf::from(path)), context: None };
-        let cluster = Cluster::connect(&target, Arc::clone(&clock)).await.unwrap();
+        Self::start_on(cluster(&clock).await, clock).await
+    }
+
+    async fn start_on(cluster: Cluster, clock: Arc<dyn Clock>) -> Self {
         for crd in [application_crd(), project_crd()] {
             apply(&cluster, crd).await;
         }
+        served(&cluster).await;
         let name = format!("it-{}", Ids::random().suffix(8));
         apply(&cluster, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
         let remotes = Arc::new(Repositories::default());
@@ -134,7 +167,7 @@ impl World {
         let stop = CancellationToken::new();
         let (running, token) = (controller.clone(), stop.clone());
         tokio::spawn(async move { running.run(token).await });
-        Some(Self { cluster, controller, repository, name, stop })
+        Self { cluster, controller, repository, name, stop }
     }
 
     pub(crate) async fn application(&self, change: Value) {

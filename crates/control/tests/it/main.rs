@@ -1,4 +1,4 @@
-//! The controller against a Kubernetes API: the one that `E2E_KUBECONFIG` names.
+//! The controller against a Kubernetes API: a sandbox, or the server that `E2E_KUBECONFIG` names.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and say why it skips")]
 
