@@ -9,6 +9,7 @@ use api::argocd::{Application, SyncStatusCode};
 use clock::{Clock, Ids};
 use cluster::{Cluster, ClusterError, LiveCache, Patch, PatchOptions};
 
+use crate::board::Board;
 use crate::events::{Events, Reason};
 use crate::inventory::{AppKey, Inventory};
 use crate::memory::Memory;
@@ -33,13 +34,38 @@ pub struct ControllerConfig {
     pub jitter: Duration,
     /// How many Applications are worked on at once.
     pub workers: usize,
+    /// Asked for the digests of tags; without it only what pods report is known.
+    pub registry: Option<git::RegistryClient>,
+    /// Called before (`true`) and after each durable step of a promotion: where tests stop the process.
+    pub at_step: Option<AtStep>,
+}
+
+/// See [`ControllerConfig::at_step`].
+#[derive(Clone)]
+pub struct AtStep(pub Arc<dyn Fn(promotion::Step, bool) + Send + Sync>);
+
+impl fmt::Debug for AtStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AtStep")
+    }
 }
 
 impl ControllerConfig {
     /// Namespace `argocd`, repositories asked every three to four minutes, eight workers.
     pub fn new(clock: Arc<dyn Clock>, ids: Ids, cluster: Cluster, remotes: Arc<dyn Remotes>) -> Self {
         let (poll, jitter) = (Duration::from_secs(180), Duration::from_secs(60));
-        Self { clock, ids, cluster, remotes, namespace: "argocd".to_owned(), poll, jitter, workers: 8 }
+        Self {
+            clock,
+            ids,
+            cluster,
+            remotes,
+            namespace: "argocd".to_owned(),
+            poll,
+            jitter,
+            workers: 8,
+            registry: None,
+            at_step: None,
+        }
     }
 }
 
@@ -57,6 +83,9 @@ pub(crate) struct Context {
     pub(crate) queue: Queue,
     pub(crate) namespace: String,
     pub(crate) workers: usize,
+    pub(crate) board: Board,
+    pub(crate) registry: Option<git::RegistryClient>,
+    pub(crate) at_step: Option<AtStep>,
     memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
 }
 
@@ -71,7 +100,8 @@ impl fmt::Debug for Context {
 
 impl Context {
     pub(crate) fn new(config: ControllerConfig) -> Self {
-        let ControllerConfig { clock, ids, cluster, remotes, namespace, poll, jitter, workers } = config;
+        let ControllerConfig { clock, ids, cluster, remotes, namespace, poll, jitter, workers, registry, at_step } =
+            config;
         let (inventory, timeline, metrics) = (Inventory::default(), Timeline::default(), Arc::new(Metrics::default()));
         let repositories = Repositories::new(
             remotes,
@@ -88,6 +118,9 @@ impl Context {
             events: Events::start(cluster.clone(), Arc::clone(&clock), ids.clone()),
             queue: Queue::new(Arc::clone(&clock)),
             memories: Mutex::default(),
+            board: Board::follow(&cluster, &namespace),
+            registry,
+            at_step,
             clock,
             ids,
             cluster,

@@ -8,6 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::board::Board;
 use crate::context::{Context, ControllerConfig};
 use crate::inventory::{AppChange, AppKey, Inventory, follow};
 use crate::metrics::Metrics;
@@ -40,6 +41,11 @@ impl Controller {
 
     pub fn inventory(&self) -> &Inventory {
         &self.context.inventory
+    }
+
+    /// Pipelines, Releases and Promotions as they are now.
+    pub fn board(&self) -> &Board {
+        &self.context.board
     }
 
     pub fn timeline(&self) -> &Timeline {
@@ -75,6 +81,7 @@ impl Controller {
     pub async fn load(&self) {
         tokio::spawn(follow_inventory(Arc::clone(&self.context)));
         self.context.inventory.ready().await;
+        self.context.board.ready().await;
     }
 }
 

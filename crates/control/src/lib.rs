@@ -5,6 +5,7 @@
 //! **Absent on purpose:** HTTP serving, terminal output; databases. The Kubernetes API and Git are the only state: what
 //! is kept in memory may be dropped at any time.
 
+mod board;
 mod context;
 mod controller;
 mod deletion;
@@ -26,7 +27,8 @@ mod sync;
 mod timeline;
 mod view;
 
-pub use context::ControllerConfig;
+pub use board::Board;
+pub use context::{AtStep, ControllerConfig};
 pub use controller::Controller;
 pub use git_remotes::GitRemotes;
 pub use inventory::{AppKey, Inventory};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::argocd::{Application, Condition};
 use cluster::ClusterError;
 use engine::{ExplainInput, Explanation, LiveState, ResourceTree, explain, tree};
-use object::{Manifest, ResourceKey};
+use object::{LiveObject, Manifest, ResourceKey};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -116,6 +116,14 @@ impl Controller {
 fn roots(app: &Application) -> BTreeSet<ResourceKey> {
     let key = |r: &api::argocd::ResourceStatus| ResourceKey::new(&*r.group, &*r.kind, &*r.namespace, &*r.name);
     app.status.resources.iter().map(key).collect()
+}
+
+/// The pods below an Application that are not ending.
+pub(crate) fn pods(cx: &Context, app: &Application) -> Vec<LiveObject> {
+    let own = cx.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter().map(Arc::new);
+    let all = with_descendants(cx, LiveState::new(own));
+    let pods = all.iter().filter(|object| object.gvk().kind == "Pod" && object.deletion_timestamp().is_none());
+    pods.map(|pod| LiveObject::clone(pod)).collect()
 }
 
 /// Adds what the objects own, level by level.

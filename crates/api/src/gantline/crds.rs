@@ -131,7 +131,7 @@ pub fn release_crd() -> Value {
 pub fn promotion_crd() -> Value {
     let spec = open(object(
         json!({"pipeline": text(), "environment": text(), "release": text(), "digest": text(), "tag": text(), "from": text(),
-            "requestedBy": text(), "reason": text()}),
+            "requestedBy": text(), "reason": text(), "rollback": {"type": "boolean"}}),
         &["pipeline", "environment", "release"],
     ));
     let phases = ["Waiting", "Writing", "Written", "Converging", "Succeeded", "Failed", "Rejected", "Superseded"];

@@ -34,6 +34,9 @@ pub struct PromotionSpec {
     pub requested_by: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Goes back to a release that ran there before: by a revert commit, without gates, with a quarantine and a pin.
+    #[serde(skip_serializing_if = "is_default")]
+    pub rollback: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,451 @@
+//! One promotion, step by step. Each durable step is written down before the next; a process that dies anywhere is
+//! followed by one that goes on from what it finds.
+
+use std::sync::Arc;
+
+use api::argocd::Application;
+use api::gantline::{
+    Environment, GateReport, Pin, Pipeline, Promotion, PromotionPhase, PromotionStatus, Release, ReleasePhase,
+    StepRecord,
+};
+use clock::after;
+use cluster::{ClusterError, Patch, PatchOptions};
+use git::{CommitId, Edit, GitError, PushError, Signature, Write};
+use object::ImageRef;
+use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, evaluate, plan_write, promotion_id};
+use serde_json::json;
+use std::time::Duration;
+
+use super::look::Look;
+use super::store;
+use crate::context::Context;
+use crate::inventory::AppKey;
+use crate::source::to_render;
+use crate::timeline::TimelineKind;
+
+/// After a push that was declined, or an edit that cannot be made.
+const RETRY: Duration = Duration::from_secs(120);
+
+/// What a step needs to know.
+struct Attempt<'a> {
+    cx: &'a Context,
+    pipeline: &'a Pipeline,
+    environment: &'a Environment,
+    release: Arc<Release>,
+    app: Arc<Application>,
+    repository: git::Repository,
+    branch: String,
+}
+
+/// Why an attempt does not go on now.
+enum Stop {
+    Cluster(ClusterError),
+    /// Waits, with what to tell.
+    Wait(String),
+    /// The branch moved: back to the gates at once.
+    Again,
+}
+
+impl From<ClusterError> for Stop {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
+    }
+}
+
+impl From<GitError> for Stop {
+    fn from(error: GitError) -> Self {
+        Self::Wait(error.to_string())
+    }
+}
+
+/// Goes on with an open promotion as far as it can come now.
+pub(super) async fn go_on(
+    cx: &Context,
+    pipeline: &Pipeline,
+    promotion: &Arc<Promotion>,
+    look: &Look,
+) -> Result<(), ClusterError> {
+    let environment = pipeline.environment(&promotion.spec.environment);
+    let (Some(environment), Some(release)) = (environment, cx.board.release(&promotion.spec.release)) else {
+        return end(cx, promotion, PromotionPhase::Failed, "its environment or its release does not exist any more")
+            .await;
+    };
+    match promotion.status.phase {
+        PromotionPhase::Waiting => {
+            if promotion.status.retry_at.is_some_and(|at| cx.clock.now() < at) {
+                return Ok(());
+            }
+            match judge(cx, pipeline, environment, &release, promotion) {
+                Decision::Promote(gates) => {
+                    let claimed = claim(cx, promotion, gates).await?;
+                    write(cx, pipeline, environment, release, claimed).await
+                }
+                Decision::Wait(gates) => report(cx, promotion, gates).await,
+                Decision::Refuse(gates) => refuse(cx, pipeline, promotion, gates).await,
+            }
+        }
+        PromotionPhase::Writing | PromotionPhase::Written => {
+            write(cx, pipeline, environment, release, Arc::clone(promotion)).await
+        }
+        PromotionPhase::Converging => converge(cx, promotion, environment, &release, look).await,
+        _ => Ok(()),
+    }
+}
+
+fn at(cx: &Context, step: Step, before: bool) {
+    if let Some(hook) = &cx.at_step {
+        (hook.0)(step, before);
+    }
+}
+
+/// A rollback waits for nobody.
+fn judge(
+    cx: &Context,
+    pipeline: &Pipeline,
+    environment: &Environment,
+    release: &Release,
+    promotion: &Promotion,
+) -> Decision {
+    if promotion.spec.rollback {
+        return Decision::Promote(Vec::new());
+    }
+    let (approvals, requested_by) = (&promotion.status.approvals, promotion.spec.requested_by.as_str());
+    evaluate(&Evidence { pipeline, environment, release, approvals, requested_by, now: cx.clock.now() })
+}
+
+/// Tells what the gates say where that is news. What counts up by itself is not.
+async fn report(cx: &Context, promotion: &Arc<Promotion>, gates: Vec<GateReport>) -> Result<(), ClusterError> {
+    let plain = |gates: &[GateReport]| -> Vec<GateReport> {
+        let still = |gate: &GateReport| gate.since.is_some() && gate.kind == "healthy";
+        gates
+            .iter()
+            .map(|gate| if still(gate) { GateReport { value: String::new(), ..gate.clone() } } else { gate.clone() })
+            .collect()
+    };
+    if plain(&gates) == plain(&promotion.status.gates) && promotion.status.message.is_empty() {
+        return Ok(());
+    }
+    let status = PromotionStatus { gates, message: String::new(), ..promotion.status.clone() };
+    store::promotion_status(cx, promotion, status).await.map(drop)
+}
+
+async fn refuse(
+    cx: &Context,
+    pipeline: &Pipeline,
+    promotion: &Arc<Promotion>,
+    gates: Vec<GateReport>,
+) -> Result<(), ClusterError> {
+    let no = gates.iter().find(|gate| gate.state == api::gantline::GateState::Failed);
+    let message = no.map_or_else(String::new, |gate| format!("{}: {}", gate.name, gate.value));
+    let rejected = no.is_some_and(|gate| gate.kind == "approval");
+    let phase = if rejected { PromotionPhase::Rejected } else { PromotionPhase::Failed };
+    let name = &pipeline.metadata.name;
+    let told = format!("{name} {} does not go to {}", promotion.spec.tag, promotion.spec.environment);
+    cx.timeline.add(store::tell(cx, TimelineKind::Refused, name, told).because(&message));
+    let status = PromotionStatus { gates, phase, message, ..promotion.status.clone() };
+    store::promotion_status(cx, promotion, status).await.map(drop)
+}
+
+async fn end(
+    cx: &Context,
+    promotion: &Arc<Promotion>,
+    phase: PromotionPhase,
+    message: &str,
+) -> Result<(), ClusterError> {
+    let status = PromotionStatus { phase, message: message.to_owned(), ..promotion.status.clone() };
+    store::promotion_status(cx, promotion, status).await.map(drop)
+}
+
+/// The status with one more step taken.
+fn step(cx: &Context, status: &PromotionStatus, step: Step, detail: &str) -> PromotionStatus {
+    let mut status = status.clone();
+    status.steps.push(StepRecord { step: step.to_string(), at: Some(cx.clock.now()), detail: detail.to_owned() });
+    status
+}
+
+/// From here on one controller has the promotion: whoever else wants it finds another version.
+async fn claim(
+    cx: &Context,
+    promotion: &Arc<Promotion>,
+    gates: Vec<GateReport>,
+) -> Result<Arc<Promotion>, ClusterError> {
+    at(cx, Step::Claimed, true);
+    let mut status = step(cx, &promotion.status, Step::Claimed, "");
+    (status.phase, status.gates, status.retry_at) = (PromotionPhase::Writing, gates, None);
+    status.message.clear();
+    status.attempts += 1;
+    let claimed = store::promotion_status(cx, promotion, status).await?;
+    at(cx, Step::Claimed, false);
+    Ok(claimed)
+}
+
+async fn write(
+    cx: &Context,
+    pipeline: &Pipeline,
+    environment: &Environment,
+    release: Arc<Release>,
+    promotion: Arc<Promotion>,
+) -> Result<(), ClusterError> {
+    let stopped = match attempt(cx, pipeline, environment, release).await {
+        Ok(attempt) => attempt.run(&promotion).await,
+        Err(stop) => Err(stop),
+    };
+    let (message, retry_at) = match stopped {
+        Ok(()) => return Ok(()),
+        Err(Stop::Cluster(error)) => return Err(error),
+        Err(Stop::Again) => ("the branch moved: the gates are judged again".to_owned(), None),
+        Err(Stop::Wait(why)) => {
+            let name = &pipeline.metadata.name;
+            let told = format!("{name} {} cannot be written to {} now", promotion.spec.tag, environment.name);
+            cx.timeline.add(store::tell(cx, TimelineKind::Refused, name, told).because(&why));
+            (why, Some(after(cx.clock.now(), RETRY)))
+        }
+    };
+    let promotion = cx.board.promotion(&promotion.metadata.name).unwrap_or(promotion);
+    let status = PromotionStatus { phase: PromotionPhase::Waiting, message, retry_at, ..promotion.status.clone() };
+    store::promotion_status(cx, &promotion, status).await.map(drop)
+}
+
+async fn attempt<'a>(
+    cx: &'a Context,
+    pipeline: &'a Pipeline,
+    environment: &'a Environment,
+    release: Arc<Release>,
+) -> Result<Attempt<'a>, Stop> {
+    let app = cx.inventory.application(&AppKey::new(&cx.namespace, &environment.application));
+    let app = app.ok_or_else(|| Stop::Wait(format!("there is no Application {}", environment.application)))?;
+    let sources = app.spec.all_sources();
+    let source = sources.first().ok_or_else(|| Stop::Wait(format!("{} has no source", environment.application)))?;
+    let repository =
+        cx.repositories.git(&source.repo_url, app.spec.project_name()).map_err(|e| Stop::Wait(e.to_string()))?;
+    repository.refresh().await?;
+    let branch = repository.branch_of(source.revision()).await?;
+    let branch = branch.ok_or_else(|| {
+        Stop::Wait(format!(
+            "{} follows {}, which is no branch: nothing can be committed to it",
+            environment.application,
+            source.revision()
+        ))
+    })?;
+    Ok(Attempt { cx, pipeline, environment, release, app: Arc::clone(&app), repository, branch })
+}
+
+impl Attempt<'_> {
+    async fn run(&self, promotion: &Arc<Promotion>) -> Result<(), Stop> {
+        let cx = self.cx;
+        let id = promotion_id(promotion);
+        at(cx, Step::Searched, true);
+        let known = promotion.status.commit.parse::<CommitId>().ok();
+        let found = match known {
+            Some(commit) => Some(commit),
+            None => self.repository.find_trailer(&self.branch, PROMOTION_ID, &id, None).await?,
+        };
+        at(cx, Step::Searched, false);
+        let commit = match found {
+            Some(commit) => commit,
+            None => self.push(promotion).await?,
+        };
+        let promotion = self.record(promotion, commit).await?;
+        self.refresh(&promotion).await
+    }
+
+    /// Judges the gates once more and pushes; the commit carries the promotion's id.
+    async fn push(&self, promotion: &Arc<Promotion>) -> Result<CommitId, Stop> {
+        let cx = self.cx;
+        at(cx, Step::GatesRepeated, true);
+        let fresh = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
+        let release = cx.board.release(&self.release.metadata.name).unwrap_or_else(|| Arc::clone(&self.release));
+        let gates = match judge(cx, self.pipeline, self.environment, &release, &fresh) {
+            Decision::Promote(gates) => gates,
+            Decision::Wait(_) | Decision::Refuse(_) => return Err(Stop::Again),
+        };
+        at(cx, Step::GatesRepeated, false);
+        let head = self.repository.head_of(&self.branch).await?;
+        let (edits, rendered, reverts) = self.edits(&fresh, head).await?;
+        let rendered = (rendered.0.as_str(), rendered.1.as_str());
+        let reverted = reverts.map(|commit| commit.to_string());
+        let message =
+            Message { promotion: &fresh, release: &release, gates: &gates, rendered, reverts: reverted.as_deref() };
+        let who = Signature { name: "Gantline".into(), email: "gantline@gantline.dev".into(), time: cx.clock.now() };
+        let write = Write {
+            branch: self.branch.clone(),
+            base: head,
+            edits,
+            message: message.text(),
+            author: who.clone(),
+            committer: who,
+        };
+        at(cx, Step::Pushed, true);
+        let pushed = self.repository.commit_and_push(write).await;
+        at(cx, Step::Pushed, false);
+        match pushed {
+            Ok(commit) => {
+                self.tell_pushed(&fresh, commit);
+                Ok(commit)
+            }
+            Err(PushError::Stale { .. }) => Err(Stop::Again),
+            Err(error) => Err(Stop::Wait(error.to_string())),
+        }
+    }
+
+    fn tell_pushed(&self, promotion: &Promotion, commit: CommitId) {
+        let (cx, spec) = (self.cx, &promotion.spec);
+        let name = &self.pipeline.metadata.name;
+        let approved: Vec<&str> = promotion.status.approvals.iter().map(|approval| approval.user.as_str()).collect();
+        let actor = if spec.requested_by.is_empty() { approved.join(", ") } else { spec.requested_by.clone() };
+        let (kind, message) = if spec.rollback {
+            (TimelineKind::RolledBack, format!("rollback({}): {name} → {}", spec.environment, spec.tag))
+        } else {
+            (TimelineKind::Promoted, format!("promote({}): {name} → {}", spec.environment, spec.tag))
+        };
+        cx.timeline
+            .add(store::tell(cx, kind, name, message).because(&spec.reason).by(actor).at_commit(commit.to_string()));
+    }
+
+    /// One scalar for a promotion; what a commit changed, taken back, for a rollback.
+    async fn edits(
+        &self,
+        promotion: &Promotion,
+        head: CommitId,
+    ) -> Result<(Vec<Edit>, (String, String), Option<CommitId>), Stop> {
+        let cx = self.cx;
+        let undone = if promotion.spec.rollback { self.present_commit(promotion) } else { None };
+        if let Some(commit) = undone {
+            let edits = self.repository.revert_edits(commit, head).await?;
+            return Ok((edits, (String::new(), String::new()), Some(commit)));
+        }
+        let tree = self.repository.tree(head).await?;
+        let sources = self.app.spec.all_sources();
+        let source = sources.first().ok_or_else(|| Stop::Wait("the Application has no source".to_owned()))?;
+        let source = to_render(source, &cx.inventory.settings());
+        let mut edited = tree;
+        let (mut edits, mut rendered): (Vec<Edit>, (String, String)) = (Vec::new(), Default::default());
+        for image in &self.release.spec.images {
+            let wanted = ImageRef {
+                name: image.name.clone(),
+                tag: Some(image.tag.clone()).filter(|tag| !tag.is_empty()),
+                digest: image.digest.parse().ok(),
+            };
+            let (tree, source) = (edited.clone(), source.clone());
+            let planned = tokio::task::spawn_blocking(move || plan_write(&tree, &source, &wanted)).await;
+            let plan = planned.map_err(|e| Stop::Wait(format!("the write could not be planned: {e}")))?;
+            let plan = plan.map_err(|error| Stop::Wait(error.to_string()))?;
+            edited = edited.with_file(&plan.file, plan.content.clone());
+            edits.retain(|(file, _)| *file != plan.file);
+            edits.push((plan.file, Some(plan.content)));
+            rendered = if rendered.0.is_empty() { plan.rendered } else { (rendered.0, plan.rendered.1) };
+        }
+        Ok((edits, rendered, None))
+    }
+
+    /// The commit that put the release that is here now into the environment.
+    fn present_commit(&self, promotion: &Promotion) -> Option<CommitId> {
+        let name = &promotion.spec.environment;
+        let releases = self.cx.board.releases(Some(&self.pipeline.metadata.name));
+        let present = releases.iter().filter(|release| release.metadata.name != self.release.metadata.name);
+        let entries = present.filter_map(|release| release.in_environment(name));
+        let newest =
+            entries.filter(|entry| entry.phase != ReleasePhase::Replaced).max_by_key(|entry| entry.deployed_at)?;
+        newest.commit.parse().ok()
+    }
+
+    async fn record(&self, promotion: &Arc<Promotion>, commit: CommitId) -> Result<Arc<Promotion>, Stop> {
+        let cx = self.cx;
+        if promotion.status.phase == PromotionPhase::Written {
+            return Ok(Arc::clone(promotion));
+        }
+        at(cx, Step::Recorded, true);
+        if promotion.spec.rollback {
+            self.hold_back(promotion).await?;
+        }
+        self.enter(commit).await?;
+        let promotion = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
+        let mut status = step(cx, &promotion.status, Step::Recorded, &commit.short());
+        (status.phase, status.commit) = (PromotionPhase::Written, commit.to_string());
+        let recorded = store::promotion_status(cx, &promotion, status).await?;
+        at(cx, Step::Recorded, false);
+        Ok(recorded)
+    }
+
+    /// Notes in the release that it was put here.
+    async fn enter(&self, commit: CommitId) -> Result<(), Stop> {
+        let cx = self.cx;
+        let release = cx.board.release(&self.release.metadata.name).unwrap_or_else(|| Arc::clone(&self.release));
+        let mut status = release.status.clone();
+        status.environments.retain(|entry| entry.name != self.environment.name);
+        status.environments.push(api::gantline::ReleaseEnvironment {
+            name: self.environment.name.clone(),
+            since: Some(cx.clock.now()),
+            deployed_at: Some(cx.clock.now()),
+            commit: commit.to_string(),
+            ..Default::default()
+        });
+        Ok(store::release_status(cx, &release, status).await?)
+    }
+
+    /// After a rollback: what was there is quarantined, and nothing comes here by itself.
+    async fn hold_back(&self, promotion: &Promotion) -> Result<(), Stop> {
+        let (cx, spec) = (self.cx, &promotion.spec);
+        let releases = cx.board.releases(Some(&self.pipeline.metadata.name));
+        let reason =
+            if spec.reason.is_empty() { format!("rolled back in {}", spec.environment) } else { spec.reason.clone() };
+        let present = releases.iter().filter(|release| release.metadata.name != self.release.metadata.name);
+        let bad = present
+            .filter(|release| {
+                release.in_environment(&spec.environment).is_some_and(|entry| entry.phase != ReleasePhase::Replaced)
+            })
+            .max_by_key(|release| release.in_environment(&spec.environment).and_then(|entry| entry.deployed_at));
+        if let Some(bad) = bad.filter(|bad| bad.status.quarantine.is_none()) {
+            let mut status = bad.status.clone();
+            status.quarantine = Some(store::quarantine(cx, self.pipeline, bad, &spec.requested_by, &reason));
+            store::release_status(cx, bad, status).await?;
+        }
+        let Some(pipeline) = cx.board.pipeline(&self.pipeline.metadata.name) else { return Ok(()) };
+        let mut status = pipeline.status.clone();
+        if let Some(environment) = status.environments.iter_mut().find(|e| e.name == spec.environment) {
+            let pin =
+                Pin { digest: spec.digest.clone(), by: spec.requested_by.clone(), reason, at: Some(cx.clock.now()) };
+            environment.pinned = Some(pin);
+        }
+        Ok(store::pipeline_status(cx, &pipeline, status).await?)
+    }
+
+    async fn refresh(&self, promotion: &Arc<Promotion>) -> Result<(), Stop> {
+        let cx = self.cx;
+        at(cx, Step::Refreshed, true);
+        let mut patch = json!({ "metadata": { "annotations": {} } });
+        patch["metadata"]["annotations"][api::argocd::names::REFRESH] = json!("normal");
+        let key = AppKey::of(&self.app).resource_key();
+        cx.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?;
+        let mut status = step(cx, &promotion.status, Step::Refreshed, "");
+        status.phase = PromotionPhase::Converging;
+        store::promotion_status(cx, promotion, status).await?;
+        at(cx, Step::Refreshed, false);
+        Ok(())
+    }
+}
+
+/// The cluster follows, or it does not.
+async fn converge(
+    cx: &Context,
+    promotion: &Arc<Promotion>,
+    environment: &Environment,
+    release: &Release,
+    look: &Look,
+) -> Result<(), ClusterError> {
+    let Some(entry) = release.in_environment(&environment.name) else { return Ok(()) };
+    let holds = look.environment(&environment.name).is_some_and(|seen| seen.holds(release));
+    let phase = match entry.phase {
+        ReleasePhase::Converged | ReleasePhase::Soaking | ReleasePhase::Verified if holds => PromotionPhase::Succeeded,
+        ReleasePhase::Failed => PromotionPhase::Failed,
+        ReleasePhase::Replaced => PromotionPhase::Superseded,
+        _ => return Ok(()),
+    };
+    at(cx, Step::Converged, true);
+    let mut status = step(cx, &promotion.status, Step::Converged, &entry.message);
+    status.phase = phase;
+    status.message.clone_from(&entry.message);
+    store::promotion_status(cx, promotion, status).await?;
+    at(cx, Step::Converged, false);
+    Ok(())
+}

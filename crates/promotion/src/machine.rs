@@ -1,0 +1,144 @@
+//! How far a release is in one environment: `Deploying -> Converged -> Soaking -> Verified | Failed`, decided from what
+//! was observed and from nothing else.
+
+use api::gantline::{ReleaseEnvironment, ReleasePhase};
+use jiff::{SignedDuration, Timestamp};
+
+/// What the cluster says about a release in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// The Application is not Synced at a commit that holds the release, or not Healthy yet; why.
+    Under(String),
+    /// Synced, Healthy, and the pods run the digest.
+    Converged,
+    /// It cannot become healthy, as far as one can see; why.
+    Degraded(String),
+    /// The environment holds another release now.
+    Elsewhere,
+}
+
+/// One look.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    pub reach: Reach,
+    /// A gate of a later environment counts how long this lasts, and for how long at most.
+    pub soak: Option<SignedDuration>,
+    /// Nobody looked between `last_look` and `now` for longer than looks are apart: time that nobody saw does not
+    /// count as healthy.
+    pub gap: bool,
+    pub now: Timestamp,
+}
+
+/// A release that is not there after this time has failed.
+const DEADLINE: SignedDuration = SignedDuration::from_mins(15);
+
+/// The entry after one look. The same look twice changes nothing.
+pub fn advance(entry: &ReleaseEnvironment, seen: &Observation) -> ReleaseEnvironment {
+    let mut next = entry.clone();
+    // an end is an end: another release in the environment, or a failure, is not taken back by a later look
+    if matches!(entry.phase, ReleasePhase::Failed | ReleasePhase::Replaced) {
+        return next;
+    }
+    match &seen.reach {
+        Reach::Elsewhere => turn(&mut next, ReleasePhase::Replaced, "another release is here now", seen.now),
+        Reach::Converged => converge(&mut next, seen),
+        Reach::Under(why) => fall_back(&mut next, why, seen),
+        Reach::Degraded(why) if entry.phase == ReleasePhase::Deploying => {
+            turn(&mut next, ReleasePhase::Failed, why, seen.now);
+        }
+        Reach::Degraded(why) => fall_back(&mut next, why, seen),
+    }
+    next
+}
+
+fn converge(next: &mut ReleaseEnvironment, seen: &Observation) {
+    let began = match next.healthy_since {
+        Some(since) if !seen.gap => since,
+        Some(_) => {
+            next.restarts += 1;
+            seen.now
+        }
+        None => seen.now,
+    };
+    next.healthy_since = Some(began);
+    let phase = match seen.soak {
+        None => ReleasePhase::Verified,
+        Some(soak) if seen.now.duration_since(began) >= soak => ReleasePhase::Verified,
+        Some(_) => ReleasePhase::Soaking,
+    };
+    turn(next, phase, "", seen.now);
+}
+
+/// Not healthy any more, or not yet: a soak begins again.
+fn fall_back(next: &mut ReleaseEnvironment, why: &str, seen: &Observation) {
+    if next.healthy_since.take().is_some() {
+        next.restarts += 1;
+        next.message = why.to_owned();
+        next.phase = ReleasePhase::Converged;
+        next.since = Some(seen.now);
+        return;
+    }
+    let late = next.deployed_at.is_some_and(|at| seen.now.duration_since(at) > DEADLINE);
+    if late && next.phase == ReleasePhase::Deploying {
+        let minutes = DEADLINE.as_mins();
+        turn(next, ReleasePhase::Failed, &format!("not there {minutes} minutes after it was written: {why}"), seen.now);
+        return;
+    }
+    next.message = why.to_owned();
+}
+
+fn turn(next: &mut ReleaseEnvironment, phase: ReleasePhase, message: &str, now: Timestamp) {
+    if next.phase != phase {
+        next.phase = phase;
+        next.since = Some(now);
+    }
+    message.clone_into(&mut next.message);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gates::tests::time;
+
+    fn look(reach: Reach, minute: i64) -> Observation {
+        Observation { reach, soak: Some(SignedDuration::from_mins(10)), gap: false, now: time(minute) }
+    }
+
+    fn play(looks: &[(Reach, i64)]) -> ReleaseEnvironment {
+        let start = ReleaseEnvironment { deployed_at: Some(time(0)), ..ReleaseEnvironment::default() };
+        looks.iter().fold(start, |entry, (reach, minute)| advance(&entry, &look(reach.clone(), *minute)))
+    }
+
+    #[test]
+    fn a_soak_is_continuous() {
+        let soaking = play(&[(Reach::Under("rolling out".into()), 1), (Reach::Converged, 2), (Reach::Converged, 11)]);
+        assert_eq!((soaking.phase, soaking.healthy_since), (ReleasePhase::Soaking, Some(time(2))));
+        let verified = advance(&soaking, &look(Reach::Converged, 12));
+        assert_eq!(verified.phase, ReleasePhase::Verified);
+        let broken = play(&[
+            (Reach::Converged, 2),
+            (Reach::Degraded("a pod crashes".into()), 8),
+            (Reach::Converged, 9),
+            (Reach::Converged, 13),
+        ]);
+        assert_eq!((broken.phase, broken.healthy_since, broken.restarts), (ReleasePhase::Soaking, Some(time(9)), 1));
+        let gap = advance(&soaking, &Observation { gap: true, ..look(Reach::Converged, 30) });
+        assert_eq!((gap.phase, gap.healthy_since), (ReleasePhase::Soaking, Some(time(30))));
+    }
+
+    #[test]
+    fn a_release_that_does_not_get_there_has_failed() {
+        let degraded = play(&[(Reach::Degraded("ImagePullBackOff".into()), 3), (Reach::Converged, 5)]);
+        assert_eq!((degraded.phase, degraded.message.as_str()), (ReleasePhase::Failed, "ImagePullBackOff"));
+        let late = play(&[(Reach::Under("waits".into()), 14), (Reach::Under("waits".into()), 16)]);
+        assert_eq!(late.phase, ReleasePhase::Failed);
+        let replaced = play(&[(Reach::Converged, 1), (Reach::Elsewhere, 2), (Reach::Converged, 3)]);
+        assert_eq!(replaced.phase, ReleasePhase::Replaced);
+    }
+
+    #[test]
+    fn the_same_look_twice_changes_nothing() {
+        let once = play(&[(Reach::Converged, 2)]);
+        assert_eq!(advance(&once, &look(Reach::Converged, 2)), once);
+    }
+}

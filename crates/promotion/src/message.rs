@@ -1,0 +1,142 @@
+//! What a promotion's commit says: a subject for people, trailers for machines. Git is the ledger.
+
+use api::gantline::{GateReport, Promotion, Release};
+
+/// The trailer that makes a commit findable: its promotion is written at most once.
+pub const PROMOTION_ID: &str = "Promotion-Id";
+
+/// What the message is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    pub promotion: &'a Promotion,
+    pub release: &'a Release,
+    pub gates: &'a [GateReport],
+    /// Hashes of what is rendered before and after.
+    pub rendered: (&'a str, &'a str),
+    /// The commit that is reverted, for a rollback.
+    pub reverts: Option<&'a str>,
+}
+
+/// What can be read back from a commit's trailers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    pub promotion: String,
+    pub release: String,
+    pub digest: String,
+    pub from: String,
+}
+
+/// Unique for one attempt: the name and the uid of its Promotion.
+pub fn promotion_id(promotion: &Promotion) -> String {
+    format!("{}/{}", promotion.metadata.name, promotion.metadata.uid)
+}
+
+impl Message<'_> {
+    pub fn text(&self) -> String {
+        let spec = &self.promotion.spec;
+        let tag = if spec.tag.is_empty() { self.release.digest() } else { spec.tag.as_str() };
+        let subject = match self.reverts {
+            Some(_) => format!("rollback({}): {} → {tag}", spec.environment, spec.pipeline),
+            None => format!("promote({}): {} → {tag}", spec.environment, spec.pipeline),
+        };
+        let mut body = String::new();
+        if let Some(commit) = self.reverts {
+            body.push_str(&format!("This reverts commit {commit}.\n"));
+        }
+        if !spec.reason.is_empty() {
+            body.push_str(&format!("{}\n", one_line(&spec.reason)));
+        }
+        for gate in self.gates {
+            body.push_str(&format!("- {}: {}\n", gate.name, gate.value));
+        }
+        let body = if body.is_empty() { String::new() } else { format!("{}\n\n", body.trim_end()) };
+        let trailers: Vec<String> = self.trailers().into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        format!("{subject}\n\n{body}{}\n", trailers.join("\n"))
+    }
+
+    fn trailers(&self) -> Vec<(&'static str, String)> {
+        let spec = &self.promotion.spec;
+        let gates: Vec<&str> = self.gates.iter().map(|gate| gate.kind.as_str()).collect();
+        let approved: Vec<&str> =
+            self.promotion.status.approvals.iter().map(|approval| approval.user.as_str()).collect();
+        let all = [
+            (PROMOTION_ID, promotion_id(self.promotion)),
+            ("Release", spec.release.clone()),
+            ("Digest", self.release.digest().to_owned()),
+            ("From", spec.from.clone()),
+            ("Gates", gates.join(", ")),
+            ("Approved-By", approved.join(", ")),
+            ("Requested-By", spec.requested_by.clone()),
+            ("Reverts", self.reverts.unwrap_or_default().to_owned()),
+            ("Rendered-Before", self.rendered.0.to_owned()),
+            ("Rendered-After", self.rendered.1.to_owned()),
+        ];
+        all.into_iter().map(|(key, value)| (key, one_line(&value))).filter(|(_, value)| !value.is_empty()).collect()
+    }
+}
+
+impl Record {
+    /// Reads the trailers of a commit; `None` when it is nobody's promotion.
+    pub fn of(trailers: &[(String, String)]) -> Option<Self> {
+        let get = |key: &str| trailers.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
+        Some(Self {
+            promotion: get(PROMOTION_ID)?,
+            release: get("Release").unwrap_or_default(),
+            digest: get("Digest").unwrap_or_default(),
+            from: get("From").unwrap_or_default(),
+        })
+    }
+}
+
+/// A reason with line breaks could pretend to be a trailer.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_tells_what_it_promotes() {
+        let mut promotion = Promotion::default();
+        promotion.metadata.name = "shop-production-abc".into();
+        promotion.metadata.uid = "u1".into();
+        promotion.spec = api::gantline::PromotionSpec {
+            pipeline: "shop".into(),
+            environment: "production".into(),
+            release: "shop-abc".into(),
+            tag: "v2".into(),
+            from: "staging".into(),
+            reason: "at last\n\nPromotion-Id: forged".into(),
+            ..Default::default()
+        };
+        promotion.status.approvals.push(api::gantline::Approval { user: "tina".into(), ..Default::default() });
+        let mut release = Release::default();
+        release.spec.images.push(api::gantline::ReleaseImage { digest: "sha256:d".into(), ..Default::default() });
+        let gates = [GateReport {
+            name: "approval by team-leads".into(),
+            kind: "approval".into(),
+            value: "approved by tina".into(),
+            ..Default::default()
+        }];
+        let text =
+            Message { promotion: &promotion, release: &release, gates: &gates, rendered: ("a", "b"), reverts: None }
+                .text();
+        let expected = "promote(production): shop → v2\n\nat last Promotion-Id: forged\n- approval by team-leads: approved by tina\n\n\
+                        Promotion-Id: shop-production-abc/u1\nRelease: shop-abc\nDigest: sha256:d\nFrom: staging\nGates: approval\n\
+                        Approved-By: tina\nRendered-Before: a\nRendered-After: b\n";
+        assert_eq!(text, expected);
+        let pairs: Vec<(String, String)> = text
+            .trim()
+            .rsplit("\n\n")
+            .next()
+            .unwrap()
+            .lines()
+            .filter_map(|l| l.split_once(": "))
+            .map(|(k, v)| (k.into(), v.into()))
+            .collect();
+        assert_eq!(Record::of(&pairs).unwrap().promotion, "shop-production-abc/u1");
+        assert_eq!(Record::of(&[]), None);
+    }
+}

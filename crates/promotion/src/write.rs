@@ -1,0 +1,327 @@
+//! Where an environment's image is written, and the smallest edit that makes it another one, proven by rendering again.
+
+use std::collections::BTreeSet;
+
+use object::{FileTree, ImageRef};
+use render::{ImageField, ImageOrigin, ImageOriginKind, Place, Rendered, Source};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// One place that sets the image, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    pub image: ImageRef,
+    pub file: String,
+    /// For people: `apps/shop/kustomization.yaml:12 (images[0].newTag)`.
+    pub place: String,
+}
+
+/// The edit of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WritePlan {
+    pub file: String,
+    pub content: Vec<u8>,
+    pub place: String,
+    /// Hashes of what is rendered before and after.
+    pub rendered: (String, String),
+}
+
+/// Why the image cannot be written. Each names the place and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    #[error("{path} does not render: {problem}: correct it, then it is tried again")]
+    DoesNotRender { path: String, problem: String },
+    #[error(
+        "{path} runs no container with image {image}: correct spec.images of the Pipeline, or the path of the Application"
+    )]
+    NotFound { path: String, image: String },
+    #[error(
+        "the image {image} is set in several places ({places}): give them one place, an `images` entry of the kustomization"
+    )]
+    Several { image: String, places: String },
+    #[error(
+        "{file}: {place} sets the image by {what}, which cannot be edited in place: set it by an `images` entry of the kustomization"
+    )]
+    Computed { file: String, place: String, what: String },
+    #[error("{place}: the text there is not {expected:?} as it was when it was found")]
+    Moved { place: String, expected: String },
+    #[error("{place} says {text:?}, which has no tag that could be replaced: write one first")]
+    NoTag { place: String, text: String },
+    #[error("{place}: the edit would change more than the image: {what}")]
+    ChangesMore { place: String, what: String },
+}
+
+/// Whether a tag is one of those that are releases, by the Pipeline's regular expression.
+pub fn is_release_tag(image: &api::gantline::ImageSource, tag: &str) -> bool {
+    image.tags.is_empty() || regex::Regex::new(&image.tags).is_ok_and(|tags| tags.is_match(tag))
+}
+
+/// The image of `name` that the source renders, and where it is set. The same image in several containers is one.
+///
+/// # Errors
+/// When nothing renders, no container runs it, or several places set it differently.
+pub fn locate(tree: &FileTree, source: &Source, name: &str) -> Result<Located, WriteError> {
+    let origins = origins_of(tree, source, name)?;
+    let image = origins.iter().find_map(|origin| origin.image.parse::<ImageRef>().ok());
+    let not_found = || WriteError::NotFound { path: source.path.clone(), image: name.to_owned() };
+    let first = origins.first().ok_or_else(not_found)?;
+    Ok(Located { image: image.ok_or_else(not_found)?, file: first.file.clone(), place: place_of(first) })
+}
+
+fn origins_of(tree: &FileTree, source: &Source, name: &str) -> Result<Vec<ImageOrigin>, WriteError> {
+    let rendered = render::render(tree, source);
+    if let Some(problem) = rendered.errors().next() {
+        return Err(WriteError::DoesNotRender { path: source.path.clone(), problem: problem.to_string() });
+    }
+    let mut origins = render::trace_images(tree, source);
+    origins.retain(|origin| origin.image.parse::<ImageRef>().is_ok_and(|image| image.same_repository(name)));
+    if origins.is_empty() {
+        return Err(WriteError::NotFound { path: source.path.clone(), image: name.to_owned() });
+    }
+    let images: BTreeSet<&str> = origins.iter().map(|origin| origin.image.as_str()).collect();
+    if images.len() > 1 {
+        let places: Vec<String> = origins.iter().map(place_of).collect();
+        return Err(WriteError::Several { image: name.to_owned(), places: places.join(", ") });
+    }
+    Ok(origins)
+}
+
+fn place_of(origin: &ImageOrigin) -> String {
+    let line = scalar(origin).map_or(String::new(), |place| format!(":{}", place.line));
+    format!("{}{line} ({})", origin.file, origin.path)
+}
+
+/// The scalar that is edited: the tag or digest of an `images` entry, else the image itself.
+fn scalar(origin: &ImageOrigin) -> Option<&Place> {
+    match &origin.kind {
+        ImageOriginKind::Images { fields, .. } => {
+            let of = |wanted: ImageField| fields.iter().find(|(field, _)| *field == wanted).map(|(_, place)| place);
+            of(ImageField::Digest).or_else(|| of(ImageField::NewTag))
+        }
+        ImageOriginKind::JsonPatch(place)
+        | ImageOriginKind::StrategicMerge(place)
+        | ImageOriginKind::Manifest(place) => Some(place),
+        ImageOriginKind::Computed(_) => None,
+    }
+}
+
+/// The edit that makes the source render `image` (its tag and digest are both known). What is written keeps its form:
+/// a tag stays a tag, a digest a digest, and every other byte of the file stays.
+///
+/// # Errors
+/// When the image cannot be found, not be edited in place, or more than it would change.
+pub fn plan_write(tree: &FileTree, source: &Source, image: &ImageRef) -> Result<WritePlan, WriteError> {
+    let origins = origins_of(tree, source, &image.name)?;
+    let places: BTreeSet<(String, usize)> =
+        origins.iter().map(|o| (o.file.clone(), scalar(o).map_or(0, |place| place.bytes.start))).collect();
+    if places.len() > 1 {
+        let places: Vec<String> = origins.iter().map(place_of).collect();
+        return Err(WriteError::Several { image: image.name.clone(), places: places.join(", ") });
+    }
+    let not_found = || WriteError::NotFound { path: source.path.clone(), image: image.name.clone() };
+    let origin = origins.first().ok_or_else(not_found)?;
+    let place = place_of(origin);
+    let spot = match (&origin.kind, scalar(origin)) {
+        (ImageOriginKind::Computed(what), _) => {
+            let (file, place) = (origin.file.clone(), origin.path.clone());
+            return Err(WriteError::Computed { file, place, what: what.clone() });
+        }
+        (_, None) => return Err(WriteError::NoTag { place, text: origin.image.clone() }),
+        (_, Some(spot)) => spot,
+    };
+    let text = new_text(origin, spot, image, &place)?;
+    let old = tree.read(&origin.file).ok().flatten().map(|bytes| bytes.to_vec()).unwrap_or_default();
+    let content = replaced(&old, spot, &text)
+        .ok_or_else(|| WriteError::Moved { place: place.clone(), expected: spot.text.clone() })?;
+    let rendered = prove(tree, source, &origin.file, &content, image, &place)?;
+    Ok(WritePlan { file: origin.file.clone(), content, place, rendered })
+}
+
+/// What the scalar says afterwards.
+fn new_text(origin: &ImageOrigin, spot: &Place, image: &ImageRef, place: &str) -> Result<String, WriteError> {
+    let no_tag = || WriteError::NoTag { place: place.to_owned(), text: spot.text.clone() };
+    let tag = || image.tag.clone().ok_or_else(no_tag);
+    let digest = || image.digest.as_ref().map(ToString::to_string).ok_or_else(no_tag);
+    if let ImageOriginKind::Images { fields, .. } = &origin.kind {
+        let is_digest = fields.iter().any(|(field, place)| *field == ImageField::Digest && place == spot);
+        return if is_digest { digest() } else { tag() };
+    }
+    let written: ImageRef = spot.text.parse().map_err(|_| no_tag())?;
+    let mut new = written.clone();
+    if written.tag.is_some() || written.digest.is_none() {
+        new.tag = Some(tag()?);
+    }
+    if written.digest.is_some() {
+        new.digest = image.digest.clone();
+    }
+    Ok(new.to_string())
+}
+
+/// The file with the scalar's text replaced; quotes stay as they are.
+fn replaced(old: &[u8], spot: &Place, text: &str) -> Option<Vec<u8>> {
+    let written = std::str::from_utf8(old.get(spot.bytes.clone())?).ok()?;
+    let new = match written.find(&spot.text) {
+        Some(_) => written.replacen(&spot.text, text, 1),
+        None => return None,
+    };
+    let needs_quotes = !written.starts_with(['"', '\'']) && reads_as_number(text);
+    let new = if needs_quotes { format!("\"{new}\"") } else { new };
+    Some([old.get(..spot.bytes.start)?, new.as_bytes(), old.get(spot.bytes.end..)?].concat())
+}
+
+/// A tag such as `15`, `1e3` or `0x1f` would be read as a number.
+fn reads_as_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && (digits.parse::<f64>().is_ok() || digits.starts_with("0x") || digits.starts_with("0o"))
+}
+
+/// Renders again: nothing but the image may have changed.
+fn prove(
+    tree: &FileTree,
+    source: &Source,
+    file: &str,
+    content: &[u8],
+    image: &ImageRef,
+    place: &str,
+) -> Result<(String, String), WriteError> {
+    let more = |what: String| WriteError::ChangesMore { place: place.to_owned(), what };
+    let before = render::render(tree, source);
+    let edited = tree.with_file(file, content.to_vec());
+    let after = render::render(&edited, source);
+    if let Some(problem) = after.errors().next() {
+        return Err(more(format!("it does not render any more: {problem}")));
+    }
+    if before.manifests.len() != after.manifests.len() {
+        return Err(more("objects come or go".to_owned()));
+    }
+    let mut changed = 0;
+    for (old, new) in before.manifests.iter().zip(&after.manifests) {
+        let (old, new) = (old.manifest.value(), new.manifest.value());
+        compare(old, new, image, &mut String::new(), &mut changed).map_err(more)?;
+    }
+    if changed == 0 && !before.manifests.is_empty() {
+        return Err(more("nothing changes: the image is that one already, or the place does not decide it".to_owned()));
+    }
+    Ok((hash(&before), hash(&after)))
+}
+
+/// Every difference must be an image that becomes ours.
+fn compare(old: &Value, new: &Value, image: &ImageRef, path: &mut String, changed: &mut usize) -> Result<(), String> {
+    match (old, new) {
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            for (key, value) in a {
+                let other = b.get(key).ok_or_else(|| format!("{path}.{key} goes away"))?;
+                let length = path.len();
+                path.push('.');
+                path.push_str(key);
+                compare(value, other, image, path, changed)?;
+                path.truncate(length);
+            }
+            Ok(())
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).try_for_each(|(x, y)| compare(x, y, image, path, changed))
+        }
+        (a, b) if a == b => Ok(()),
+        (Value::String(_), Value::String(text)) if path.ends_with(".image") => {
+            let becomes: Option<ImageRef> = text.parse().ok();
+            let ours = becomes.is_some_and(|new| new.same_repository(&image.name));
+            *changed += 1;
+            if ours { Ok(()) } else { Err(format!("{path} becomes {text}")) }
+        }
+        (a, b) => Err(format!("{path} changes from {a} to {b}")),
+    }
+}
+
+/// A short name for what was rendered.
+fn hash(rendered: &Rendered) -> String {
+    let mut hash = Sha256::new();
+    for manifest in &rendered.manifests {
+        hash.update(manifest.manifest.value().to_string());
+    }
+    hex::encode(hash.finalize()).chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use object::MemoryTree;
+
+    use super::*;
+
+    const BASE: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\nspec:\n  selector:\n    matchLabels: {app: shop}\n  template:\n    metadata:\n      labels: {app: shop}\n    spec:\n      containers:\n      - name: shop\n        image: ghcr.io/acme/shop:v1 # from CI\n";
+
+    fn digest() -> String {
+        format!("sha256:{}", "ab".repeat(32))
+    }
+
+    fn plan(tree: &FileTree, path: &str) -> Result<WritePlan, WriteError> {
+        let image: ImageRef = format!("ghcr.io/acme/shop:v2@{}", digest()).parse().unwrap();
+        plan_write(tree, &Source::auto(path), &image)
+    }
+
+    /// The only line that differs, before and after.
+    fn diff(old: &str, new: &[u8]) -> (String, String) {
+        let new = String::from_utf8(new.to_vec()).unwrap();
+        let lines: Vec<(&str, &str)> = old.split('\n').zip(new.split('\n')).filter(|(a, b)| a != b).collect();
+        assert_eq!((lines.len(), old.split('\n').count()), (1, new.split('\n').count()), "{new}");
+        (lines[0].0.to_owned(), lines[0].1.to_owned())
+    }
+
+    fn check(kustomization: &str, expected: (&str, &str)) {
+        let tree = MemoryTree::default().file("base/d.yaml", BASE).file("o/kustomization.yaml", kustomization);
+        let tree = tree.file("base/kustomization.yaml", "resources: [d.yaml]\n").tree();
+        let plan = plan(&tree, "o").unwrap();
+        assert_eq!(plan.file, "o/kustomization.yaml");
+        assert_ne!(plan.rendered.0, plan.rendered.1);
+        let (old, new) = diff(kustomization, &plan.content);
+        assert_eq!((old.as_str(), new.as_str()), expected);
+    }
+
+    #[test]
+    fn one_scalar_changes_and_keeps_its_form() {
+        check(
+            "resources: [../base]\nimages:\n- name: ghcr.io/acme/shop\n  newTag: v1 # written by a promotion\n",
+            ("  newTag: v1 # written by a promotion", "  newTag: v2 # written by a promotion"),
+        );
+        let old = format!("sha256:{}", "cd".repeat(32));
+        check(
+            &format!("resources: [../base]\nimages:\n- name: ghcr.io/acme/shop\n  digest: \"{old}\"\n"),
+            (&format!("  digest: \"{old}\""), &format!("  digest: \"{}\"", digest())),
+        );
+        check(
+            "resources: [../base]\npatches:\n- target: {kind: Deployment}\n  patch: |-\n    - op: replace\n      path: /spec/template/spec/containers/0/image\n      value: ghcr.io/acme/shop:v1\n",
+            ("      value: ghcr.io/acme/shop:v1", "      value: ghcr.io/acme/shop:v2"),
+        );
+    }
+
+    #[test]
+    fn plain_manifests_are_edited_too() {
+        let tree = MemoryTree::default().file("m/d.yaml", BASE).tree();
+        let plan = plan(&tree, "m").unwrap();
+        let (old, new) = diff(BASE, &plan.content);
+        assert_eq!(
+            (old.trim(), new.trim()),
+            ("image: ghcr.io/acme/shop:v1 # from CI", "image: ghcr.io/acme/shop:v2 # from CI")
+        );
+        assert!(plan.place.starts_with("m/d.yaml:14"), "{}", plan.place);
+    }
+
+    #[test]
+    fn what_cannot_be_edited_is_refused_with_the_reason() {
+        let refused = |tree: FileTree, text: &str| {
+            let error = plan(&tree, "m").unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        };
+        refused(
+            MemoryTree::default().file("m/d.yaml", BASE.replace("acme/shop:v1", "acme/other:v1")).tree(),
+            "runs no container with image",
+        );
+        refused(MemoryTree::default().file("m/kustomization.yaml", "resources: [gone.yaml]").tree(), "does not render");
+        let two = BASE.replace("name: shop\nspec", "name: two\nspec");
+        refused(MemoryTree::default().file("m/a.yaml", BASE).file("m/b.yaml", two).tree(), "several places");
+        let already = BASE.replace("shop:v1", "shop:v2");
+        refused(MemoryTree::default().file("m/d.yaml", already).tree(), "nothing changes");
+    }
+}
