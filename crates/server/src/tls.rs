@@ -30,7 +30,9 @@ pub enum Transport {
 /// Why the server does not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("{0} is not a loopback address, and there the server only speaks TLS: give --tls-cert and --tls-key, or --tls-generate")]
+    #[error(
+        "{0} is not a loopback address, and there the server only speaks TLS: give --tls-cert and --tls-key, or --tls-generate"
+    )]
     PlainOffLoopback(IpAddr),
     #[error("cannot listen on {address}: {source}: choose another address with --listen")]
     Bind { address: SocketAddr, source: io::Error },

@@ -25,7 +25,14 @@ impl Claims {
     pub fn new(account: &str, jti: String, now: Timestamp, lifetime: Duration) -> Self {
         let iat = now.as_second();
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        Self { iss: ISSUER.into(), sub: format!("{account}:login"), iat, nbf: iat, exp: iat.saturating_add(seconds), jti }
+        Self {
+            iss: ISSUER.into(),
+            sub: format!("{account}:login"),
+            iat,
+            nbf: iat,
+            exp: iat.saturating_add(seconds),
+            jti,
+        }
     }
 
     pub fn account(&self) -> &str {
@@ -65,7 +72,8 @@ pub fn verify(token: &str, key: &[u8], now: Timestamp) -> Result<Claims, Session
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.set_issuer(&[ISSUER]);
-    let data = decode::<Claims>(token, &DecodingKey::from_secret(key), &validation).map_err(|_| SessionError::Invalid)?;
+    let data =
+        decode::<Claims>(token, &DecodingKey::from_secret(key), &validation).map_err(|_| SessionError::Invalid)?;
     if now.as_second() >= data.claims.exp {
         return Err(SessionError::Expired);
     }

@@ -1,0 +1,9 @@
+//! People: local accounts, sessions, and what each may do.
+
+pub mod accounts;
+pub(crate) mod directory;
+pub(crate) mod identity;
+pub mod session;
+pub(crate) mod throttle;
+
+pub(crate) use identity::{Action, Identity};
