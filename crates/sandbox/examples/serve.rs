@@ -4,13 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clock::{Ids, ScaledClock};
-use sandbox::{Sandbox, SandboxOptions};
+use sandbox::{AnyImage, Sandbox, SandboxOptions};
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the address is the answer")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(8001);
-    let options = SandboxOptions { clock: Arc::new(ScaledClock::wall()), ids: Ids::random(), folder: None };
+    let options = SandboxOptions {
+        clock: Arc::new(ScaledClock::wall()),
+        ids: Ids::random(),
+        folder: None,
+        images: Arc::new(AnyImage),
+    };
     let sandbox = Sandbox::start(options)?;
     println!("http://{}", sandbox.listen(SocketAddr::from(([127, 0, 0, 1], port))).await?);
     tokio::signal::ctrl_c().await?;

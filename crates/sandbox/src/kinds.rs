@@ -36,6 +36,11 @@ impl Kinds {
         self.all.iter().find(|r| r.group == group && r.kind == kind).cloned()
     }
 
+    /// The first version that is kept there.
+    pub(crate) fn with_storage(&self, storage: &str) -> Option<Arc<Resource>> {
+        self.all.iter().find(|r| r.storage() == storage).cloned()
+    }
+
     pub(crate) fn all(&self) -> &[Arc<Resource>] {
         &self.all
     }

@@ -36,8 +36,7 @@ mod validate;
 mod watch;
 
 pub use registry::{
-    AnyImage, CRASH_LABEL, ImageError, ImageSource, LOG_LABEL, NOT_READY_LABEL, PulledImage, Registry, RegistryError,
-    Resolving,
+    AnyImage, CRASH_LABEL, ImageError, ImageSource, NOT_READY_LABEL, PulledImage, Registry, RegistryError, Resolving,
 };
 pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
 pub use store::StoreError;

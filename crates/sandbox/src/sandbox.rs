@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::bootstrap;
+use crate::controllers::driver;
 use crate::http::serve;
+use crate::registry::ImageSource;
 use crate::store::{Store, StoreError};
 
 /// What a sandbox is made of.
@@ -23,6 +25,8 @@ pub struct SandboxOptions {
     pub ids: Ids,
     /// Where objects are kept; in memory only when absent.
     pub folder: Option<PathBuf>,
+    /// Where nodes get images from.
+    pub images: Arc<dyn ImageSource>,
 }
 
 /// Why a sandbox does not start.
@@ -59,7 +63,9 @@ impl Sandbox {
         };
         let api = Arc::new(Api::new(store, options.clock, options.ids));
         bootstrap::run(&api);
-        Ok(Self { api, stop: CancellationToken::new() })
+        let stop = CancellationToken::new();
+        driver::start(Arc::clone(&api), options.images, stop.clone());
+        Ok(Self { api, stop })
     }
 
     /// The API as a service: for clients in this process, or to be served.

@@ -109,7 +109,12 @@ async fn cluster(clock: &Arc<dyn Clock>) -> Cluster {
         let target = Target::Kubeconfig { path: Some(PathBuf::from(path)), context: None };
         return Cluster::connect(&target, Arc::clone(clock)).await.unwrap();
     }
-    let options = SandboxOptions { clock: Arc::clone(clock), ids: Ids::random(), folder: None };
+    let options = SandboxOptions {
+        clock: Arc::clone(clock),
+        ids: Ids::random(),
+        folder: None,
+        images: Arc::new(sandbox::AnyImage),
+    };
     Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(clock))
 }
 

@@ -11,8 +11,6 @@ use sha2::{Digest, Sha256};
 pub const CRASH_LABEL: &str = "dev.gantline.sandbox.crash";
 /// An image with this label runs but is never ready.
 pub const NOT_READY_LABEL: &str = "dev.gantline.sandbox.not-ready";
-/// What containers of the image print; lines are separated by newlines.
-pub const LOG_LABEL: &str = "dev.gantline.sandbox.log";
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use object::ImageRef;
 use serde_json::Value;
 
-pub use image::{CRASH_LABEL, LOG_LABEL, NOT_READY_LABEL};
+pub use image::{CRASH_LABEL, NOT_READY_LABEL};
 use shelf::{Manifest, Shelf};
 
 /// What a node has after it pulled an image.
