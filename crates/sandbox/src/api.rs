@@ -12,8 +12,8 @@ use crate::kinds::Kinds;
 use crate::patch;
 use crate::request::Incoming;
 use crate::schema::Schema;
-use crate::schema::resources::Resource;
-use crate::status::{Answer, Failure};
+use crate::schema::resources::{Resource, strings};
+use crate::status::{Answer, Cause, Failure};
 use crate::store::{Key, Store, Transaction};
 use crate::tidy::{Notes, tidy, zero};
 use crate::{admission, crd, defaults, validate};
@@ -46,6 +46,15 @@ pub(crate) struct Written {
     pub(crate) object: Arc<Value>,
     pub(crate) created: bool,
     pub(crate) warnings: Vec<String>,
+}
+
+/// How an object came that replaces another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Put,
+    Patch,
+    /// The owners of its fields are counted already.
+    Apply,
 }
 
 #[derive(Debug, Clone)]
@@ -222,7 +231,13 @@ impl Api {
         }
         let name = text(value, "/metadata/name");
         if !wish.name.is_empty() {
-            if !name.is_empty() && name != wish.name {
+            if name.is_empty() && wish.subresource.is_empty() {
+                return Err(Failure::bad_request(format!(
+                    "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                    wish.name
+                )));
+            }
+            if name != wish.name && !name.is_empty() {
                 let message =
                     format!("the name of the object ({name}) does not match the name on the URL ({})", wish.name);
                 return Err(Failure::bad_request(message));
@@ -302,7 +317,7 @@ impl Api {
         let (object, created) = self.store.transact(|txn| {
             let key = Key::new(&wish.resource.storage(), &wish.namespace, &wish.name);
             match txn.get(&key) {
-                Some(live) => self.replace_in(txn, wish, &live, value, None).map(|object| (object, false)),
+                Some(live) => self.replace_in(txn, wish, &live, value, Source::Put).map(|object| (object, false)),
                 None if put_creates(&wish.resource) && wish.subresource.is_empty() => {
                     self.create_in(txn, wish, value).map(|object| (object, true))
                 }
@@ -313,35 +328,32 @@ impl Api {
         Ok(Written { object: in_version(&wish.resource, object), created, warnings })
     }
 
-    /// Puts `value` in the place of `live`. `applied`: the fields' owners are set already.
+    /// Puts `value` in the place of `live`.
     fn replace_in(
         &self,
         txn: &mut Transaction<'_>,
         wish: &Wish,
         live: &Arc<Value>,
         mut value: Value,
-        applied: Option<()>,
+        source: Source,
     ) -> Answer<Arc<Value>> {
         let resource = &wish.resource;
         self.name(wish, &mut value)?;
         let version = text(&value, "/metadata/resourceVersion");
         let current = text(live, "/metadata/resourceVersion");
-        if version.is_empty() && (resource.is_custom() || resource.kind == "PodDisruptionBudget") && applied.is_none() {
-            let cause =
-                crate::status::Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
-            return Err(Failure::invalid(resource, &wish.name, &[cause]));
+        let wants_version = resource.is_custom() || resource.kind == "PodDisruptionBudget";
+        if version.is_empty() && wants_version && source == Source::Put {
+            let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+            return Err(Failure::invalid_kind(&resource.group, &resource.plural, &wish.name, &[cause]));
         }
         if !version.is_empty() && version != "0" && version != current {
             return Err(Failure::modified(resource, &wish.name));
         }
         let uid = text(&value, "/metadata/uid");
         if !uid.is_empty() && uid != text(live, "/metadata/uid") {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                text(live, "/metadata/uid")
-            );
-            return Err(Failure::conflict(resource, &wish.name, &why));
+            return Err(wrong_uid(wish, source, &uid, &text(live, "/metadata/uid")));
         }
+        no_new_finalizers(resource, live, &value)?;
         for system in [
             "uid",
             "creationTimestamp",
@@ -353,7 +365,9 @@ impl Api {
         ] {
             copy(live, &mut value, "metadata", system);
         }
-        if value["metadata"].get("managedFields").is_none() {
+        if source == Source::Apply {
+            // an apply has counted the owners
+        } else if value["metadata"].get("managedFields").is_none() {
             copy(live, &mut value, "metadata", "managedFields");
         } else if value["metadata"]["managedFields"]
             .as_array()
@@ -366,7 +380,7 @@ impl Api {
         if value["metadata"]["finalizers"].is_null() {
             remove(&mut value, "metadata", "finalizers");
         }
-        if applied.is_none() {
+        if source != Source::Apply {
             apply::note_update(&resource.schema, live, &mut value, &self.writer(wish));
         }
         self.admit(txn, resource, &mut value, Some(live))?;
@@ -463,7 +477,7 @@ impl Api {
             Some(live) => {
                 let mut value = value;
                 value["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-                self.replace_in(txn, wish, &live, value, Some(())).map(|object| (object, false))
+                self.replace_in(txn, wish, &live, value, Source::Apply).map(|object| (object, false))
             }
             None if wish.subresource.is_empty() => {
                 let wish = Wish { subresource: "apply".into(), ..wish.clone() };
@@ -484,13 +498,12 @@ impl Api {
         if value["metadata"]["resourceVersion"].is_null() {
             value["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
         }
-        self.replace_in(txn, wish, live, value, None)
+        self.replace_in(txn, wish, live, value, Source::Patch)
     }
 
     fn patched(&self, resource: &Resource, live: &Value, patch: &Patch) -> Answer<Value> {
         let mut value = live.clone();
-        let unprocessable =
-            |_: String| Failure::new(422, "Invalid", "the server rejected our request due to an error in our request");
+        let unprocessable = |_: String| Failure::unprocessable();
         match patch {
             Patch::Json(patch) => patch::json_patch(&mut value, patch).map_err(unprocessable)?,
             Patch::Merge(patch) => patch::merge_patch(&mut value, patch),
@@ -511,7 +524,17 @@ impl Api {
         if wish.manager.is_empty() {
             return Err(Failure::bad_request("fieldManager is required for apply patch"));
         }
+        let (version, kind) = (text(&config, "/apiVersion"), text(&config, "/kind"));
+        if version != resource.group_version() || kind != resource.kind {
+            let (group, version) = version.split_once('/').unwrap_or(("", &version));
+            return Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
+        }
+        let said = text(&config, "/metadata/namespace");
         self.name(wish, &mut config)?;
+        apply::typed::check(&resource.schema, &config).map_err(|why| {
+            let object = format!("{said}/{}; {}/{}, Kind={kind}", wish.name, resource.group, resource.version);
+            Failure::new(500, "", format!("failed to create typed patch object ({object}): {why}"))
+        })?;
         // only to find what does not fit: ownership is counted from what was written
         let checked = body::fitted(resource, config.clone(), wish.validation)?;
         notes
@@ -550,13 +573,11 @@ impl Api {
         {
             let is = live["metadata"][field].as_str().unwrap_or_default();
             if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != is) {
-                let why =
-                    format!("Precondition failed: {title} in precondition: {wanted}, {title} in object meta: {is}");
-                return Err(Failure::conflict(resource, name, &why));
+                return Err(Failure::precondition(resource, name, title, wanted, is));
             }
         }
         let mut value = (*live).clone();
-        let mut finalizers = crate::schema::resources::strings(&live["metadata"]["finalizers"]);
+        let mut finalizers = strings(&live["metadata"]["finalizers"]);
         finalizers.retain(|finalizer| {
             options.propagation.is_empty() || !["orphan", "foregroundDeletion"].contains(&finalizer.as_str())
         });
@@ -646,7 +667,7 @@ impl Api {
             let live = txn.get(&key).ok_or_else(|| Failure::not_found(resource, name))?;
             let mut value = (*live).clone();
             change(&mut value);
-            self.replace_in(txn, &wish, &live, value, None).map(drop)
+            self.replace_in(txn, &wish, &live, value, Source::Patch).map(drop)
         });
         self.after(resource);
         result
@@ -731,6 +752,39 @@ fn copy(from: &Value, to: &mut Value, part: &str, name: &str) {
         Some(value) => to[part][name] = value.clone(),
         None => remove(to, part, name),
     }
+}
+
+fn wrong_uid(wish: &Wish, source: Source, uid: &str, is: &str) -> Failure {
+    let (resource, name) = (&wish.resource, &wish.name);
+    if source == Source::Put {
+        let key = format!("/registry/{}/{}/{name}", resource.plural, wish.namespace);
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {is}"
+        );
+        return Failure::conflict(resource, name, &why);
+    }
+    // the API server checks the metadata twice
+    let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
+    Failure::invalid(resource, name, &[cause.clone(), cause])
+}
+
+fn no_new_finalizers(resource: &Resource, live: &Value, value: &Value) -> Answer<()> {
+    if !live["metadata"]["deletionTimestamp"].is_string() {
+        return Ok(());
+    }
+    let known = strings(&live["metadata"]["finalizers"]);
+    let fresh: Vec<String> =
+        strings(&value["metadata"]["finalizers"]).into_iter().filter(|finalizer| !known.contains(finalizer)).collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = fresh.iter().map(|finalizer| format!("{finalizer:?}")).collect();
+    let why = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+        list.join(", ")
+    );
+    let cause = Cause::forbidden("metadata.finalizers", &why);
+    Err(Failure::invalid(resource, &text(live, "/metadata/name"), &[cause.clone(), cause]))
 }
 
 /// Equal but for the times of field owners.

@@ -69,16 +69,38 @@ pub(crate) fn raw(request: &Incoming, schema: &Schema) -> Answer<Value> {
 }
 
 pub(crate) fn from_json(body: &[u8]) -> Answer<Value> {
-    serde_json::from_slice(body)
-        .map_err(|error| Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}")))
+    let bad = |error: String| Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"));
+    let value: Value = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+    let is = match &value {
+        Value::Object(_) => return Ok(value),
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Null => return Ok(Value::Object(serde_json::Map::new())),
+    };
+    let what = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
+    Err(bad(format!("json: cannot unmarshal {is} into Go value of type {what}")))
 }
 
 pub(crate) fn from_yaml(body: &[u8]) -> Answer<Value> {
     let text = String::from_utf8_lossy(body);
     let documents = yaml::documents(&text, yaml::Dialect::Kubernetes);
     let bad = |error: String| Failure::bad_request(format!("error decoding YAML: {error}"));
-    let documents = documents.map_err(|error| bad(error.to_string()))?;
-    documents.into_iter().next().map(|node| node.value).ok_or_else(|| bad("the body is empty".to_owned()))
+    let documents = documents.map_err(|error| {
+        bad(format!("error converting YAML to JSON: yaml: line {}: {}", error.mark.line, error.reason))
+    })?;
+    let value = documents.into_iter().next().map_or(Value::Null, |document| document.value);
+    let is = match &value {
+        Value::Object(_) => return Ok(value),
+        Value::Null => return Ok(Value::Object(serde_json::Map::new())),
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+    };
+    let what = "Go value of type map[string]interface {}";
+    Err(bad(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {is} into {what}")))
 }
 
 /// Makes a value what Go's struct would hold.

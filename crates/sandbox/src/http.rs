@@ -171,28 +171,41 @@ pub(crate) fn patch_of(request: &Incoming, resource: &Resource) -> Answer<Patch>
         serde_json::from_slice::<Value>(&request.body)
             .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))
     };
+    check_patch_options(request)?;
     match request.content_type() {
         "application/json-patch+json" => Ok(Patch::Json(json()?)),
         "application/merge-patch+json" => Ok(Patch::Merge(json()?)),
         "application/strategic-merge-patch+json" if !resource.is_custom() => Ok(Patch::Strategic(json()?)),
         "application/apply-patch+yaml" | "application/apply-patch+json" => {
-            if request.option("fieldManager").is_empty() {
-                let cause = crate::status::Cause::required("fieldManager", "is required for apply patch");
-                return Err(Failure::invalid_kind("meta.k8s.io", "PatchOptions", "", &[cause]));
-            }
             Ok(Patch::Apply { config: body::from_yaml(&request.body)?, force: request.flag("force") })
         }
         _ => {
-            let mut known = vec!["application/json-patch+json", "application/merge-patch+json"];
-            known.extend((!resource.is_custom()).then_some("application/strategic-merge-patch+json"));
-            known.push("application/apply-patch+yaml");
-            let message = format!(
-                "the body of the request was in an unknown format - accepted media types include: {}",
-                known.join(", ")
-            );
-            Err(Failure::new(415, "UnsupportedMediaType", message))
+            let failure = Failure::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+            Err(Failure { detailed: true, ..failure })
         }
     }
+}
+
+fn check_patch_options(request: &Incoming) -> Answer<()> {
+    use crate::status::Cause;
+    let mut causes = Vec::new();
+    let manager = request.option("fieldManager");
+    let applies = request.content_type().starts_with("application/apply-patch");
+    if applies && manager.is_empty() {
+        causes.push(Cause::required("fieldManager", "is required for apply patch"));
+    }
+    if !applies && request.query.contains_key("force") {
+        causes.push(Cause::forbidden("force", "may not be specified for non-apply patch"));
+    }
+    if manager.len() > 128 {
+        let message = "Too long: may not be more than 128 bytes".to_owned();
+        causes.push(Cause { reason: "FieldValueTooLong", message, field: "fieldManager".into() });
+    }
+    for (at, character) in manager.char_indices().filter(|(_, c)| c.is_control()) {
+        let detail = format!("invalid character U+{:04X} (at position {at})", u32::from(character));
+        causes.push(Cause::invalid("fieldManager", &json!(manager), &detail));
+    }
+    if causes.is_empty() { Ok(()) } else { Err(Failure::invalid_kind("meta.k8s.io", "PatchOptions", "", &causes)) }
 }
 
 /// An object in the form that was asked for.

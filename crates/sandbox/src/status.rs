@@ -12,6 +12,8 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     pub(crate) message: String,
     pub(crate) details: Map<String, Value>,
+    /// The details are written even when there are none: the server's generic answers.
+    pub(crate) detailed: bool,
 }
 
 pub(crate) type Answer<T> = Result<T, Failure>;
@@ -67,7 +69,7 @@ fn shown(value: &Value) -> String {
 
 impl Failure {
     pub(crate) fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
-        Self { code, reason: reason.to_owned(), message: message.into(), details: Map::new() }
+        Self { code, reason: reason.to_owned(), message: message.into(), details: Map::new(), detailed: false }
     }
 
     fn about(mut self, resource: &Resource, name: &str) -> Self {
@@ -90,8 +92,14 @@ impl Failure {
     /// A path that nothing is served at.
     pub(crate) fn no_such_path() -> Self {
         let mut failure = Self::new(404, "NotFound", "the server could not find the requested resource");
-        failure.details = Map::new();
+        failure.detailed = true;
         failure
+    }
+
+    /// What the server says when it says nothing else.
+    pub(crate) fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        Self { detailed: true, ..Self::new(422, "Invalid", message) }
     }
 
     pub(crate) fn exists(resource: &Resource, name: &str) -> Self {
@@ -102,6 +110,19 @@ impl Failure {
     pub(crate) fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified());
         Self::new(409, "Conflict", message).about(resource, name)
+    }
+
+    pub(crate) fn precondition(resource: &Resource, name: &str, title: &str, wanted: &str, is: &str) -> Self {
+        let happened = if title == "UID" { "deleted and then recreated" } else { "modified" };
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: the {title} in the precondition ({wanted}) does not match the {title} in record ({is}). The object might have been {happened}",
+            resource.kind
+        );
+        let mut failure = Self::new(409, "Conflict", message);
+        failure.detail("name", name);
+        failure.detail("group", &resource.group);
+        failure.detail("kind", &resource.kind);
+        failure
     }
 
     pub(crate) fn modified(resource: &Resource, name: &str) -> Self {
@@ -123,7 +144,7 @@ impl Failure {
 
     pub(crate) fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
-        Self::new(405, "MethodNotAllowed", message)
+        Self { detailed: true, ..Self::new(405, "MethodNotAllowed", message) }
     }
 
     pub(crate) fn expired(message: impl Into<String>) -> Self {
@@ -165,7 +186,7 @@ impl Failure {
         if !self.reason.is_empty() {
             status["reason"] = json!(self.reason);
         }
-        if !self.details.is_empty() || self.reason == "NotFound" && self.message.starts_with("the server could not") {
+        if !self.details.is_empty() || self.detailed {
             status["details"] = Value::Object(self.details.clone());
         }
         status

@@ -15,6 +15,8 @@ pub(crate) enum Element {
     Key(String),
     /// A member of a set, as JSON.
     Value(String),
+    /// An item of an atomic list: only in messages, never owned.
+    Index(usize),
 }
 
 /// A set of paths. A node may be a member itself and have children.
@@ -102,6 +104,7 @@ impl FieldSet {
                 Element::Field(name) => format!("f:{name}"),
                 Element::Key(keys) => format!("k:{keys}"),
                 Element::Value(value) => format!("v:{value}"),
+                Element::Index(index) => format!("i:{index}"),
             };
             let mut value = child.to_value();
             if child.member && !child.children.is_empty() {
@@ -140,6 +143,7 @@ pub(crate) fn show(path: &[Element]) -> String {
         let _ = match element {
             Element::Field(name) => write!(out, ".{name}"),
             Element::Value(value) => write!(out, "[={value}]"),
+            Element::Index(index) => write!(out, "[{index}]"),
             Element::Key(keys) => {
                 let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
                 let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();

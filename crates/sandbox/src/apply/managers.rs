@@ -1,9 +1,14 @@
 //! `metadata.managedFields`: field managers and what each owns.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::Writer;
 use super::fields::FieldSet;
+
+/// How many entries of updates an object keeps apart.
+const UPDATERS: usize = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -80,10 +85,11 @@ impl Managers {
         manager.time.clone_from(&writer.time);
     }
 
-    /// Makes `fields` what the writer applied. The time moves only when the set does.
-    pub(crate) fn set(&mut self, writer: &Writer, fields: FieldSet) {
+    /// Makes `fields` what the writer applied. The time moves only when the object `changed`: an entry that never changed
+    /// anything has none.
+    pub(crate) fn set(&mut self, writer: &Writer, fields: FieldSet, changed: bool) {
         let manager = self.entry(Operation::Apply, writer);
-        if manager.fields != fields || manager.api_version != writer.api_version {
+        if changed {
             manager.time.clone_from(&writer.time);
         }
         manager.api_version.clone_from(&writer.api_version);
@@ -97,12 +103,45 @@ impl Managers {
                 operation,
                 api_version: writer.api_version.clone(),
                 subresource: writer.subresource.clone(),
-                time: writer.time.clone(),
+                time: String::new(),
                 fields: FieldSet::default(),
             });
             self.0.len() - 1
         });
         &mut self.0[index]
+    }
+
+    /// No more than ten updaters: the oldest of a version are put together.
+    pub(crate) fn cap(&mut self) {
+        let mut updaters: Vec<(String, String, String)> = self
+            .0
+            .iter()
+            .filter(|manager| manager.operation == Operation::Update && !manager.fields.is_empty())
+            .map(|manager| (manager.time.clone(), manager.name.clone(), manager.subresource.clone()))
+            .collect();
+        updaters.sort();
+        let mut first: BTreeMap<String, usize> = BTreeMap::new();
+        let mut left = updaters.len();
+        for (_, name, subresource) in updaters {
+            if left <= UPDATERS {
+                return;
+            }
+            let same = |m: &Manager| m.operation == Operation::Update && m.name == name && m.subresource == subresource;
+            let Some(at) = self.0.iter().position(same) else { continue };
+            let version = self.0.get(at).map(|manager| manager.api_version.clone()).unwrap_or_default();
+            let Some(bucket) = first.get(&version).copied() else {
+                first.insert(version, at);
+                continue;
+            };
+            let merged = std::mem::take(&mut self.0[at].fields);
+            let time = self.0[at].time.clone();
+            let bucket = &mut self.0[bucket];
+            bucket.fields.union(&merged);
+            "ancient-changes".clone_into(&mut bucket.name);
+            bucket.subresource.clear();
+            bucket.time = time;
+            left -= 1;
+        }
     }
 
     /// Writes the entries that own something into the object.
@@ -118,8 +157,11 @@ impl Managers {
             .map(|manager| {
                 let mut entry = json!({
                     "manager": manager.name, "operation": manager.operation.as_str(), "apiVersion": manager.api_version,
-                    "time": manager.time, "fieldsType": "FieldsV1", "fieldsV1": manager.fields.to_value(),
+                    "fieldsType": "FieldsV1", "fieldsV1": manager.fields.to_value(),
                 });
+                if !manager.time.is_empty() {
+                    entry["time"] = json!(manager.time);
+                }
                 if !manager.subresource.is_empty() {
                     entry["subresource"] = json!(manager.subresource);
                 }

@@ -3,6 +3,7 @@
 pub(crate) mod fields;
 mod managers;
 mod merge;
+pub(crate) mod typed;
 
 use serde_json::{Value, json};
 
@@ -60,6 +61,10 @@ impl Writer {
 /// Notes an ordinary write: what changed belongs to the writer now. `live` is the zero object for a creation.
 pub(crate) fn note_update(schema: &Schema, live: &Value, new: &mut Value, writer: &Writer) {
     let mut managers = Managers::of(new);
+    if managers.0.is_empty() && live["metadata"]["uid"].is_string() {
+        // ownership that was given up is not counted again before somebody applies
+        return managers.write(new);
+    }
     let mut difference = compare(schema, &without_fields(live), &without_fields(new));
     writer.clean(&mut difference.changed);
     writer.clean(&mut difference.removed);
@@ -71,6 +76,7 @@ pub(crate) fn note_update(schema: &Schema, live: &Value, new: &mut Value, writer
     }
     if !difference.changed.is_empty() {
         managers.own(writer, &difference.changed);
+        managers.cap();
     }
     managers.write(new);
 }
@@ -132,7 +138,8 @@ pub(crate) fn apply(
     }
     keep_parents(&mut dropped, &wanted);
     merge::remove(schema, &mut merged, &dropped);
-    managers.set(writer, wanted);
+    let changed = merged != without_fields(live);
+    managers.set(writer, wanted, changed);
     managers.write(&mut merged);
     Ok(merged)
 }

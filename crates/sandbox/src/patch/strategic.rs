@@ -29,7 +29,9 @@ fn merge_maps(schema: &Schema, target: &mut Map<String, Value>, patch: &Map<Stri
             return Ok(());
         }
         Some("merge") => {}
-        Some(other) => return Err(format!("Unknown patch type found: {other} in map: map[$patch:{other}]")),
+        Some(other) => {
+            return Err(format!("unknown patch type: {other} in map: {}", go_map(&Value::Object(patch.clone()))));
+        }
     }
     if let Some(Value::Array(keys)) = patch.get("$retainKeys") {
         target.retain(|key, _| keys.iter().any(|kept| kept == key));
@@ -105,11 +107,9 @@ fn merge_list(
     if strategy.key.is_empty() {
         let gone = deletions.and_then(Value::as_array).cloned().unwrap_or_default();
         list.retain(|item| !gone.contains(item));
-        for item in patch {
-            if !list.contains(item) {
-                list.push(item.clone());
-            }
-        }
+        let mut fresh: Vec<Value> = Vec::new();
+        fresh.extend(patch.iter().filter(|item| !list.contains(item)).cloned());
+        list.splice(0..0, fresh);
         sort(&mut list, order, |item| Some(item.clone()));
         return Ok(list);
     }

@@ -230,6 +230,9 @@ fn read_kind(kind: &str, merge: ListMerge, atomic: bool, by_name: &HashMap<Strin
         "bytes" => Schema::Bytes,
         name => match by_name.get(name) {
             Some(index) => Schema::Named(*index),
+            None if name == "raw" => {
+                Schema::Object(Arc::new(Object { preserve: true, atomic: true, ..Object::default() }))
+            }
             None => Schema::Any,
         },
     }
@@ -237,26 +240,33 @@ fn read_kind(kind: &str, merge: ListMerge, atomic: bool, by_name: &HashMap<Strin
 
 /// Structs that are owned as a whole wherever they are (`+structType=atomic` on the type).
 pub(crate) const ATOMIC_TYPES: &[&str] = &[
-    "core/v1.ObjectReference",
-    "core/v1.LocalObjectReference",
-    "core/v1.TypedLocalObjectReference",
-    "core/v1.SecretReference",
+    "admissionregistration/v1.MatchResources",
+    "admissionregistration/v1.NamedRuleWithOperations",
+    "admissionregistration/v1.ParamKind",
+    "admissionregistration/v1.ParamRef",
+    "admissionregistration/v1.Variable",
+    "autoscaling/v1.CrossVersionObjectReference",
     "core/v1.ConfigMapKeySelector",
-    "core/v1.SecretKeySelector",
-    "core/v1.ObjectFieldSelector",
-    "core/v1.ResourceFieldSelector",
+    "core/v1.EndpointAddress",
+    "core/v1.EndpointPort",
+    "core/v1.FileKeySelector",
+    "core/v1.LocalObjectReference",
     "core/v1.NodeSelector",
     "core/v1.NodeSelectorTerm",
+    "core/v1.ObjectFieldSelector",
+    "core/v1.ObjectReference",
+    "core/v1.ResourceFieldSelector",
+    "core/v1.ScopeSelector",
+    "core/v1.SecretKeySelector",
+    "core/v1.SecretReference",
     "core/v1.TopologySelectorTerm",
-    "core/v1.FileKeySelector",
+    "core/v1.TypedLocalObjectReference",
+    "discovery/v1.EndpointPort",
     "meta/v1.LabelSelector",
     "meta/v1.OwnerReference",
-    "networking/v1.IngressBackendResource",
+    "networking/v1.ServiceBackendPort",
     "rbac/v1.RoleRef",
     "rbac/v1.Subject",
-    "networking/v1.IngressServiceBackend",
-    "networking/v1.HTTPIngressRuleValue",
-    "networking/v1.ServiceBackendPort",
 ];
 
 /// Whether server-side apply owns the value as a whole.
