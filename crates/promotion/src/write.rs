@@ -134,7 +134,8 @@ pub fn plan_write(tree: &FileTree, source: &Source, image: &ImageRef) -> Result<
     let old = tree.read(&origin.file).ok().flatten().map(|bytes| bytes.to_vec()).unwrap_or_default();
     let content = replaced(&old, spot, &text)
         .ok_or_else(|| WriteError::Moved { place: place.clone(), expected: spot.text.clone() })?;
-    let rendered = prove(tree, source, &origin.file, &content, image, &place)?;
+    let edited = tree.with_file(&origin.file, content.clone());
+    let rendered = prove(tree, &edited, source, image, &place)?;
     Ok(WritePlan { file: origin.file.clone(), content, place, rendered })
 }
 
@@ -165,31 +166,48 @@ fn replaced(old: &[u8], spot: &Place, text: &str) -> Option<Vec<u8>> {
         Some(_) => written.replacen(&spot.text, text, 1),
         None => return None,
     };
-    let needs_quotes = !written.starts_with(['"', '\'']) && reads_as_number(text);
+    let needs_quotes = !written.starts_with(['"', '\'']) && reads_as_other(text);
     let new = if needs_quotes { format!("\"{new}\"") } else { new };
     Some([old.get(..spot.bytes.start)?, new.as_bytes(), old.get(spot.bytes.end..)?].concat())
 }
 
-/// A tag such as `15`, `1e3` or `0x1f` would be read as a number.
+/// Whether YAML would not read the bare text as that text: a number, a truth value, a time, nothing.
+fn reads_as_other(text: &str) -> bool {
+    !object::yaml::value(text).is_ok_and(|value| value == text) || reads_as_number(text)
+}
+
+/// Readers of YAML 1.1 see more numbers than ours: `1_000` and `0o17` too.
 fn reads_as_number(text: &str) -> bool {
-    let digits = text.trim_start_matches(['+', '-']);
+    let digits = text.trim_start_matches(['+', '-']).replace('_', "");
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && (digits.parse::<f64>().is_ok() || digits.starts_with("0x") || digits.starts_with("0o"))
+}
+
+/// Renders before and after an edit that was made otherwise (a revert): nothing but the image may change, and it must
+/// become `image`. Gives the hashes of both renders.
+///
+/// # Errors
+/// When it changes something else, or another image.
+pub fn prove_edit(
+    tree: &FileTree,
+    edited: &FileTree,
+    source: &Source,
+    image: &ImageRef,
+) -> Result<(String, String), WriteError> {
+    prove(tree, edited, source, image, &source.path)
 }
 
 /// Renders again: nothing but the image may have changed.
 fn prove(
     tree: &FileTree,
+    edited: &FileTree,
     source: &Source,
-    file: &str,
-    content: &[u8],
     image: &ImageRef,
     place: &str,
 ) -> Result<(String, String), WriteError> {
     let more = |what: String| WriteError::ChangesMore { place: place.to_owned(), what };
     let before = render::render(tree, source);
-    let edited = tree.with_file(file, content.to_vec());
-    let after = render::render(&edited, source);
+    let after = render::render(edited, source);
     if let Some(problem) = after.errors().next() {
         return Err(more(format!("it does not render any more: {problem}")));
     }
@@ -227,12 +245,19 @@ fn compare(old: &Value, new: &Value, image: &ImageRef, path: &mut String, change
         (a, b) if a == b => Ok(()),
         (Value::String(_), Value::String(text)) if path.ends_with(".image") => {
             let becomes: Option<ImageRef> = text.parse().ok();
-            let ours = becomes.is_some_and(|new| new.same_repository(&image.name));
+            let ours = becomes.is_some_and(|new| is_release(&new, image));
             *changed += 1;
             if ours { Ok(()) } else { Err(format!("{path} becomes {text}")) }
         }
         (a, b) => Err(format!("{path} changes from {a} to {b}")),
     }
+}
+
+/// Whether a container gets the release: by its digest, by its tag, or by both, and by nothing else.
+fn is_release(new: &ImageRef, image: &ImageRef) -> bool {
+    let tag = new.tag.is_none() || new.tag == image.tag;
+    let digest = new.digest.is_none() || new.digest == image.digest;
+    new.same_repository(&image.name) && tag && digest && (new.tag.is_some() || new.digest.is_some())
 }
 
 /// A short name for what was rendered.

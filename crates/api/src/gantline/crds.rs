@@ -103,7 +103,7 @@ pub fn release_crd() -> Value {
         json!({
             "pipeline": text(),
             "images": list(image),
-            "source": open(object(json!({"repository": text(), "commit": text(), "author": text(), "time": moment(), "environment": text()}), &[])),
+            "source": open(object(json!({"repository": text(), "commit": text(), "author": text(), "email": text(), "time": moment(), "environment": text()}), &[])),
         }),
         &["pipeline", "images"],
     );

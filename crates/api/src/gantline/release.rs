@@ -46,6 +46,9 @@ pub struct ReleaseSource {
     /// Name of the commit's author: their approval does not count.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub author: String,
+    /// The author's address: another way to tell who it was.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub email: String,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     pub environment: String,

@@ -1,5 +1,7 @@
 //! `approval`: people say yes, bound to what they said yes to.
 
+use std::collections::BTreeSet;
+
 use api::gantline::{Approval, ApprovalGate, Environment, GateReport, GateState, Verdict};
 
 use sha2::{Digest, Sha256};
@@ -43,11 +45,14 @@ pub(super) fn judge(gate: &ApprovalGate, evidence: &Evidence<'_>) -> GateReport 
         .into_iter()
         .filter(|group| {
             let members = decisions.iter().filter(counts).filter(|approval| approval.groups.contains(&group.name));
-            members.count() < group.min
+            // one person is one vote, however often it was given
+            let people: BTreeSet<String> = members.map(|approval| approval.user.to_lowercase()).collect();
+            people.len() < group.min
         })
         .map(|group| group.name)
         .collect();
-    let users: Vec<&str> = decisions.iter().filter(counts).map(|approval| approval.user.as_str()).collect();
+    let users: BTreeSet<&str> = decisions.iter().filter(counts).map(|approval| approval.user.as_str()).collect();
+    let users: Vec<&str> = users.into_iter().collect();
     report.value = if users.is_empty() { "nobody yet".into() } else { format!("approved by {}", users.join(", ")) };
     report.since = decisions.iter().filter(counts).filter_map(|approval| approval.at).max();
     if missing.is_empty() {
@@ -64,11 +69,20 @@ pub(super) fn judge(gate: &ApprovalGate, evidence: &Evidence<'_>) -> GateReport 
     report
 }
 
-/// Who wrote the change or asked for its promotion. Git's author is a name or the local part of an address.
+/// Who wrote the change or asked for its promotion.
 fn is_author(user: &str, evidence: &Evidence<'_>) -> bool {
-    let same = |name: &str| {
-        let local = name.split(['<', '@']).next().unwrap_or(name).trim();
-        !name.is_empty() && (name.eq_ignore_ascii_case(user) || local.eq_ignore_ascii_case(user))
-    };
-    same(&evidence.release.spec.source.author) || same(evidence.requested_by)
+    let ours = names_of(user);
+    let source = &evidence.release.spec.source;
+    let people = [source.author.as_str(), source.email.as_str(), evidence.requested_by];
+    people.into_iter().flat_map(names_of).any(|name| ours.contains(&name))
+}
+
+/// What a person may be called as an account: `Dana Smith <dana@acme.io>` is the name, the address, and what stands
+/// before its `@`. Git lets people write anything here: better one too many than an author who approves.
+fn names_of(person: &str) -> Vec<String> {
+    let (name, address) = person.split_once('<').unwrap_or((person, ""));
+    let address = address.trim_end_matches(['>', ' ']);
+    let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
+    let all = [name.to_owned(), local(name), address.to_owned(), local(address)];
+    all.into_iter().map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()).collect()
 }

@@ -40,7 +40,7 @@ impl Decision {
 
 /// Judges every gate of the environment, and that the release is not quarantined. No gate: nothing to wait for.
 pub fn evaluate(evidence: &Evidence<'_>) -> Decision {
-    let mut reports: Vec<GateReport> = quarantined(evidence.release).into_iter().collect();
+    let mut reports: Vec<GateReport> = quarantined(evidence.release).into_iter().chain(pinned(evidence)).collect();
     reports.extend(evidence.environment.gates.iter().map(|gate| judge(gate, evidence)));
     let any = |state: GateState| reports.iter().any(|report| report.state == state);
     match (any(GateState::Failed), any(GateState::Waiting)) {
@@ -69,6 +69,22 @@ fn quarantined(release: &Release) -> Option<GateReport> {
         since: quarantine.at,
         earliest: None,
         who_can_act: "CI, with a new build".into(),
+    })
+}
+
+/// A pinned environment takes nothing by itself, also what waited before it was pinned. Who asks knows of the pin.
+fn pinned(evidence: &Evidence<'_>) -> Option<GateReport> {
+    let name = &evidence.environment.name;
+    let pin = evidence.pipeline.status_of(name)?.pinned.as_ref().filter(|_| evidence.requested_by.is_empty())?;
+    Some(GateReport {
+        name: format!("{name} not pinned"),
+        kind: "pin".into(),
+        state: GateState::Waiting,
+        value: format!("pinned by {}: {}", pin.by, pin.reason),
+        needed: "no pin, or somebody who asks for this release".into(),
+        since: pin.at,
+        earliest: None,
+        who_can_act: "whoever lifts the pin or promotes by hand".into(),
     })
 }
 

@@ -1,0 +1,8 @@
+//! The rules of promotions, on the examples and on every way in which an image can be written.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod approvals;
+mod examples;
+mod pins;
+mod writes;

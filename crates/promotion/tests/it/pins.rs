@@ -1,0 +1,29 @@
+//! A pinned environment takes nothing by itself.
+
+use api::gantline::{EnvironmentStatus, Pin, Pipeline, Release};
+use jiff::Timestamp;
+use promotion::{Decision, Evidence, evaluate};
+use serde_json::json;
+
+fn decision(pinned: bool, requested_by: &str) -> Decision {
+    let mut pipeline = Pipeline::from_value(json!({"metadata": {"name": "shop"}, "spec": {
+        "images": [{"name": "shop"}], "environments": [{"name": "production", "application": "p"}]}}))
+    .unwrap();
+    let pin = Pin { digest: "sha256:d".into(), by: "tina".into(), reason: "rolled back".into(), at: None };
+    let status = EnvironmentStatus { name: "production".into(), pinned: pinned.then_some(pin), ..Default::default() };
+    pipeline.status.environments.push(status);
+    let (environment, release) = (pipeline.environment("production").unwrap(), Release::default());
+    let now = Timestamp::UNIX_EPOCH;
+    evaluate(&Evidence { pipeline: &pipeline, environment, release: &release, approvals: &[], requested_by, now })
+}
+
+#[test]
+fn only_who_asks_passes_a_pin() {
+    assert!(matches!(decision(false, ""), Decision::Promote(_)));
+    assert!(matches!(decision(true, "theo"), Decision::Promote(_)));
+    let waits = decision(true, "");
+    assert!(matches!(waits, Decision::Wait(_)));
+    let report = &waits.reports()[0];
+    assert_eq!(report.value, "pinned by tina: rolled back");
+    assert!(report.who_can_act.contains("lifts the pin"));
+}
