@@ -12,6 +12,8 @@ use crate::schema::resources::Resource;
 use crate::status::{Answer, Failure};
 
 /// The Kubernetes version whose behaviour this is; the suffix says that it is not the real thing.
+/// Clients that asked for this form recognise it by the media type only.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const VERSION: &str = "v1.36.3+sandbox";
 
 /// # Errors
@@ -33,8 +35,8 @@ pub(crate) fn route(api: &Api, request: &Incoming) -> Answer<Option<Reply>> {
     Ok(Some(match path {
         "" => Reply::ok(paths(api)),
         "/version" => Reply::ok(version()),
-        "/api" if aggregated(request) => Reply::ok(aggregate(api, true)),
-        "/apis" if aggregated(request) => Reply::ok(aggregate(api, false)),
+        "/api" if aggregated(request) => Reply::Text(AGGREGATED, aggregate(api, true).to_string()),
+        "/apis" if aggregated(request) => Reply::Text(AGGREGATED, aggregate(api, false).to_string()),
         "/api" => Reply::ok(json!({ "kind": "APIVersions", "versions": ["v1"],
             "serverAddressByClientCIDRs": [{ "clientCIDR": "0.0.0.0/0", "serverAddress": request.header("host") }] })),
         "/apis" => Reply::ok(groups(api)),
