@@ -8,6 +8,8 @@ use std::time::Duration;
 use api::argocd::{Application, SyncStatusCode};
 use clock::{Clock, Ids};
 use cluster::{Cluster, ClusterError, LiveCache, Patch, PatchOptions};
+use object::{LiveObject, ResourceKey};
+use serde_json::Value;
 
 use crate::board::Board;
 use crate::events::{Events, Reason};
@@ -18,6 +20,9 @@ use crate::queue::Queue;
 use crate::repositories::{Remotes, Repositories};
 use crate::status;
 use crate::timeline::{Timeline, TimelineEntry, TimelineKind};
+
+/// How often a write is tried against others who write the same Application.
+const WRITES: usize = 5;
 
 /// What a controller is made of.
 #[derive(Debug, Clone)]
@@ -148,13 +153,17 @@ impl Context {
     }
 
     /// Writes what the controller says about an Application, where it says something new. The answer is how the
-    /// Application is now.
+    /// Application is now. An operation that another process brought on meanwhile is a conflict.
     pub(crate) async fn write(&self, old: &Application, new: Application) -> Result<Arc<Application>, ClusterError> {
         let Some(mut patch) = status::application_patch(old, &new) else { return Ok(Arc::new(old.clone())) };
         // a namesake that was made meanwhile is another Application
         patch["metadata"]["uid"] = old.metadata.uid.clone().into();
         let key = AppKey::of(old).resource_key();
-        let live = self.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?;
+        let live = if status::moves_operation(&patch) {
+            self.write_as_only_one(&key, old, patch).await?
+        } else {
+            self.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?
+        };
         self.metrics.status_writes.inc();
         self.announce(old, &new);
         let noted = self.inventory.note(&live);
@@ -162,6 +171,39 @@ impl Context {
         noted.ok_or_else(|| ClusterError::Malformed {
             object: key.to_string(),
             message: "the Application that was written cannot be read back".to_owned(),
+        })
+    }
+
+    /// Writes if nobody wrote since `old`, or if what they wrote leaves the operation alone.
+    async fn write_as_only_one(
+        &self,
+        key: &ResourceKey,
+        old: &Application,
+        mut patch: Value,
+    ) -> Result<LiveObject, ClusterError> {
+        let mut version = old.metadata.resource_version.clone();
+        for _ in 0..WRITES {
+            patch["metadata"]["resourceVersion"] = version.into();
+            let refused = match self.cluster.patch(key, &Patch::Merge(patch.clone()), PatchOptions::default()).await {
+                Err(refused @ ClusterError::Conflict { .. }) => refused,
+                other => return other,
+            };
+            let now = self.cluster.get(key).await?.and_then(|live| Application::from_value(live.into_value()).ok());
+            let same = |now: &Application| {
+                now.metadata.uid == old.metadata.uid
+                    && now.operation == old.operation
+                    && now.status.operation_state == old.status.operation_state
+                    && now.status.history == old.status.history
+            };
+            match now.filter(same) {
+                Some(now) => version = now.metadata.resource_version,
+                None => return Err(refused),
+            }
+        }
+        Err(ClusterError::Conflict {
+            object: key.to_string(),
+            message: "it is written too often by others".to_owned(),
+            owners: Vec::new(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use api::argocd::{
     Application, ApplicationSource, Condition, ConditionType, DirectorySource, HelmSource, KustomizeSource, Settings,
+    SyncStatusCode,
 };
 use engine::DesiredSet;
 use object::FileTree;
@@ -53,9 +54,9 @@ pub(crate) async fn wanted(
     memory.renders.resize_with(sources.list.len(), || None);
     let mut wanted = Wanted { set: DesiredSet::default(), commits: Vec::new(), tools: Vec::new() };
     let (mut manifests, mut problems) = (Vec::new(), Vec::new());
-    for (source, last) in sources.list.iter().zip(&mut memory.renders) {
+    for (source, last) in sources.list.iter().enumerate().zip(&mut memory.renders) {
         let resolved = resolve(cx, app, source, last.as_ref(), request).await?;
-        render_source(cx, source, &resolved, &settings, last, request.depth, &mut memory.same_at).await?;
+        render_source(cx, source.1, &resolved, &settings, last, request.depth, &mut memory.same_at).await?;
         let Some(render) = last else { continue };
         manifests.extend(render.manifests());
         problems.extend(render.problems.iter().cloned());
@@ -73,15 +74,34 @@ pub(crate) async fn wanted(
     Ok(wanted)
 }
 
+/// The commit to use. What this process heard last may be older than what another one synced to: before it goes back
+/// behind that, the repository itself is asked.
 async fn resolve(
+    cx: &Context,
+    app: &Application,
+    (index, source): (usize, &ApplicationSource),
+    last: Option<&SourceRender>,
+    request: Request,
+) -> Result<Resolved, Condition> {
+    let resolved = resolve_known(cx, app, source, last, request).await.map_err(|error| not_loaded(source, &error))?;
+    let recorded = app.status.sync.revisions.get(index).unwrap_or(&app.status.sync.revision);
+    let told = app.status.sync.status != SyncStatusCode::Unknown && !recorded.is_empty();
+    let pinned = source.revision() == resolved.commit;
+    if pinned || !told || *recorded == resolved.commit || request.depth >= Depth::Forced {
+        return Ok(resolved);
+    }
+    let fresh = cx.repositories.resolve(&source.repo_url, app.spec.project_name(), source.revision(), request.since);
+    fresh.await.map_err(|error| not_loaded(source, &error))
+}
+
+async fn resolve_known(
     cx: &Context,
     app: &Application,
     source: &ApplicationSource,
     last: Option<&SourceRender>,
     request: Request,
-) -> Result<Resolved, Condition> {
+) -> Result<Resolved, Unavailable> {
     let project = app.spec.project_name();
-    let unavailable = |error: Unavailable| not_loaded(source, &error);
     if let (Depth::Live, Some(last)) = (request.depth, last) {
         let tree = cx.repositories.tree(&source.repo_url, project, &last.commit).await;
         if let Ok(tree) = tree {
@@ -89,7 +109,7 @@ async fn resolve(
         }
     }
     let fresh = if request.depth >= Depth::Forced { request.since } else { cx.repositories.recent() };
-    cx.repositories.resolve(&source.repo_url, project, source.revision(), fresh).await.map_err(unavailable)
+    cx.repositories.resolve(&source.repo_url, project, source.revision(), fresh).await
 }
 
 fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {

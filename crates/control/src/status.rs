@@ -143,6 +143,12 @@ pub(crate) fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
     }
 }
 
+/// Whether a patch starts, continues or ends an operation: only one may do that at a time.
+pub(crate) fn moves_operation(patch: &Value) -> bool {
+    let status = &patch["status"];
+    patch.get("operation").is_some() || status.get("operationState").is_some() || status.get("history").is_some()
+}
+
 /// Fields of the status that say when we looked. A change in them alone is not written.
 const VOLATILE: [&str; 2] = ["reconciledAt", "observedAt"];
 

@@ -25,8 +25,8 @@ pub enum GitError {
     RevertConflict { url: String, commit: CommitId, paths: String },
     #[error("repository {url} was not heard of for {seconds} s: it is tried again")]
     Timeout { url: String, seconds: u64 },
-    #[error("repository {url}: {0} is not supported yet: use https:// or a path", scheme)]
-    Unsupported { url: String, scheme: &'static str },
+    #[error("repository {url}: {reason}")]
+    HostKey { url: String, reason: String },
 }
 
 /// Why a commit was not pushed. Whatever it says, the branch does not have the commit.

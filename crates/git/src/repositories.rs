@@ -91,13 +91,11 @@ impl Repositories {
 
     fn make(&self, place: &Place, credentials: &Credentials) -> Result<Repository, GitError> {
         let shown = place.to_string();
-        let (path, remote) = match place {
-            Place::Local(path) => (path.clone(), None),
-            Place::Http(url) => {
-                let key = hex::encode(Sha256::digest(shown.as_bytes()));
-                (self.cache.join(format!("{}.git", &key[..24])), Some(Remote::new(place, url, credentials)?))
-            }
-            Place::Ssh { .. } => return Err(GitError::Unsupported { url: shown, scheme: "ssh" }),
+        let remote = Remote::new(place, credentials)?;
+        let key = hex::encode(Sha256::digest(shown.as_bytes()));
+        let path = match place {
+            Place::Local(path) => path.clone(),
+            Place::Http(_) | Place::Ssh { .. } => self.cache.join(format!("{}.git", &key[..24])),
         };
         let inner = Inner {
             place: place.clone(),

@@ -4,7 +4,7 @@ use api::argocd::{ConditionType, HealthStatusCode, OperationPhase, SyncStatusCod
 use object::ResourceKey;
 use serde_json::{Value, json};
 
-use crate::fixtures::{World, config_map};
+use crate::fixtures::{URL, World, config_map};
 
 fn synced_to(revision: &str) -> impl Fn(&api::argocd::Application) -> bool + use<'_> {
     move |app| app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revision == revision
@@ -12,7 +12,7 @@ fn synced_to(revision: &str) -> impl Fn(&api::argocd::Application) -> bool + use
 
 #[tokio::test]
 async fn an_application_is_synced_and_follows_its_branch() {
-    let Some(world) = World::with_workloads(1.0).await else { return };
+    let world = World::start().await;
     let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", config_map("b", "1"))]);
     world.application(json!({})).await;
     let app = world.until("synced", synced_to(&first)).await;
@@ -64,7 +64,7 @@ async fn drift_is_taken_back_and_its_author_named() {
 
 #[tokio::test]
 async fn what_cannot_be_read_changes_nothing() {
-    let Some(world) = World::with_workloads(1.0).await else { return };
+    let world = World::start().await;
     let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", config_map("b", "1"))]);
     world.application(json!({})).await;
     world.until("synced", synced_to(&first)).await;
@@ -141,7 +141,7 @@ async fn an_operation_is_done_as_it_is_written() {
 
 #[tokio::test]
 async fn waves_go_in_order_and_deletion_cascades() {
-    let Some(world) = World::with_workloads(20.0).await else { return };
+    let world = World::start_at_speed(20.0).await;
     let deployment = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, annotations: {argocd.argoproj.io/sync-wave: '1'}}
@@ -152,10 +152,9 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: web, image: 'registry.test/web:1'}]}
 ";
-    let hook = "apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, annotations: {argocd.argoproj.io/hook: PreSync}}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: m, image: 'registry.test/m:1'}]}}}
+    let hook = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: before, annotations: {argocd.argoproj.io/hook: PreSync}}
 ";
     let files =
         [("app/a.yaml", config_map("a", "1")), ("app/d.yaml", deployment.to_owned()), ("app/j.yaml", hook.to_owned())];
@@ -163,8 +162,8 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: m, image: 're
     world.application(json!({"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})).await;
     let app = world.until("synced", synced_to(&first)).await;
     let result = app.status.operation_state.unwrap().sync_result.unwrap();
-    let order: Vec<&str> = result.resources.iter().map(|r| r.kind.as_str()).collect();
-    assert_eq!(order, ["Job", "ConfigMap", "Deployment"]);
+    let order: Vec<&str> = result.resources.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(order, ["before", "a", "web"]);
     let healthy = |app: &api::argocd::Application| app.status.health.status == HealthStatusCode::Healthy;
     world.until("healthy", healthy).await;
 
@@ -178,5 +177,48 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: m, image: 're
     assert!(world.cluster.get(&world.key()).await.unwrap().is_none(), "gone");
     assert!(world.live("apps", "Deployment", "web").await.is_none());
     assert!(world.live("", "ConfigMap", "a").await.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn two_controllers_sync_a_commit_once() {
+    let world = World::start().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let second = world.another_controller(&stop);
+    world.application(json!({})).await;
+    for number in 1..=4 {
+        let commit = world.repository.commit(&[("app/a.yaml", config_map("a", &number.to_string()))]);
+        second.repositories().pushed(URL, "default").await;
+        let app = world
+            .until("operated", |app| {
+                let done = app.status.operation_state.as_ref().is_some_and(|state| state.phase.completed());
+                done && synced_to(&commit)(app)
+            })
+            .await;
+        assert_eq!(app.status.history.len(), number, "one entry for each commit: {:#?}", app.status.history);
+        assert_eq!(app.operation, None);
+    }
+    stop.cancel();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_operation_that_a_killed_controller_began_is_finished_by_the_next() {
+    let world = World::start().await;
+    world.stop.cancel();
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({"spec": {"syncPolicy": null}})).await;
+    let sync = json!({"revision": first});
+    let started = json!({"operation": {"sync": sync}, "phase": "Running", "message": "one task left",
+        "startedAt": "2026-01-01T00:00:00Z"});
+    let patch = json!({"operation": {"sync": sync}, "status": {"operationState": started,
+        "sync": {"status": "OutOfSync"}, "health": {"status": "Missing"}}});
+    world.patch(&world.key(), patch, "killed").await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    world.another_controller(&stop);
+    let app = world.until("synced", synced_to(&first)).await;
+    assert_eq!(app.status.history.len(), 1);
+    assert_eq!(app.status.operation_state.unwrap().started_at.to_string(), "2026-01-01T00:00:00Z");
+    stop.cancel();
     world.end().await;
 }

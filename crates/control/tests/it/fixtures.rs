@@ -100,7 +100,15 @@ pub(crate) struct World {
     pub(crate) repository: Arc<Repository>,
     /// Unique: names of Applications and namespaces are made from it.
     pub(crate) name: String,
-    stop: CancellationToken,
+    config: ControllerConfig,
+    pub(crate) stop: CancellationToken,
+}
+
+fn run(config: ControllerConfig, stop: &CancellationToken) -> Controller {
+    let controller = Controller::new(config);
+    let (running, token) = (controller.clone(), stop.clone());
+    tokio::spawn(async move { running.run(token).await });
+    controller
 }
 
 async fn cluster(clock: &Arc<dyn Clock>) -> Cluster {
@@ -140,16 +148,6 @@ impl World {
         Self::start_at_speed(1.0).await
     }
 
-    /// As [`World::start`], where deleted objects go and workloads come up; `None` where nobody does that.
-    pub(crate) async fn with_workloads(speed: f64) -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "the test's own switch")]
-        if std::env::var("E2E_KUBECONFIG").is_err() {
-            eprintln!("SKIPPED: the sandbox has no garbage collector: set E2E_KUBECONFIG");
-            return None;
-        }
-        Some(Self::start_at_speed(speed).await)
-    }
-
     pub(crate) async fn start_at_speed(speed: f64) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(speed));
         Self::start_on(cluster(&clock).await, clock).await
@@ -168,11 +166,14 @@ impl World {
             namespace: name.clone(),
             ..ControllerConfig::new(clock, Ids::random(), cluster.clone(), remotes)
         };
-        let controller = Controller::new(config);
         let stop = CancellationToken::new();
-        let (running, token) = (controller.clone(), stop.clone());
-        tokio::spawn(async move { running.run(token).await });
-        Self { cluster, controller, repository, name, stop }
+        let controller = run(config.clone(), &stop);
+        Self { cluster, controller, repository, name, config, stop }
+    }
+
+    /// One more controller for the same Applications; it ends with the token, as a killed one does: wherever it is.
+    pub(crate) fn another_controller(&self, stop: &CancellationToken) -> Controller {
+        run(self.config.clone(), stop)
     }
 
     pub(crate) async fn application(&self, change: Value) {

@@ -1,6 +1,6 @@
 //! The controller against a Kubernetes API: a sandbox, or the server that `E2E_KUBECONFIG` names.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and say why it skips")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod applications;
 mod fixtures;

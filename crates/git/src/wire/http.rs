@@ -1,6 +1,5 @@
 //! One server and what is asked of it.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -9,32 +8,24 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::packet::{self, Packet, Packets};
+use super::packet::{Packet, Packets};
+use super::protocol::{Advertisement, Report, fetch_request, push_request, storage, take_pack};
 use crate::{CommitId, Credentials, GitError, Place, PushError};
 
 /// A connection-less view of one repository on a server.
 #[derive(Debug, Clone)]
-pub(crate) struct Remote {
+pub(crate) struct HttpRemote {
     url: Url,
     shown: String,
     client: reqwest::Client,
     authorization: Option<String>,
 }
 
-/// What a server says it has.
-#[derive(Debug, Default)]
-pub(crate) struct Advertisement {
-    /// Full reference names to commits; annotated tags peeled.
-    pub(crate) refs: BTreeMap<String, CommitId>,
-    /// The objects to ask for: as `refs`, tags not peeled.
-    pub(crate) wants: BTreeMap<String, CommitId>,
-}
-
 const CONNECT: Duration = Duration::from_secs(10);
 /// No byte for this long: the server is gone.
 const SILENCE: Duration = Duration::from_secs(30);
 
-impl Remote {
+impl HttpRemote {
     /// # Errors
     /// When credentials would go over plain HTTP to another machine, or a certificate cannot be read.
     pub(crate) fn new(place: &Place, url: &Url, credentials: &Credentials) -> Result<Self, GitError> {
@@ -103,20 +94,8 @@ impl Remote {
         packets.feed(&body);
         let mut found = Advertisement::default();
         while let Some(packet) = packets.next(&self.shown)? {
-            let Packet::Line(line) = packet else { continue };
-            let line = line.split(|b| *b == 0).next().unwrap_or_default();
-            let text = String::from_utf8_lossy(line);
-            let Some((id, name)) = text.trim_end().split_once(' ') else { continue };
-            let Ok(id) = id.parse::<CommitId>() else { continue };
-            match name.strip_suffix("^{}") {
-                Some("capabilities") => {}
-                Some(tag) => {
-                    found.refs.insert(tag.to_owned(), id);
-                }
-                None => {
-                    found.refs.insert(name.to_owned(), id);
-                    found.wants.insert(name.to_owned(), id);
-                }
+            if let Packet::Line(line) = packet {
+                found.add(&line);
             }
         }
         Ok(found)
@@ -129,111 +108,38 @@ impl Remote {
         haves: &[CommitId],
         mut out: impl Write,
     ) -> Result<(), GitError> {
-        let mut body = Vec::new();
-        for (index, want) in wants.iter().enumerate() {
-            let capabilities = if index == 0 { " side-band-64k ofs-delta no-progress agent=git/gantline" } else { "" };
-            packet::line(&mut body, format!("want {want}{capabilities}\n"));
-        }
-        packet::flush(&mut body);
-        for have in haves {
-            packet::line(&mut body, format!("have {have}\n"));
-        }
-        packet::line(&mut body, "done\n");
+        let body = fetch_request(wants, haves);
         let request = self.client.post(self.address("git-upload-pack"));
         let request = request.header(CONTENT_TYPE, "application/x-git-upload-pack-request").body(body);
         let mut stream = self.send(request).await?.bytes_stream();
         let mut packets = Packets::default();
-        let storage = |error: std::io::Error| GitError::Storage { url: self.shown.clone(), reason: error.to_string() };
         while let Some(chunk) = stream.next().await {
             packets.feed(&chunk.map_err(|error| self.unreachable(&error))?);
             while let Some(packet) = packets.next(&self.shown)? {
-                match packet {
-                    Packet::Line(line) => match line.split_first() {
-                        Some((1, data)) => out.write_all(data).map_err(storage)?,
-                        Some((3, text)) => {
-                            let reason = String::from_utf8_lossy(text).trim().to_owned();
-                            return Err(GitError::Unreachable { url: self.shown.clone(), reason });
-                        }
-                        // progress, and the lines that acknowledge what we have
-                        _ => {}
-                    },
-                    Packet::Flush => {}
-                }
+                take_pack(&self.shown, packet, &mut out)?;
             }
         }
-        out.flush().map_err(storage)
+        out.flush().map_err(|error| storage(&self.shown, &error))
     }
 
     /// Moves a branch from `old` to `new`: the server itself compares, so a branch that moved is refused by it.
     pub(crate) async fn push(&self, branch: &str, old: CommitId, new: CommitId, pack: &[u8]) -> Result<(), PushError> {
-        let name = format!("refs/heads/{branch}");
-        let found = self.advertise("git-receive-pack").await?.refs.get(&name).copied();
-        if found != Some(old) {
-            let found = found.map_or_else(|| "no such branch".to_owned(), |id| id.to_string());
-            return Err(PushError::Stale { branch: branch.to_owned(), expected: old.to_string(), found });
-        }
-        let mut body = Vec::new();
-        packet::line(&mut body, format!("{old} {new} {name}\0 report-status side-band-64k agent=git/gantline"));
-        packet::flush(&mut body);
-        body.extend_from_slice(pack);
+        self.advertise("git-receive-pack").await?.expect(branch, old)?;
+        let body = push_request(branch, old, new, pack);
         let request = self.client.post(self.address("git-receive-pack"));
         let request = request.header(CONTENT_TYPE, "application/x-git-receive-pack-request").body(body);
         let answer = self.send(request).await?.bytes().await.map_err(|error| GitError::from_wire(self, &error))?;
-        self.judge(branch, old, &answer)
-    }
-
-    fn judge(&self, branch: &str, old: CommitId, answer: &[u8]) -> Result<(), PushError> {
-        let (mut packets, mut report, mut said) = (Packets::default(), Packets::default(), String::new());
-        packets.feed(answer);
-        let mut bytes = Vec::new();
+        let (mut packets, mut report) = (Packets::default(), Report::default());
+        packets.feed(&answer);
         while let Some(packet) = packets.next(&self.shown)? {
-            if let Packet::Line(line) = packet {
-                match line.split_first() {
-                    Some((1, data)) => bytes.extend_from_slice(data),
-                    Some((2 | 3, text)) => said.push_str(&String::from_utf8_lossy(text)),
-                    _ => {}
-                }
-            }
+            report.take(packet);
         }
-        report.feed(&bytes);
-        while let Some(packet) = report.next(&self.shown)? {
-            let Packet::Line(line) = packet else { continue };
-            let text = String::from_utf8_lossy(&line).trim().to_owned();
-            if text.starts_with("ok ") {
-                return Ok(());
-            }
-            if let Some(reason) = text.strip_prefix("ng ") {
-                return Err(self.refusal(branch, old, reason, &said));
-            }
-            if let Some(reason) = text.strip_prefix("unpack ").filter(|r| *r != "ok") {
-                return Err(self.refusal(branch, old, reason, &said));
-            }
-        }
-        Err(self.refusal(branch, old, "the server gave no report", &said))
-    }
-
-    fn refusal(&self, branch: &str, old: CommitId, reason: &str, said: &str) -> PushError {
-        let reason = reason.split_once(' ').map_or(reason, |(_, rest)| rest);
-        let lost = [
-            "fetch first",
-            "non-fast-forward",
-            "failed to update ref",
-            "incorrect old value",
-            "cannot lock ref",
-            "stale info",
-            "atomic transaction failed",
-        ];
-        if lost.iter().any(|text| reason.contains(text)) {
-            return PushError::Stale { branch: branch.to_owned(), expected: old.to_string(), found: reason.to_owned() };
-        }
-        let words: Vec<&str> = said.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-        let message = if words.is_empty() { reason.to_owned() } else { format!("{reason} ({})", words.join("; ")) };
-        PushError::Declined { url: self.shown.clone(), branch: branch.to_owned(), message }
+        report.judge(&self.shown, branch, old)
     }
 }
 
 impl GitError {
-    fn from_wire(remote: &Remote, error: &reqwest::Error) -> Self {
+    fn from_wire(remote: &HttpRemote, error: &reqwest::Error) -> Self {
         remote.unreachable(error)
     }
 }

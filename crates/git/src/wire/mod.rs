@@ -1,9 +1,63 @@
-//! The smart protocol of Git over HTTP: what a server has, packs from it, and packs to it. Protocol version 0, which
-//! every server speaks and which fits one request and one answer.
+//! The smart protocol of Git over HTTP and ssh: what a server has, packs from it, and packs to it. Protocol version 0,
+//! which every server speaks and which fits one request and one answer.
 
 mod http;
+mod known_hosts;
 mod pack;
 mod packet;
+mod protocol;
+mod ssh;
 
-pub(crate) use http::Remote;
+use std::io::Write;
+
 pub(crate) use pack::write as write_pack;
+
+use crate::wire::http::HttpRemote;
+use crate::wire::protocol::Advertisement;
+use crate::wire::ssh::SshRemote;
+use crate::{CommitId, Credentials, GitError, Place, PushError};
+
+/// A connection-less view of one repository on a server.
+#[derive(Debug, Clone)]
+pub(crate) enum Remote {
+    Http(HttpRemote),
+    Ssh(SshRemote),
+}
+
+impl Remote {
+    /// Nothing for a place on this machine.
+    ///
+    /// # Errors
+    /// When the credentials cannot be used with the place.
+    pub(crate) fn new(place: &Place, credentials: &Credentials) -> Result<Option<Self>, GitError> {
+        Ok(match place {
+            Place::Local(_) => None,
+            Place::Http(url) => Some(Self::Http(HttpRemote::new(place, url, credentials)?)),
+            Place::Ssh { .. } => Some(Self::Ssh(SshRemote::new(place, credentials)?)),
+        })
+    }
+
+    /// The references of the repository. `service` is `git-upload-pack` or `git-receive-pack`.
+    pub(crate) async fn advertise(&self, service: &str) -> Result<Advertisement, GitError> {
+        match self {
+            Self::Http(remote) => remote.advertise(service).await,
+            Self::Ssh(remote) => remote.advertise(service).await,
+        }
+    }
+
+    /// Asks for everything that `wants` reach and `haves` do not, and writes the pack to `out`.
+    pub(crate) async fn fetch(&self, wants: &[CommitId], haves: &[CommitId], out: impl Write) -> Result<(), GitError> {
+        match self {
+            Self::Http(remote) => remote.fetch(wants, haves, out).await,
+            Self::Ssh(remote) => remote.fetch(wants, haves, out).await,
+        }
+    }
+
+    /// Moves a branch from `old` to `new`: the server itself compares, so a branch that moved is refused by it.
+    pub(crate) async fn push(&self, branch: &str, old: CommitId, new: CommitId, pack: &[u8]) -> Result<(), PushError> {
+        match self {
+            Self::Http(remote) => remote.push(branch, old, new, pack).await,
+            Self::Ssh(remote) => remote.push(branch, old, new, pack).await,
+        }
+    }
+}

@@ -1,4 +1,7 @@
-//! The git crate against real repositories, and against a real Git host where Go is present.
+//! The git crate against real repositories, over ssh, and against a real Git host where Go is present.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and say why it skips")]
 
 mod gitea;
 mod local;
+mod ssh;
