@@ -44,6 +44,14 @@ pub(crate) fn admit(
             value["status"]["phase"] = json!("Active");
             Ok(())
         }
+        ("", "PersistentVolume") if old.is_none() => {
+            protect(value, "kubernetes.io/pv-protection");
+            Ok(())
+        }
+        ("", "PersistentVolumeClaim") if old.is_none() => {
+            protect(value, "kubernetes.io/pvc-protection");
+            Ok(())
+        }
         ("", "Service") => service(txn, value, old, ids),
         ("batch", "Job") if old.is_none() => {
             job(value, ids);
@@ -51,6 +59,26 @@ pub(crate) fn admit(
         }
         _ => Ok(()),
     }
+}
+
+fn protect(value: &mut Value, finalizer: &str) {
+    let mut finalizers = crate::schema::resources::strings(&value["metadata"]["finalizers"]);
+    if !finalizers.iter().any(|known| known == finalizer) {
+        finalizers.push(finalizer.to_owned());
+    }
+    value["metadata"]["finalizers"] = json!(finalizers);
+}
+
+/// A DaemonSet counts the changes of its template in an annotation.
+pub(crate) fn count_template(resource: &Resource, value: &mut Value, old: Option<&Value>) {
+    if resource.kind != "DaemonSet" {
+        return;
+    }
+    const COUNTER: &str = "deprecated.daemonset.template.generation";
+    let before = old.and_then(|old| old["metadata"]["annotations"][COUNTER].as_str()?.parse::<i64>().ok());
+    let changed = old.is_some_and(|old| old["spec"]["template"] != value["spec"]["template"]);
+    let count = before.map_or(1, |count| count + i64::from(changed));
+    value["metadata"]["annotations"][COUNTER] = json!(count.to_string());
 }
 
 fn pod(txn: &Transaction<'_>, resource: &Resource, value: &mut Value, ids: &Ids) -> Answer<()> {
@@ -65,6 +93,10 @@ fn pod(txn: &Transaction<'_>, resource: &Resource, value: &mut Value, ids: &Ids)
     }
     value["spec"]["serviceAccountName"] = json!(account);
     value["spec"]["serviceAccount"] = json!(account);
+    let own = value["spec"]["imagePullSecrets"].as_array().is_some_and(|secrets| !secrets.is_empty());
+    if let Some(secrets) = found.as_ref().and_then(|found| found.get("imagePullSecrets")).filter(|_| !own) {
+        value["spec"]["imagePullSecrets"] = secrets.clone();
+    }
     let mounts = value["spec"]["automountServiceAccountToken"].as_bool();
     let mounts = mounts.or_else(|| found.as_ref()?["automountServiceAccountToken"].as_bool()).unwrap_or(true);
     if mounts {
@@ -82,6 +114,13 @@ fn pod(txn: &Transaction<'_>, resource: &Resource, value: &mut Value, ids: &Ids)
     value["spec"]["tolerations"] = json!([tolerations, missing].concat());
     priority(txn, resource, &name, value)?;
     value["status"]["phase"] = json!("Pending");
+    if value["spec"]["schedulingGates"].as_array().is_some_and(|gates| !gates.is_empty()) {
+        let now = value["metadata"]["creationTimestamp"].clone();
+        value["status"]["conditions"] = json!([{
+            "type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": now,
+            "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }]);
+    }
     value["status"]["qosClass"] = json!(qos(value));
     Ok(())
 }

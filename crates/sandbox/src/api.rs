@@ -132,7 +132,7 @@ impl Api {
         let object = self.store.transact(|txn| self.create_in(txn, wish, value))?;
         self.after(&wish.resource);
         self.made(wish, &object);
-        Ok(Written { object: in_version(&wish.resource, object), created: true, warnings })
+        Ok(written(&wish.resource, object, true, warnings))
     }
 
     /// What controllers add to a new object; here at once, so that nothing has to wait for it.
@@ -159,7 +159,9 @@ impl Api {
             }
             return Err(failure);
         }
-        if value["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
+        let versioned = value["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty());
+        // a PUT or an apply that creates says nothing by its version
+        if versioned && wish.name.is_empty() {
             let mut failure = Failure::new(500, "", "resourceVersion should not be set on objects to be created");
             failure.details = serde_json::Map::new();
             return Err(failure);
@@ -167,6 +169,7 @@ impl Api {
         let fields = value["metadata"].get("managedFields").cloned();
         for system in [
             "uid",
+            "resourceVersion",
             "creationTimestamp",
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
@@ -181,6 +184,7 @@ impl Api {
         }
         value["metadata"]["uid"] = json!(self.ids.uuid());
         self.default(resource, &mut value);
+        admission::count_template(resource, &mut value, None);
         match fields {
             // an apply brings its own
             Some(fields) if wish.subresource == "apply" => value["metadata"]["managedFields"] = fields,
@@ -325,7 +329,7 @@ impl Api {
             }
         })?;
         self.after(&wish.resource);
-        Ok(Written { object: in_version(&wish.resource, object), created, warnings })
+        Ok(written(&wish.resource, object, created, warnings))
     }
 
     /// Puts `value` in the place of `live`.
@@ -377,6 +381,7 @@ impl Api {
         }
         self.keep_other_part(wish, live, &mut value);
         self.default(resource, &mut value);
+        admission::count_template(resource, &mut value, Some(live));
         if value["metadata"]["finalizers"].is_null() {
             remove(&mut value, "metadata", "finalizers");
         }
@@ -444,7 +449,7 @@ impl Api {
         if created {
             self.made(wish, &object);
         }
-        Ok(Written { object: in_version(&wish.resource, object), created, warnings })
+        Ok(written(&wish.resource, object, created, warnings))
     }
 
     fn patch_in(
@@ -723,6 +728,11 @@ fn reset_status(resource: &Resource, value: &mut Value) {
     }
 }
 
+fn written(resource: &Resource, object: Arc<Value>, created: bool, mut warnings: Vec<String>) -> Written {
+    warnings.extend(crate::warnings::of_object(resource, &object));
+    Written { object: in_version(resource, object), created, warnings }
+}
+
 /// An object as this version of its kind shows it.
 fn in_version(resource: &Resource, object: Arc<Value>) -> Arc<Value> {
     let version = resource.group_version();
@@ -825,6 +835,7 @@ fn has_generation(resource: &Resource) -> bool {
         "CSIDriver",
         "CSINode",
         "VolumeAttachment",
+        "APIService",
     ];
     resource.is_custom() || !without.contains(&resource.kind.as_str())
 }

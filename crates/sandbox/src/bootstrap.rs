@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Wish};
 use crate::body::Validation;
+use crate::reviews;
 
 /// Creates what is missing.
 pub(crate) fn run(api: &Api) {
@@ -13,6 +14,7 @@ pub(crate) fn run(api: &Api) {
     for number in 1..=3 {
         ensure(api, "", "Node", "", node(api, number));
     }
+    roles(api);
     let ports = json!([{ "name": "https", "port": 443, "targetPort": 6443 }]);
     let spec = json!({ "clusterIP": "10.96.0.1", "ports": ports });
     let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
@@ -37,6 +39,59 @@ pub(crate) fn run(api: &Api) {
         "",
         json!({ "metadata": { "name": "system-node-critical" }, "value": 2_000_001_000 }),
     );
+}
+
+/// The roles that every cluster has, as far as people look at them.
+fn roles(api: &Api) {
+    let metadata = |name: &str| {
+        json!({
+            "name": name, "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" },
+            "annotations": { "rbac.authorization.kubernetes.io/autoupdate": "true" },
+        })
+    };
+    let create =
+        |group: &str, resources: &[&str]| json!({ "verbs": ["create"], "apiGroups": [group], "resources": resources });
+    let paths = |paths: &[&str]| json!([{ "verbs": ["get"], "nonResourceURLs": paths }]);
+    let everything = json!([
+        { "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] },
+        { "verbs": ["*"], "nonResourceURLs": ["*"] },
+    ]);
+    let basic = json!([
+        create("authorization.k8s.io", &["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+        create("authentication.k8s.io", &["selfsubjectreviews"]),
+    ]);
+    let all = [
+        ("cluster-admin", everything, "system:masters"),
+        ("system:basic-user", basic, "system:authenticated"),
+        ("system:discovery", paths(&reviews::OPEN_PATHS), "system:authenticated"),
+        (
+            "system:public-info-viewer",
+            paths(&["/healthz", "/livez", "/readyz", "/version", "/version/"]),
+            "system:authenticated",
+        ),
+    ];
+    const GROUP: &str = "rbac.authorization.k8s.io";
+    for (name, rules, group) in all {
+        ensure(api, GROUP, "ClusterRole", "", json!({ "metadata": metadata(name), "rules": rules }));
+        let subjects = json!([{ "kind": "Group", "apiGroup": GROUP, "name": group }]);
+        let role = json!({ "kind": "ClusterRole", "apiGroup": GROUP, "name": name });
+        let binding = json!({ "metadata": metadata(name), "subjects": subjects, "roleRef": role });
+        ensure(api, GROUP, "ClusterRoleBinding", "", binding);
+    }
+    for (name, above) in [("view", Some("edit")), ("edit", Some("admin")), ("admin", None)] {
+        let label = |role: &str| format!("{GROUP}/aggregate-to-{role}");
+        let mut metadata = metadata(name);
+        above.iter().for_each(|above| metadata["labels"][label(above)] = json!("true"));
+        let selector = json!({ "clusterRoleSelectors": [{ "matchLabels": { label(name): "true" } }] });
+        let rules = reviews::well_known(name);
+        ensure(
+            api,
+            GROUP,
+            "ClusterRole",
+            "",
+            json!({ "metadata": metadata, "aggregationRule": selector, "rules": rules }),
+        );
+    }
 }
 
 /// What controllers put into each namespace; here at once, so that nothing has to wait for it.

@@ -14,6 +14,8 @@ use crate::status::Cause;
 pub(crate) struct Definition {
     pub(crate) open_api: Value,
     pub(crate) scale: Option<Value>,
+    /// What users of the version are told.
+    pub(crate) deprecation: Option<String>,
 }
 
 /// The resources of one definition, one for each served version.
@@ -56,10 +58,23 @@ pub(crate) fn resources(definition: &Value) -> Vec<Resource> {
             columns: columns(version),
             schema: root_schema(&open_api),
             hash: hash(definition),
-            definition: Some(Arc::new(Definition { open_api, scale })),
+            definition: Some(Arc::new(Definition { open_api, scale, deprecation: deprecation(spec, version) })),
         }
     };
     versions.iter().filter(|version| version["served"] == true).map(make).collect()
+}
+
+fn deprecation(spec: &Value, version: &Value) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    let usual = format!(
+        "{}/{} {} is deprecated",
+        spec["group"].as_str()?,
+        version["name"].as_str()?,
+        spec["names"]["kind"].as_str()?
+    );
+    Some(version["deprecationWarning"].as_str().map_or(usual, str::to_owned))
 }
 
 fn hash(definition: &Value) -> String {
@@ -69,10 +84,19 @@ fn hash(definition: &Value) -> String {
     base64::engine::general_purpose::STANDARD.encode(digest.get(..8).unwrap_or_default())
 }
 
+/// What the columns of ServiceAccounts, which have nothing but a name and an age, say of themselves.
+fn described(field: &str) -> String {
+    let column = if field == "name" { "Name" } else { "Age" };
+    let accounts = crate::schema::resources::BUILT_IN.iter().find(|resource| resource.plural == "serviceaccounts");
+    let columns = accounts.map(|resource| resource.columns.as_slice()).unwrap_or_default();
+    let found = columns.iter().find(|known| known["name"] == column);
+    found.and_then(|known| known["description"].as_str()).unwrap_or_default().to_owned()
+}
+
 /// Name, then the version's own columns, else the age.
 fn columns(version: &Value) -> Vec<Value> {
     let name = json!({ "name": "Name", "type": "string", "format": "name", "priority": 0,
-        "description": "Name must be unique within a namespace." });
+        "description": described("name") });
     let mut all = vec![name];
     let own = version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default();
     for column in &own {
@@ -86,7 +110,7 @@ fn columns(version: &Value) -> Vec<Value> {
     }
     if own.is_empty() {
         all.push(json!({ "name": "Age", "type": "date", "format": "", "priority": 0, "jsonPath": ".metadata.creationTimestamp",
-            "description": "Custom resource definition column (in JSONPath format): .metadata.creationTimestamp" }));
+            "description": described("creationTimestamp") }));
     }
     all
 }
@@ -247,14 +271,7 @@ fn type_error(path: &str, value: &Value, wanted: &str) -> Cause {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    let shown = match value {
-        Value::Object(_) | Value::Array(_) | Value::Null => json!(is),
-        other => other.clone(),
-    };
-    let text = match &shown {
-        Value::String(text) => format!("{text:?}"),
-        other => other.to_string(),
-    };
+    let text = format!("{is:?}");
     Cause {
         reason: "FieldValueTypeInvalid",
         message: format!("Invalid value: {text}: {path} in body must be of type {wanted}: {is:?}"),

@@ -39,7 +39,7 @@ fn walk(schema: &Schema, value: &mut Value, pod: bool) {
 fn declared(owner: &str, field: &str) -> bool {
     matches!(
         (owner, field),
-        ("core/v1.ContainerPort" | "core/v1.ServicePort" | "core/v1.EndpointPort", "protocol")
+        ("core/v1.ContainerPort" | "core/v1.ServicePort", "protocol")
             | ("core/v1.ISCSIVolumeSource" | "core/v1.ISCSIPersistentVolumeSource", "iscsiInterface")
             | ("core/v1.RBDVolumeSource" | "core/v1.RBDPersistentVolumeSource", "pool" | "user" | "keyring")
             | ("core/v1.ScaleIOVolumeSource", "storageMode" | "fsType")
@@ -65,6 +65,7 @@ fn of_type(name: &str, map: &mut Fields, pod: bool) {
                 set(grpc, "service", json!(""));
             }
         }
+        "core/v1.EndpointPort" => set(map, "protocol", json!("TCP")),
         "core/v1.HTTPGetAction" => {
             set(map, "path", json!("/"));
             set(map, "scheme", json!("HTTP"));
@@ -165,11 +166,9 @@ fn of_container(map: &mut Fields, pod: bool) {
 
 /// Whether an image means whatever is newest: no tag and no digest, or the tag `latest`.
 fn latest(image: &str) -> bool {
-    if image.contains('@') {
-        return false;
-    }
-    let last = image.rsplit('/').next().unwrap_or(image);
-    last.split_once(':').is_none_or(|(_, tag)| tag == "latest")
+    let (name, digest) = image.split_once('@').map_or((image, ""), |(name, digest)| (name, digest));
+    let last = name.rsplit('/').next().unwrap_or(name);
+    last.split_once(':').map_or(digest.is_empty(), |(_, tag)| tag == "latest")
 }
 
 fn of_service(map: &mut Fields) {
@@ -239,7 +238,7 @@ fn of_workload(name: &str, map: &mut Fields) {
                 set_in(map, "rollingUpdate", "maxSurge", json!("25%"));
             }
         }
-        "apps/v1.ReplicaSet" => {
+        "core/v1.ReplicationController" => {
             let labels = map.get("spec").and_then(|s| s.pointer("/template/metadata/labels")).cloned();
             if let (Some(labels), Some(meta)) = (labels, map.get_mut("metadata").and_then(Value::as_object_mut)) {
                 set(meta, "labels", labels);
@@ -271,7 +270,12 @@ fn of_workload(name: &str, map: &mut Fields) {
                 set_in(map, "rollingUpdate", "maxSurge", json!(0));
             }
         }
-        "batch/v1.JobSpec" => of_job(map),
+        // the template of a CronJob gets its defaults when a Job is made of it
+        "batch/v1.Job" => {
+            if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut) {
+                of_job(spec);
+            }
+        }
         "batch/v1.CronJobSpec" => {
             set(map, "concurrencyPolicy", json!("Allow"));
             set(map, "suspend", json!(false));
@@ -351,9 +355,6 @@ fn of_job(map: &mut Fields) {
     let policy = if map.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" };
     set(map, "podReplacementPolicy", json!(policy));
     set(map, "manualSelector", json!(false));
-    if map.get("manualSelector") == Some(&json!(false)) {
-        map.remove("manualSelector");
-    }
     let rules = map.get_mut("podFailurePolicy").and_then(|p| p.get_mut("rules")).and_then(Value::as_array_mut);
     for rule in rules.into_iter().flatten() {
         for pattern in rule.get_mut("onPodConditions").and_then(Value::as_array_mut).into_iter().flatten() {

@@ -16,7 +16,7 @@ use crate::request::{Accept, Incoming, Shape, Target, accept, parse_query};
 use crate::schema::resources::Resource;
 use crate::selector::Selector;
 use crate::status::{Answer, Failure};
-use crate::{discovery, openapi, reviews, subresources, table, watch};
+use crate::{discovery, openapi, reviews, subresources, table, warnings, watch};
 
 /// The largest body that is read; etcd takes 1.5 MiB, requests carry some more.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -49,16 +49,20 @@ pub(crate) async fn serve(State(api): State<Arc<Api>>, request: Request) -> Resp
         body: bytes::Bytes::new(),
     };
     let yaml = incoming.header("accept").starts_with("application/yaml");
+    let resource = Target::parse(&incoming.path)
+        .and_then(|target| api.kinds().find(&target.group, &target.version, &target.resource));
+    let deprecation = resource.and_then(|resource| warnings::of_resource(&resource));
     let reply = match limited.collect().await {
         Ok(body) => route(&api, Incoming { body: body.to_bytes(), ..incoming }).await,
         Err(_) => {
             Err(Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {BODY_LIMIT}")))
         }
     };
-    respond(
-        reply.unwrap_or_else(|failure| Reply::Object(failure.status_code().as_u16(), failure.to_value(), Vec::new())),
-        yaml,
-    )
+    let reply =
+        reply.unwrap_or_else(|failure| Reply::Object(failure.status_code().as_u16(), failure.to_value(), Vec::new()));
+    let mut response = respond(reply, yaml);
+    deprecation.iter().for_each(|text| warn(&mut response, text));
+    response
 }
 
 fn respond(reply: Reply, yaml: bool) -> Response {
@@ -79,13 +83,15 @@ fn with_type(status: StatusCode, kind: &'static str, text: String, warnings: &[S
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    for warning in warnings {
-        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-            response.headers_mut().append(header::WARNING, value);
-        }
-    }
+    warnings.iter().for_each(|warning| warn(&mut response, warning));
     response
+}
+
+fn warn(response: &mut Response, warning: &str) {
+    let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+    if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+        response.headers_mut().append(header::WARNING, value);
+    }
 }
 
 async fn route(api: &Arc<Api>, request: Incoming) -> Answer<Reply> {

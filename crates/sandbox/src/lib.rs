@@ -12,6 +12,7 @@ mod bootstrap;
 mod controllers;
 mod crd;
 mod defaults;
+mod definition;
 mod discovery;
 mod http;
 mod kinds;
@@ -33,6 +34,7 @@ mod subresources;
 mod table;
 mod tidy;
 mod validate;
+mod warnings;
 mod watch;
 
 pub use registry::{

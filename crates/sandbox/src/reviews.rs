@@ -11,7 +11,8 @@ use crate::body::{self, Validation};
 use crate::http::Reply;
 use crate::request::{Incoming, Target};
 use crate::schema::resources::{Resource, strings};
-use crate::status::{Answer, Failure};
+use crate::status::{Answer, Cause, Failure};
+use crate::store::Key;
 
 /// One question: may this user do that?
 #[derive(Debug, Default)]
@@ -61,73 +62,124 @@ pub(crate) fn authorize(api: &Api, request: &Incoming, resource: &Resource, targ
         name: target.name.clone(),
         path: String::new(),
     };
-    if allowed(api, &question) {
-        return Ok(());
-    }
+    let missing = match verdict(api, &question) {
+        Verdict::Allowed(_) => return Ok(()),
+        Verdict::Denied(missing) => missing,
+    };
     let scope = if target.namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
         format!("in the namespace {:?}", target.namespace)
     };
-    let why = format!("User {user:?} cannot {verb} resource {plural:?} in API group {:?} {scope}", target.group);
+    let mut why = format!("User {user:?} cannot {verb} resource {plural:?} in API group {:?} {scope}", target.group);
+    if let Some(missing) = missing {
+        why = format!("{why}: {missing}");
+    }
     Err(Failure::forbidden(resource, &target.name, &why))
 }
 
-fn allowed(api: &Api, question: &Question) -> bool {
+/// What the roles say to a question, and why.
+#[derive(Debug)]
+enum Verdict {
+    Allowed(String),
+    /// With what is wrong with the bindings, if anything is.
+    Denied(Option<String>),
+}
+
+fn verdict(api: &Api, question: &Question) -> Verdict {
     if question.groups.iter().any(|group| group == "system:masters") {
-        return true;
+        return Verdict::Allowed(String::new());
     }
     if is_basic(question) {
-        return true;
+        let (name, group) = ("system:basic-user", "system:authenticated");
+        return Verdict::Allowed(format!(
+            "RBAC: allowed by ClusterRoleBinding {name:?} of ClusterRole {name:?} to Group {group:?}"
+        ));
     }
-    let everywhere = bound(api, "clusterrolebindings.rbac.authorization.k8s.io", "", question);
-    let here = if question.namespace.is_empty() {
-        Vec::new()
-    } else {
-        bound(api, "rolebindings.rbac.authorization.k8s.io", &question.namespace, question)
-    };
-    everywhere.iter().chain(&here).any(|rule| permits(rule, question))
+    let mut grants = bound(api, "clusterrolebindings.rbac.authorization.k8s.io", "", question);
+    if !question.namespace.is_empty() {
+        grants.extend(bound(api, "rolebindings.rbac.authorization.k8s.io", &question.namespace, question));
+    }
+    let found = grants.iter().find(|grant| grant.rules.iter().any(|rule| permits(rule, question)));
+    match found {
+        Some(grant) => Verdict::Allowed(format!("RBAC: allowed by {}", grant.source)),
+        None => {
+            let missing: Vec<&str> = grants.iter().filter_map(|grant| grant.missing.as_deref()).collect();
+            Verdict::Denied(match missing.as_slice() {
+                [] => None,
+                [one] => Some(format!("RBAC: {one}")),
+                several => Some(format!("RBAC: [{}]", several.join(", "))),
+            })
+        }
+    }
 }
+
+/// What everybody who is authenticated may read.
+pub(crate) const OPEN_PATHS: [&str; 11] = [
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/openapi/*",
+    "/readyz",
+    "/version",
+    "/version/",
+];
 
 /// What `system:basic-user` and `system:discovery` give to everybody who is authenticated.
 fn is_basic(question: &Question) -> bool {
     let authenticated = question.groups.iter().any(|group| group == "system:authenticated");
     let reviews = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"]
         .contains(&question.resource.as_str());
-    let paths = [
-        "/api",
-        "/api/*",
-        "/apis",
-        "/apis/*",
-        "/healthz",
-        "/livez",
-        "/openapi",
-        "/openapi/*",
-        "/readyz",
-        "/version",
-        "/version/",
-    ];
-    let path =
-        !question.path.is_empty() && question.verb == "get" && paths.iter().any(|known| glob(known, &question.path));
+    let path = !question.path.is_empty()
+        && question.verb == "get"
+        && OPEN_PATHS.iter().any(|known| glob(known, &question.path));
     authenticated && (reviews && question.verb == "create" || path)
 }
 
-/// The rules that the bindings of one place give to the one who asks.
-fn bound(api: &Api, bindings: &str, namespace: &str, question: &Question) -> Vec<Value> {
+/// What one binding gives.
+#[derive(Debug)]
+struct Grant {
+    rules: Vec<Value>,
+    /// `RoleBinding "a/ns" of Role "a" to User "bob"`
+    source: String,
+    /// The role that is not there.
+    missing: Option<String>,
+}
+
+/// What the bindings of one place give to the one who asks.
+fn bound(api: &Api, bindings: &str, namespace: &str, question: &Question) -> Vec<Grant> {
     let (bindings, _) = api.store.list(bindings, namespace);
-    let mut rules = Vec::new();
-    for binding in
-        bindings.iter().filter(|binding| subjects(binding).iter().any(|subject| is_subject(subject, binding, question)))
-    {
-        let (kind, name) = (&binding["roleRef"]["kind"], binding["roleRef"]["name"].as_str().unwrap_or_default());
-        let role = match kind.as_str() {
-            Some("Role") => api.store.get(&crate::store::Key::new("roles.rbac.authorization.k8s.io", namespace, name)),
-            _ => api.store.get(&crate::store::Key::new("clusterroles.rbac.authorization.k8s.io", "", name)),
+    let mut grants = Vec::new();
+    for binding in &bindings {
+        let subject = subjects(binding).into_iter().find(|subject| is_subject(subject, binding, question));
+        let Some(subject) = subject else { continue };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (kind, name) = (text(&binding["roleRef"]["kind"]), text(&binding["roleRef"]["name"]));
+        let key = match kind.as_str() {
+            "Role" => Key::new("roles.rbac.authorization.k8s.io", namespace, &name),
+            _ => Key::new("clusterroles.rbac.authorization.k8s.io", "", &name),
         };
-        let own = role.as_ref().and_then(|role| role["rules"].as_array().cloned());
-        rules.extend(own.or_else(|| well_known(name)).unwrap_or_default());
+        let rules = api.store.get(&key).and_then(|role| role["rules"].as_array().cloned());
+        let rules = rules.filter(|rules| !rules.is_empty()).or_else(|| well_known(&name));
+        let missing = rules.is_none() && api.store.get(&key).is_none();
+        let lower = kind.to_lowercase();
+        let (own, binding) = (text(&binding["metadata"]["name"]), &binding["kind"]);
+        let own = if namespace.is_empty() { own } else { format!("{own}/{namespace}") };
+        let to = match text(&subject["kind"]).as_str() {
+            "ServiceAccount" => format!("{:?}", format!("{}/{}", text(&subject["name"]), text(&subject["namespace"]))),
+            _ => format!("{:?}", text(&subject["name"])),
+        };
+        grants.push(Grant {
+            rules: rules.unwrap_or_default(),
+            source: format!("{} {own:?} of {kind} {name:?} to {} {to}", text(binding), text(&subject["kind"])),
+            missing: missing.then(|| format!("{lower}.rbac.authorization.k8s.io {name:?} not found")),
+        });
     }
-    rules
+    grants
 }
 
 fn subjects(binding: &Value) -> Vec<Value> {
@@ -149,7 +201,7 @@ fn is_subject(subject: &Value, binding: &Value, question: &Question) -> bool {
 }
 
 /// Roles that every cluster has, as far as people bind them.
-fn well_known(name: &str) -> Option<Vec<Value>> {
+pub(crate) fn well_known(name: &str) -> Option<Vec<Value>> {
     let all = json!({ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] });
     let paths = json!({ "nonResourceURLs": ["*"], "verbs": ["*"] });
     let read = json!({
@@ -203,6 +255,43 @@ fn glob(pattern: &str, path: &str) -> bool {
     pattern == path || pattern.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix))
 }
 
+/// All that somebody may do in a namespace: rules on resources, rules on paths.
+fn rules_of(api: &Api, question: &Question) -> (Vec<Value>, Vec<Value>) {
+    let all = |verbs: &[&str], groups: &[&str], resources: &[&str]| json!({ "verbs": verbs, "apiGroups": groups, "resources": resources });
+    let mut rules = vec![
+        all(&["create"], &["authorization.k8s.io"], &["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+        all(&["create"], &["authentication.k8s.io"], &["selfsubjectreviews"]),
+        json!({ "verbs": ["get"], "nonResourceURLs": OPEN_PATHS }),
+    ];
+    if question.groups.iter().any(|group| group == "system:masters") {
+        rules.push(all(&["*"], &["*"], &["*"]));
+        rules.push(json!({ "verbs": ["*"], "nonResourceURLs": ["*"] }));
+    }
+    let everywhere = bound(api, "clusterrolebindings.rbac.authorization.k8s.io", "", question);
+    let here = bound(api, "rolebindings.rbac.authorization.k8s.io", &question.namespace, question);
+    rules.extend(everywhere.into_iter().chain(here).flat_map(|grant| grant.rules));
+    rules.into_iter().partition(|rule| rule.get("nonResourceURLs").is_none())
+}
+
+/// What is wrong with the question of an access review.
+fn check_question(kind: &str, value: &Value, namespace: &str) -> Answer<()> {
+    let spec = &value["spec"];
+    let mut causes = Vec::new();
+    if spec.get("resourceAttributes").is_some() == spec.get("nonResourceAttributes").is_some() {
+        let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        causes.push(Cause::invalid("spec.resourceAttributes", &Value::Null, detail));
+    }
+    let nobody = spec["user"].as_str().unwrap_or_default().is_empty() && strings(&spec["groups"]).is_empty();
+    if kind != "SelfSubjectAccessReview" && nobody {
+        causes.push(Cause::invalid("spec.user", &json!(""), "at least one of user or group must be specified"));
+    }
+    let other = &spec["resourceAttributes"]["namespace"];
+    if kind == "LocalSubjectAccessReview" && other.as_str().is_some_and(|other| other != namespace) {
+        causes.push(Cause::invalid("spec.resourceAttributes.namespace", other, "must match metadata.namespace"));
+    }
+    if causes.is_empty() { Ok(()) } else { Err(Failure::invalid_kind("authorization.k8s.io", "", "", &causes)) }
+}
+
 /// Answers a review.
 ///
 /// # Errors
@@ -221,12 +310,17 @@ pub(crate) fn create(api: &Api, request: &Incoming, resource: &Arc<Resource>, ta
             value["status"] = json!({ "userInfo": { "username": user, "groups": groups } });
         }
         "SelfSubjectRulesReview" => {
-            let rules = json!([{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }]);
-            let paths = json!([{ "verbs": ["*"], "nonResourceURLs": ["*"] }]);
-            value["status"] = json!({ "resourceRules": rules, "nonResourceRules": paths, "incomplete": false });
+            let namespace = value["spec"]["namespace"].as_str().unwrap_or_default().to_owned();
+            if namespace.is_empty() {
+                return Err(Failure::bad_request("no namespace on request"));
+            }
+            let question = Question { user, groups, namespace, ..Question::default() };
+            let (resources, paths) = rules_of(api, &question);
+            value["status"] = json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false });
         }
         "TokenReview" => value["status"] = json!({ "user": {}, "error": "invalid bearer token" }),
         kind => {
+            check_question(kind, &value, &target.namespace)?;
             let own = kind == "SelfSubjectAccessReview";
             let spec = &value["spec"];
             let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -251,8 +345,12 @@ pub(crate) fn create(api: &Api, request: &Incoming, resource: &Arc<Resource>, ta
                 name: text("/resourceAttributes/name"),
                 path,
             };
-            let yes = allowed(api, &question);
-            value["status"] = json!({ "allowed": yes });
+            value["status"] = match verdict(api, &question) {
+                Verdict::Allowed(reason) if reason.is_empty() => json!({ "allowed": true }),
+                Verdict::Allowed(reason) => json!({ "allowed": true, "reason": reason }),
+                Verdict::Denied(None) => json!({ "allowed": false }),
+                Verdict::Denied(Some(reason)) => json!({ "allowed": false, "reason": reason }),
+            };
         }
     }
     Ok(Reply::Object(201, value, Vec::new()))

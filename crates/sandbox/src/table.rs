@@ -189,7 +189,7 @@ fn cells(resource: &Resource, object: &Value, now: Timestamp) -> Vec<Value> {
             json!(object["data"].as_object().map_or(0, serde_json::Map::len)),
             age,
         ]),
-        "ServiceAccount" => with(vec![json!(list(object, "/secrets").len()), age]),
+        "ServiceAccount" => with(vec![age]),
         "Node" => node(object, now),
         "Event" => event(object, now),
         "Ingress" => ingress(object, now),
@@ -572,12 +572,8 @@ fn node(object: &Value, now: Timestamp) -> Vec<Value> {
 fn event(object: &Value, now: Timestamp) -> Vec<Value> {
     let involved = if object.get("regarding").is_some() { &object["regarding"] } else { &object["involvedObject"] };
     let shown = format!("{}/{}", text(involved, "/kind").to_lowercase(), text(involved, "/name"));
-    let last = [&object["lastTimestamp"], &object["eventTime"], &object["metadata"]["creationTimestamp"]]
-        .into_iter()
-        .find(|t| t.is_string());
-    let first = [&object["firstTimestamp"], &object["eventTime"], &object["metadata"]["creationTimestamp"]]
-        .into_iter()
-        .find(|t| t.is_string());
+    let last = [&object["lastTimestamp"], &object["eventTime"]].into_iter().find(|time| time.is_string());
+    let first = [&object["firstTimestamp"], &object["eventTime"]].into_iter().find(|time| time.is_string());
     let source = text(object, "/source/component");
     let source = if source.is_empty() { text(object, "/reportingComponent") } else { source };
     let count = object["count"].as_i64().unwrap_or(1);

@@ -150,6 +150,7 @@ fn structure(
 ) -> Result<Map<String, Value>, Mismatch> {
     let Some(object) = schema.object() else { return Ok(map) };
     let mut out = Map::new();
+    let custom = object.name.is_empty();
     for (name, value) in map {
         let Some(field) = object.fields.get(&name) else {
             if object.preserve {
@@ -161,8 +162,12 @@ fn structure(
             }
             continue;
         };
-        let custom = object.name.is_empty();
-        let value = any(&field.schema, value, &place.field(&object.name, &name), notes)?;
+        let place = place.field(&object.name, &name);
+        let value = match any(&field.schema, value.clone(), &place, notes) {
+            // what a custom kind's schema says of it is checked later, and worded otherwise
+            Err(_) if custom && !matches!(field.schema, Schema::Named(_)) => value,
+            other => other?,
+        };
         // custom kinds keep what was written
         if custom || (!value.is_null() && (field.pointer || field.zero_written || !is_zero(&field.schema, &value))) {
             out.insert(name, value);

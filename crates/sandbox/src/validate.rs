@@ -41,6 +41,7 @@ pub(crate) fn problems(resource: &Resource, object: &Value, old: Option<&Value>)
         "Ingress" => ingress(&object["spec"], &mut found),
         "PodDisruptionBudget" => budget(&object["spec"], &mut found),
         "HorizontalPodAutoscaler" => autoscaler(&object["spec"], &mut found),
+        "CustomResourceDefinition" => crate::definition::problems(object, &mut found),
         "StorageClass" => storage_class(object, &mut found),
         "PersistentVolumeClaim" => claim(&object["spec"], &mut found),
         _ => {}
@@ -107,7 +108,7 @@ fn label_problems(name: &str) -> Vec<String> {
     out
 }
 
-fn label_1035_problems(name: &str) -> Vec<String> {
+pub(crate) fn label_1035_problems(name: &str) -> Vec<String> {
     let mut out = Vec::new();
     if name.len() > 63 {
         out.push("must be no more than 63 bytes".to_owned());

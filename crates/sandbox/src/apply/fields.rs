@@ -253,6 +253,18 @@ fn walk(schema: &Schema, old: Option<&Value>, new: Option<&Value>, path: &mut Ve
             }
             seen.push(element.clone());
             path.push(element.clone());
+            let all = |list: &[(Element, Value)]| -> Vec<Value> {
+                list.iter().filter(|(e, _)| e == element).map(|(_, v)| v.clone()).collect()
+            };
+            let (before, after) = (all(&old), all(&new));
+            if before.len() > 1 || after.len() > 1 {
+                // items of one key are owned together
+                if before != after {
+                    out.changed.insert(path);
+                }
+                path.pop();
+                continue;
+            }
             walk(items, find(&old, element).as_ref(), find(&new, element).as_ref(), path, out);
             path.pop();
         }

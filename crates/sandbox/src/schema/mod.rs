@@ -199,7 +199,7 @@ fn read_field(kind: &str, number: u32, flags: &[&str], by_name: &HashMap<String,
     let is_struct = matches!(schema, Schema::Named(_)) && !pointer;
     let zero_written = match (flags.contains(&"omitempty"), flags.contains(&"omitzero")) {
         (_, true) => false,
-        (true, false) => is_struct,
+        (true, false) => is_struct || !pointer && matches!(schema, Schema::Time | Schema::MicroTime | Schema::Quantity),
         (false, false) => !pointer,
     };
     let patch = value("patchStrategy").map(|strategies| PatchStrategy {
