@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::quantity::{Quantity, SYNTAX};
-use crate::schema::{Field, Schema};
+use crate::schema::{Field, Object, Schema};
 
 /// What tidying noticed.
 #[derive(Debug, Default)]
@@ -142,6 +142,11 @@ fn go_name(schema: &Schema) -> String {
     }
 }
 
+/// Objects say what they are, also the claims inside of a StatefulSet.
+fn is_whole(object: &Object, place: &Place) -> bool {
+    place.path.is_empty() || object.name.ends_with(".PersistentVolumeClaim")
+}
+
 fn structure(
     schema: &Schema,
     map: Map<String, Value>,
@@ -155,7 +160,7 @@ fn structure(
         let Some(field) = object.fields.get(&name) else {
             if object.preserve {
                 out.insert(name, value);
-            } else if !(place.path.is_empty() && ["apiVersion", "kind"].contains(&name.as_str())) {
+            } else if !(is_whole(object, place) && ["apiVersion", "kind"].contains(&name.as_str())) {
                 notes.unknown.push(place.field("", &name).path);
             } else {
                 out.insert(name, value);

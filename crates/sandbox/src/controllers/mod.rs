@@ -1,21 +1,28 @@
 //! Simulated controllers: each looks at the state of the cluster and the time, and says what should change. None of
 //! them does anything by itself; [`Simulation`] writes what they decide, [`driver`] gives it the time.
 
+mod budget;
+mod cron;
+mod cronjob;
+mod daemonset;
 mod deployment;
 pub(crate) mod driver;
 mod endpoints;
 pub(crate) mod faults;
 mod fields;
 mod gc;
+mod job;
 mod memory;
 mod namespace;
 mod outcome;
 mod pod;
 mod replicaset;
+mod revisions;
 mod routes;
 mod scheduler;
 mod simulation;
 mod snapshot;
+mod statefulset;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -57,6 +64,11 @@ fn reconcile(view: &Snapshot, failures: &Failures, key: &Key, now: Timestamp) ->
     let mut outcome = match &*key.storage {
         "deployments.apps" => deployment::reconcile(view, key, found, now),
         "replicasets.apps" => replicaset::reconcile(view, failures, key, found, now),
+        "statefulsets.apps" => statefulset::reconcile(view, key, found, now),
+        "daemonsets.apps" => daemonset::reconcile(view, key, found, now),
+        "jobs.batch" => job::reconcile(view, key, found, now),
+        "cronjobs.batch" => cronjob::reconcile(view, key, found, now),
+        "poddisruptionbudgets.policy" => budget::reconcile(view, key, found, now),
         "pods" => pod::reconcile(view, key, found, now),
         "services" => endpoints::reconcile(view, key, object, now),
         "namespaces" => namespace::reconcile(view, key, found, now),

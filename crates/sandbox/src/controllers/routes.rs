@@ -11,7 +11,8 @@ use crate::store::{Change, Key};
 pub(crate) fn affected(view: &Snapshot, change: &Change) -> Vec<Key> {
     let mut keys = Vec::new();
     let both = || [change.previous.as_deref(), change.current.as_deref()].into_iter().flatten();
-    if change.current.is_some() {
+    // what is left of a Service is swept up when it is gone
+    if change.current.is_some() || &*change.key.storage == "services" {
         keys.push(change.key.clone());
     }
     for object in both() {

@@ -1,5 +1,6 @@
 //! Controllers on the real API in memory, on time that moves when told: each test is a story.
 
+mod others;
 mod workloads;
 
 use std::collections::BTreeMap;
