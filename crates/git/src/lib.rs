@@ -15,6 +15,7 @@ mod place;
 mod registry;
 mod repositories;
 mod tree;
+mod version;
 mod wire;
 
 pub use commit::{CommitId, CommitInfo, Signature, Trailers};

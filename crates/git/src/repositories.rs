@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::objects::Objects;
+use crate::version::highest;
 use crate::wire::{Remote, write_pack};
 use crate::{CommitId, CommitInfo, Credentials, GitError, Place, PushError, Signature, local};
 
@@ -226,7 +227,8 @@ impl Repository {
     }
 
     /// The commit that a revision means, among the references as last seen: a full commit id as it is, `HEAD` or
-    /// nothing, a branch, a tag, a full reference name, or at least seven digits of a commit id.
+    /// nothing, the highest tag that fits a version constraint, a branch, a tag, a full reference name, or at least
+    /// seven digits of a commit id.
     ///
     /// # Errors
     /// When there is no such revision: the error names what there is.
@@ -244,12 +246,11 @@ impl Repository {
         }
         let refs = self.refs().await?;
         let wanted = if revision.is_empty() { "HEAD" } else { revision };
-        let names = [
-            wanted.to_owned(),
-            format!("refs/heads/{wanted}"),
-            format!("refs/tags/{wanted}"),
-            format!("refs/{wanted}"),
-        ];
+        let tags = refs.keys().filter_map(|name| name.strip_prefix("refs/tags/"));
+        if let Some(id) = highest(wanted, tags).and_then(|tag| refs.get(&format!("refs/tags/{tag}"))) {
+            return Ok(*id);
+        }
+        let names = [wanted.to_owned(), format!("refs/heads/{wanted}"), format!("refs/tags/{wanted}")];
         if let Some(id) = names.iter().find_map(|name| refs.get(name)) {
             return Ok(*id);
         }

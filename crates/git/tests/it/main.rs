@@ -4,4 +4,5 @@
 
 mod gitea;
 mod local;
+mod revision;
 mod ssh;
