@@ -1,4 +1,5 @@
-//! Serves a sandbox until it is interrupted: `cargo run -p sandbox --example serve -- 8001`.
+//! Serves a sandbox until it is interrupted: `cargo run -p sandbox --example serve -- 8001`; a second argument is how
+//! many times faster than the wall's its time goes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use sandbox::{AnyImage, Sandbox, SandboxOptions};
 #[expect(clippy::print_stdout, reason = "the address is the answer")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(8001);
+    let speed = std::env::args().nth(2).and_then(|speed| speed.parse().ok()).unwrap_or(1.0);
     let options = SandboxOptions {
-        clock: Arc::new(ScaledClock::wall()),
+        clock: Arc::new(ScaledClock::starting_now(speed)),
         ids: Ids::random(),
         folder: None,
         images: Arc::new(AnyImage),

@@ -275,8 +275,21 @@ fn pod(job: &Value, index: Option<i64>) -> Value {
         pod["metadata"]["labels"][INDEX] = json!(index.to_string());
         pod["metadata"]["generateName"] = json!(format!("{}-{index}-", name(job)));
         pod["spec"]["hostname"] = json!(format!("{}-{index}", name(job)));
+        tell_index(&mut pod);
     }
     pod
+}
+
+/// Containers learn their index from the environment.
+fn tell_index(pod: &mut Value) {
+    let field = json!({ "apiVersion": "v1", "fieldPath": format!("metadata.labels['{INDEX}']") });
+    let variable = json!({ "name": "JOB_COMPLETION_INDEX", "valueFrom": { "fieldRef": field } });
+    for containers in ["containers", "initContainers"] {
+        for container in pod["spec"].get_mut(containers).and_then(Value::as_array_mut).into_iter().flatten() {
+            let given = list(container, "/env").to_vec();
+            container["env"] = json!([given, vec![variable.clone()]].concat());
+        }
+    }
 }
 
 /// A finished job goes after its time to live.

@@ -14,6 +14,7 @@ mod gc;
 mod job;
 mod memory;
 mod namespace;
+mod node;
 mod outcome;
 mod pod;
 mod replicaset;
@@ -71,6 +72,8 @@ fn reconcile(view: &Snapshot, failures: &Failures, key: &Key, now: Timestamp) ->
         "poddisruptionbudgets.policy" => budget::reconcile(view, key, found, now),
         "pods" => pod::reconcile(view, key, found, now),
         "services" => endpoints::reconcile(view, key, object, now),
+        "replicationcontrollers" => replicaset::reconcile(view, failures, key, found, now),
+        "nodes" => node::reconcile(key, found, now),
         "namespaces" => namespace::reconcile(view, key, found, now),
         "persistentvolumeclaims" => volumes::reconcile(view, key, found, now),
         "persistentvolumes" => volumes::reconcile_volume(view, key, found),

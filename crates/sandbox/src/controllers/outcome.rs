@@ -32,6 +32,12 @@ pub(crate) enum Change {
         status: Value,
         manager: &'static str,
     },
+    /// An annotation that goes with the status: writing it does not count as a change of what is wanted.
+    Note {
+        key: Key,
+        annotation: &'static str,
+        value: String,
+    },
     /// Puts a pod on a node.
     Bind {
         key: Key,

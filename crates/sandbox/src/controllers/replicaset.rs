@@ -1,4 +1,4 @@
-//! ReplicaSets: as many pods as wanted, the least useful ones go first.
+//! ReplicaSets, and the older ReplicationControllers: as many pods as wanted, the least useful ones go first.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -72,11 +72,12 @@ pub(super) fn pod_of(owner: &Value) -> Value {
 
 /// Takes pods away in the order of Kubernetes: not placed, not running, not ready, newest.
 fn remove(outcome: &mut Outcome, set: &Value, active: &[&Value], count: usize, now: Timestamp) {
+    let component = if set["kind"] == "ReplicaSet" { COMPONENT } else { "replication-controller" };
     let mut order: Vec<&&Value> = active.iter().collect();
     order.sort_by_key(|pod| usefulness(pod, now));
     for pod in order.into_iter().take(count) {
         outcome.delete(key_of("pods", pod), pod, "Background");
-        outcome.event(set, COMPONENT, false, "SuccessfulDelete", format!("Deleted pod: {}", name(pod)));
+        outcome.event(set, component, false, "SuccessfulDelete", format!("Deleted pod: {}", name(pod)));
     }
 }
 
@@ -104,7 +105,10 @@ fn status(set: &Value, pods: &[&Value], failures: &Failures, now: Timestamp, out
     let labeled = active.iter().filter(|pod| fits(pod)).count();
     let terminating =
         pods.iter().filter(|pod| leaving(pod) && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")).count();
-    let mut status = json!({ "replicas": active.len(), "observedGeneration": set["metadata"]["generation"], "terminatingReplicas": terminating });
+    let mut status = json!({ "replicas": active.len(), "observedGeneration": set["metadata"]["generation"] });
+    if set["kind"] == "ReplicaSet" {
+        status["terminatingReplicas"] = json!(terminating);
+    }
     for (field, count) in
         [("fullyLabeledReplicas", labeled), ("readyReplicas", ready), ("availableReplicas", available)]
     {

@@ -23,7 +23,13 @@ pub(crate) fn affected(view: &Snapshot, change: &Change) -> Vec<Key> {
         keys.extend(ending_namespace(view, &change.key));
     }
     match &*change.key.storage {
-        "pods" => both().for_each(|pod| choosers(view, pod, &mut keys)),
+        "pods" => both().for_each(|pod| {
+            choosers(view, pod, &mut keys);
+            let claims =
+                list(pod, "/spec/volumes").iter().map(|volume| text(volume, "/persistentVolumeClaim/claimName"));
+            let claims = claims.filter(|claim| !claim.is_empty());
+            keys.extend(claims.map(|claim| Key::new("persistentvolumeclaims", namespace(pod), claim)));
+        }),
         "configmaps" | "secrets" | "serviceaccounts" | "persistentvolumeclaims" => {
             keys.extend(waiting_pods(view, &change.key.namespace));
             keys.push(Key::new("namespaces", "", &change.key.namespace));

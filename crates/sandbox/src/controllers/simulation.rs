@@ -11,7 +11,7 @@ use super::memory::{Pull, PullRequest, back_off};
 use super::outcome::{Change, Event, Outcome};
 use super::routes::affected;
 use super::snapshot::Snapshot;
-use super::{Failures, Refusal, reconcile};
+use super::{Failures, Refusal, outcome, reconcile};
 use crate::api::{Api, Deletion, Patch, Wish};
 use crate::body::Validation;
 use crate::registry::{ImageError, PulledImage};
@@ -170,6 +170,12 @@ impl Simulation {
                     object["status"] = status
                 })
             }
+            Change::Note { key, annotation, value } => {
+                let wish = wish(api, &key, "status", outcome::manager::CONTROLLERS)?;
+                api.modify(&wish.resource, &key.namespace, &key.name, "status", &wish.manager, |object| {
+                    object["metadata"]["annotations"][annotation] = json!(value);
+                })
+            }
             Change::Bind { key, node } => bind(api, &key, &node, now),
             Change::Delete { key, uid, propagation, grace } => {
                 let resource = wish(api, &key, "", "")?.resource;
@@ -243,7 +249,7 @@ impl Simulation {
 /// The events that controllers of pods give.
 fn tell_of_new(api: &Api, owner: Value, made: &Value, now: Timestamp) -> Answer<()> {
     let kind = text(&owner, "/kind");
-    if made["kind"] != "Pod" || !["ReplicaSet", "DaemonSet", "Job"].contains(&kind) {
+    if made["kind"] != "Pod" || !["ReplicaSet", "ReplicationController", "DaemonSet", "Job"].contains(&kind) {
         return Ok(());
     }
     let (component, message) = (component_of(kind), format!("Created pod: {}", name(made)));
@@ -258,6 +264,7 @@ fn tell_of_new(api: &Api, owner: Value, made: &Value, now: Timestamp) -> Answer<
 fn component_of(kind: &str) -> &'static str {
     match kind {
         "ReplicaSet" => "replicaset-controller",
+        "ReplicationController" => "replication-controller",
         "StatefulSet" => "statefulset-controller",
         "DaemonSet" => "daemonset-controller",
         "Job" => "job-controller",

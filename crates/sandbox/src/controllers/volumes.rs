@@ -22,6 +22,9 @@ pub(super) fn binds_at_once(view: &Snapshot, claim: &Value) -> bool {
 /// A claim that names no class gets a volume of the sandbox's own, as most clusters have a default class.
 pub(super) fn reconcile(view: &Snapshot, key: &Key, claim: &Value, now: Timestamp) -> Outcome {
     let mut outcome = Outcome::default();
+    if leaving(claim) && !used(view, claim) {
+        release(&mut outcome, key, claim, "kubernetes.io/pvc-protection");
+    }
     if leaving(claim) || text(claim, "/status/phase") == "Bound" {
         return outcome;
     }
@@ -61,6 +64,15 @@ pub(super) fn reconcile(view: &Snapshot, key: &Key, claim: &Value, now: Timestam
     outcome
 }
 
+/// Takes the finalizer away that protects what is in use.
+fn release(outcome: &mut Outcome, key: &Key, object: &Value, finalizer: &str) {
+    let all = list(object, "/metadata/finalizers");
+    if all.iter().any(|name| name == finalizer) {
+        let left: Vec<&Value> = all.iter().filter(|name| *name != finalizer).collect();
+        outcome.merge(key.clone(), json!({ "metadata": { "finalizers": left } }));
+    }
+}
+
 fn used(view: &Snapshot, claim: &Value) -> bool {
     view.list("pods", namespace(claim)).any(|pod| {
         list(pod, "/spec/volumes").iter().any(|volume| volume["persistentVolumeClaim"]["claimName"] == name(claim))
@@ -85,6 +97,11 @@ fn volume_for(claim: &Value, volume: &str) -> Value {
 /// A volume lives as long as its claim.
 pub(super) fn reconcile_volume(view: &Snapshot, key: &Key, volume: &Value) -> Outcome {
     let mut outcome = Outcome::default();
+    let claimed = volume["spec"]["claimRef"]["uid"].as_str().is_some_and(|claim| view.with_uid(claim).is_some());
+    if leaving(volume) && !claimed {
+        release(&mut outcome, key, volume, "kubernetes.io/pv-protection");
+        return outcome;
+    }
     let Some(owner) = volume["spec"]["claimRef"]["uid"].as_str() else {
         if text(volume, "/status/phase") != "Available" {
             outcome.status(key, volume, json!({ "phase": "Available" }), manager::CONTROLLERS);

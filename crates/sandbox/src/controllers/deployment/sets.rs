@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::fields::{
     annotation, controller_ref, int, key_of, leaving, name, namespace, safe_hash, text, time_at, uid,
 };
-use super::super::outcome::Outcome;
+use super::super::outcome::{Change, Outcome};
 use super::super::snapshot::Snapshot;
 use super::{COMPONENT, REVISION, bounds, same_template, with_hash};
 
@@ -179,7 +179,7 @@ pub(super) fn sizes(deployment: &Value) -> Map<String, Value> {
 
 fn set_revision(outcome: &mut Outcome, deployment: &Value, revision: i64) {
     if annotation(deployment, REVISION) != Some(revision.to_string().as_str()) {
-        let patch = json!({ "metadata": { "annotations": { REVISION: revision.to_string() } } });
-        outcome.merge(key_of("deployments.apps", deployment), patch);
+        let key = key_of("deployments.apps", deployment);
+        outcome.changes.push(Change::Note { key, annotation: REVISION, value: revision.to_string() });
     }
 }
