@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use api::argocd::Application;
 use api::gantline::{
-    Environment, GateReport, Pin, Pipeline, Promotion, PromotionPhase, PromotionStatus, Release, ReleasePhase,
-    StepRecord,
+    Environment, GateReport, Pin, Pipeline, Promotion, PromotionPhase, PromotionStatus, Release, ReleaseImage,
+    ReleasePhase, StepRecord,
 };
 use clock::after;
 use cluster::{ClusterError, Patch, PatchOptions};
 use git::{CommitId, Edit, GitError, PushError, Signature, Write};
-use object::ImageRef;
+use object::{FileTree, ImageRef};
 use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, evaluate, plan_write, promotion_id};
+use render::Source;
 use serde_json::json;
 use std::time::Duration;
 
@@ -40,10 +41,14 @@ struct Attempt<'a> {
 /// Why an attempt does not go on now.
 enum Stop {
     Cluster(ClusterError),
-    /// Waits, with what to tell.
+    /// Nothing was written: waits, with what to tell.
     Wait(String),
-    /// The branch moved: back to the gates at once.
+    /// The commit may be on the branch: before anything else Git is searched again.
+    Unknown(String),
+    /// The gates do not pass any more, and nothing was written.
     Again,
+    /// The branch moved, perhaps by this very promotion: all over again, from the search.
+    Stale,
 }
 
 impl From<ClusterError> for Stop {
@@ -54,7 +59,7 @@ impl From<ClusterError> for Stop {
 
 impl From<GitError> for Stop {
     fn from(error: GitError) -> Self {
-        Self::Wait(error.to_string())
+        Self::Unknown(error.to_string())
     }
 }
 
@@ -71,21 +76,14 @@ pub(super) async fn go_on(
             .await;
     };
     match promotion.status.phase {
-        PromotionPhase::Waiting => {
-            if promotion.status.retry_at.is_some_and(|at| cx.clock.now() < at) {
-                return Ok(());
-            }
-            match judge(cx, pipeline, environment, &release, promotion) {
-                Decision::Promote(gates) => {
-                    let claimed = claim(cx, promotion, gates).await?;
-                    write(cx, pipeline, environment, release, claimed).await
-                }
-                Decision::Wait(gates) => report(cx, promotion, gates).await,
-                Decision::Refuse(gates) => refuse(cx, pipeline, promotion, gates).await,
-            }
-        }
+        phase if phase.is_open() && promotion.status.retry_at.is_some_and(|at| cx.clock.now() < at) => Ok(()),
+        PromotionPhase::Waiting => match judge(cx, pipeline, environment, &release, promotion) {
+            Decision::Promote(gates) => write(cx, pipeline, environment, release, promotion, Some(gates)).await,
+            Decision::Wait(gates) => report(cx, promotion, gates).await,
+            Decision::Refuse(gates) => refuse(cx, pipeline, promotion, gates).await,
+        },
         PromotionPhase::Writing | PromotionPhase::Written => {
-            write(cx, pipeline, environment, release, Arc::clone(promotion)).await
+            write(cx, pipeline, environment, release, promotion, None).await
         }
         PromotionPhase::Converging => converge(cx, promotion, environment, &release, look).await,
         _ => Ok(()),
@@ -179,30 +177,60 @@ async fn claim(
     Ok(claimed)
 }
 
+/// Takes the steps that are left, from what is written down and from what Git says.
 async fn write(
     cx: &Context,
     pipeline: &Pipeline,
     environment: &Environment,
     release: Arc<Release>,
-    promotion: Arc<Promotion>,
+    promotion: &Arc<Promotion>,
+    gates: Option<Vec<GateReport>>,
 ) -> Result<(), ClusterError> {
-    let stopped = match attempt(cx, pipeline, environment, release).await {
-        Ok(attempt) => attempt.run(&promotion).await,
-        Err(stop) => Err(stop),
+    let attempt = match attempt(cx, pipeline, environment, release).await {
+        Ok(attempt) => attempt,
+        // before the claim: it can still be decided about
+        Err(stop) => return set_back(cx, pipeline, promotion, &promotion.status.message, stop).await,
     };
-    let (message, retry_at) = match stopped {
-        Ok(()) => return Ok(()),
-        Err(Stop::Cluster(error)) => return Err(error),
-        Err(Stop::Again) => ("the branch moved: the gates are judged again".to_owned(), None),
-        Err(Stop::Wait(why)) => {
-            let name = &pipeline.metadata.name;
-            let told = format!("{name} {} cannot be written to {} now", promotion.spec.tag, environment.name);
-            cx.timeline.add(store::tell(cx, TimelineKind::Refused, name, told).because(&why));
-            (why, Some(after(cx.clock.now(), RETRY)))
-        }
+    let claimed = match gates {
+        Some(gates) => claim(cx, promotion, gates).await?,
+        None => Arc::clone(promotion),
     };
-    let promotion = cx.board.promotion(&promotion.metadata.name).unwrap_or(promotion);
-    let status = PromotionStatus { phase: PromotionPhase::Waiting, message, retry_at, ..promotion.status.clone() };
+    match attempt.run(&claimed).await {
+        Ok(()) => Ok(()),
+        Err(stop) => set_back(cx, pipeline, &claimed, &promotion.status.message, stop).await,
+    }
+}
+
+/// Writes down why an attempt does not go on. `told` is what was said the last time.
+async fn set_back(
+    cx: &Context,
+    pipeline: &Pipeline,
+    promotion: &Arc<Promotion>,
+    told: &str,
+    stop: Stop,
+) -> Result<(), ClusterError> {
+    let begun = promotion.status.phase;
+    let later = Some(after(cx.clock.now(), RETRY));
+    let (phase, message, retry_at) = match stop {
+        Stop::Cluster(error) => return Err(error),
+        Stop::Again => (PromotionPhase::Waiting, String::new(), None),
+        // searched again, and judged again, at once
+        Stop::Stale => (begun, "the branch moved: the gates are judged again".to_owned(), None),
+        // not back to the gates: what is written cannot be refused any more
+        Stop::Unknown(why) => (begun, why, later),
+        Stop::Wait(why) => (PromotionPhase::Waiting, why, later),
+    };
+    if retry_at.is_some() && message != told {
+        let (name, spec) = (&pipeline.metadata.name, &promotion.spec);
+        let text = format!("{name} {} cannot be written to {} now", spec.tag, spec.environment);
+        cx.timeline.add(store::tell(cx, TimelineKind::Refused, name, text).because(&message));
+    }
+    let promotion = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
+    if promotion.status.phase != begun {
+        // another controller came further meanwhile
+        return Ok(());
+    }
+    let status = PromotionStatus { phase, message, retry_at, ..promotion.status.clone() };
     store::promotion_status(cx, &promotion, status).await.map(drop)
 }
 
@@ -213,15 +241,15 @@ async fn attempt<'a>(
     release: Arc<Release>,
 ) -> Result<Attempt<'a>, Stop> {
     let app = cx.inventory.application(&AppKey::new(&cx.namespace, &environment.application));
-    let app = app.ok_or_else(|| Stop::Wait(format!("there is no Application {}", environment.application)))?;
+    let app = app.ok_or_else(|| Stop::Unknown(format!("there is no Application {}", environment.application)))?;
     let sources = app.spec.all_sources();
-    let source = sources.first().ok_or_else(|| Stop::Wait(format!("{} has no source", environment.application)))?;
+    let source = sources.first().ok_or_else(|| Stop::Unknown(format!("{} has no source", environment.application)))?;
     let repository =
-        cx.repositories.git(&source.repo_url, app.spec.project_name()).map_err(|e| Stop::Wait(e.to_string()))?;
+        cx.repositories.git(&source.repo_url, app.spec.project_name()).map_err(|e| Stop::Unknown(e.to_string()))?;
     repository.refresh().await?;
     let branch = repository.branch_of(source.revision()).await?;
     let branch = branch.ok_or_else(|| {
-        Stop::Wait(format!(
+        Stop::Unknown(format!(
             "{} follows {}, which is no branch: nothing can be committed to it",
             environment.application,
             source.revision()
@@ -235,6 +263,8 @@ impl Attempt<'_> {
         let cx = self.cx;
         let id = promotion_id(promotion);
         at(cx, Step::Searched, true);
+        // before the search: a commit that comes after it makes the push stale
+        let head = self.repository.head_of(&self.branch).await?;
         let known = promotion.status.commit.parse::<CommitId>().ok();
         let found = match known {
             Some(commit) => Some(commit),
@@ -243,24 +273,26 @@ impl Attempt<'_> {
         at(cx, Step::Searched, false);
         let commit = match found {
             Some(commit) => commit,
-            None => self.push(promotion).await?,
+            None => self.push(promotion, head).await?,
         };
         let promotion = self.record(promotion, commit).await?;
         self.refresh(&promotion).await
     }
 
     /// Judges the gates once more and pushes; the commit carries the promotion's id.
-    async fn push(&self, promotion: &Arc<Promotion>) -> Result<CommitId, Stop> {
+    async fn push(&self, promotion: &Arc<Promotion>, head: CommitId) -> Result<CommitId, Stop> {
         let cx = self.cx;
         at(cx, Step::GatesRepeated, true);
         let fresh = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
         let release = cx.board.release(&self.release.metadata.name).unwrap_or_else(|| Arc::clone(&self.release));
-        let gates = match judge(cx, self.pipeline, self.environment, &release, &fresh) {
+        let pipeline = cx.board.pipeline(&self.pipeline.metadata.name);
+        let pipeline = pipeline.as_deref().unwrap_or(self.pipeline);
+        let environment = pipeline.environment(&self.environment.name).ok_or(Stop::Again)?;
+        let gates = match judge(cx, pipeline, environment, &release, &fresh) {
             Decision::Promote(gates) => gates,
             Decision::Wait(_) | Decision::Refuse(_) => return Err(Stop::Again),
         };
         at(cx, Step::GatesRepeated, false);
-        let head = self.repository.head_of(&self.branch).await?;
         let (edits, rendered, reverts) = self.edits(&fresh, head).await?;
         let rendered = (rendered.0.as_str(), rendered.1.as_str());
         let reverted = reverts.map(|commit| commit.to_string());
@@ -283,8 +315,10 @@ impl Attempt<'_> {
                 self.tell_pushed(&fresh, commit);
                 Ok(commit)
             }
-            Err(PushError::Stale { .. }) => Err(Stop::Again),
-            Err(error) => Err(Stop::Wait(error.to_string())),
+            Err(PushError::Stale { .. }) => Err(Stop::Stale),
+            Err(error @ PushError::Declined { .. }) => Err(Stop::Wait(error.to_string())),
+            // the answer may be lost, not the push
+            Err(PushError::Git(error)) => Err(Stop::Unknown(error.to_string())),
         }
     }
 
@@ -309,23 +343,20 @@ impl Attempt<'_> {
         head: CommitId,
     ) -> Result<(Vec<Edit>, (String, String), Option<CommitId>), Stop> {
         let cx = self.cx;
-        let undone = if promotion.spec.rollback { self.present_commit(promotion) } else { None };
-        if let Some(commit) = undone {
-            let edits = self.repository.revert_edits(commit, head).await?;
-            return Ok((edits, (String::new(), String::new()), Some(commit)));
-        }
         let tree = self.repository.tree(head).await?;
         let sources = self.app.spec.all_sources();
         let source = sources.first().ok_or_else(|| Stop::Wait("the Application has no source".to_owned()))?;
         let source = to_render(source, &cx.inventory.settings());
+        let undone = if promotion.spec.rollback { self.present_commit(promotion) } else { None };
+        if let Some(commit) = undone
+            && let Some((edits, rendered)) = self.reverted(commit, head, &tree, &source).await
+        {
+            return Ok((edits, rendered, Some(commit)));
+        }
         let mut edited = tree;
         let (mut edits, mut rendered): (Vec<Edit>, (String, String)) = (Vec::new(), Default::default());
         for image in &self.release.spec.images {
-            let wanted = ImageRef {
-                name: image.name.clone(),
-                tag: Some(image.tag.clone()).filter(|tag| !tag.is_empty()),
-                digest: image.digest.parse().ok(),
-            };
+            let wanted = self.same_as_tested(image).await?;
             let (tree, source) = (edited.clone(), source.clone());
             let planned = tokio::task::spawn_blocking(move || plan_write(&tree, &source, &wanted)).await;
             let plan = planned.map_err(|e| Stop::Wait(format!("the write could not be planned: {e}")))?;
@@ -336,6 +367,47 @@ impl Attempt<'_> {
             rendered = if rendered.0.is_empty() { plan.rendered } else { (rendered.0, plan.rendered.1) };
         }
         Ok((edits, rendered, None))
+    }
+
+    /// The image to write. A tag that means another digest now than when it was tested is refused.
+    async fn same_as_tested(&self, image: &ReleaseImage) -> Result<ImageRef, Stop> {
+        let wanted = wanted(image);
+        let (Some(registry), Some(_)) = (&self.cx.registry, &wanted.tag) else { return Ok(wanted) };
+        // where no registry answers, the pods tell afterwards whether it is the digest
+        match registry.resolve(&ImageRef { digest: None, ..wanted.clone() }).await {
+            Ok(now) if now.as_str() != image.digest => Err(Stop::Wait(format!(
+                "tag {} of {} moved from {} to {now}: refused, what was tested is what runs; push another tag",
+                image.tag, image.name, image.digest
+            ))),
+            _ => Ok(wanted),
+        }
+    }
+
+    /// What taking the commit back edits, if that and only that brings the release back. A commit that did more, or
+    /// that does not lead there, is not reverted: the image is written instead.
+    async fn reverted(
+        &self,
+        commit: CommitId,
+        head: CommitId,
+        tree: &FileTree,
+        source: &Source,
+    ) -> Option<(Vec<Edit>, (String, String))> {
+        let [image] = self.release.spec.images.as_slice() else { return None };
+        let image = wanted(image);
+        let edits = self.repository.revert_edits(commit, head).await.ok()?;
+        // a file that goes away or comes back is more than an image
+        let edited = edits.iter().try_fold(tree.clone(), |tree, (path, content)| {
+            content.as_ref().map(|content| tree.with_file(path, content.clone()))
+        })?;
+        let (tree, source) = (tree.clone(), source.clone());
+        let proof = tokio::task::spawn_blocking(move || promotion::prove_edit(&tree, &edited, &source, &image)).await;
+        match proof.ok()? {
+            Ok(rendered) => Some((edits, rendered)),
+            Err(error) => {
+                tracing::info!(%commit, %error, "not reverted: the image is written instead");
+                None
+            }
+        }
     }
 
     /// The commit that put the release that is here now into the environment.
@@ -362,6 +434,8 @@ impl Attempt<'_> {
         let promotion = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
         let mut status = step(cx, &promotion.status, Step::Recorded, &commit.short());
         (status.phase, status.commit) = (PromotionPhase::Written, commit.to_string());
+        status.retry_at = None;
+        status.message.clear();
         let recorded = store::promotion_status(cx, &promotion, status).await?;
         at(cx, Step::Recorded, false);
         Ok(recorded)
@@ -422,6 +496,14 @@ impl Attempt<'_> {
         store::promotion_status(cx, promotion, status).await?;
         at(cx, Step::Refreshed, false);
         Ok(())
+    }
+}
+
+fn wanted(image: &ReleaseImage) -> ImageRef {
+    ImageRef {
+        name: image.name.clone(),
+        tag: Some(image.tag.clone()).filter(|tag| !tag.is_empty()),
+        digest: image.digest.parse().ok(),
     }
 }
 

@@ -8,12 +8,17 @@ use api::gantline::{
     PromotionStatus, Release, ReleaseImage, ReleasePhase, ReleaseSource, ReleaseSpec,
 };
 use cluster::ClusterError;
-use object::ImageDigest;
+use git::CommitId;
+use jiff::Timestamp;
+use object::{ImageDigest, ImageRef};
+use promotion::Located;
+use render::Source;
 use serde_json::json;
 
 use super::look::{Look, Seen};
 use super::{condition, store};
 use crate::context::Context;
+use crate::source::to_render;
 use crate::timeline::TimelineKind;
 
 /// How far back the commit that set an image is looked for.
@@ -71,7 +76,8 @@ fn release_name(pipeline: &Pipeline, digest: &ImageDigest) -> String {
     format!("{}-{}", pipeline.metadata.name, digest.short())
 }
 
-/// The newest commit that touched the file which sets the image.
+/// The newest commit that changed the image: who wrote it may not approve it. A later commit that changed something
+/// else in the same file is somebody else's.
 async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment: &str) -> ReleaseSource {
     let sources = app.spec.all_sources();
     let url = sources.first().map_or("", |source| source.repo_url.as_str());
@@ -81,18 +87,18 @@ async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment:
         environment: environment.to_owned(),
         ..ReleaseSource::default()
     };
-    let file = seen.written.as_ref().map_or("", |written| written.file.as_str());
     let found = async {
+        let written = seen.written.as_ref()?;
         let repository = cx.repositories.git(url, app.spec.project_name()).ok()?;
+        let files = to_render(sources.first()?, &cx.inventory.settings());
         let head = app.status.sync.revision.parse().ok()?;
-        let log = repository.log(head, None, HISTORY).await.ok()?;
-        for commit in &log {
-            let touched = match commit.parents.first() {
-                Some(parent) => repository.changed_paths(*parent, commit.id).await.ok()?,
-                None => return Some(commit.clone()),
-            };
-            if touched.iter().any(|path| path == file) {
-                return Some(commit.clone());
+        for commit in repository.log(head, None, HISTORY).await.ok()? {
+            let Some(parent) = commit.parents.first().copied() else { return Some(commit) };
+            let touched = repository.changed_paths(parent, commit.id).await.ok()?;
+            if touched.contains(&written.file)
+                && image_at(&repository, parent, &files, written).await != Some(written.image.clone())
+            {
+                return Some(commit);
             }
         }
         None
@@ -100,9 +106,18 @@ async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment:
     if let Some(commit) = found.await {
         source.commit = commit.id.to_string();
         source.author = commit.author.name.clone();
+        source.email = commit.author.email.clone();
         source.time = Some(commit.author.time);
     }
     source
+}
+
+/// The image at an earlier commit; `None` when it cannot be told.
+async fn image_at(repository: &git::Repository, commit: CommitId, source: &Source, now: &Located) -> Option<ImageRef> {
+    let tree = repository.tree(commit).await.ok()?;
+    let (source, name) = (source.clone(), now.image.name.clone());
+    let found = tokio::task::spawn_blocking(move || promotion::locate(&tree, &source, &name)).await;
+    found.ok()?.ok().map(|located| located.image)
 }
 
 /// Opens a Promotion for every release that may go one environment further, and closes those that were overtaken.
@@ -143,8 +158,13 @@ fn candidate(
     let here = look.environment(&environment.name)?;
     let present = releases.iter().find(|other| here.holds(other));
     // never backwards by itself
-    let newer = present.is_none_or(|present| present.metadata.creation_timestamp < release.metadata.creation_timestamp);
+    let newer = present.is_none_or(|present| came(present) < came(release));
     (ready && newer && release.status.quarantine.is_none() && !here.holds(release)).then(|| Arc::clone(release))
+}
+
+/// Which release is the newer one: the API server counts whole seconds, Git says which commit came first.
+fn came(release: &Release) -> (Option<Timestamp>, Option<Timestamp>) {
+    (release.metadata.creation_timestamp, release.spec.source.time)
 }
 
 async fn overtake(
@@ -156,10 +176,9 @@ async fn overtake(
 ) -> Result<(), ClusterError> {
     for promotion in cx.board.promotions(Some(&pipeline.metadata.name)) {
         let waiting = promotion.status.phase == PromotionPhase::Waiting && !promotion.spec.rollback;
-        let older = releases.iter().any(|release| {
-            release.metadata.name == promotion.spec.release
-                && release.metadata.creation_timestamp < newer.metadata.creation_timestamp
-        });
+        let older = releases
+            .iter()
+            .any(|release| release.metadata.name == promotion.spec.release && came(release) < came(newer));
         if waiting && older && promotion.spec.environment == environment.name && promotion.spec.requested_by.is_empty()
         {
             let message = format!("{} came before it was written", newer.tag());
