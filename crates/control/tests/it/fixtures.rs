@@ -127,9 +127,9 @@ async fn cluster(clock: &Arc<dyn Clock>) -> Cluster {
 }
 
 /// A new definition is served after a moment.
-async fn served(cluster: &Cluster) {
-    for kind in ["Application", "AppProject"] {
-        let kind = object::GroupKind::new("argoproj.io", kind);
+pub(crate) async fn served(cluster: &Cluster, kinds: &[(&str, &str)]) {
+    for (group, kind) in kinds {
+        let kind = object::GroupKind::new(*group, *kind);
         for _ in 0..100 {
             cluster.forget_unknown_kinds().await;
             if cluster.list(&cluster::Scope::namespaced(kind.clone(), "default")).await.is_ok() {
@@ -157,7 +157,7 @@ impl World {
         for crd in [application_crd(), project_crd()] {
             apply(&cluster, crd).await;
         }
-        served(&cluster).await;
+        served(&cluster, &[("argoproj.io", "Application"), ("argoproj.io", "AppProject")]).await;
         let name = format!("it-{}", Ids::random().suffix(8));
         apply(&cluster, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
         let remotes = Arc::new(Repositories::default());

@@ -4,3 +4,4 @@
 
 mod applications;
 mod fixtures;
+mod promotions;

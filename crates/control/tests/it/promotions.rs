@@ -1,0 +1,221 @@
+//! A release through two environments, with the controller killed at every durable step.
+
+use std::any::Any;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use api::gantline::{Promotion, PromotionPhase, crds};
+use clock::{Clock, Ids, ScaledClock};
+use cluster::Cluster;
+use control::{AtStep, Controller, ControllerConfig, GitRemotes};
+use object::ResourceKey;
+use promotion::Step;
+use sandbox::{Sandbox, SandboxOptions};
+use serde_json::json;
+use test_support::GitRepo;
+use tokio_util::sync::CancellationToken;
+
+use crate::fixtures::{apply, pause, served};
+
+const OVERLAY: &str = "resources: [../base]\nimages:\n- name: ghcr.io/acme/shop\n  newTag: v1 # ours\n";
+const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\nspec:\n  replicas: 1\n  selector:\n    matchLabels: {app: shop}\n  template:\n    metadata:\n      labels: {app: shop}\n    spec:\n      containers:\n      - name: shop\n        image: ghcr.io/acme/shop\n";
+
+/// A cluster and a repository that outlive controllers.
+struct World {
+    clock: Arc<dyn Clock>,
+    cluster: Cluster,
+    repository: GitRepo,
+}
+
+impl World {
+    async fn start() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(60.0));
+        let images = Arc::new(sandbox::AnyImage);
+        let options = SandboxOptions { clock: Arc::clone(&clock), ids: Ids::random(), folder: None, images };
+        let cluster = Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(&clock));
+        for crd in [api::argocd::application_crd(), api::argocd::project_crd()].into_iter().chain(crds()) {
+            apply(&cluster, crd).await;
+        }
+        served(
+            &cluster,
+            &[
+                ("argoproj.io", "Application"),
+                ("argoproj.io", "AppProject"),
+                ("gantline.dev", "Pipeline"),
+                ("gantline.dev", "Release"),
+                ("gantline.dev", "Promotion"),
+            ],
+        )
+        .await;
+        let repository = GitRepo::with_files(&[
+            ("base/kustomization.yaml", "resources: [d.yaml]\n"),
+            ("base/d.yaml", DEPLOYMENT),
+            ("dev/kustomization.yaml", OVERLAY),
+            ("staging/kustomization.yaml", OVERLAY),
+        ]);
+        let world = Self { clock, cluster, repository };
+        world.objects().await;
+        world
+    }
+
+    async fn objects(&self) {
+        let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        for name in ["argocd", "dev", "staging"] {
+            apply(&self.cluster, namespace(name)).await;
+        }
+        for environment in ["dev", "staging"] {
+            let application = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+                "metadata": {"name": format!("shop-{environment}"), "namespace": "argocd"},
+                "spec": {"project": "default",
+                    "source": {"repoURL": self.repository.url(), "targetRevision": "main", "path": environment},
+                    "destination": {"server": "https://kubernetes.default.svc", "namespace": environment},
+                    "syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}});
+            apply(&self.cluster, application).await;
+        }
+        let pipeline = json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline",
+            "metadata": {"name": "shop", "namespace": "argocd"},
+            "spec": {"images": [{"name": "ghcr.io/acme/shop"}], "environments": [
+                {"name": "dev", "application": "shop-dev", "auto": true},
+                {"name": "staging", "application": "shop-staging", "auto": true}]}});
+        apply(&self.cluster, pipeline).await;
+    }
+
+    fn controller(&self, at_step: Option<AtStep>) -> Running {
+        let remotes = Arc::new(GitRemotes::new(self.repository.beside("copies")));
+        let config = ControllerConfig {
+            at_step,
+            ..ControllerConfig::new(Arc::clone(&self.clock), Ids::random(), self.cluster.clone(), remotes)
+        };
+        let (controller, stop) = (Controller::new(config), CancellationToken::new());
+        let token = stop.clone();
+        Running { task: tokio::spawn(async move { controller.run(token).await }), stop }
+    }
+
+    async fn promotions(&self) -> Vec<Promotion> {
+        let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", "Promotion"), "argocd");
+        let all = self.cluster.list(&scope).await.unwrap();
+        all.into_iter().map(|object| Promotion::from_value(object.into_value()).unwrap()).collect()
+    }
+
+    /// Waits until the promotion of `tag` has succeeded.
+    async fn succeeded(&self, tag: &str) -> Promotion {
+        for _ in 0..400 {
+            let all = self.promotions().await;
+            let found = all.iter().find(|p| p.spec.tag == tag && p.status.phase == PromotionPhase::Succeeded);
+            if let Some(found) = found {
+                return found.clone();
+            }
+            pause(50).await;
+        }
+        let pipeline = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+        let pipeline = self.cluster.get(&pipeline).await.unwrap().map(|live| live.into_value()["status"].clone());
+        panic!("{tag} never got to staging: {:#?}\n{pipeline:#?}", self.promotions().await);
+    }
+
+    /// How many commits carry the promotion of `tag` to staging.
+    async fn commits(&self, tag: &str) -> usize {
+        let repository = self.repository.open();
+        let head = repository.head_of("main").await.unwrap();
+        let log = repository.log(head, None, 1000).await.unwrap();
+        log.iter().filter(|commit| commit.subject == format!("promote(staging): shop → {tag}")).count()
+    }
+
+    /// Somebody else's commit: CI writes the first environment.
+    async fn push(&self, tag: &str) {
+        let text = OVERLAY.replace("v1", tag);
+        self.repository.commit("dana", &[("dev/kustomization.yaml", Some(&text))], "Build").await;
+    }
+}
+
+struct Running {
+    task: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    async fn end(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
+}
+
+/// Ends the process at one place, the first time it comes there.
+fn kill_at(step: Step, before: bool, done: &Arc<AtomicBool>) -> AtStep {
+    let done = Arc::clone(done);
+    AtStep(Arc::new(move |at, is_before| {
+        if at == step && is_before == before && !done.swap(true, Ordering::SeqCst) {
+            let why: Box<dyn Any + Send> = Box::new("killed");
+            // unlike a panic it says nothing
+            resume_unwind(why);
+        }
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_step_there_is_one_commit() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    for (number, step) in Step::ALL.into_iter().enumerate() {
+        for before in [true, false] {
+            let tag = format!("v{}", 10 + number * 2 + usize::from(before));
+            let killed = Arc::new(AtomicBool::new(false));
+            let first = world.controller(Some(kill_at(step, before, &killed)));
+            world.push(&tag).await;
+            let ended = tokio::time::timeout(Duration::from_secs(20), first.task).await;
+            assert!(ended.is_ok(), "{step} (before: {before}) was never reached: {:#?}", world.promotions().await);
+            // two follow it, and both want to go on
+            let (second, third) = (world.controller(None), world.controller(None));
+            let promotion = world.succeeded(&tag).await;
+            assert_eq!(world.commits(&tag).await, 1, "{step} (before: {before})");
+            let steps: Vec<&str> = promotion.status.steps.iter().map(|record| record.step.as_str()).collect();
+            assert!(steps.contains(&"Recorded") && steps.last() == Some(&"Converged"), "{steps:?}");
+            assert_eq!(world.repository.text("staging/kustomization.yaml").await, OVERLAY.replace("v1", &tag));
+            second.end().await;
+            third.end().await;
+        }
+    }
+}
+
+impl World {
+    /// The first release: it is everywhere from the start.
+    async fn controller_settles(&self) {
+        let running = self.controller(None);
+        for _ in 0..400 {
+            let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", "Release"), "argocd");
+            if !self.cluster.list(&scope).await.unwrap().is_empty() {
+                break;
+            }
+            pause(50).await;
+        }
+        running.end().await;
+    }
+}
+
+/// Where a step was reached, for tests that only watch.
+fn watch(seen: &Arc<Mutex<Vec<(Step, bool)>>>) -> AtStep {
+    let seen = Arc::clone(seen);
+    AtStep(Arc::new(move |step, before| seen.lock().unwrap().push((step, before))))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_step_is_passed_in_order() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let seen = Arc::default();
+    let running = world.controller(Some(watch(&seen)));
+    world.push("v2").await;
+    let promotion = world.succeeded("v2").await;
+    assert_eq!(promotion.spec.from, "dev");
+    let expected: Vec<(Step, bool)> = Step::ALL.into_iter().flat_map(|step| [(step, true), (step, false)]).collect();
+    // `Succeeded` is seen a moment before the last note
+    for _ in 0..100 {
+        if seen.lock().unwrap().len() >= expected.len() {
+            break;
+        }
+        pause(20).await;
+    }
+    assert_eq!(*seen.lock().unwrap(), expected);
+    running.end().await;
+}
