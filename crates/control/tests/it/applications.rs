@@ -222,3 +222,70 @@ async fn an_operation_that_a_killed_controller_began_is_finished_by_the_next() {
     stop.cancel();
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_push_renders_only_what_reads_a_changed_file() {
+    let world = World::start().await;
+    let files = |one: &str, two: &str| [("app/a.yaml", config_map("a", one)), ("second/b.yaml", config_map("b", two))];
+    world.repository.commit(&files("1", "1"));
+    world.application(json!({})).await;
+    world.application(json!({"metadata": {"name": "second"}, "spec": {"source": {"path": "second"}}})).await;
+    let first = world.repository.commit(&files("1", "1"));
+    world.until("synced", synced_to(&first)).await;
+    world.until_named("second", "synced", synced_to(&first)).await;
+    let metrics = world.controller.metrics();
+    let before = metrics.renders.get();
+    let second = world.repository.commit(&files("1", "2"));
+    world.until("at the second commit", synced_to(&second)).await;
+    world.until_named("second", "at the second commit", synced_to(&second)).await;
+    assert_eq!(metrics.renders.get() - before, 1, "only the second Application reads second/b.yaml");
+
+    // asked for, everything is rendered anew
+    let hard = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}});
+    world.patch(&world.key(), hard, "test").await;
+    let done = |app: &api::argocd::Application| app.metadata.annotation("argocd.argoproj.io/refresh").is_none();
+    world.until("refreshed", done).await;
+    assert_eq!(metrics.renders.get() - before, 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_object_that_two_applications_want_is_told_to_both_and_not_fought_over() {
+    let world = World::start().await;
+    world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("second/a.yaml", config_map("a", "2"))]);
+    world.application(json!({})).await;
+    let synced = |app: &api::argocd::Application| app.status.sync.status == SyncStatusCode::Synced;
+    world.until("synced", synced).await;
+    world.application(json!({"metadata": {"name": "second"}, "spec": {"source": {"path": "second"}}})).await;
+    let warned = |app: &api::argocd::Application| {
+        app.status.conditions.iter().any(|c| c.kind == ConditionType::SharedResourceWarning)
+    };
+    let second = world.until_named("second", "warned", warned).await;
+    let warning = second.status.conditions.iter().find(|c| c.kind == ConditionType::SharedResourceWarning).unwrap();
+    assert!(warning.message.contains("ConfigMap/a") && warning.message.contains(&world.name), "{warning:?}");
+    assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "1", "not fought over");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_project_says_what_is_permitted() {
+    let world = World::start().await;
+    world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    let project = |repository: &str| {
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+            "metadata": {"name": "team", "namespace": world.name},
+            "spec": {"sourceRepos": [repository], "destinations": [{"server": "*", "namespace": "*"}]}})
+    };
+    crate::fixtures::apply(&world.cluster, project("https://git.test/other")).await;
+    world.application(json!({"spec": {"project": "team"}})).await;
+    let invalid = |app: &api::argocd::Application| {
+        app.status.conditions.iter().any(|c| c.kind == ConditionType::InvalidSpecError && c.message.contains(URL))
+    };
+    world.until("refused", invalid).await;
+    assert!(world.live("", "ConfigMap", "a").await.is_none(), "nothing is deployed");
+    crate::fixtures::apply(&world.cluster, project("https://git.test/*")).await;
+    world
+        .until("synced", |app| app.status.sync.status == SyncStatusCode::Synced && app.status.conditions.is_empty())
+        .await;
+    world.end().await;
+}

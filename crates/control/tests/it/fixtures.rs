@@ -197,9 +197,19 @@ impl World {
 
     /// The Application as soon as it is as wanted.
     pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&Application) -> bool) -> Application {
+        self.until_named(&self.name, what, wanted).await
+    }
+
+    pub(crate) async fn until_named(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&Application) -> bool,
+    ) -> Application {
+        let key = ResourceKey::new("argoproj.io", "Application", self.name.as_str(), name);
         let mut last = None;
         for _ in 0..400 {
-            let live = self.cluster.get(&self.key()).await.unwrap();
+            let live = self.cluster.get(&key).await.unwrap();
             let app = live.map(|live| Application::from_value(live.into_value()).unwrap());
             if let Some(app) = app {
                 if wanted(&app) {
