@@ -15,8 +15,9 @@ const RETRY: i64 = 60;
 
 pub(super) fn reconcile(view: &Snapshot, key: &Key, pod: &Value, now: Timestamp) -> Outcome {
     let mut outcome = Outcome::default();
-    // gates keep a pod out of the queue
-    if !list(pod, "/spec/schedulingGates").is_empty() {
+    // gates keep a pod out of the queue, and pods of other schedulers are not ours
+    let other = !["", COMPONENT].contains(&text(pod, "/spec/schedulerName"));
+    if other || !list(pod, "/spec/schedulingGates").is_empty() {
         return outcome;
     }
     let mut reasons: Vec<(String, usize)> = Vec::new();

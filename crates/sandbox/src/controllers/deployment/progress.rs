@@ -23,8 +23,16 @@ fn deadline(deployment: &Value) -> Option<i64> {
 }
 
 fn progressing(status: &mut Value, is: &str, reason: &str, message: &str, now: Timestamp) {
-    set_condition(status, "Progressing", is, reason, message, now);
-    stamp(status, "Progressing", now);
+    put(status, "Progressing", is, reason, message, now);
+}
+
+/// A condition that is set anew moves to the end.
+fn put(status: &mut Value, kind: &str, is: &str, reason: &str, message: &str, now: Timestamp) {
+    set_condition(status, kind, is, reason, message, now);
+    stamp(status, kind, now);
+    if let Some(all) = status["conditions"].as_array_mut() {
+        all.sort_by_key(|condition| condition["type"] == kind);
+    }
 }
 
 fn stamp(status: &mut Value, kind: &str, now: Timestamp) {
@@ -119,8 +127,7 @@ fn availability(deployment: &Value, status: &mut Value, now: Timestamp) {
         ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
     };
     if condition(status, "Available").is_none_or(|before| before["status"] != is) {
-        set_condition(status, "Available", is, reason, message, now);
-        stamp(status, "Available", now);
+        put(status, "Available", is, reason, message, now);
     }
 }
 
@@ -147,6 +154,9 @@ fn judge(outcome: &mut Outcome, deployment: &Value, sets: &Sets<'_>, old: &Value
         || more("/availableReplicas")
         || old_pods(status) < old_pods(old);
     if complete(deployment, status) && sets.new.is_some() {
+        if self::reason(status, "Progressing") == DONE {
+            return;
+        }
         progressing(status, "True", DONE, &format!("{subject} has successfully progressed."), now);
     } else if moved {
         progressing(status, "True", "ReplicaSetUpdated", &format!("{subject} is progressing."), now);

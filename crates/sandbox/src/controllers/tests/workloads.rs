@@ -178,3 +178,104 @@ fn a_namespace_ends_with_its_content() {
     assert!(world.get("namespaces", "shop").is_none());
     assert_eq!(inside(&world), 0);
 }
+
+#[test]
+fn a_pause_holds_the_rollout_and_a_fault_on_one_pod_shows() {
+    let mut world = World::new();
+    world.create(deployment("shop", "web:1", 2));
+    world.pass(5);
+    let kinds: Vec<String> = world.get("deployments.apps", "shop").unwrap()["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["type"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["Available", "Progressing"]);
+    let generation = world.get("deployments.apps", "shop").unwrap()["metadata"]["generation"].clone();
+    assert_eq!(generation, 1);
+    let image = |image: &str| json!({ "spec": { "paused": true, "template": { "spec": { "containers": [{ "name": "web", "image": image }] } } } });
+    world.patch("apps", "Deployment", "shop", image("web:2"));
+    world.pass(5);
+    assert_eq!(
+        (sizes(&world), world.condition("deployments.apps", "shop", "Progressing").as_str()),
+        (vec![(2, 2)], "Unknown DeploymentPaused")
+    );
+    world.patch("apps", "Deployment", "shop", json!({ "spec": { "replicas": 3 } }));
+    world.pass(5);
+    assert_eq!(sizes(&world), [(3, 3)]);
+    world.patch("apps", "Deployment", "shop", json!({ "spec": { "paused": false } }));
+    world.pass(15);
+    assert_eq!(sizes(&world), [(0, 0), (3, 3)]);
+    let pod = world.list("pods")[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    world.patch("", "Pod", &pod, json!({ "metadata": { "annotations": { "sandbox.gantline.dev/crash": "true" } } }));
+    world.pass(8);
+    let live = world.get("pods", &pod).unwrap();
+    assert_eq!(live["status"]["containerStatuses"][0]["state"]["waiting"]["reason"], "CrashLoopBackOff");
+    assert_eq!(world.get("deployments.apps", "shop").unwrap()["status"]["availableReplicas"], 2);
+}
+
+#[test]
+fn a_recreated_deployment_never_mixes_templates() {
+    let mut world = World::new();
+    let mut shop = deployment("shop", "web:1", 2);
+    shop["spec"]["strategy"] = json!({ "type": "Recreate" });
+    world.create(shop);
+    world.pass(5);
+    world.patch(
+        "apps",
+        "Deployment",
+        "shop",
+        json!({ "spec": { "template": { "spec": { "containers": [{ "name": "web", "image": "web:2" }] } } } }),
+    );
+    for _ in 0..10 {
+        let mut images: Vec<String> = world
+            .list("pods")
+            .iter()
+            .map(|pod| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned())
+            .collect();
+        images.dedup();
+        assert!(images.len() <= 1, "{images:?}");
+        world.pass(1);
+    }
+    assert_eq!(sizes(&world), [(0, 0), (2, 2)]);
+}
+
+#[test]
+fn old_sets_beyond_the_limit_go() {
+    let mut world = World::new();
+    let mut shop = deployment("shop", "web:1", 1);
+    shop["spec"]["revisionHistoryLimit"] = json!(1);
+    world.create(shop);
+    for number in 0..4 {
+        world.pass(8);
+        let annotations = json!({ "round": number.to_string() });
+        world.patch(
+            "apps",
+            "Deployment",
+            "shop",
+            json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } }),
+        );
+    }
+    world.pass(10);
+    assert_eq!(sizes(&world), [(0, 0), (1, 1)]);
+}
+
+#[test]
+fn refused_creations_are_told_and_tried_again() {
+    let mut world = World::new();
+    let mut shop = deployment("shop", "web:1", 1);
+    shop["spec"]["template"]["spec"]["serviceAccountName"] = json!("worker");
+    world.create(shop);
+    world.pass(5);
+    assert_eq!(world.condition("deployments.apps", "shop", "ReplicaFailure"), "True FailedCreate");
+    let events = world.events("shop-").join("\n");
+    assert!(
+        events.contains("Warning FailedCreate Error creating: pods \"shop-")
+            && events.contains("serviceaccount \"worker\" not found"),
+        "{events}"
+    );
+    world.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "worker" } }));
+    world.pass(30);
+    assert_eq!(sizes(&world), [(1, 1)]);
+    assert_eq!(world.condition("deployments.apps", "shop", "ReplicaFailure"), "");
+}
