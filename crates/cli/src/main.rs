@@ -1,1 +1,34 @@
-fn main() {}
+//! `gantline`: arguments to calls, answers to terminal output.
+
+mod args;
+mod client;
+mod commands;
+mod examples;
+mod failure;
+mod folder;
+mod output;
+mod plane;
+mod sandbox_folder;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // every TLS client and server of this process uses ring; a second call would be a mistake of ours, not an error
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let arguments = args::Arguments::parse();
+    settings::log(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::Failure::from(error).report(),
+    };
+    match runtime.block_on(commands::run(arguments)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

@@ -35,6 +35,9 @@ pub enum ImageError {
         "rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {image}: not found"
     )]
     NotFound { image: String },
+    /// The tag resolves, and a layer is not there.
+    #[error("failed to pull and unpack image \"{image}\": failed to copy: {layer}: not found")]
+    Incomplete { image: String, layer: String },
     #[error("couldn't parse image name \"{image}\": invalid reference format")]
     Invalid { image: String },
     #[error("failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {why}")]
@@ -117,6 +120,15 @@ impl Registry {
         )
     }
 
+    /// As [`Registry::push_image`], but its layer never arrives: the tag has a digest, and nobody can pull it.
+    pub fn push_image_without_layer(&self, repository: &str, tag: &str) -> String {
+        let image = image::build(repository, tag, &BTreeMap::new());
+        let mut shelf = self.shelf();
+        shelf.put_blob(&image.config);
+        let manifest = Manifest { media_type: image::MANIFEST.to_owned(), body: image.manifest };
+        shelf.put_manifest(repository, Some(tag), manifest)
+    }
+
     /// Takes a tag away; the image stays reachable by its digest. Whether it was there.
     pub fn delete_tag(&self, repository: &str, tag: &str) -> bool {
         self.shelf().delete_tag(repository, tag)
@@ -155,8 +167,12 @@ impl Registry {
         }
         let shelf = self.shelf();
         let found = shelf.manifest(&repository, &wanted);
-        let (digest, manifest) = found.ok_or(ImageError::NotFound { image: canonical })?;
+        let (digest, manifest) = found.ok_or_else(|| ImageError::NotFound { image: canonical.clone() })?;
         let parsed: Value = serde_json::from_slice(&manifest.body).unwrap_or_default();
+        let layers = parsed["layers"].as_array().into_iter().flatten().filter_map(|layer| layer["digest"].as_str());
+        if let Some(layer) = layers.into_iter().find(|layer| shelf.blob(layer).is_none()) {
+            return Err(ImageError::Incomplete { image: canonical, layer: layer.to_owned() });
+        }
         let config = parsed["config"]["digest"].as_str().and_then(|digest| shelf.blob(digest)).unwrap_or_default();
         let config: Value = serde_json::from_slice(&config).unwrap_or_default();
         let labels = serde_json::from_value(config["config"]["Labels"].clone()).unwrap_or_default();

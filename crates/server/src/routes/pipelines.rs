@@ -21,10 +21,8 @@ use crate::people::{Action, Identity};
 pub(super) struct Request {
     environment: String,
     /// A release's name, tag or digest; what the environment before runs when absent.
-    #[serde(default)]
-    release: String,
-    #[serde(default)]
-    reason: String,
+    release: Option<String>,
+    reason: Option<String>,
 }
 
 pub(super) async fn list(State(server): State<Server>, _: Identity) -> Json<Value> {
@@ -131,14 +129,15 @@ pub(super) async fn promote(
     let pipeline = find(&server, &name)?;
     let environment = environment(&pipeline, &request.environment)?;
     permitted(&identity, Action::Promote, &pipeline, environment)?;
-    let release = super::releases::chosen(&server, &pipeline, environment, &request.release)?;
+    let release =
+        super::releases::chosen(&server, &pipeline, environment, request.release.as_deref().unwrap_or_default())?;
     let promotion = control::requests::promote(
         &server.config.controller,
         &pipeline,
         environment,
         &release,
         identity.user(),
-        &request.reason,
+        request.reason.as_deref().unwrap_or_default(),
     )
     .await?;
     Ok(Json(promotion.to_value()))
@@ -158,7 +157,7 @@ pub(super) async fn roll_back(
         &pipeline,
         environment,
         identity.user(),
-        &request.reason,
+        request.reason.as_deref().unwrap_or_default(),
     )
     .await?;
     Ok(Json(serde_json::to_value(done).unwrap_or_default()))

@@ -21,7 +21,7 @@ pub(super) struct Of {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Decision {
-    reason: String,
+    reason: Option<String>,
 }
 
 pub(super) async fn list(State(server): State<Server>, Query(of): Query<Of>, _: Identity) -> Json<Value> {
@@ -55,7 +55,7 @@ pub(super) async fn approve(
     identity: Identity,
     Json(decision): Json<Decision>,
 ) -> Result<Json<Value>, ApiError> {
-    decide(&server, &name, &identity, Verdict::Approve, &decision.reason).await
+    decide(&server, &name, &identity, Verdict::Approve, decision.reason.as_deref()).await
 }
 
 pub(super) async fn reject(
@@ -64,7 +64,7 @@ pub(super) async fn reject(
     identity: Identity,
     Json(decision): Json<Decision>,
 ) -> Result<Json<Value>, ApiError> {
-    decide(&server, &name, &identity, Verdict::Reject, &decision.reason).await
+    decide(&server, &name, &identity, Verdict::Reject, decision.reason.as_deref()).await
 }
 
 async fn decide(
@@ -72,7 +72,7 @@ async fn decide(
     name: &str,
     identity: &Identity,
     verdict: Verdict,
-    reason: &str,
+    reason: Option<&str>,
 ) -> Result<Json<Value>, ApiError> {
     let promotion = find(server, name)?;
     let pipeline = pipelines::find(server, &promotion.spec.pipeline)?;
@@ -84,8 +84,14 @@ async fn decide(
     })?;
     pipelines::permitted(identity, Action::Approve, &pipeline, environment)?;
     let groups = identity.gate_groups(environment);
-    let decided =
-        control::requests::decide(&server.config.controller, &promotion, verdict, identity.user(), groups, reason)
-            .await?;
+    let decided = control::requests::decide(
+        &server.config.controller,
+        &promotion,
+        verdict,
+        identity.user(),
+        groups,
+        reason.unwrap_or_default(),
+    )
+    .await?;
     Ok(Json(decided.to_value()))
 }

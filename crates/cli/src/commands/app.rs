@@ -1,0 +1,359 @@
+//! `gantline app …`
+
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use crate::args::{Format, Output, Reach};
+use crate::client::{Client, segment};
+use crate::failure::{Code, Failure, Outcome};
+use crate::output::{self, Column, column, or_dash, text, wide};
+use crate::settings;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum App {
+    /// List Applications
+    #[command(visible_alias = "ls")]
+    List {
+        /// Label selector, such as environment=staging
+        #[arg(short = 'l', long)]
+        selector: Option<String>,
+        /// Only Applications of this project
+        #[arg(short, long)]
+        project: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one Application: where from, where to, how it is, and each of its resources
+    Get {
+        name: String,
+        /// Look at Git and the cluster first
+        #[arg(long)]
+        refresh: bool,
+        /// As --refresh, and render anew
+        #[arg(long)]
+        hard_refresh: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what differs between Git and the cluster; exit code 20 if something does
+    Diff {
+        name: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make the cluster equal to Git now
+    Sync(Sync),
+    /// Wait until an Application is Synced and Healthy
+    Wait(Wait),
+    /// Show what was deployed, and when
+    History {
+        name: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look at Git and the cluster again
+    Refresh {
+        name: String,
+        /// Render anew even if nothing was pushed
+        #[arg(long)]
+        hard: bool,
+    },
+    /// Delete an Application, and its resources with --cascade
+    Delete {
+        name: String,
+        /// Delete what it deployed, too
+        #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+        cascade: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    name: String,
+    /// Deploy this revision instead of the one that the Application tracks
+    #[arg(long)]
+    revision: Option<String>,
+    /// Delete what is no longer in Git
+    #[arg(long)]
+    prune: bool,
+    /// Say what would be done, do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Only these: GROUP:KIND:NAME
+    #[arg(long = "resource", value_name = "GROUP:KIND:NAME")]
+    resources: Vec<String>,
+    /// Do not wait for the end
+    #[arg(long = "async")]
+    background: bool,
+    /// Give up waiting after this many seconds
+    #[arg(long, default_value_t = 300)]
+    timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// Wait until it is Synced
+    #[arg(long)]
+    sync: bool,
+    /// Wait until it is Healthy
+    #[arg(long)]
+    health: bool,
+    /// Wait until no operation runs
+    #[arg(long)]
+    operation: bool,
+    /// Give up after this many seconds
+    #[arg(long, default_value_t = 300)]
+    timeout: u64,
+}
+
+const COLUMNS: &[Column] = &[
+    column("NAME", |a| or_dash(a, "/metadata/name")),
+    wide("PROJECT", |a| or_dash(a, "/spec/project")),
+    column("NAMESPACE", |a| or_dash(a, "/spec/destination/namespace")),
+    column("SYNC STATUS", |a| or_dash(a, "/status/sync/status")),
+    column("HEALTH STATUS", |a| or_dash(a, "/status/health/status")),
+    column("REVISION", |a| or_dash(a, "/status/sync/revision").chars().take(10).collect()),
+    wide("REPOSITORY", |a| or_dash(a, "/spec/source/repoURL")),
+    wide("PATH", |a| or_dash(a, "/spec/source/path")),
+    wide("TARGET", |a| or_dash(a, "/spec/source/targetRevision")),
+    wide("CONDITIONS", conditions),
+];
+
+const HISTORY: &[Column] = &[
+    column("ID", |h| or_dash(h, "/id")),
+    column("DATE", |h| or_dash(h, "/deployedAt")),
+    column("REVISION", |h| or_dash(h, "/revision").chars().take(10).collect()),
+    wide("BY", |h| text(h, "/initiatedBy/username").unwrap_or_else(|| "automated sync".into())),
+];
+
+fn conditions(app: &Value) -> String {
+    let list = app.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let types: Vec<String> = list.iter().filter_map(|c| text(c, "/type")).collect();
+    if types.is_empty() { "-".into() } else { types.join(",") }
+}
+
+fn path(name: &str) -> String {
+    format!("/api/v1/applications/{}", segment(name))
+}
+
+impl App {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let client = Client::connect(reach).await?;
+        match self {
+            Self::List { selector, project, output } => list(&client, selector, project, output.output).await,
+            Self::Get { name, refresh, hard_refresh, output } => {
+                let query = if hard_refresh {
+                    "?refresh=hard"
+                } else if refresh {
+                    "?refresh=normal"
+                } else {
+                    ""
+                };
+                let app = client.get(&format!("{}{query}", path(&name))).await?;
+                output::one(&app, output.output, "application", describe)?;
+                Ok(Code::Done.into())
+            }
+            Self::Diff { name, output } => diff(&client, &name, output.output).await,
+            Self::Sync(sync) => sync.run(&client).await,
+            Self::Wait(wait) => wait.run(&client).await,
+            Self::History { name, output } => {
+                let app = client.get(&path(&name)).await?;
+                let history = app.pointer("/status/history").and_then(Value::as_array).cloned().unwrap_or_default();
+                output::list(&history, HISTORY, output.output, "history")?;
+                Ok(Code::Done.into())
+            }
+            Self::Refresh { name, hard } => {
+                let kind = if hard { "hard" } else { "normal" };
+                let app = client.get(&format!("{}?refresh={kind}", path(&name))).await?;
+                output::line(format!(
+                    "{name}: {} {}",
+                    or_dash(&app, "/status/sync/status"),
+                    or_dash(&app, "/status/health/status")
+                ));
+                Ok(Code::Done.into())
+            }
+            Self::Delete { name, cascade, yes } => delete(&client, &name, cascade, yes).await,
+        }
+    }
+}
+
+async fn list(client: &Client, selector: Option<String>, project: Option<String>, format: Format) -> Outcome {
+    let query: Vec<String> = [("selector", selector), ("projects", project)]
+        .into_iter()
+        .filter_map(|(key, value)| value.map(|v| format!("{key}={}", segment(&v))))
+        .collect();
+    let items = client.items(&format!("/api/v1/applications?{}", query.join("&"))).await?;
+    output::list(&items, COLUMNS, format, "application")?;
+    Ok(Code::Done.into())
+}
+
+fn describe(app: &Value) {
+    for (title, pointer) in [
+        ("Name", "/metadata/name"),
+        ("Project", "/spec/project"),
+        ("Repository", "/spec/source/repoURL"),
+        ("Target", "/spec/source/targetRevision"),
+        ("Path", "/spec/source/path"),
+        ("Server", "/spec/destination/server"),
+        ("Namespace", "/spec/destination/namespace"),
+        ("Sync Status", "/status/sync/status"),
+        ("Revision", "/status/sync/revision"),
+        ("Health Status", "/status/health/status"),
+        ("Health Message", "/status/health/message"),
+        ("Operation", "/status/operationState/phase"),
+        ("Operation Message", "/status/operationState/message"),
+    ] {
+        if let Some(value) = text(app, pointer) {
+            output::line(format!("{:<18} {value}", format!("{title}:")));
+        }
+    }
+    for condition in app.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
+        output::line(format!("{:<18} {}", format!("{}:", or_dash(condition, "/type")), or_dash(condition, "/message")));
+    }
+    let resources = app.pointer("/status/resources").and_then(Value::as_array).cloned().unwrap_or_default();
+    if !resources.is_empty() {
+        output::line("");
+        let mut table = output::plain_table();
+        table.set_header(["GROUP", "KIND", "NAMESPACE", "NAME", "STATUS", "HEALTH", "MESSAGE"]);
+        for r in &resources {
+            table.add_row(
+                ["/group", "/kind", "/namespace", "/name", "/status", "/health/status", "/health/message"]
+                    .map(|pointer| output::cell(text(r, pointer).unwrap_or_default())),
+            );
+        }
+        output::line(table);
+    }
+}
+
+async fn diff(client: &Client, name: &str, format: Format) -> Outcome {
+    let items = client.items(&format!("{}/managed-resources", path(name))).await?;
+    let changed: Vec<Value> = items.into_iter().filter(|i| i.get("modified") == Some(&Value::Bool(true))).collect();
+    if matches!(format, Format::Json | Format::Yaml) {
+        output::list(&changed, &[], format, "resource")?;
+    } else {
+        for item in &changed {
+            print_difference(item);
+        }
+    }
+    Ok(if changed.is_empty() { Code::Done.into() } else { Code::Differences.into() })
+}
+
+fn print_difference(item: &Value) {
+    let title = ["/group", "/kind", "/namespace", "/name"].map(|p| text(item, p).unwrap_or_default()).join("/");
+    output::line(format!("===== {title} ======"));
+    for field in item.get("fields").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(by) = text(field, "/changedBy") {
+            output::line(format!("# {} was changed by {by}", or_dash(field, "/path")));
+        }
+    }
+    let yaml = |pointer: &str| match item.get(pointer) {
+        Some(Value::Null) | None => String::new(),
+        Some(value) => output::yaml(value),
+    };
+    let (live, desired) = (yaml("live"), yaml("desired"));
+    let diff = similar::TextDiff::from_lines(&live, &desired);
+    output::raw(&diff.unified_diff().context_radius(3).header("live", "desired").to_string());
+}
+
+async fn delete(client: &Client, name: &str, cascade: bool, yes: bool) -> Outcome {
+    if !yes {
+        let what = if cascade { " and everything it deployed" } else { ", keeping what it deployed" };
+        return Err(Failure::usage(format!("this would delete the Application {name}{what}"))
+            .hint("say --yes if that is meant"));
+    }
+    client.delete(&format!("{}?cascade={cascade}", path(name))).await?;
+    output::line(format!("application {name} deleted"));
+    Ok(Code::Done.into())
+}
+
+impl Sync {
+    async fn run(self, client: &Client) -> Outcome {
+        let resources: Result<Vec<Value>, Failure> = self.resources.iter().map(|r| resource(r)).collect();
+        let body =
+            json!({ "revision": self.revision, "prune": self.prune, "dryRun": self.dry_run, "resources": resources? });
+        client.post(&format!("{}/sync", path(&self.name)), body).await?;
+        if self.background {
+            output::line(format!("{}: sync requested", self.name));
+            return Ok(Code::Done.into());
+        }
+        let app = wait_for(client, &self.name, self.timeout, |app| {
+            let running =
+                matches!(text(app, "/status/operationState/phase").as_deref(), Some("Running" | "Terminating"));
+            app.get("operation").is_none_or(Value::is_null)
+                && !running
+                && app.pointer("/status/operationState").is_some()
+        })
+        .await?;
+        let phase = or_dash(&app, "/status/operationState/phase");
+        output::line(format!("{}: {phase}: {}", self.name, or_dash(&app, "/status/operationState/message")));
+        Ok(if phase == "Succeeded" { Code::Done.into() } else { Code::Failed.into() })
+    }
+}
+
+fn resource(text: &str) -> Result<Value, Failure> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        [group, kind, name] => Ok(json!({ "group": group, "kind": kind, "name": name })),
+        _ => Err(Failure::usage(format!(
+            "{text:?} is no resource: expected GROUP:KIND:NAME, such as apps:Deployment:shop"
+        ))),
+    }
+}
+
+impl Wait {
+    async fn run(self, client: &Client) -> Outcome {
+        let all = !(self.sync || self.health || self.operation);
+        for name in &self.names {
+            let app = wait_for(client, name, self.timeout, |app| {
+                let synced = text(app, "/status/sync/status").as_deref() == Some("Synced");
+                let healthy = text(app, "/status/health/status").as_deref() == Some("Healthy");
+                let idle =
+                    !matches!(text(app, "/status/operationState/phase").as_deref(), Some("Running" | "Terminating"))
+                        && app.get("operation").is_none_or(Value::is_null);
+                (!(self.sync || all) || synced)
+                    && (!(self.health || all) || healthy)
+                    && (!(self.operation || all) || idle)
+            })
+            .await?;
+            output::line(format!(
+                "{name}: {} {}",
+                or_dash(&app, "/status/sync/status"),
+                or_dash(&app, "/status/health/status")
+            ));
+        }
+        Ok(Code::Done.into())
+    }
+}
+
+/// Asks until `done`, for `timeout` seconds of real time at most.
+#[expect(clippy::disallowed_methods, reason = "a person at a terminal waits in real time")]
+async fn wait_for(client: &Client, name: &str, timeout: u64, done: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
+    let began = Instant::now();
+    let bar = if settings::progress() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    loop {
+        let app = client.get(&path(name)).await?;
+        if done(&app) {
+            bar.finish_and_clear();
+            return Ok(app);
+        }
+        let state = format!("{} {}", or_dash(&app, "/status/sync/status"), or_dash(&app, "/status/health/status"));
+        bar.set_message(format!(
+            "{name}: {state} {}",
+            text(&app, "/status/operationState/message").unwrap_or_default()
+        ));
+        bar.tick();
+        if began.elapsed() > Duration::from_secs(timeout) {
+            bar.finish_and_clear();
+            return Err(Failure::new(format!("{name} is {state} after {timeout} s"))
+                .hint(format!("why: gantline explain {name}")));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

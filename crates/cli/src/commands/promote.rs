@@ -1,0 +1,41 @@
+//! `gantline promote SERVICE --to ENVIRONMENT`
+
+use clap::Args;
+use serde_json::json;
+
+use crate::args::Reach;
+use crate::client::{Client, segment};
+use crate::failure::{Code, Outcome};
+use crate::output::{self, or_dash};
+
+/// Ask for a release to go into an environment
+#[derive(Debug, Args)]
+#[command(after_help = "The gates still decide: this asks for the promotion and says what it waits for.")]
+pub(crate) struct Promote {
+    /// The Pipeline
+    service: String,
+    /// The environment that shall run it
+    #[arg(long, value_name = "ENVIRONMENT")]
+    to: String,
+    /// The Release [default: what runs, verified, in the environment before]
+    #[arg(long)]
+    release: Option<String>,
+    /// Why; stands in the audit trail
+    #[arg(long, short = 'm')]
+    reason: Option<String>,
+}
+
+impl Promote {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let client = Client::connect(reach).await?;
+        let body = json!({ "environment": self.to, "release": self.release, "reason": self.reason });
+        let promotion = client.post(&format!("/api/v1/pipelines/{}/promote", segment(&self.service)), body).await?;
+        output::line(format!(
+            "promotion {}: {}",
+            or_dash(&promotion, "/metadata/name"),
+            or_dash(&promotion, "/status/phase")
+        ));
+        super::explain::print_gates(&promotion);
+        Ok(Code::Done.into())
+    }
+}

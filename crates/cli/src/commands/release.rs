@@ -1,0 +1,97 @@
+//! `gantline release …`
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::pipeline::short;
+use crate::args::{Output, Reach};
+use crate::client::{Client, segment};
+use crate::failure::{Code, Outcome};
+use crate::output::{self, Column, column, or_dash, text, wide};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Release {
+    /// List Releases, the newest first
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only those of one Pipeline
+        pipeline: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one Release: its images, where it came from, how far it is
+    #[command(visible_alias = "get")]
+    Show {
+        name: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+const COLUMNS: &[Column] = &[
+    column("NAME", |r| or_dash(r, "/metadata/name")),
+    column("PIPELINE", |r| or_dash(r, "/spec/pipeline")),
+    column("TAG", |r| short(&or_dash(r, "/spec/images/0/tag"))),
+    column("ENVIRONMENTS", environments),
+    column("QUARANTINE", |r| or_dash(r, "/status/quarantine/reason")),
+    column("CREATED", |r| or_dash(r, "/metadata/creationTimestamp")),
+    wide("DIGEST", |r| or_dash(r, "/spec/images/0/digest")),
+    wide("AUTHOR", |r| or_dash(r, "/spec/source/author")),
+];
+
+fn environments(release: &Value) -> String {
+    let list = release.pointer("/status/environments").and_then(Value::as_array).into_iter().flatten();
+    let parts: Vec<String> = list.map(|e| format!("{}={}", or_dash(e, "/name"), or_dash(e, "/phase"))).collect();
+    if parts.is_empty() { "-".into() } else { parts.join(" ") }
+}
+
+impl Release {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let client = Client::connect(reach).await?;
+        match self {
+            Self::List { pipeline, output } => {
+                let query = pipeline.map(|p| format!("?pipeline={}", segment(&p))).unwrap_or_default();
+                let mut items = client.items(&format!("/api/v1/releases{query}")).await?;
+                items.sort_by_key(|r| std::cmp::Reverse(text(r, "/metadata/creationTimestamp")));
+                output::list(&items, COLUMNS, output.output, "release")?;
+            }
+            Self::Show { name, output } => {
+                let item = client.get(&format!("/api/v1/releases/{}", segment(&name))).await?;
+                output::one(&item, output.output, "release", describe)?;
+            }
+        }
+        Ok(Code::Done.into())
+    }
+}
+
+fn describe(release: &Value) {
+    for (title, pointer) in [
+        ("Name", "/metadata/name"),
+        ("Pipeline", "/spec/pipeline"),
+        ("Commit", "/spec/source/commit"),
+        ("Author", "/spec/source/author"),
+        ("Time", "/spec/source/time"),
+        ("Quarantine", "/status/quarantine/reason"),
+    ] {
+        if let Some(value) = text(release, pointer) {
+            output::line(format!("{:<12} {value}", format!("{title}:")));
+        }
+    }
+    for image in release.pointer("/spec/images").and_then(Value::as_array).into_iter().flatten() {
+        output::line(format!(
+            "{:<12} {}:{}@{}",
+            "Image:",
+            or_dash(image, "/name"),
+            or_dash(image, "/tag"),
+            or_dash(image, "/digest")
+        ));
+    }
+    let mut table = output::plain_table();
+    table.set_header(["ENVIRONMENT", "PHASE", "SINCE", "COMMIT", "MESSAGE"]);
+    for e in release.pointer("/status/environments").and_then(Value::as_array).into_iter().flatten() {
+        table.add_row(
+            ["/name", "/phase", "/since", "/commit", "/message"].map(|p| output::cell(text(e, p).unwrap_or_default())),
+        );
+    }
+    output::line(table);
+}

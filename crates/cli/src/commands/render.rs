@@ -1,0 +1,42 @@
+//! `gantline render PATH`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::Format;
+use crate::failure::{Code, Outcome};
+use crate::{folder, output};
+
+/// Render a folder: what the controller would deploy
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    /// A folder of a repository on this machine
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// yaml, json or name
+    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+    output: Format,
+}
+
+impl Render {
+    #[expect(clippy::print_stderr, reason = "problems go beside the manifests")]
+    pub(crate) fn run(self) -> Outcome {
+        let (tree, path) = folder::tree_around(&self.path)?;
+        let rendered = render::render(&tree, &render::Source::auto(path));
+        match self.output {
+            Format::Json => {
+                let values: Vec<_> = rendered.manifests.iter().map(|m| m.manifest.value()).collect();
+                output::line(serde_json::to_string_pretty(&values)?);
+            }
+            Format::Name => rendered.manifests.iter().for_each(|m| output::line(m.manifest.key())),
+            _ => output::raw(
+                &rendered.manifests.iter().map(|m| output::yaml(m.manifest.value())).collect::<Vec<_>>().join("---\n"),
+            ),
+        }
+        for problem in &rendered.problems {
+            eprintln!("{problem}");
+        }
+        Ok(if rendered.complete() { Code::Done.into() } else { Code::Failed.into() })
+    }
+}

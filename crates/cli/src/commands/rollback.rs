@@ -1,0 +1,38 @@
+//! `gantline rollback SERVICE --in ENVIRONMENT`
+
+use clap::Args;
+use serde_json::json;
+
+use crate::args::Reach;
+use crate::client::{Client, segment};
+use crate::failure::{Code, Outcome};
+use crate::output::{self, or_dash};
+
+/// Revert the last promotion of an environment by a Git commit
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The image that is rolled back is quarantined: it goes nowhere until somebody lifts that.\nThe environment is pinned: nothing is promoted into it by itself until --unpin."
+)]
+pub(crate) struct Rollback {
+    /// The Pipeline
+    service: String,
+    #[arg(long = "in", visible_alias = "to", value_name = "ENVIRONMENT")]
+    environment: String,
+    /// Why; stands in the commit and the audit trail
+    #[arg(long, short = 'm')]
+    reason: Option<String>,
+    /// Lift the pin of an earlier rollback instead
+    #[arg(long)]
+    unpin: bool,
+}
+
+impl Rollback {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let client = Client::connect(reach).await?;
+        let verb = if self.unpin { "unpin" } else { "rollback" };
+        let body = json!({ "environment": self.environment, "reason": self.reason });
+        let answer = client.post(&format!("/api/v1/pipelines/{}/{verb}", segment(&self.service)), body).await?;
+        output::line(or_dash(&answer, "/message"));
+        Ok(Code::Done.into())
+    }
+}

@@ -1,0 +1,220 @@
+//! `gantline serve`
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use clap::Args;
+use clock::{Clock, Ids, ScaledClock};
+use cluster::{Cluster, Target};
+use control::AtStep;
+use promotion::Step;
+use server::people::accounts;
+use server::{Access, Listener, Transport};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Reach;
+use crate::failure::{Code, Failure, Outcome};
+use crate::output;
+use crate::plane::{self, Plan, Plane};
+use crate::sandbox_folder::SandboxFolder;
+use crate::settings;
+
+/// Run the controller and the server against a cluster
+#[derive(Debug, Args)]
+#[command(after_help = "Without a flag: the kubeconfig that kubectl would take, or the cluster that this runs in.")]
+pub(crate) struct Serve {
+    /// The cluster that this process runs in, by its service account
+    #[arg(long, conflicts_with = "sandbox")]
+    in_cluster: bool,
+    /// A sandbox kept in this folder: joined where it runs, else started
+    #[arg(long, value_name = "DIR")]
+    sandbox: Option<PathBuf>,
+    /// How fast the sandbox's clock runs
+    #[arg(long, default_value_t = 1.0, value_name = "N", requires = "sandbox")]
+    speed: f64,
+    /// Where to listen; beyond loopback only with TLS
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Names for a certificate that is made now [default beyond loopback: the address]
+    #[arg(long, value_name = "NAME", conflicts_with = "tls_cert")]
+    tls_generate: Vec<String>,
+    /// Apply the CustomResourceDefinitions first
+    #[arg(long)]
+    install_crds: bool,
+    /// How often repositories are asked for news, in seconds
+    #[arg(long, default_value_t = 180, value_name = "SECONDS")]
+    poll: u64,
+    /// Copies of remote repositories [default: ~/.cache/gantline/git]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Ask this URL instead of a registry host; * stands for all hosts
+    #[arg(long, value_name = "HOST=URL", value_parser = host_url)]
+    registry: Vec<(String, String)>,
+    /// For tests: wait for ever at a durable step (`Pushed:after`), after making a file
+    #[arg(long, value_name = "STEP:before|after", value_parser = stopping_point, requires = "stop_file", hide = true)]
+    stop_at: Option<(Step, bool)>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    stop_file: Option<PathBuf>,
+}
+
+fn host_url(text: &str) -> Result<(String, String), String> {
+    let (host, url) = text.split_once('=').ok_or("write HOST=URL")?;
+    Ok((host.to_owned(), url.trim_end_matches('/').to_owned()))
+}
+
+fn stopping_point(text: &str) -> Result<(Step, bool), String> {
+    let (step, when) = text.split_once(':').ok_or("write STEP:before or STEP:after")?;
+    let names = Step::ALL.map(Step::as_str).join(", ");
+    Ok((Step::parse(step).ok_or_else(|| format!("the steps are {names}"))?, when == "before"))
+}
+
+impl Serve {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let stop = CancellationToken::new();
+        let folder = match &self.sandbox {
+            Some(path) => Some(SandboxFolder::open(path, self.speed).await?),
+            None => None,
+        };
+        let plan = self.plan(reach, folder.as_ref()).await?;
+        let (cluster, clock, ids, namespace) =
+            (plan.cluster.clone(), Arc::clone(&plan.clock), plan.ids.clone(), plan.namespace.clone());
+        if self.install_crds || folder.is_some() {
+            plane::install_definitions(&cluster, &*clock).await?;
+        }
+        if folder.is_some() {
+            let object =
+                serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+            plane::apply(&cluster, [object]).await?;
+        }
+        accounts::prepare(&cluster, &namespace, &*clock, &ids).await?;
+        let listener = Listener::bind(self.listen, &self.transport()).await?;
+        let plane = Plane::new(plan);
+        let running = plane.run(stop.clone());
+        plane.server.ready().await;
+        output::line(format!("gantline serves {} for {}", listener.url(), cluster.address()));
+        output::line(format!(
+            "The first password of admin: kubectl -n {namespace} get secret {} -o jsonpath='{{.data.password}}' | base64 -d",
+            accounts::INITIAL_PASSWORD_SECRET
+        ));
+        let serving = tokio::spawn(listener.serve(plane.server.router(), stop.clone()));
+        interrupted().await;
+        stop.cancel();
+        folder.iter().for_each(SandboxFolder::stop);
+        let _ = tokio::join!(running, serving);
+        Ok(Code::Done.into())
+    }
+
+    async fn plan(&self, reach: &Reach, folder: Option<&SandboxFolder>) -> Result<Plan, Failure> {
+        let overrides: BTreeMap<String, String> = self.registry.iter().cloned().collect();
+        let (cluster, clock, ids, speed, registry) = match folder {
+            Some(folder) => (
+                folder.cluster.clone(),
+                Arc::clone(&folder.clock),
+                folder.ids.clone(),
+                folder.speed,
+                folder.registry_client()?,
+            ),
+            None => {
+                let clock: Arc<dyn Clock> = Arc::new(ScaledClock::wall());
+                let cluster = Cluster::connect(&target(reach, self.in_cluster), Arc::clone(&clock)).await?;
+                let registry = git::RegistryClient::new(overrides).map_err(Failure::new)?;
+                (cluster, clock, Ids::random(), 1.0, registry)
+            }
+        };
+        Ok(Plan {
+            cluster,
+            clock,
+            ids,
+            namespace: reach.namespace.clone(),
+            cache: self.cache.clone().unwrap_or_else(|| settings::cache().join("git")),
+            registry,
+            poll: Duration::from_secs(self.poll.max(1)),
+            speed,
+            simulated: folder.is_some(),
+            tls: !matches!(self.transport(), Transport::Plain),
+            access: Access::Accounts,
+            at_step: self.stopper(),
+        })
+    }
+
+    fn transport(&self) -> Transport {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Transport::Files { certificate: certificate.clone(), key: key.clone() },
+            _ if !self.tls_generate.is_empty() => Transport::Generated { names: self.tls_generate.clone() },
+            _ if !self.listen.ip().is_loopback() => {
+                Transport::Generated { names: vec![self.listen.ip().to_string(), "localhost".to_owned()] }
+            }
+            _ => Transport::Plain,
+        }
+    }
+
+    fn stopper(&self) -> Option<AtStep> {
+        let ((step, before), file) = (self.stop_at?, self.stop_file.clone()?);
+        Some(AtStep(Arc::new(move |at, is_before| {
+            if (at, is_before) == (step, before) {
+                let _ = std::fs::write(&file, step.as_str());
+                // the test kills this process now
+                loop {
+                    std::thread::park();
+                }
+            }
+        })))
+    }
+}
+
+/// The cluster that the flags and the environment mean.
+pub(crate) fn target(reach: &Reach, in_cluster: bool) -> Target {
+    let path = reach.kubeconfig.clone().or_else(settings::default_kubeconfig);
+    let inside = in_cluster || (path.is_none() && settings::environment("KUBERNETES_SERVICE_HOST").is_some());
+    if inside { Target::InCluster } else { Target::Kubeconfig { path, context: reach.context.clone() } }
+}
+
+/// The server's routes on the cluster itself, for `--core`: no controller runs, who asks has the kubeconfig's rights.
+///
+/// # Errors
+/// When the cluster cannot be reached.
+pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(ScaledClock::wall());
+    let cluster = Cluster::connect(&target(reach, false), Arc::clone(&clock)).await?;
+    cluster.version().await?;
+    let user = settings::environment("USER").unwrap_or_else(|| "kubeconfig".to_owned());
+    let plane = Plane::new(Plan {
+        cluster,
+        clock,
+        ids: Ids::random(),
+        namespace: reach.namespace.clone(),
+        cache: settings::cache().join("git"),
+        registry: git::RegistryClient::new(BTreeMap::new()).map_err(Failure::new)?,
+        poll: Duration::from_secs(180),
+        speed: 1.0,
+        simulated: false,
+        tls: false,
+        access: Access::Core { user },
+        at_step: None,
+    });
+    plane.controller.load().await;
+    plane.server.ready().await;
+    Ok(plane.server.router())
+}
+
+/// Returns at Ctrl-C or SIGTERM.
+pub(crate) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}

@@ -1,0 +1,39 @@
+//! `gantline where IMAGE|TAG|DIGEST`
+
+use clap::Args;
+
+use crate::args::{Output, Reach};
+use crate::client::{Client, segment};
+use crate::failure::{Code, Outcome};
+use crate::output::{self, Column, column, or_dash};
+
+/// Say which environments run an image
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// An image (with or without tag), a tag, a digest, or the beginning of one
+    image: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+const COLUMNS: &[Column] = &[
+    column("APPLICATION", |w| or_dash(w, "/application")),
+    column("ENVIRONMENT", |w| or_dash(w, "/environment")),
+    column("NAMESPACE", |w| or_dash(w, "/namespace")),
+    column("IMAGE", |w| or_dash(w, "/image")),
+    column("DIGEST", |w| or_dash(w, "/digest")),
+    column("PODS", |w| or_dash(w, "/pods")),
+];
+
+impl Where {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let client = Client::connect(reach).await?;
+        let items = client.items(&format!("/api/v1/where?image={}", segment(&self.image))).await?;
+        if items.is_empty() {
+            output::line(format!("nothing runs {}", self.image));
+            return Ok(Code::Failed.into());
+        }
+        output::list(&items, COLUMNS, self.output.output, "application")?;
+        Ok(Code::Done.into())
+    }
+}

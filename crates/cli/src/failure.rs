@@ -1,0 +1,69 @@
+//! What went wrong, said once, with the exit code that scripts rely on.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (clap's own), 20 there are differences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Differences = 20,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        ExitCode::from(code as u8)
+    }
+}
+
+/// An error on its way to the terminal: what and why, and what to do next.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+pub(crate) type Outcome = Result<ExitCode, Failure>;
+
+impl Failure {
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
+        Self { code: Code::Failed, message: message.to_string(), hint: None }
+    }
+
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self { code: Code::Usage, ..Self::new(message) }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    #[expect(clippy::print_stderr, reason = "this is where errors reach the terminal")]
+    pub(crate) fn report(self) -> ExitCode {
+        eprintln!("gantline: {}", self.message);
+        if let Some(hint) = self.hint {
+            eprintln!("  {hint}");
+        }
+        self.code.into()
+    }
+}
+
+/// Errors of the libraries, with their causes in one line.
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            source = cause.source();
+        }
+        Self::new(message)
+    }
+}

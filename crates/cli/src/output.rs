@@ -1,0 +1,122 @@
+//! Tables for people, JSON and YAML for programs.
+
+use std::io::Write;
+
+use comfy_table::{Cell, Color, Table, presets};
+use serde_json::Value;
+
+use crate::args::Format;
+use crate::failure::Failure;
+use crate::settings;
+
+/// Writes one line to standard output; a closed pipe (`| head`) is no error.
+pub(crate) fn line(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes text as it is.
+pub(crate) fn raw(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// A column: its title, the value of a row, and whether only `-o wide` shows it.
+pub(crate) struct Column {
+    title: &'static str,
+    value: fn(&Value) -> String,
+    wide: bool,
+}
+
+pub(crate) const fn column(title: &'static str, value: fn(&Value) -> String) -> Column {
+    Column { title, value, wide: false }
+}
+
+pub(crate) const fn wide(title: &'static str, value: fn(&Value) -> String) -> Column {
+    Column { title, value, wide: true }
+}
+
+/// Prints a list as `format` asks.
+///
+/// # Errors
+/// When a value cannot be written.
+pub(crate) fn list(items: &[Value], columns: &[Column], format: Format, kind: &str) -> Result<(), Failure> {
+    match format {
+        Format::Json => line(serde_json::to_string_pretty(items)?),
+        Format::Yaml => raw(&yaml(&Value::Array(items.to_vec()))),
+        Format::Name => items.iter().for_each(|item| line(format!("{kind}/{}", name(item)))),
+        Format::Table | Format::Wide => line(table(items, columns, format == Format::Wide)),
+    }
+    Ok(())
+}
+
+/// Prints one object: as data when asked for, else by `human`.
+///
+/// # Errors
+/// When a value cannot be written.
+pub(crate) fn one(item: &Value, format: Format, kind: &str, human: impl FnOnce(&Value)) -> Result<(), Failure> {
+    match format {
+        Format::Json => line(serde_json::to_string_pretty(item)?),
+        Format::Yaml => raw(&yaml(item)),
+        Format::Name => line(format!("{kind}/{}", name(item))),
+        Format::Table | Format::Wide => human(item),
+    }
+    Ok(())
+}
+
+pub(crate) fn yaml(value: &Value) -> String {
+    object::yaml::to_string(value)
+}
+
+fn name(item: &Value) -> String {
+    text(item, "/metadata/name").or_else(|| text(item, "/name")).unwrap_or_default()
+}
+
+fn table(items: &[Value], columns: &[Column], all: bool) -> Table {
+    let shown: Vec<&Column> = columns.iter().filter(|c| all || !c.wide).collect();
+    let mut table = plain_table();
+    table.set_header(shown.iter().map(|c| c.title));
+    for item in items {
+        table.add_row(shown.iter().map(|c| cell((c.value)(item))));
+    }
+    table
+}
+
+/// A table without lines, as kubectl prints them.
+pub(crate) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if !settings::colour() {
+        table.force_no_tty();
+    }
+    table
+}
+
+pub(crate) fn cell(text: String) -> Cell {
+    let colour = match text.as_str() {
+        "Synced" | "Healthy" | "Succeeded" | "Verified" | "Passed" => Some(Color::Green),
+        "OutOfSync" | "Missing" | "Suspended" | "Waiting" | "Soaking" => Some(Color::Yellow),
+        "Degraded" | "Failed" | "Error" | "Rejected" | "Unknown" => Some(Color::Red),
+        "Progressing" | "Running" | "Deploying" | "Converging" | "Converged" => Some(Color::Blue),
+        _ => None,
+    };
+    let cell = Cell::new(text);
+    match colour {
+        Some(colour) if settings::colour() => cell.fg(colour),
+        _ => cell,
+    }
+}
+
+/// The text at a JSON pointer; numbers and booleans too.
+pub(crate) fn text(item: &Value, pointer: &str) -> Option<String> {
+    match item.pointer(pointer)? {
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// The text at a JSON pointer, or `-`.
+pub(crate) fn or_dash(item: &Value, pointer: &str) -> String {
+    text(item, pointer).unwrap_or_else(|| "-".to_owned())
+}

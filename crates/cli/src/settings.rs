@@ -1,0 +1,95 @@
+//! The only place that reads the environment and the user's configuration file.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::args::Arguments;
+use crate::failure::Failure;
+
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Colour and progress are for people at terminals.
+pub(crate) fn colour() -> bool {
+    std::io::stdout().is_terminal() && environment("NO_COLOR").is_none()
+}
+
+pub(crate) fn progress() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+pub(crate) fn log(arguments: &Arguments) {
+    let default = if arguments.verbose { "info,kube=warn" } else { "error" };
+    let filter = environment("GANTLINE_LOG").unwrap_or_else(|| default.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = if environment("GANTLINE_LOG_FORMAT").as_deref() == Some("json") {
+        builder.json().try_init()
+    } else {
+        builder.with_target(false).try_init()
+    };
+}
+
+/// The kubeconfig that kubectl would take: `$KUBECONFIG`, else `~/.kube/config`.
+pub(crate) fn default_kubeconfig() -> Option<PathBuf> {
+    match environment("KUBECONFIG") {
+        Some(list) => list.split(':').find(|p| !p.is_empty()).map(PathBuf::from),
+        None => home().map(|home| home.join(".kube/config")).filter(|path| path.exists()),
+    }
+}
+
+pub(crate) fn home() -> Option<PathBuf> {
+    environment("HOME").map(PathBuf::from)
+}
+
+/// Where caches go: `$XDG_CACHE_HOME/gantline`, else `~/.cache/gantline`.
+pub(crate) fn cache() -> PathBuf {
+    let base = environment("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| home().map(|h| h.join(".cache")));
+    base.unwrap_or_else(std::env::temp_dir).join("gantline")
+}
+
+/// `~/.config/gantline/config`: the servers that somebody logged in to, and the one that is meant without `--server`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Config {
+    #[serde(default)]
+    pub(crate) current: String,
+    /// URL to session token.
+    #[serde(default)]
+    pub(crate) servers: BTreeMap<String, String>,
+}
+
+impl Config {
+    fn path() -> Option<PathBuf> {
+        if let Some(path) = environment("GANTLINE_CONFIG") {
+            return Some(path.into());
+        }
+        let base = environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home().map(|h| h.join(".config")))?;
+        Some(base.join("gantline/config.json"))
+    }
+
+    pub(crate) fn load() -> Self {
+        let text = Self::path().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// # Errors
+    /// When the file cannot be written. It holds tokens, so only its owner may read it.
+    pub(crate) fn save(&self) -> Result<(), Failure> {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let path = Self::path()
+            .ok_or_else(|| Failure::new("no HOME to keep the session in").hint("set GANTLINE_CONFIG to a file"))?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let text = serde_json::to_string_pretty(self)?;
+        let mut file = std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(())
+    }
+}
