@@ -35,10 +35,9 @@ impl Message<'_> {
     pub fn text(&self) -> String {
         let spec = &self.promotion.spec;
         let tag = if spec.tag.is_empty() { self.release.digest() } else { spec.tag.as_str() };
-        let subject = match self.reverts {
-            Some(_) => format!("rollback({}): {} → {tag}", spec.environment, spec.pipeline),
-            None => format!("promote({}): {} → {tag}", spec.environment, spec.pipeline),
-        };
+        // also where no commit could be reverted and the image was written instead
+        let what = if spec.rollback { "rollback" } else { "promote" };
+        let subject = format!("{what}({}): {} → {tag}", spec.environment, spec.pipeline);
         let mut body = String::new();
         if let Some(commit) = self.reverts {
             body.push_str(&format!("This reverts commit {commit}.\n"));

@@ -98,7 +98,13 @@ async fn follow(
         let entry = next.environments.iter_mut().find(|entry| entry.name == environment.name);
         let Some(entry) = entry else {
             if here {
-                next.environments.push(look.entry(&environment.name, cx.clock.now()));
+                let mut entry = look.entry(&environment.name, cx.clock.now());
+                let source = &release.spec.source;
+                if source.environment == environment.name && !source.commit.is_empty() {
+                    // what a rollback takes back; others may have committed since
+                    entry.commit.clone_from(&source.commit);
+                }
+                next.environments.push(entry);
             }
             continue;
         };

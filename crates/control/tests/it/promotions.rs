@@ -9,6 +9,7 @@ use std::time::Duration;
 use api::gantline::{Promotion, PromotionPhase, crds};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::Cluster;
+use control::requests::roll_back;
 use control::{AtStep, Controller, ControllerConfig, GitRemotes};
 use object::ResourceKey;
 use promotion::Step;
@@ -218,4 +219,61 @@ async fn every_step_is_passed_in_order() {
     }
     assert_eq!(*seen.lock().unwrap(), expected);
     running.end().await;
+}
+
+/// The commit of somebody else that came after the release's is not what a rollback takes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_takes_back_the_image_and_nothing_else() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    // nobody looks: what the Application is synced to later is not the commit that set the image
+    world.push("v2").await;
+    let other = [("base/notes.yaml", Some("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"))];
+    world.repository.commit("olga", &other, "Take notes").await;
+    let remotes = Arc::new(GitRemotes::new(world.repository.beside("copies")));
+    let config = ControllerConfig::new(Arc::clone(&world.clock), Ids::random(), world.cluster.clone(), remotes);
+    let (controller, stop) = (Controller::new(config), CancellationToken::new());
+    let (running, token) = (controller.clone(), stop.clone());
+    let task = tokio::spawn(async move { running.run(token).await });
+    world.succeeded("v2").await;
+    let pipeline = controller.board().pipeline("shop").unwrap();
+    for environment in ["dev", "staging"] {
+        let wanted = pipeline.environment(environment).unwrap();
+        let made = roll_back(&controller, &pipeline, wanted, "tina", "it is slow").await.unwrap();
+        let done = world.ended(&made.metadata.name).await;
+        assert_eq!(done.status.phase, PromotionPhase::Succeeded, "{done:#?}");
+        assert_eq!(world.repository.text(&format!("{environment}/kustomization.yaml")).await, OVERLAY);
+        let subject = format!("rollback({environment}): shop → v1");
+        let repository = world.repository.open();
+        let log = repository.log(repository.head_of("main").await.unwrap(), None, 10).await.unwrap();
+        let found = log.iter().find(|commit| commit.subject == subject).unwrap_or_else(|| panic!("{log:#?}"));
+        let reverted = found.trailers.get("Reverts").unwrap_or_default();
+        let undone =
+            log.iter().find(|commit| commit.id.to_string() == reverted).unwrap_or_else(|| panic!("{found:#?}"));
+        let expected = if environment == "dev" { "Build" } else { "promote(staging): shop → v2" };
+        assert_eq!(undone.subject, expected);
+        let pinned = controller.board().pipeline("shop").unwrap().status_of(environment).unwrap().pinned.clone();
+        assert_eq!(pinned.map(|pin| pin.by).as_deref(), Some("tina"));
+    }
+    assert!(world.repository.text("base/notes.yaml").await.contains("notes"));
+    let source =
+        controller.board().releases(Some("shop")).iter().find(|r| r.tag() == "v2").unwrap().spec.source.clone();
+    assert_eq!((source.author.as_str(), source.email.as_str()), ("dana", "dana@example.com"));
+    let bad = controller.board().releases(Some("shop")).iter().find(|release| release.tag() == "v2").cloned();
+    assert_eq!(bad.unwrap().status.quarantine.clone().unwrap().by, "tina");
+    stop.cancel();
+    let _ = task.await;
+}
+
+impl World {
+    async fn ended(&self, name: &str) -> Promotion {
+        for _ in 0..400 {
+            let found = self.promotions().await.into_iter().find(|p| p.metadata.name == name);
+            if let Some(found) = found.filter(|p| !p.status.phase.is_open()) {
+                return found;
+            }
+            pause(50).await;
+        }
+        panic!("{name} never ended: {:#?}", self.promotions().await);
+    }
 }
