@@ -107,7 +107,11 @@ impl Api {
         let status = vec![vec!["status"]];
         let reset = match wish.subresource.as_str() {
             "" if wish.resource.subresources.contains_key("status") => status,
-            "status" => vec![vec!["spec"], vec!["metadata", "labels"], vec!["metadata", "annotations"]],
+            "status" if wish.resource.is_custom() => {
+                vec![vec!["spec"], vec!["metadata", "labels"], vec!["metadata", "annotations"]]
+            }
+            // controllers note things in annotations along with the status, and own them
+            "status" => vec![vec!["spec"], vec!["metadata", "labels"]],
             _ => Vec::new(),
         };
         Writer {
@@ -392,7 +396,9 @@ impl Api {
         if same(live, &value) {
             return Ok(Arc::clone(live));
         }
-        if bumps_generation(resource, live, &value) && wish.subresource != "status" {
+        // a place on a node is not another wish
+        let silent = matches!(wish.subresource.as_str(), "status" | "binding");
+        if bumps_generation(resource, live, &value) && !silent {
             let generation = live["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             value["metadata"]["generation"] = json!(generation);
         }

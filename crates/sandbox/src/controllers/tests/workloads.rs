@@ -41,6 +41,11 @@ fn a_deployment_becomes_available() {
     let container = &pod["status"]["containerStatuses"][0];
     let digest = world.registry.digest("library/web", "1").unwrap();
     assert_eq!(container["imageID"], format!("docker.io/library/web@{digest}"));
+    assert_eq!(pod["metadata"]["generation"], 1);
+    let status =
+        live["metadata"]["managedFields"].as_array().unwrap().iter().find(|f| f["subresource"] == "status").unwrap();
+    let owned = &status["fieldsV1"]["f:metadata"]["f:annotations"];
+    assert!(owned["f:deployment.kubernetes.io/revision"].is_object() && status["manager"] == "kube-controller-manager");
     let managers: Vec<&str> =
         pod["metadata"]["managedFields"].as_array().unwrap().iter().map(|f| f["manager"].as_str().unwrap()).collect();
     assert_eq!(
