@@ -40,6 +40,12 @@ impl World {
         world
     }
 
+    /// As if the process had ended and begun again on the same store.
+    pub(super) fn restart(&mut self) {
+        self.simulation = Simulation::new(&self.api);
+        self.settle();
+    }
+
     /// Does what is due now.
     pub(super) fn settle(&mut self) {
         for round in 0.. {

@@ -187,7 +187,21 @@ impl Container<'_> {
         }
     }
 
+    /// A node that was started anew learns again what the image says of itself.
+    fn recall(&self, look: &mut Look<'_>) {
+        if look.memory.pulls.contains_key(self.name()) {
+            return;
+        }
+        let (image, container) = (self.image().to_owned(), self.name().to_owned());
+        look.memory.pulls.insert(container.clone(), Pull::Asked { attempt: 1, since: look.now });
+        look.outcome.pulls.push(PullRequest { pod: uid(look.pod).to_owned(), container, image });
+    }
+
     fn run(&self, look: &mut Look<'_>, mut status: Value) -> Value {
+        self.recall(look);
+        if matches!(look.memory.pulls.get(self.name()), Some(Pull::Asked { .. })) {
+            return status;
+        }
         let faults = self.faults(look);
         let started = time_at(&status, "/state/running/startedAt").unwrap_or(look.now);
         if let Some((after, code)) = self.end(look, faults) {
@@ -296,7 +310,11 @@ impl Container<'_> {
             Some(Pull::Here { image, .. }) => image,
             // the node was started anew and does not remember: the image is where it was
             Some(Pull::Asked { .. }) => return status,
-            _ => return self.ask(look, status, 1),
+            Some(Pull::Failed { attempt, error, retry_at }) if look.now < retry_at => {
+                return self.await_retry(look, status, attempt, &error, retry_at);
+            }
+            Some(Pull::Failed { attempt, .. }) => return self.ask(look, status, attempt + 1),
+            None => return self.ask(look, status, 1),
         };
         status["lastState"] = json!({ "terminated": terminated });
         status["restartCount"] = json!(int(&status, "/restartCount") + 1);

@@ -284,3 +284,18 @@ fn refused_creations_are_told_and_tried_again() {
     assert_eq!(sizes(&world), [(1, 1)]);
     assert_eq!(world.condition("deployments.apps", "shop", "ReplicaFailure"), "");
 }
+
+#[test]
+fn a_restart_changes_nothing_that_was_at_rest() {
+    let mut world = World::new();
+    world.create(deployment("shop", "web:1", 2));
+    let broken = [(crate::registry::NOT_READY_LABEL.to_owned(), "true".to_owned())].into_iter().collect();
+    world.registry.push_image("library/web", "bad", &broken);
+    world.create(deployment("sick", "web:bad", 1));
+    world.pass(10);
+    let before: Vec<_> = world.list("pods");
+    let revision = world.api.store.revision();
+    world.restart();
+    assert!(world.list("pods") == before && world.api.store.revision() == revision);
+    assert_eq!(world.get("deployments.apps", "sick").unwrap()["status"]["unavailableReplicas"], 1);
+}
