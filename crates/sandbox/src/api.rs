@@ -349,7 +349,8 @@ impl Api {
         self.name(wish, &mut value)?;
         let version = text(&value, "/metadata/resourceVersion");
         let current = text(live, "/metadata/resourceVersion");
-        let wants_version = resource.is_custom() || resource.kind == "PodDisruptionBudget";
+        let strict = ["PodDisruptionBudget", "CSIDriver", "RuntimeClass"];
+        let wants_version = resource.is_custom() || strict.contains(&resource.kind.as_str());
         if version.is_empty() && wants_version && source == Source::Put {
             let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
             return Err(Failure::invalid_kind(&resource.group, &resource.plural, &wish.name, &[cause]));
@@ -407,8 +408,9 @@ impl Api {
         }
         let key = Key::new(&resource.storage(), &wish.namespace, &wish.name);
         if is_finished(&value) {
-            txn.put(key.clone(), value);
-            return Ok(txn.remove(&key).unwrap_or_else(|| Arc::clone(live)));
+            // watchers see the last state that was kept, the writer sees what would have been
+            txn.remove(&key);
+            return Ok(Arc::new(value));
         }
         Ok(txn.put(key, value))
     }
@@ -425,7 +427,11 @@ impl Api {
             }
             // finalizers and annotations may be set along with the status of built-in kinds
             if !resource.is_custom() {
-                for part in ["annotations", "finalizers"] {
+                let parts: &[&str] = match resource.kind.as_str() {
+                    "Deployment" => &["annotations", "finalizers"],
+                    _ => &["annotations", "finalizers", "labels"],
+                };
+                for part in parts {
                     if let Some(given) = labels.get(part) {
                         value["metadata"][part] = given.clone();
                     }
@@ -471,7 +477,9 @@ impl Api {
         let Patch::Apply { config, force } = patch else {
             let live = live.ok_or_else(|| Failure::not_found(resource, &wish.name))?;
             let patched = self.patched(resource, &in_version(resource, Arc::clone(&live)), &patch)?;
-            let Body { value, warnings: said } = body::fitted(resource, patched, wish.validation)?;
+            let shown = json!(patched.to_string());
+            let fitted = body::fitted(resource, patched, wish.validation);
+            let Body { value, warnings: said } = fitted.map_err(|failure| failure.of_patch(&shown))?;
             warnings.extend(said);
             return self.replace_in_anyway(txn, wish, &live, value).map(|object| (object, false));
         };
@@ -487,10 +495,23 @@ impl Api {
         match live {
             Some(live) => {
                 let mut value = value;
-                value["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+                value["metadata"]["resourceVersion"] = match &config["metadata"]["resourceVersion"] {
+                    Value::Null => live["metadata"]["resourceVersion"].clone(),
+                    version => version.clone(),
+                };
+                if config["metadata"]["uid"].is_string() {
+                    value["metadata"]["uid"] = config["metadata"]["uid"].clone();
+                }
                 self.replace_in(txn, wish, &live, value, Source::Apply).map(|object| (object, false))
             }
             None if wish.subresource.is_empty() => {
+                let uid = text(&config, "/metadata/uid");
+                if !uid.is_empty() {
+                    let why = format!(
+                        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                    );
+                    return Err(Failure::conflict(resource, &wish.name, &why));
+                }
                 let wish = Wish { subresource: "apply".into(), ..wish.clone() };
                 self.create_in(txn, &wish, value).map(|object| (object, true))
             }
@@ -847,7 +868,8 @@ fn has_generation(resource: &Resource) -> bool {
 }
 
 fn bumps_generation(resource: &Resource, old: &Value, new: &Value) -> bool {
-    if !has_generation(resource) || !old["metadata"]["generation"].is_i64() {
+    // counted once and never again
+    if resource.kind == "PriorityClass" || !has_generation(resource) || !old["metadata"]["generation"].is_i64() {
         return false;
     }
     let annotated = ["Deployment", "CronJob"].contains(&resource.kind.as_str()) && resource.kind == "Deployment";

@@ -103,6 +103,29 @@ pub(crate) fn from_yaml(body: &[u8]) -> Answer<Value> {
     Err(bad(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {is} into {what}")))
 }
 
+/// The body of a JSON patch, which is a list, or of a merge patch, which is a map.
+///
+/// # Errors
+/// 400 for anything else.
+pub(crate) fn patch(body: &[u8], list: bool) -> Answer<Value> {
+    let bad = |error: String| Failure::bad_request(format!("error decoding patch: {error}"));
+    let value: Value = serde_json::from_slice(body).map_err(|error| {
+        bad(if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() })
+    })?;
+    let is = match &value {
+        Value::Array(_) if list => return Ok(value),
+        Value::Object(_) if !list => return Ok(value),
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Null => "null",
+    };
+    let wanted = if list { "[]handlers.jsonPatchOp" } else { "map[string]interface {}" };
+    Err(bad(format!("json: cannot unmarshal {is} into Go value of type {wanted}")))
+}
+
 /// Makes a value what Go's struct would hold.
 ///
 /// # Errors

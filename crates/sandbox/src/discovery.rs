@@ -35,12 +35,20 @@ pub(crate) fn route(api: &Api, request: &Incoming) -> Answer<Option<Reply>> {
     Ok(Some(match path {
         "" => Reply::ok(paths(api)),
         "/version" => Reply::ok(version()),
+        "/api" | "/apis" if unknown_form(request) => return Err(Failure::not_acceptable()),
         "/api" if aggregated(request) => Reply::Text(AGGREGATED, aggregate(api, true).to_string()),
         "/apis" if aggregated(request) => Reply::Text(AGGREGATED, aggregate(api, false).to_string()),
         "/api" => Reply::ok(json!({ "kind": "APIVersions", "versions": ["v1"],
             "serverAddressByClientCIDRs": [{ "clientCIDR": "0.0.0.0/0", "serverAddress": request.header("host") }] })),
         "/apis" => Reply::ok(groups(api)),
         "/api/v1" => Reply::ok(resources(api, "", "v1").ok_or_else(Failure::no_such_path)?),
+        health
+            if health.trim_start_matches('/').contains('/')
+                && !health.starts_with("/apis/")
+                && !health.ends_with("/ping") =>
+        {
+            return Ok(Some(crate::http::nothing_there()));
+        }
         health if !health.starts_with("/apis/") => {
             if request.query.contains_key("verbose") {
                 let name = health.trim_start_matches('/');
@@ -85,6 +93,17 @@ fn paths(api: &Api) -> Value {
     }
     paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
     json!({ "paths": paths })
+}
+
+/// Asked for in a version that does not exist, and in no other form.
+fn unknown_form(request: &Incoming) -> bool {
+    let header = request.header("accept");
+    let mut forms = header.split(',').peekable();
+    !header.is_empty()
+        && forms.all(|form| {
+            let known = ["v=v2", "v=v2beta1"].iter().any(|version| form.split(';').any(|part| part.trim() == *version));
+            form.contains("as=APIGroupDiscoveryList") && !known
+        })
 }
 
 fn aggregated(request: &Incoming) -> bool {
@@ -176,11 +195,7 @@ fn aggregate(api: &Api, core: bool) -> Value {
                 let resources: Vec<Value> = resources.iter().map(|resource| aggregate_resource(resource)).collect();
                 json!({ "version": version, "resources": resources, "freshness": "Current" })
             };
-            let metadata = if name.is_empty() {
-                json!({ "creationTimestamp": null })
-            } else {
-                json!({ "name": name, "creationTimestamp": null })
-            };
+            let metadata = if name.is_empty() { json!({}) } else { json!({ "name": name }) };
             json!({ "metadata": metadata, "versions": sorted.iter().map(entry).collect::<Vec<_>>() })
         })
         .collect();

@@ -41,13 +41,12 @@ impl Reply {
 pub(crate) async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let limited = http_body_util::Limited::new(body, BODY_LIMIT);
-    let incoming = Incoming {
-        method: parts.method,
-        path: parts.uri.path().to_owned(),
-        query: parse_query(parts.uri.query().unwrap_or_default()),
-        headers: parts.headers,
-        body: bytes::Bytes::new(),
-    };
+    let (path, watches) = without_watch(parts.uri.path());
+    let mut query = parse_query(parts.uri.query().unwrap_or_default());
+    if watches {
+        query.insert("watch".to_owned(), "true".to_owned());
+    }
+    let incoming = Incoming { method: parts.method, path, query, headers: parts.headers, body: bytes::Bytes::new() };
     let yaml = incoming.header("accept").starts_with("application/yaml");
     let resource = Target::parse(&incoming.path)
         .and_then(|target| api.kinds().find(&target.group, &target.version, &target.resource));
@@ -63,6 +62,17 @@ pub(crate) async fn serve(State(api): State<Arc<Api>>, request: Request) -> Resp
     let mut response = respond(reply, yaml);
     deprecation.iter().for_each(|text| warn(&mut response, text));
     response
+}
+
+/// The old form of a watch, `/api/v1/watch/...`, as a path without the word.
+fn without_watch(path: &str) -> (String, bool) {
+    let parts: Vec<&str> = path.split('/').collect();
+    let at = if path.starts_with("/apis/") { 4 } else { 3 };
+    if parts.get(at) != Some(&"watch") || parts.len() == at + 1 {
+        return (path.to_owned(), false);
+    }
+    let kept = parts.iter().enumerate().filter(|(index, _)| *index != at).map(|(_, part)| *part);
+    (kept.collect::<Vec<_>>().join("/"), true)
 }
 
 fn respond(reply: Reply, yaml: bool) -> Response {
@@ -101,8 +111,11 @@ async fn route(api: &Arc<Api>, request: Incoming) -> Answer<Reply> {
     if let Some(reply) = openapi::route(api, &request)? {
         return Ok(reply);
     }
-    let target = Target::parse(&request.path).ok_or_else(Failure::no_such_path)?;
+    let Some(target) = Target::parse(&request.path) else { return Ok(nothing_there()) };
     let kinds = api.kinds();
+    if !kinds.all().iter().any(|resource| resource.group == target.group) {
+        return Ok(nothing_there());
+    }
     let resource = kinds.find(&target.group, &target.version, &target.resource).ok_or_else(Failure::no_such_path)?;
     if resource.namespaced && target.namespace.is_empty() && (!target.name.is_empty() || request.method == Method::POST)
     {
@@ -133,6 +146,12 @@ async fn route(api: &Arc<Api>, request: Incoming) -> Answer<Reply> {
         (Method::DELETE, true) => delete_collection(api, &request, &resource, &target),
         _ => Err(Failure::method_not_allowed()),
     }
+}
+
+/// What the server says where nothing at all is served.
+pub(crate) fn nothing_there() -> Reply {
+    let kind = "text/plain; charset=utf-8";
+    Reply::Raw(with_type(StatusCode::NOT_FOUND, kind, "404 page not found\n".to_owned(), &[]))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,17 +192,20 @@ pub(crate) fn reply_written(api: &Api, resource: &Resource, written: Written, wa
 }
 
 pub(crate) fn patch_of(request: &Incoming, resource: &Resource) -> Answer<Patch> {
-    let json = || {
-        serde_json::from_slice::<Value>(&request.body)
-            .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))
-    };
+    let json = |list: bool| body::patch(&request.body, list);
     check_patch_options(request)?;
     match request.content_type() {
-        "application/json-patch+json" => Ok(Patch::Json(json()?)),
-        "application/merge-patch+json" => Ok(Patch::Merge(json()?)),
-        "application/strategic-merge-patch+json" if !resource.is_custom() => Ok(Patch::Strategic(json()?)),
+        "application/json-patch+json" => Ok(Patch::Json(json(true)?)),
+        "application/merge-patch+json" => Ok(Patch::Merge(json(false)?)),
+        "application/strategic-merge-patch+json" if !resource.is_custom() => Ok(Patch::Strategic(json(false)?)),
         "application/apply-patch+yaml" | "application/apply-patch+json" => {
             Ok(Patch::Apply { config: body::from_yaml(&request.body)?, force: request.flag("force") })
+        }
+        "application/strategic-merge-patch+json" => {
+            let known = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+            let message =
+                format!("the body of the request was in an unknown format - accepted media types include: {known}");
+            Err(Failure::new(415, "UnsupportedMediaType", message))
         }
         _ => {
             let failure = Failure::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");

@@ -165,8 +165,7 @@ pub(crate) fn accept(header: &str, list: bool) -> Answer<Accept> {
             _ => {}
         }
     }
-    let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
-    Err(Failure::new(406, "NotAcceptable", message))
+    Err(Failure::not_acceptable())
 }
 
 #[cfg(test)]

@@ -138,8 +138,23 @@ impl Failure {
         Self::new(403, "Forbidden", message).about(resource, name)
     }
 
+    /// What a patch made does not decode: worded as an invalid patch. Strict decoding stays what it is.
+    pub(crate) fn of_patch(self, patched: &Value) -> Self {
+        match self.message.split_once(": ") {
+            Some((head, why)) if head.contains("cannot be handled as a") && !why.starts_with("strict") => {
+                Self::invalid_kind("", "", "", &[Cause::invalid("patch", patched, why)])
+            }
+            _ => self,
+        }
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
+    }
+
+    pub(crate) fn not_acceptable() -> Self {
+        let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+        Self::new(406, "NotAcceptable", message)
     }
 
     pub(crate) fn method_not_allowed() -> Self {

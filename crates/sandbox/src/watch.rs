@@ -57,9 +57,16 @@ pub(crate) fn start(
     let text = request.option("resourceVersion");
     let from: Option<u64> = match text {
         "" | "0" => None,
-        text => Some(
+        text => Some(text.parse().map_err(|_| {
+            let why = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
+            Failure::new(500, "", format!("resourceVersion: Invalid value: {text:?}: {why}"))
+        })?),
+    };
+    let life = match request.option("timeoutSeconds") {
+        "" => LIFE,
+        text => Duration::from_secs(
             text.parse()
-                .map_err(|_| Failure::new(500, "", format!("strconv.ParseUint: parsing {text:?}: invalid syntax")))?,
+                .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))?,
         ),
     };
     let bookmarks = request.flag("allowWatchBookmarks");
@@ -83,28 +90,27 @@ pub(crate) fn start(
     } else if from.is_none() {
         watch.at = api.store.revision();
     }
-    let life = request.option("timeoutSeconds").parse().map_or(LIFE, Duration::from_secs);
     Ok(Reply::Raw(watch.response(life)))
 }
 
 fn check_parameters(request: &Incoming, initial: Option<&str>) -> Answer<()> {
     let matching = request.option("resourceVersionMatch");
-    let invalid = |cause: Cause| Err(Failure::invalid_kind("meta.k8s.io", "ListOptions", "", &[cause]));
+    let mut causes = Vec::new();
+    let mut forbidden = |detail: &str| causes.push(Cause::forbidden("resourceVersionMatch", detail));
     match initial {
-        Some("true") if matching != "NotOlderThan" => invalid(Cause::forbidden(
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )),
-        Some("false") if matching != "NotOlderThan" => invalid(Cause::forbidden(
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )),
-        None if !matching.is_empty() => invalid(Cause::forbidden(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        )),
-        _ => Ok(()),
+        Some(_) if matching != "NotOlderThan" => {
+            forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        }
+        None if !matching.is_empty() => {
+            forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        }
+        _ => {}
     }
+    if initial.is_some() && !["", "NotOlderThan"].contains(&matching) {
+        let value = json!(matching);
+        causes.push(Cause::unsupported("resourceVersionMatch", &value, &["NotOlderThan"]));
+    }
+    if causes.is_empty() { Ok(()) } else { Err(Failure::invalid_kind("meta.k8s.io", "ListOptions", "", &causes)) }
 }
 
 impl Watch {

@@ -82,7 +82,10 @@ impl Managers {
     pub(crate) fn own(&mut self, writer: &Writer, fields: &FieldSet) {
         let manager = self.entry(Operation::Update, writer);
         manager.fields.union(fields);
-        manager.time.clone_from(&writer.time);
+        // the API server keeps no time for who scales
+        if writer.subresource != "scale" {
+            manager.time.clone_from(&writer.time);
+        }
     }
 
     /// Makes `fields` what the writer applied. The time moves only when the object `changed`: an entry that never changed

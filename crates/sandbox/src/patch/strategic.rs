@@ -69,6 +69,16 @@ fn lists_without_items(
     patch: &Map<String, Value>,
 ) -> Result<(), String> {
     for (directive, value) in patch {
+        let is = match value {
+            Value::Array(_) | Value::Null => "",
+            Value::String(_) => "string",
+            Value::Object(_) => "map[string]interface {}",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "int64",
+        };
+        if directive.starts_with("$setElementOrder/") && !is.is_empty() {
+            return Err(format!("expected a []interface {{}}, but received a {is}"));
+        }
         let named = directive.strip_prefix("$setElementOrder/").or(directive.strip_prefix("$deleteFromPrimitiveList/"));
         let Some(key) = named.filter(|key| !patch.contains_key(*key)) else { continue };
         let field = schema.object().and_then(|object| object.fields.get(key));

@@ -1,5 +1,9 @@
 //! The mistakes that people make, refused in the API server's words.
 
+mod limits;
+mod networking;
+mod pod;
+
 use serde_json::Value;
 
 use crate::quantity::Quantity;
@@ -29,21 +33,44 @@ pub(crate) fn problems(resource: &Resource, object: &Value, old: Option<&Value>)
     }
     let old_spec = old.map(|old| &old["spec"]);
     match resource.kind.as_str() {
-        "Pod" => pod_spec(&object["spec"], "spec", &mut found),
+        "Pod" => {
+            pod_spec(&object["spec"], "spec", &mut found);
+            old_spec.into_iter().for_each(|old| pod::immutable(&object["spec"], old, &mut found));
+        }
+        "PodTemplate" => pod_spec(&object["template"]["spec"], "template.spec", &mut found),
+        "ReplicationController" => {
+            pod_spec(&object["spec"]["template"]["spec"], "spec.template.spec", &mut found);
+        }
+        "NetworkPolicy" => networking::policy(&object["spec"], &mut found),
+        "EndpointSlice" => networking::slice(object, &mut found),
+        "ResourceQuota" => limits::quota(&object["spec"], &mut found),
+        "LimitRange" => limits::limit_range(&object["spec"], &mut found),
+        "PriorityClass" => limits::priority_class(object, old, &mut found),
+        "Event" => event(object, &mut found),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => workload(resource, object, old_spec, &mut found),
         "Job" => job(&object["spec"], "spec", old_spec, &mut found),
         "CronJob" => cron_job(object, &mut found),
-        "Service" => service(&object["spec"], &mut found),
+        "Service" => {
+            service(&object["spec"], &mut found);
+            networking::service_ports(&object["spec"], &mut found);
+            old_spec.into_iter().for_each(|old| networking::cluster_address(&object["spec"], old, &mut found));
+        }
         "Secret" => secret(object, old, &mut found),
         "ConfigMap" => immutable_data(object, old, &mut found),
         "Role" | "ClusterRole" => role(object, &mut found),
         "RoleBinding" | "ClusterRoleBinding" => binding(object, old, &mut found),
-        "Ingress" => ingress(&object["spec"], &mut found),
+        "Ingress" => {
+            ingress(&object["spec"], &mut found);
+            networking::backends(&object["spec"], &mut found);
+        }
         "PodDisruptionBudget" => budget(&object["spec"], &mut found),
         "HorizontalPodAutoscaler" => autoscaler(&object["spec"], &mut found),
         "CustomResourceDefinition" => crate::definition::problems(object, &mut found),
         "StorageClass" => storage_class(object, &mut found),
-        "PersistentVolumeClaim" => claim(&object["spec"], &mut found),
+        "PersistentVolumeClaim" => {
+            claim(&object["spec"], "spec", &mut found);
+            old_spec.into_iter().for_each(|old| claim_update(&object["spec"], old, &mut found));
+        }
         _ => {}
     }
     found
@@ -64,7 +91,10 @@ fn metadata(resource: &Resource, object: &Value, found: &mut Vec<Cause>) {
                     found.push(invalid(detail));
                 }
             }
-            "Namespace" => found.extend(label_problems(name).into_iter().map(|d| invalid(&d))),
+            "Namespace" => {
+                let problems = label_problems(name).into_iter().map(|d| d.replace("63 bytes", "63 characters"));
+                found.extend(problems.map(|d| invalid(&d)));
+            }
             "Service" => found.extend(label_1035_problems(name).into_iter().map(|d| invalid(&d))),
             "CronJob" if name.len() > 52 => found.push(invalid(&longest(52))),
             _ => found.extend(subdomain_problems(name).into_iter().map(|d| invalid(&d))),
@@ -168,7 +198,7 @@ fn qualified_name(key: &str) -> Vec<String> {
             let detail = format!(
                 "a qualified {NAME_PART} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             );
-            return vec![detail.replace("a qualified name part", "a qualified name")];
+            return vec![detail.replace("a qualified name part", "a valid label key")];
         }
     };
     if name.is_empty() {
@@ -194,6 +224,14 @@ fn workload(resource: &Resource, object: &Value, old: Option<&Value>, found: &mu
     }
     if selector.is_null() {
         found.push(Cause::required("spec.selector", ""));
+        if resource.kind == "Deployment" {
+            let labels = &spec["template"]["metadata"]["labels"];
+            found.push(Cause::invalid(
+                "spec.template.metadata.labels",
+                labels,
+                "`selector` does not match template `labels`",
+            ));
+        }
     } else if ["matchLabels", "matchExpressions"].iter().all(|part| selector.get(part).is_none_or(is_blank)) {
         found.push(Cause::invalid(
             "spec.selector",
@@ -204,10 +242,9 @@ fn workload(resource: &Resource, object: &Value, old: Option<&Value>, found: &mu
     let template = &spec["template"];
     let labels = &template["metadata"]["labels"];
     if !selector.is_null() && !crate::selector::label_selector_matches(selector, labels) {
-        let value = if labels.is_null() { Value::Object(serde_json::Map::new()) } else { labels.clone() };
         found.push(Cause::invalid(
             "spec.template.metadata.labels",
-            &value,
+            labels,
             "`selector` does not match template `labels`",
         ));
     }
@@ -216,8 +253,15 @@ fn workload(resource: &Resource, object: &Value, old: Option<&Value>, found: &mu
     if policy.as_str().is_some_and(|policy| policy != "Always") {
         found.push(Cause::unsupported("spec.template.spec.restartPolicy", policy, &["Always"]));
     }
+    if resource.kind == "StatefulSet" {
+        stateful_set(spec, old, found);
+    }
     if resource.kind == "Deployment" {
         let strategy = &spec["strategy"];
+        for (field, bounded) in [("maxUnavailable", true), ("maxSurge", false)] {
+            let path = format!("spec.strategy.rollingUpdate.{field}");
+            limits::percentage(&strategy["rollingUpdate"][field], &path, bounded, found);
+        }
         if strategy["type"] == "Recreate" && strategy.get("rollingUpdate").is_some() {
             found.push(Cause::forbidden(
                 "spec.strategy.rollingUpdate",
@@ -247,13 +291,15 @@ fn job(spec: &Value, path: &str, old: Option<&Value>, found: &mut Vec<Cause>) {
         found.push(Cause::unsupported(format!("{path}.template.spec.restartPolicy"), policy, &["OnFailure", "Never"]));
     }
     if let Some(old) = old {
-        for field in ["selector", "completionMode"] {
-            if old[field] != spec[field] {
+        let elastic = spec["completionMode"] == "Indexed" && spec["completions"] == spec["parallelism"];
+        for field in ["selector", "completionMode", "completions"] {
+            if old[field] != spec[field] && !(field == "completions" && elastic) {
                 found.push(Cause::invalid(format!("{path}.{field}"), &spec[field], "field is immutable"));
             }
         }
         if old["template"] != spec["template"] {
-            found.push(Cause::invalid(format!("{path}.template"), &spec["template"], "field is immutable"));
+            let part = if old["template"]["spec"] == spec["template"]["spec"] { "template" } else { "template.spec" };
+            found.push(Cause::invalid(format!("{path}.{part}"), &spec["template"], "field is immutable"));
         }
     }
     pod_spec(&spec["template"]["spec"], &format!("{path}.template.spec"), found);
@@ -264,6 +310,7 @@ fn cron_job(object: &Value, found: &mut Vec<Cause>) {
     if schedule.is_empty() {
         found.push(Cause::required("spec.schedule", ""));
     }
+    limits::schedule(&object["spec"], found);
     job(&object["spec"]["jobTemplate"]["spec"], "spec.jobTemplate.spec", None, found);
 }
 
@@ -272,6 +319,7 @@ fn pod_spec(spec: &Value, path: &str, found: &mut Vec<Cause>) {
     if containers.is_empty() {
         found.push(Cause::required(format!("{path}.containers"), ""));
     }
+    pod::parts(spec, path, found);
     let mut names: Vec<&str> = Vec::new();
     let init =
         list(spec, "/initContainers").iter().enumerate().map(|(i, c)| (format!("{path}.initContainers[{i}]"), c));
@@ -311,22 +359,15 @@ fn pod_spec(spec: &Value, path: &str, found: &mut Vec<Cause>) {
 
 fn container_parts(container: &Value, at: &str, found: &mut Vec<Cause>) {
     let mut port_names: Vec<&str> = Vec::new();
+    pod::ports(container, at, found);
+    pod::probes(container, at, found);
+    pod::variables(container, at, found);
     for (index, port) in list(container, "/ports").iter().enumerate() {
-        let number = port["containerPort"].as_i64().unwrap_or(0);
-        if !(1..=65535).contains(&number) {
-            let detail = "must be between 1 and 65535, inclusive";
-            found.push(Cause::invalid(format!("{at}.ports[{index}].containerPort"), &port["containerPort"], detail));
-        }
         let name = text(port, "/name");
         if !name.is_empty() && port_names.contains(&name) {
             found.push(Cause::duplicate(format!("{at}.ports[{index}].name"), &port["name"]));
         }
         port_names.push(name);
-    }
-    for (index, variable) in list(container, "/env").iter().enumerate() {
-        if text(variable, "/name").is_empty() {
-            found.push(Cause::required(format!("{at}.env[{index}].name"), ""));
-        }
     }
     for part in ["limits", "requests"] {
         for (name, value) in container["resources"][part].as_object().into_iter().flatten() {
@@ -369,8 +410,12 @@ fn service(spec: &Value, found: &mut Vec<Cause>) {
         }
         let same = |other: &&Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
         if ports.iter().take(index).any(|other| same(&other)) {
-            let value = serde_json::json!({ "protocol": port["protocol"], "port": port["port"] });
-            found.push(Cause::duplicate(at, &value));
+            // Go's own form of a port, of which only these two are told
+            let message = format!(
+                "Duplicate value: {{\"Name\":\"\",\"Protocol\":{},\"AppProtocol\":null,\"Port\":{},\"TargetPort\":0,\"NodePort\":0}}",
+                port["protocol"], port["port"]
+            );
+            found.push(Cause { reason: "FieldValueDuplicate", message, field: at });
         }
     }
 }
@@ -389,6 +434,12 @@ fn secret(object: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
         "kubernetes.io/dockerconfigjson" if !has(".dockerconfigjson") => {
             found.push(Cause::required("data[.dockerconfigjson]", ""));
         }
+        "kubernetes.io/dockerconfigjson" => docker_config(object, found),
+        "kubernetes.io/service-account-token"
+            if object["metadata"]["annotations"]["kubernetes.io/service-account.name"].is_null() =>
+        {
+            found.push(Cause::required("metadata.annotations[kubernetes.io/service-account.name]", ""));
+        }
         "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
             found.push(Cause::required("data[username]", ""));
             found.push(Cause::required("data[password]", ""));
@@ -400,6 +451,21 @@ fn secret(object: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
         found.push(Cause::invalid("type", &object["type"], "field is immutable"));
     }
     immutable_data(object, old, found);
+}
+
+fn docker_config(secret: &Value, found: &mut Vec<Cause>) {
+    use base64::Engine as _;
+    let text = secret["data"][".dockerconfigjson"].as_str().unwrap_or_default();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+    let Err(error) = serde_json::from_slice::<Value>(&bytes) else { return };
+    let at = error.column().saturating_sub(1);
+    let wrong = String::from_utf8_lossy(&bytes).chars().nth(at).unwrap_or(' ');
+    let detail = match bytes.first() {
+        None => "unexpected end of JSON input".to_owned(),
+        Some(b'n') => format!("invalid character '{wrong}' in literal null (expecting 'u')"),
+        Some(_) => format!("invalid character '{wrong}' looking for beginning of value"),
+    };
+    found.push(Cause::invalid("data[.dockerconfigjson]", &Value::from("<secret contents redacted>"), &detail));
 }
 
 fn immutable_data(object: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
@@ -437,10 +503,17 @@ fn role(object: &Value, found: &mut Vec<Cause>) {
 fn binding(object: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
     let reference = &object["roleRef"];
     if old.is_some_and(|old| old["roleRef"] != *reference) {
-        found.push(Cause::invalid("roleRef", reference, "cannot change roleRef"));
+        let part = |name: &str| reference[name].clone();
+        let message = format!(
+            "Invalid value: {{\"APIGroup\":{},\"Kind\":{},\"Name\":{}}}: cannot change roleRef",
+            part("apiGroup"),
+            part("kind"),
+            part("name")
+        );
+        found.push(Cause { reason: "FieldValueInvalid", message, field: "roleRef".into() });
     }
     if !["Role", "ClusterRole"].contains(&text(reference, "/kind")) {
-        found.push(Cause::unsupported("roleRef.kind", &reference["kind"], &["ClusterRole", "Role"]));
+        found.push(Cause::unsupported("roleRef.kind", &reference["kind"], &["Role", "ClusterRole"]));
     }
     if text(reference, "/name").is_empty() {
         found.push(Cause::required("roleRef.name", ""));
@@ -449,7 +522,7 @@ fn binding(object: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
 
 fn ingress(spec: &Value, found: &mut Vec<Cause>) {
     if list(spec, "/rules").is_empty() && spec.get("defaultBackend").is_none() {
-        found.push(Cause::invalid("spec", spec, "either `defaultBackend` or `rules` must be specified"));
+        found.push(Cause::invalid("spec", &Value::Null, "either `defaultBackend` or `rules` must be specified"));
     }
     for (index, rule) in list(spec, "/rules").iter().enumerate() {
         for (at, path) in list(rule, "/http/paths").iter().enumerate() {
@@ -466,7 +539,14 @@ fn ingress(spec: &Value, found: &mut Vec<Cause>) {
 
 fn budget(spec: &Value, found: &mut Vec<Cause>) {
     if spec.get("minAvailable").is_some() && spec.get("maxUnavailable").is_some() {
-        found.push(Cause::invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"));
+        let message = format!(
+            "Invalid value: {{\"MinAvailable\":{},\"Selector\":{},\"MaxUnavailable\":{},\"UnhealthyPodEvictionPolicy\":null}}: minAvailable and maxUnavailable cannot be both set",
+            spec["minAvailable"], spec["selector"], spec["maxUnavailable"]
+        );
+        found.push(Cause { reason: "FieldValueInvalid", message, field: "spec".into() });
+    }
+    for field in ["minAvailable", "maxUnavailable"] {
+        limits::percentage(&spec[field], &format!("spec.{field}"), true, found);
     }
 }
 
@@ -484,25 +564,89 @@ fn storage_class(object: &Value, found: &mut Vec<Cause>) {
     if text(object, "/provisioner").is_empty() {
         found.push(Cause::required("provisioner", ""));
     }
+    let policies = ["Delete", "Retain"];
+    if object["reclaimPolicy"].as_str().is_some_and(|policy| !policies.contains(&policy)) {
+        found.push(Cause::unsupported("reclaimPolicy", &object["reclaimPolicy"], &policies));
+    }
     let modes = ["Immediate", "WaitForFirstConsumer"];
     if object["volumeBindingMode"].as_str().is_some_and(|mode| !modes.contains(&mode)) {
         found.push(Cause::unsupported("volumeBindingMode", &object["volumeBindingMode"], &modes));
     }
 }
 
-fn claim(spec: &Value, found: &mut Vec<Cause>) {
+fn event(object: &Value, found: &mut Vec<Cause>) {
+    let (own, about) = (text(object, "/metadata/namespace"), &object["involvedObject"]["namespace"]);
+    if about.as_str().is_some_and(|about| !about.is_empty() && about != own) {
+        found.push(Cause::invalid("involvedObject.namespace", about, "does not match event.namespace"));
+    }
+}
+
+fn claim_update(spec: &Value, old: &Value, found: &mut Vec<Cause>) {
+    let size = |spec: &Value| Quantity::of(&spec["resources"]["requests"]["storage"]).map_or(0, |size| size.nano);
+    let rest = |spec: &Value| {
+        let mut spec = spec.clone();
+        for field in ["resources", "volumeName", "volumeAttributesClassName", "storageClassName"] {
+            spec[field] = Value::Null;
+        }
+        spec
+    };
+    let bound = old["volumeName"].as_str().is_some_and(|name| !name.is_empty());
+    if rest(spec) != rest(old) || !bound && spec["resources"] != old["resources"] {
+        let detail =
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        found.push(Cause::forbidden("spec", &format!("{detail}\n{}", pod::difference(old, spec))));
+    } else if size(spec) < size(old) {
+        let detail = "field can not be less than status.capacity";
+        found.push(Cause::forbidden("spec.resources.requests.storage", detail));
+    }
+}
+
+fn stateful_set(spec: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
+    for (index, template) in list(spec, "/volumeClaimTemplates").iter().enumerate() {
+        let name = text(template, "/metadata/name");
+        if !is_label(name) {
+            let field = format!("spec.template.spec.volumes[{index}].name");
+            found.push(Cause::invalid(field, &template["metadata"]["name"], LABEL));
+        }
+        claim(&template["spec"], &format!("spec.volumeClaimTemplates[{index}].spec"), found);
+    }
+    let free = [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    ];
+    let fixed = |spec: &Value| {
+        let mut map = spec.as_object().cloned().unwrap_or_default();
+        map.retain(|name, _| !free.contains(&name.as_str()));
+        map
+    };
+    if old.is_some_and(|old| fixed(old) != fixed(spec)) {
+        let named = free.map(|name| format!("'{name}'"));
+        let (last, front) =
+            named.split_last().map_or((String::new(), &named[..0]), |(last, front)| (last.clone(), front));
+        let detail =
+            format!("updates to statefulset spec for fields other than {} and {last} are forbidden", front.join(", "));
+        found.push(Cause::forbidden("spec", &detail));
+    }
+}
+
+fn claim(spec: &Value, path: &str, found: &mut Vec<Cause>) {
     let modes = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
     if list(spec, "/accessModes").is_empty() {
-        found.push(Cause::required("spec.accessModes", "at least 1 access mode is required"));
+        found.push(Cause::required(format!("{path}.accessModes"), "at least 1 access mode is required"));
     }
     for mode in list(spec, "/accessModes").iter().filter(|mode| !modes.contains(&mode.as_str().unwrap_or_default())) {
-        found.push(Cause::unsupported("spec.accessModes", mode, &modes));
+        found.push(Cause::unsupported(format!("{path}.accessModes"), mode, &modes));
     }
     let storage = &spec["resources"]["requests"]["storage"];
     match Quantity::of(storage) {
-        None => found.push(Cause::required("spec.resources[storage]", "")),
+        None => found.push(Cause::required(format!("{path}.resources[storage]"), "")),
         Some(quantity) if quantity.nano <= 0 => {
-            found.push(Cause::invalid("spec.resources[storage]", storage, "must be greater than zero"));
+            found.push(Cause::invalid(format!("{path}.resources[storage]"), storage, "must be greater than zero"));
         }
         Some(_) => {}
     }
