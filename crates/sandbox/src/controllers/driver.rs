@@ -58,3 +58,57 @@ async fn drive(api: &Arc<Api>, images: &Arc<dyn ImageSource>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clock::{Ids, ScaledClock};
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Wish;
+    use crate::body::Validation;
+    use crate::registry::Registry;
+    use crate::store::{Key, Store};
+
+    #[tokio::test]
+    async fn changes_alarms_and_images_drive_a_pod_until_it_is_stopped() {
+        let clock = Arc::new(ScaledClock::starting_now(200.0));
+        let api = Arc::new(Api::new(Store::in_memory(), clock, Ids::seeded(1)));
+        crate::bootstrap::run(&api);
+        let registry = Registry::in_memory(["*"]);
+        registry.push_image("library/web", "1", &Default::default());
+        let stop = CancellationToken::new();
+        start(Arc::clone(&api), Arc::new(registry), stop.clone());
+        let resource = api.kinds().of_kind("", "Pod").unwrap();
+        let (name, subresource) = (String::new(), String::new());
+        let (namespace, manager) = ("default".to_owned(), "test".to_owned());
+        let validation = Validation::Strict;
+        let wish = Wish { resource, namespace, name, subresource, manager, dry_run: false, validation };
+        let pod = |name: &str| {
+            let spec = json!({ "containers": [{ "name": "web", "image": "web:1" }] });
+            json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": spec })
+        };
+        api.create(&wish, pod("a")).unwrap();
+        let mut revisions = api.store.revisions();
+        let ready = async {
+            loop {
+                let pod = api.store.get(&Key::new("pods", "default", "a")).unwrap();
+                if pod["status"]["containerStatuses"][0]["ready"] == true {
+                    return;
+                }
+                revisions.changed().await.unwrap();
+            }
+        };
+        // generous: it takes a few hundredths of a second
+        tokio::time::timeout(Duration::from_secs(30), ready).await.expect("the pod becomes ready");
+        stop.cancel();
+        tokio::task::yield_now().await;
+        api.create(&wish, pod("b")).unwrap();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(api.store.get(&Key::new("pods", "default", "b")).unwrap()["spec"]["nodeName"].is_null());
+    }
+}
