@@ -17,6 +17,7 @@ mod namespace;
 mod node;
 mod outcome;
 mod pod;
+mod quota;
 mod replicaset;
 mod revisions;
 mod routes;
@@ -74,6 +75,7 @@ fn reconcile(view: &Snapshot, failures: &Failures, key: &Key, now: Timestamp) ->
         "services" => endpoints::reconcile(view, key, object, now),
         "replicationcontrollers" => replicaset::reconcile(view, failures, key, found, now),
         "nodes" => node::reconcile(key, found, now),
+        "resourcequotas" => quota::reconcile(view, key, found),
         "namespaces" => namespace::reconcile(view, key, found, now),
         "persistentvolumeclaims" => volumes::reconcile(view, key, found, now),
         "persistentvolumes" => volumes::reconcile_volume(view, key, found),

@@ -22,6 +22,9 @@ pub(crate) fn affected(view: &Snapshot, change: &Change) -> Vec<Key> {
         keys.extend(change.previous.iter().flat_map(|gone| view.dependents(uid(gone))).map(|(key, _)| key.clone()));
         keys.extend(ending_namespace(view, &change.key));
     }
+    if &*change.key.storage != "resourcequotas" {
+        keys.extend(all_in(view, "resourcequotas", &change.key.namespace));
+    }
     match &*change.key.storage {
         "pods" => both().for_each(|pod| {
             choosers(view, pod, &mut keys);
@@ -76,6 +79,11 @@ fn waiting_pods(view: &Snapshot, place: &str) -> Vec<Key> {
 
 fn all(view: &Snapshot, storage: &str, place: &str) -> Vec<Key> {
     view.list(storage, place).map(|object| super::fields::key_of(storage, object)).collect()
+}
+
+/// The same, but nothing for objects that are in no namespace.
+fn all_in(view: &Snapshot, storage: &str, place: &str) -> Vec<Key> {
+    if place.is_empty() { Vec::new() } else { all(view, storage, place) }
 }
 
 /// A namespace that ends waits for its content to go.

@@ -261,3 +261,22 @@ fn services_follow_ready_pods_and_budgets_count_them() {
     assert!(world.get("endpoints", "shop").is_none());
     assert!(!world.list("endpointslices.discovery.k8s.io").iter().any(|s| s["metadata"]["generateName"] == "shop-"));
 }
+
+#[test]
+fn quotas_say_what_is_used() {
+    let mut world = World::new();
+    let hard = json!({ "pods": "5", "requests.cpu": "2", "count/deployments.apps": "3" });
+    world.create(
+        json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q" }, "spec": { "hard": hard } }),
+    );
+    let used = |world: &World| world.get("resourcequotas", "q").unwrap()["status"]["used"].clone();
+    assert_eq!(used(&world), json!({ "pods": "0", "requests.cpu": "0", "count/deployments.apps": "0" }));
+    let mut shop = deployment("shop", "web:1", 2);
+    shop["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({ "requests": { "cpu": "600m" } });
+    world.create(shop);
+    world.pass(5);
+    assert_eq!(used(&world), json!({ "pods": "2", "requests.cpu": "1200m", "count/deployments.apps": "1" }));
+    world.delete("apps", "Deployment", "shop", "Background");
+    world.pass(5);
+    assert_eq!(used(&world), json!({ "pods": "0", "requests.cpu": "0", "count/deployments.apps": "0" }));
+}
