@@ -29,14 +29,13 @@ impl Explain {
 fn print(explanation: &Value) {
     output::line(or_dash(explanation, "/summary"));
     for reason in explanation.get("reasons").and_then(Value::as_array).into_iter().flatten() {
-        output::line(format!("\n  {}", or_dash(reason, "/what")));
+        output::line(format!("\n  {}", or_dash(reason, "/message")));
         for (title, pointer) in [
             ("value", "/value"),
             ("needed", "/needed"),
             ("since", "/since"),
             ("earliest", "/earliest"),
-            ("who can act", "/whoCanAct"),
-            ("next", "/next"),
+            ("who can act", "/who"),
         ] {
             if let Some(value) = text(reason, pointer) {
                 output::line(format!("    {:<12} {value}", format!("{title}:")));

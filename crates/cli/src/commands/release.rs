@@ -57,14 +57,14 @@ impl Release {
             }
             Self::Show { name, output } => {
                 let item = client.get(&format!("/api/v1/releases/{}", segment(&name))).await?;
-                output::one(&item, output.output, "release", describe)?;
+                output::one(&item, output.output, "release", |item| describe(&item["release"], &item["promotions"]))?;
             }
         }
         Ok(Code::Done.into())
     }
 }
 
-fn describe(release: &Value) {
+fn describe(release: &Value, promotions: &Value) {
     for (title, pointer) in [
         ("Name", "/metadata/name"),
         ("Pipeline", "/spec/pipeline"),
@@ -94,4 +94,20 @@ fn describe(release: &Value) {
         );
     }
     output::line(table);
+    for promotion in promotions.as_array().into_iter().flatten() {
+        let place = or_dash(promotion, "/spec/environment");
+        output::line(format!(
+            "\nPromotion to {place}: {} ({})",
+            or_dash(promotion, "/status/phase"),
+            or_dash(promotion, "/metadata/name")
+        ));
+        super::explain::print_gates(promotion);
+        for (title, pointer) in
+            [("message", "/status/message"), ("commit", "/status/commit"), ("asked by", "/spec/requestedBy")]
+        {
+            if let Some(value) = text(promotion, pointer) {
+                output::line(format!("  {:<9} {value}", format!("{title}:")));
+            }
+        }
+    }
 }

@@ -21,8 +21,10 @@ const COLUMNS: &[Column] = &[
     column("ENVIRONMENT", |w| or_dash(w, "/environment")),
     column("NAMESPACE", |w| or_dash(w, "/namespace")),
     column("IMAGE", |w| or_dash(w, "/image")),
+    column("TAG", |w| or_dash(w, "/tag")),
     column("DIGEST", |w| or_dash(w, "/digest")),
-    column("PODS", |w| or_dash(w, "/pods")),
+    column("SYNC", |w| or_dash(w, "/sync")),
+    column("HEALTH", |w| or_dash(w, "/health")),
 ];
 
 impl Where {

@@ -128,6 +128,13 @@ function timelineRow(entry) {
       entry.commit ? make('p', { className: 'why' }, 'commit ', make('code', { textContent: entry.commit.slice(0, 10) })) : ''))
 }
 
+// What somebody has to look at or decide comes first; the rest keeps its order.
+function urgency(service) {
+  if (service.environments.some((e) => e.next?.needsApproval)) return 0
+  if (service.environments.some((e) => mood(e) === 'bad')) return 1
+  return service.environments.some((e) => e.next || mood(e) === 'busy') ? 2 : 3
+}
+
 // --- the picture ---------------------------------------------------------------------------------------------------
 
 function draw() {
@@ -137,7 +144,7 @@ function draw() {
     ? `${trouble.length} of ${overview.applications.length} Applications need a look`
     : `${overview.applications.length} Applications, all Synced and Healthy`
   $('badge').hidden = !overview.simulated
-  $('services').replaceChildren(...(overview.services.length ? overview.services.map(serviceLane)
+  $('services').replaceChildren(...(overview.services.length ? overview.services.toSorted((a, b) => urgency(a) - urgency(b)).map(serviceLane)
     : [make('p', { className: 'note', textContent: 'No Pipeline yet. Apply one: gantline pipeline list shows what a Pipeline sees.' })]))
   const shown = $('only-trouble').checked ? trouble : overview.applications
   $('applications').replaceChildren(...(shown.length ? shown.map(applicationRow) : [make('p', { className: 'note', textContent: 'Nothing needs a look.' })]))

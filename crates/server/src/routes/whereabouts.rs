@@ -25,11 +25,17 @@ pub(super) async fn get(
         return Err(ApiError::invalid("which image? say ?image=NAME, TAG, NAME:TAG or DIGEST"));
     }
     let mut found = Vec::new();
+    let applications = server.config.controller.inventory().applications();
+    let namespace = |name: &str| {
+        let app = applications.iter().find(|app| app.metadata.name == name);
+        app.map_or_else(String::new, |app| app.spec.destination.namespace.clone())
+    };
     for pipeline in server.board().pipelines() {
         let images: Vec<&str> = pipeline.spec.images.iter().map(|image| image.name.as_str()).collect();
         for status in pipeline.status.environments.iter().filter(|s| matches(text, &images, &s.tag, &s.digest)) {
             found.push(json!({
                 "pipeline": pipeline.metadata.name, "environment": status.name, "application": status.application,
+                "namespace": namespace(&status.application),
                 "image": images.first(), "tag": status.tag, "digest": status.digest, "since": status.since,
                 "sync": status.sync, "health": status.health, "release": status.release,
             }));
@@ -38,7 +44,7 @@ pub(super) async fn get(
     let known: Vec<&Value> = found.iter().filter_map(|row| row.get("application")).collect();
     // Applications that no Pipeline moves run images too
     let mut others = Vec::new();
-    for app in server.config.controller.inventory().applications() {
+    for app in &applications {
         let name = json!(app.metadata.name);
         if known.contains(&&name) {
             continue;
