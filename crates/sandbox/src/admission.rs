@@ -1,12 +1,14 @@
 //! What the API server's own admission does to objects on the way in: service accounts and tolerations of Pods, cluster
 //! addresses and node ports of Services, finalizers and labels of Namespaces.
 
+use std::sync::Arc;
+
 use clock::Ids;
 use serde_json::{Map, Value, json};
 
 use crate::quantity::Quantity;
 use crate::schema::resources::Resource;
-use crate::status::{Answer, Failure};
+use crate::status::{Answer, Cause, Failure};
 use crate::store::{Key, Transaction};
 
 /// What is converted before anybody owns it: texts of Secrets become base64, a Namespace carries its name as a label.
@@ -52,7 +54,7 @@ pub(crate) fn admit(
             protect(value, "kubernetes.io/pvc-protection");
             Ok(())
         }
-        ("", "Service") => service(txn, value, old, ids),
+        ("", "Service") => service(txn, resource, value, old, ids),
         ("batch", "Job") if old.is_none() => {
             job(value, ids);
             Ok(())
@@ -144,6 +146,13 @@ fn priority(txn: &Transaction<'_>, resource: &Resource, name: &str, value: &mut 
             Failure::forbidden(resource, name, &format!("no PriorityClass with name {class} was found"))
         })?,
     };
+    if value["spec"]["priority"].as_i64().is_some_and(|given| given != number) {
+        let why = format!(
+            "the integer value of priority ({}) must not be provided in pod spec; priority admission controller computed {number} from the given PriorityClass name",
+            value["spec"]["priority"]
+        );
+        return Err(Failure::forbidden(resource, name, &why));
+    }
     value["spec"]["priority"] = json!(number);
     if value["spec"]["preemptionPolicy"].is_null() {
         value["spec"]["preemptionPolicy"] = json!(policy);
@@ -228,13 +237,46 @@ fn job(value: &mut Value, ids: &Ids) {
     value["spec"]["selector"] = json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } });
 }
 
-fn service(txn: &Transaction<'_>, value: &mut Value, old: Option<&Value>, ids: &Ids) -> Answer<()> {
+/// Node ports that another Service has.
+fn taken_ports(spec: &Map<String, Value>, others: &[Arc<Value>]) -> Vec<Cause> {
+    let used: Vec<i64> = others
+        .iter()
+        .flat_map(|service| service["spec"]["ports"].as_array().cloned().unwrap_or_default())
+        .filter_map(|port| port["nodePort"].as_i64())
+        .collect();
+    let ports = spec.get("ports").and_then(Value::as_array).into_iter().flatten().enumerate();
+    ports
+        .filter(|(_, port)| port["nodePort"].as_i64().is_some_and(|number| used.contains(&number)))
+        .map(|(index, port)| {
+            Cause::invalid(
+                format!("spec.ports[{index}].nodePort"),
+                &port["nodePort"],
+                "provided port is already allocated",
+            )
+        })
+        .collect()
+}
+
+fn service(
+    txn: &Transaction<'_>,
+    resource: &Resource,
+    value: &mut Value,
+    old: Option<&Value>,
+    ids: &Ids,
+) -> Answer<()> {
     let kind = value["spec"]["type"].as_str().unwrap_or("ClusterIP").to_owned();
+    let value_name = value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let uid = value["metadata"]["uid"].clone();
     let spec = value["spec"].as_object_mut();
     let Some(spec) = spec else { return Ok(()) };
     if kind == "ExternalName" {
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             spec.remove(field);
+        }
+        if old.is_some_and(|old| old["spec"]["type"] != "ExternalName") {
+            for field in ["internalTrafficPolicy", "externalTrafficPolicy", "allocateLoadBalancerNodePorts"] {
+                spec.remove(field);
+            }
         }
         return Ok(());
     }
@@ -254,8 +296,16 @@ fn service(txn: &Transaction<'_>, value: &mut Value, old: Option<&Value>, ids: &
     spec.entry("clusterIPs").or_insert_with(|| json!([address]));
     spec.entry("ipFamilies").or_insert_with(|| json!(["IPv4"]));
     spec.entry("ipFamilyPolicy").or_insert_with(|| json!("SingleStack"));
-    node_ports(spec, &old_spec, &kind, &services, ids);
-    Ok(())
+    if old_spec["type"] == "LoadBalancer" && kind != "LoadBalancer" {
+        spec.remove("allocateLoadBalancerNodePorts");
+    }
+    if kind == "ClusterIP" && old.is_some() {
+        spec.remove("externalTrafficPolicy");
+    }
+    let others: Vec<Arc<Value>> = services.iter().filter(|s| s["metadata"]["uid"] != uid).cloned().collect();
+    node_ports(spec, &old_spec, &kind, &others, ids);
+    let taken = taken_ports(spec, &others);
+    if taken.is_empty() { Ok(()) } else { Err(Failure::invalid(resource, &value_name, &taken)) }
 }
 
 fn address(ids: &Ids) -> String {
@@ -273,7 +323,10 @@ fn node_ports(spec: &mut Map<String, Value>, old: &Value, kind: &str, services: 
         .collect();
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         if !wanted {
-            port.as_object_mut().map(|port| port.remove("nodePort"));
+            // what was asked for now is refused later; what another type had before goes
+            if !old.is_null() {
+                port.as_object_mut().map(|port| port.remove("nodePort"));
+            }
             continue;
         }
         if port["nodePort"].as_i64().is_some_and(|number| number != 0) {

@@ -88,7 +88,11 @@ pub(crate) fn from_yaml(body: &[u8]) -> Answer<Value> {
     let documents = yaml::documents(&text, yaml::Dialect::Kubernetes);
     let bad = |error: String| Failure::bad_request(format!("error decoding YAML: {error}"));
     let documents = documents.map_err(|error| {
-        bad(format!("error converting YAML to JSON: yaml: line {}: {}", error.mark.line, error.reason))
+        bad(format!(
+            "error converting YAML to JSON: yaml: line {}: {}",
+            error.mark.line.saturating_sub(1).max(1),
+            error.reason
+        ))
     })?;
     let value = documents.into_iter().next().map_or(Value::Null, |document| document.value);
     let is = match &value {

@@ -226,6 +226,14 @@ pub(crate) fn violations(schema: &Value, value: &Value, path: &str, found: &mut 
         found.push(type_error(path, value, schema["type"].as_str().unwrap_or("integer,string")));
         return;
     }
+    if let Some(format) = schema["format"].as_str().filter(|format| !has_format(format, value)) {
+        let text = value.as_str().unwrap_or_default();
+        found.push(Cause {
+            reason: "FieldValueTypeInvalid",
+            message: format!("Invalid value: {text:?}: {path} in body must be of type {format}: {text:?}"),
+            field: path.to_owned(),
+        });
+    }
     if let Some(known) = schema["enum"].as_array().filter(|known| !known.contains(value)) {
         let known: Vec<&str> = known.iter().filter_map(Value::as_str).collect();
         found.push(Cause::unsupported(path, value, &known));
@@ -247,6 +255,13 @@ fn object_violations(schema: &Value, map: &Map<String, Value>, path: &str, found
     for name in strings(&schema["required"]) {
         if !map.contains_key(&name) {
             found.push(Cause::required(at(&name), ""));
+        }
+    }
+    if schema["x-kubernetes-embedded-resource"] == true {
+        for name in ["apiVersion", "kind"] {
+            if map.get(name).is_none_or(|value| value == "") {
+                found.push(Cause::required(at(name), ""));
+            }
         }
     }
     for (name, child) in map {
@@ -279,6 +294,19 @@ fn type_error(path: &str, value: &Value, wanted: &str) -> Cause {
     }
 }
 
+/// Formats that say something about texts; others hold for everything.
+fn has_format(format: &str, value: &Value) -> bool {
+    let Some(text) = value.as_str() else { return true };
+    match format {
+        "date-time" | "datetime" => text.parse::<jiff::Timestamp>().is_ok(),
+        "date" => text.parse::<jiff::civil::Date>().is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "uuid" => text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-'),
+        _ => true,
+    }
+}
+
 fn has_type(schema: &Value, value: &Value) -> bool {
     if schema["x-kubernetes-int-or-string"] == true {
         return value.is_string() || value.is_i64() || value.is_u64();
@@ -294,6 +322,31 @@ fn has_type(schema: &Value, value: &Value) -> bool {
     }
 }
 
+fn too_many(path: &str, count: u64, maximum: u64) -> Cause {
+    let items = if maximum == 1 { "item" } else { "items" };
+    let message = format!("Too many: {count}: must have at most {maximum} {items}");
+    Cause { reason: "FieldValueTooMany", message, field: path.to_owned() }
+}
+
+/// Members of sets, and keys of lists that are maps, are there once.
+fn duplicates(schema: &Value, items: &[Value], path: &str, found: &mut Vec<Cause>) {
+    let keys = strings(&schema["x-kubernetes-list-map-keys"]);
+    let identity = |item: &Value| match schema["x-kubernetes-list-type"].as_str() {
+        Some("set") => Some(item.clone()),
+        Some("map") => {
+            let pairs = keys.iter().filter_map(|key| Some((key.clone(), item.get(key)?.clone())));
+            Some(Value::Object(pairs.collect()))
+        }
+        _ => None,
+    };
+    for (index, item) in items.iter().enumerate() {
+        let Some(own) = identity(item) else { return };
+        if items.iter().take(index).any(|earlier| identity(earlier).as_ref() == Some(&own)) {
+            found.push(Cause::duplicate(format!("{path}[{index}]"), &own));
+        }
+    }
+}
+
 fn bounds(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) {
     let mut bad = |detail: String| {
         found.push(Cause::invalid(path, value, &format!("{path} in body {detail}")));
@@ -304,6 +357,12 @@ fn bounds(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) {
         }
         if let Some(maximum) = schema["maximum"].as_f64().filter(|maximum| number > *maximum) {
             bad(format!("should be less than or equal to {maximum}"));
+        }
+    }
+    if let (Some(number), Some(step)) = (value.as_f64(), schema["multipleOf"].as_f64().filter(|step| *step > 0.0)) {
+        let times = number / step;
+        if (times - times.round()).abs() > 1e-9 {
+            bad(format!("should be a multiple of {step}"));
         }
     }
     if let Some(text) = value.as_str() {
@@ -324,14 +383,25 @@ fn bounds(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) {
             bad(format!("should match '{pattern}'"));
         }
     }
+    if let Some(map) = value.as_object() {
+        let count = map.len() as u64;
+        if let Some(maximum) = schema["maxProperties"].as_u64().filter(|maximum| count > *maximum) {
+            found.push(too_many(path, count, maximum));
+        }
+        if let Some(minimum) = schema["minProperties"].as_u64().filter(|minimum| count < *minimum) {
+            let detail = format!("{path} in body should have at least {minimum} properties");
+            found.push(Cause::invalid(path, value, &detail));
+        }
+    }
     if let Some(items) = value.as_array() {
+        duplicates(schema, items, path, found);
         let count = items.len() as u64;
         if let Some(minimum) = schema["minItems"].as_u64().filter(|minimum| count < *minimum) {
-            bad(format!("should have at least {minimum} items"));
+            let detail = format!("{path} in body should have at least {minimum} items");
+            found.push(Cause::invalid(path, value, &detail));
         }
         if let Some(maximum) = schema["maxItems"].as_u64().filter(|maximum| count > *maximum) {
-            let message = format!("Too many: {count}: must have at most {maximum} items");
-            found.push(Cause { reason: "FieldValueTooMany", message, field: path.to_owned() });
+            found.push(too_many(path, count, maximum));
         }
     }
 }

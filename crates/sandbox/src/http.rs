@@ -125,6 +125,10 @@ async fn route(api: &Arc<Api>, request: Incoming) -> Answer<Reply> {
         return Err(Failure::no_such_path());
     }
     reviews::authorize(api, &request, &resource, &target)?;
+    let applies = request.content_type().starts_with("application/apply-patch");
+    if applies && target.subresource.is_empty() && api.get(&resource, &target.namespace, &target.name).is_err() {
+        reviews::authorize_verb(api, &request, &resource, &target, "create")?;
+    }
     if reviews::is_review(&resource) {
         return reviews::create(api, &request, &resource, &target);
     }

@@ -16,6 +16,7 @@ mod definition;
 mod discovery;
 mod http;
 mod kinds;
+mod lifecycle;
 mod list;
 mod logs;
 mod openapi;

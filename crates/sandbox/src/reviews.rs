@@ -34,7 +34,6 @@ pub(crate) fn is_review(resource: &Resource) -> bool {
 /// # Errors
 /// 403 in the API server's words.
 pub(crate) fn authorize(api: &Api, request: &Incoming, resource: &Resource, target: &Target) -> Answer<()> {
-    let (user, groups) = request.user();
     let watch = request.flag("watch");
     let verb = match (&request.method, target.name.is_empty()) {
         (&Method::GET, _) if watch => "watch",
@@ -46,6 +45,19 @@ pub(crate) fn authorize(api: &Api, request: &Incoming, resource: &Resource, targ
         (&Method::DELETE, true) => "deletecollection",
         _ => "delete",
     };
+    authorize_verb(api, request, resource, target, verb)
+}
+
+/// # Errors
+/// 403 in the API server's words.
+pub(crate) fn authorize_verb(
+    api: &Api,
+    request: &Incoming,
+    resource: &Resource,
+    target: &Target,
+    verb: &str,
+) -> Answer<()> {
+    let (user, groups) = request.user();
     let plural = if target.subresource.is_empty() {
         target.resource.clone()
     } else {

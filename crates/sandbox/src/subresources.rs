@@ -14,6 +14,7 @@ use crate::request::{Incoming, Target};
 use crate::schema::Schema;
 use crate::schema::resources::Resource;
 use crate::status::{Answer, Cause, Failure};
+use crate::tidy::{Notes, tidy};
 
 /// # Errors
 /// 404 for what the kind does not have.
@@ -25,6 +26,9 @@ pub(crate) async fn route(
 ) -> Answer<Reply> {
     let sub = target.subresource.as_str();
     if !resource.subresources.contains_key(sub) {
+        if resource.is_custom() && ["status", "scale"].contains(&sub) {
+            return Err(Failure::not_found(resource, &target.name));
+        }
         return Err(Failure::no_such_path());
     }
     let method = request.method.clone();
@@ -103,7 +107,7 @@ fn scale(api: &Api, request: &Incoming, resource: &Arc<Resource>, target: &Targe
             };
             match request.content_type() {
                 "application/json-patch+json" => {
-                    patch::json_patch(&mut wanted, &parse()?).map_err(Failure::bad_request)?
+                    patch::json_patch(&mut wanted, &parse()?).map_err(|_| Failure::unprocessable())?
                 }
                 _ => patch::merge_patch(&mut wanted, &body::from_yaml(&request.body)?),
             }
@@ -111,7 +115,17 @@ fn scale(api: &Api, request: &Incoming, resource: &Arc<Resource>, target: &Targe
         }
         _ => return Err(Failure::method_not_allowed()),
     };
+    let schema = Schema::named("autoscaling/v1.Scale").unwrap_or(Schema::Any);
+    let shown = json!(wanted.to_string());
+    let wanted = tidy(&schema, wanted, &mut Notes::default()).map_err(|mismatch| {
+        Failure::invalid_kind("", "", "", &[Cause::invalid("patch", &shown, &format!("json: {}", mismatch.0))])
+    })?;
     let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or(0);
+    if replicas < 0 && resource.is_custom() {
+        let (spec, _, _) = scale_paths(resource);
+        let cause = Cause::invalid(spec.replace('/', "."), &json!(replicas), "should be a non-negative integer");
+        return Err(Failure::invalid(resource, &target.name, &[cause]));
+    }
     if replicas < 0 {
         let cause = Cause::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
         return Err(Failure::invalid_kind("autoscaling", "Scale", &target.name, &[cause]));

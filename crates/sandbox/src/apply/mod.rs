@@ -1,6 +1,7 @@
 //! Server-side apply: who owns which field, and what an apply makes of an object.
 
 pub(crate) mod fields;
+mod last_applied;
 mod managers;
 mod merge;
 pub(crate) mod typed;
@@ -11,6 +12,9 @@ use crate::schema::Schema;
 use crate::status::Failure;
 use fields::{FieldSet, compare, set_of, show};
 use managers::{Managers, Operation};
+
+/// The manager of `kubectl apply --server-side`, which may take over what `kubectl apply` wrote.
+const KUBECTL: &str = "kubectl";
 
 /// Fields that nobody owns.
 const UNOWNED: &[&[&str]] = &[
@@ -115,20 +119,19 @@ pub(crate) fn apply(
     writer.clean(&mut changed);
     // what differs and is wanted: others' claims to it are conflicts
     let contested = changed.intersection(&wanted);
+    let settled = if writer.manager == KUBECTL { last_applied::fields(schema, live) } else { FieldSet::default() };
     let mut conflicts = Vec::new();
+    for manager in managers.0.iter().filter(|manager| !manager.is(Operation::Apply, writer)) {
+        let mut both = manager.fields.intersection(&contested);
+        both.subtract(&settled);
+        conflicts.extend(both.paths().into_iter().map(|path| (manager.title(), show(&path))));
+    }
+    if !conflicts.is_empty() && !force {
+        return Err(Box::new(conflict(&conflicts)));
+    }
     for manager in managers.0.iter_mut().filter(|manager| !manager.is(Operation::Apply, writer)) {
         let both = manager.fields.intersection(&contested);
-        if both.is_empty() {
-            continue;
-        }
-        if force {
-            manager.fields.subtract(&both);
-        } else {
-            conflicts.extend(both.paths().into_iter().map(|path| (manager.title(), show(&path))));
-        }
-    }
-    if !conflicts.is_empty() {
-        return Err(Box::new(conflict(&conflicts)));
+        manager.fields.subtract(&both);
     }
     // what this manager does not want any more, and nobody else owns, goes
     let mut dropped = had;
@@ -141,6 +144,9 @@ pub(crate) fn apply(
     let changed = merged != without_fields(live);
     managers.set(writer, wanted, changed);
     managers.write(&mut merged);
+    if writer.manager == KUBECTL {
+        last_applied::renew(&mut merged, config);
+    }
     Ok(merged)
 }
 

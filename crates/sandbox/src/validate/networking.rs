@@ -9,6 +9,14 @@ use crate::status::Cause;
 /// Target ports and node ports of a Service.
 pub(super) fn service_ports(spec: &Value, found: &mut Vec<Cause>) {
     for (index, port) in list(spec, "/ports").iter().enumerate() {
+        let number = port["nodePort"].as_i64().unwrap_or(0);
+        let at = format!("spec.ports[{index}].nodePort");
+        if number != 0 && spec["type"] == "ClusterIP" {
+            found.push(Cause::forbidden(at, "may not be used when `type` is 'ClusterIP'"));
+        } else if number != 0 && !(30000..=32767).contains(&number) {
+            let detail = "provided port is not in the valid range. The range of valid ports is 30000-32767";
+            found.push(Cause::invalid(at, &port["nodePort"], detail));
+        }
         let field = format!("spec.ports[{index}].targetPort");
         port_or_name(&port["targetPort"], &field, found);
     }

@@ -1,21 +1,26 @@
 //! The API server's heart: what each verb does with the store.
 
+mod deletion;
+mod generation;
+mod patching;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clock::{Clock, Ids};
+use generation::{bumps_generation, has_generation};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::apply::{self, Writer};
 use crate::body::{self, Body, Validation};
 use crate::kinds::Kinds;
-use crate::patch;
+use crate::lifecycle::check_definition;
 use crate::request::Incoming;
 use crate::schema::Schema;
 use crate::schema::resources::{Resource, strings};
 use crate::status::{Answer, Cause, Failure};
 use crate::store::{Key, Store, Transaction};
-use crate::tidy::{Notes, tidy, zero};
+use crate::tidy::zero;
 use crate::{admission, crd, defaults, validate};
 
 /// Everything that handlers share.
@@ -76,7 +81,7 @@ pub(crate) struct Deletion {
     pub(crate) dry_run: bool,
 }
 
-const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+pub(crate) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
 pub(crate) fn time(now: Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -155,6 +160,7 @@ impl Api {
         self.name(wish, &mut value)?;
         let name = text(&value, "/metadata/name");
         self.check_namespace(txn, resource, &wish.namespace, &name)?;
+        check_definition(txn, resource, &name)?;
         let key = Key::new(&resource.storage(), &wish.namespace, &name);
         if let Some(live) = txn.get(&key).filter(|_| !name.is_empty()) {
             let mut failure = Failure::exists(resource, &name);
@@ -452,222 +458,6 @@ impl Api {
         }
     }
 
-    /// # Errors
-    /// When it is not there (but for an apply, which creates), or the patch does not fit.
-    pub(crate) fn patch(&self, wish: &Wish, patch: Patch) -> Answer<Written> {
-        let mut warnings = Vec::new();
-        let (object, created) = self.store.transact(|txn| self.patch_in(txn, wish, patch, &mut warnings))?;
-        self.after(&wish.resource);
-        if created {
-            self.made(wish, &object);
-        }
-        Ok(written(&wish.resource, object, created, warnings))
-    }
-
-    fn patch_in(
-        &self,
-        txn: &mut Transaction<'_>,
-        wish: &Wish,
-        patch: Patch,
-        warnings: &mut Vec<String>,
-    ) -> Answer<(Arc<Value>, bool)> {
-        let resource = &wish.resource;
-        let key = Key::new(&resource.storage(), &wish.namespace, &wish.name);
-        let live = txn.get(&key);
-        let Patch::Apply { config, force } = patch else {
-            let live = live.ok_or_else(|| Failure::not_found(resource, &wish.name))?;
-            let patched = self.patched(resource, &in_version(resource, Arc::clone(&live)), &patch)?;
-            let shown = json!(patched.to_string());
-            let fitted = body::fitted(resource, patched, wish.validation);
-            let Body { value, warnings: said } = fitted.map_err(|failure| failure.of_patch(&shown))?;
-            warnings.extend(said);
-            return self.replace_in_anyway(txn, wish, &live, value).map(|object| (object, false));
-        };
-        let mut notes = Notes::default();
-        let config = self.checked_config(wish, config, &mut notes)?;
-        warnings.extend(notes.unknown.iter().map(|path| format!("unknown field {path:?}")));
-        let base = live
-            .as_ref()
-            .map_or_else(|| zero_object(resource), |live| (*in_version(resource, Arc::clone(live))).clone());
-        let schema = &resource.schema;
-        let merged = apply::apply(schema, &base, &config, &self.writer(wish), force).map_err(|failure| *failure)?;
-        let Body { value, .. } = body::fitted(resource, merged, Validation::Ignore)?;
-        match live {
-            Some(live) => {
-                let mut value = value;
-                value["metadata"]["resourceVersion"] = match &config["metadata"]["resourceVersion"] {
-                    Value::Null => live["metadata"]["resourceVersion"].clone(),
-                    version => version.clone(),
-                };
-                if config["metadata"]["uid"].is_string() {
-                    value["metadata"]["uid"] = config["metadata"]["uid"].clone();
-                }
-                self.replace_in(txn, wish, &live, value, Source::Apply).map(|object| (object, false))
-            }
-            None if wish.subresource.is_empty() => {
-                let uid = text(&config, "/metadata/uid");
-                if !uid.is_empty() {
-                    let why = format!(
-                        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                    );
-                    return Err(Failure::conflict(resource, &wish.name, &why));
-                }
-                let wish = Wish { subresource: "apply".into(), ..wish.clone() };
-                self.create_in(txn, &wish, value).map(|object| (object, true))
-            }
-            None => Err(Failure::not_found(resource, &wish.name)),
-        }
-    }
-
-    /// A patch without a version wins over whoever wrote meanwhile: there is one writer.
-    fn replace_in_anyway(
-        &self,
-        txn: &mut Transaction<'_>,
-        wish: &Wish,
-        live: &Arc<Value>,
-        mut value: Value,
-    ) -> Answer<Arc<Value>> {
-        if value["metadata"]["resourceVersion"].is_null() {
-            value["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-        }
-        self.replace_in(txn, wish, live, value, Source::Patch)
-    }
-
-    fn patched(&self, resource: &Resource, live: &Value, patch: &Patch) -> Answer<Value> {
-        let mut value = live.clone();
-        let unprocessable = |_: String| Failure::unprocessable();
-        match patch {
-            Patch::Json(patch) => patch::json_patch(&mut value, patch).map_err(unprocessable)?,
-            Patch::Merge(patch) => patch::merge_patch(&mut value, patch),
-            Patch::Strategic(patch) => {
-                let bad = |why: String| Failure::new(500, "", why);
-                patch::strategic_merge(&resource.schema, &mut value, patch).map_err(bad)?;
-            }
-            Patch::Apply { .. } => {}
-        }
-        Ok(value)
-    }
-
-    fn checked_config(&self, wish: &Wish, mut config: Value, notes: &mut Notes) -> Answer<Value> {
-        let resource = &wish.resource;
-        if config["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
-            return Err(Failure::bad_request("metadata.managedFields must be nil"));
-        }
-        if wish.manager.is_empty() {
-            return Err(Failure::bad_request("fieldManager is required for apply patch"));
-        }
-        let (version, kind) = (text(&config, "/apiVersion"), text(&config, "/kind"));
-        if version != resource.group_version() || kind != resource.kind {
-            let (group, version) = version.split_once('/').unwrap_or(("", &version));
-            return Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
-        }
-        let said = text(&config, "/metadata/namespace");
-        self.name(wish, &mut config)?;
-        apply::typed::check(&resource.schema, &config).map_err(|why| {
-            let object = format!("{said}/{}; {}/{}, Kind={kind}", wish.name, resource.group, resource.version);
-            Failure::new(500, "", format!("failed to create typed patch object ({object}): {why}"))
-        })?;
-        // only to find what does not fit: ownership is counted from what was written
-        let checked = body::fitted(resource, config.clone(), wish.validation)?;
-        notes
-            .unknown
-            .extend(checked.warnings.into_iter().filter_map(|warning| Some(warning.split('"').nth(1)?.to_owned())));
-        Ok(canonical(&resource.schema, config, &mut Notes::default()))
-    }
-
-    /// # Errors
-    /// When it is not there or a precondition does not hold.
-    pub(crate) fn delete(
-        &self,
-        resource: &Arc<Resource>,
-        namespace: &str,
-        name: &str,
-        options: &Deletion,
-    ) -> Answer<(Arc<Value>, bool)> {
-        let result = self.store.transact(|txn| self.delete_in(txn, resource, namespace, name, options))?;
-        self.after(resource);
-        Ok((in_version(resource, result.0), result.1))
-    }
-
-    /// The object, and whether it is gone.
-    fn delete_in(
-        &self,
-        txn: &mut Transaction<'_>,
-        resource: &Resource,
-        namespace: &str,
-        name: &str,
-        options: &Deletion,
-    ) -> Answer<(Arc<Value>, bool)> {
-        let key = Key::new(&resource.storage(), namespace, name);
-        let live = txn.get(&key).ok_or_else(|| Failure::not_found(resource, name))?;
-        for (wanted, field, title) in
-            [(&options.uid, "uid", "UID"), (&options.version, "resourceVersion", "ResourceVersion")]
-        {
-            let is = live["metadata"][field].as_str().unwrap_or_default();
-            if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != is) {
-                return Err(Failure::precondition(resource, name, title, wanted, is));
-            }
-        }
-        let mut value = (*live).clone();
-        let mut finalizers = strings(&live["metadata"]["finalizers"]);
-        finalizers.retain(|finalizer| {
-            options.propagation.is_empty() || !["orphan", "foregroundDeletion"].contains(&finalizer.as_str())
-        });
-        match options.propagation.as_str() {
-            "Orphan" => finalizers.push("orphan".into()),
-            "Foreground" => finalizers.push("foregroundDeletion".into()),
-            _ => {}
-        }
-        let is_namespace = resource.kind == "Namespace";
-        let grace = grace_of(resource, &live, options);
-        if finalizers.is_empty() && grace == 0 && !is_namespace {
-            if options.dry_run {
-                return Ok((live, true));
-            }
-            let gone = txn.remove(&key).unwrap_or(live);
-            return Ok((gone, true));
-        }
-        let started = live["metadata"]["deletionTimestamp"].is_string();
-        let sooner = live["metadata"]["deletionGracePeriodSeconds"].as_i64().is_some_and(|old| grace < old);
-        if !started || sooner {
-            let at = self.clock.now().checked_add(jiff::SignedDuration::from_secs(grace)).unwrap_or(Timestamp::MAX);
-            value["metadata"]["deletionTimestamp"] = json!(time(at));
-            value["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
-            if value["metadata"]["generation"].is_i64() {
-                value["metadata"]["generation"] = json!(value["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
-            }
-        }
-        if is_namespace {
-            remove(&mut value, "metadata", "deletionGracePeriodSeconds");
-            value["status"]["phase"] = json!("Terminating");
-        }
-        if !finalizers.is_empty() {
-            value["metadata"]["finalizers"] = json!(finalizers);
-        }
-        if options.dry_run || same(&live, &value) {
-            return Ok((Arc::new(value), false));
-        }
-        Ok((txn.put(key, value), false))
-    }
-
-    /// Accepts a definition's names, as a controller of the API server does a moment after the creation.
-    fn establish(&self, resource: &Arc<Resource>, name: &str) {
-        let now = self.now();
-        let condition = |kind: &str, reason: &str, message: &str| json!({ "type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message });
-        let conditions = json!([
-            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        ]);
-        let written = self.modify(resource, "", name, "status", "kube-apiserver", |definition| {
-            let names = definition["spec"]["names"].clone();
-            definition["status"]["acceptedNames"] = names;
-            definition["status"]["conditions"] = conditions;
-        });
-        if let Err(failure) = written {
-            tracing::error!(message = failure.message, name, "a definition is not established");
-        }
-    }
-
     /// A change of definitions changes what is served.
     fn after(&self, resource: &Resource) {
         if resource.kind == "CustomResourceDefinition" {
@@ -702,31 +492,8 @@ impl Api {
             self.replace_in(txn, &wish, &live, value, Source::Patch).map(drop)
         });
         self.after(resource);
+        self.end_definition(resource, name);
         result
-    }
-}
-
-/// A configuration with values in canonical form but nothing added or left out.
-fn canonical(schema: &Schema, value: Value, notes: &mut Notes) -> Value {
-    match (schema, value) {
-        (Schema::List { items, .. }, Value::Array(list)) => {
-            Value::Array(list.into_iter().map(|item| canonical(items, item, notes)).collect())
-        }
-        (schema, Value::Object(map)) => {
-            let field = |name: &str| schema.field(name).cloned();
-            let known = |name: &str| matches!(name, "apiVersion" | "kind") || field(name).is_some();
-            let kept = map.into_iter().filter(|(name, _)| known(name));
-            Value::Object(
-                kept.map(|(name, value)| {
-                    let child = field(&name).unwrap_or(Schema::Any);
-                    let value = canonical(&child, value, notes);
-                    (name, value)
-                })
-                .collect(),
-            )
-        }
-        (Schema::Any, value) => value,
-        (schema, value) => tidy(schema, value.clone(), notes).unwrap_or(value),
     }
 }
 
@@ -835,58 +602,6 @@ fn same(a: &Value, b: &Value) -> bool {
     a == b || stripped(a) == stripped(b)
 }
 
-/// Kinds without `metadata.generation`, as measured on 1.36.
-fn has_generation(resource: &Resource) -> bool {
-    let without = [
-        "HorizontalPodAutoscaler",
-        "Service",
-        "ConfigMap",
-        "Secret",
-        "Lease",
-        "Role",
-        "RoleBinding",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ServiceAccount",
-        "Namespace",
-        "ResourceQuota",
-        "LimitRange",
-        "Endpoints",
-        "Event",
-        "Node",
-        "PersistentVolume",
-        "PersistentVolumeClaim",
-        "StorageClass",
-        "ControllerRevision",
-        "RuntimeClass",
-        "CSIDriver",
-        "CSINode",
-        "VolumeAttachment",
-        "APIService",
-    ];
-    resource.is_custom() || !without.contains(&resource.kind.as_str())
-}
-
-fn bumps_generation(resource: &Resource, old: &Value, new: &Value) -> bool {
-    // counted once and never again
-    if resource.kind == "PriorityClass" || !has_generation(resource) || !old["metadata"]["generation"].is_i64() {
-        return false;
-    }
-    let annotated = ["Deployment", "CronJob"].contains(&resource.kind.as_str()) && resource.kind == "Deployment";
-    let has_status = resource.subresources.contains_key("status");
-    let body = |value: &Value| {
-        let mut body = value.clone();
-        if let Some(map) = body.as_object_mut() {
-            map.remove("metadata");
-            if has_status || !resource.is_custom() {
-                map.remove("status");
-            }
-        }
-        body
-    };
-    body(old) != body(new) || annotated && old["metadata"]["annotations"] != new["metadata"]["annotations"]
-}
-
 /// PUT on a name that is free makes these.
 fn put_creates(resource: &Resource) -> bool {
     [
@@ -912,18 +627,6 @@ fn is_finished(value: &Value) -> bool {
     let is_namespace = value["kind"] == "Namespace";
     let content = is_namespace && value["spec"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
     metadata["deletionTimestamp"].is_string() && !held && !content && grace == 0
-}
-
-/// Only Pods that a kubelet runs take their time.
-fn grace_of(resource: &Resource, live: &Value, options: &Deletion) -> i64 {
-    if resource.kind != "Pod" || !resource.group.is_empty() {
-        return 0;
-    }
-    let ended = matches!(live["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if live["spec"]["nodeName"].as_str().unwrap_or_default().is_empty() || ended {
-        return 0;
-    }
-    options.grace.or_else(|| live["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30).max(0)
 }
 
 /// The wish of a request.
