@@ -137,12 +137,13 @@ pub(crate) fn environments(
     let (releases, promotions) = (server.board().releases(Some(name)), server.board().promotions(Some(name)));
     let view = |environment: &Environment| {
         let app = applications.get(environment.application.as_str()).map(|app| &***app);
-        environment_view(pipeline, environment, app, &releases, &promotions)
+        environment_view(server, pipeline, environment, app, &releases, &promotions)
     };
     pipeline.spec.environments.iter().map(view).collect()
 }
 
 fn environment_view(
+    server: &Server,
     pipeline: &Pipeline,
     environment: &Environment,
     app: Option<&Application>,
@@ -174,14 +175,35 @@ fn environment_view(
         since: status.since,
         reasons,
         pinned: status.pinned.clone(),
-        next: pending.map(|promotion| next(environment, promotion)),
+        next: pending.map(|promotion| next(server, environment, promotion)),
         promotable: promotable(pipeline, environment, status, releases).filter(|_| pending.is_none()),
         can_roll_back: here.is_some() && came_before(environment, status, releases),
     }
 }
 
-fn next(environment: &Environment, promotion: &Promotion) -> Next {
-    let gates = promotion.status.gates.clone();
+/// What the gates say at this moment; what is stored is as old as the last change.
+pub(crate) fn gates_now(server: &Server, promotion: &Promotion) -> Vec<GateReport> {
+    let (spec, status) = (&promotion.spec, &promotion.status);
+    let judged = || {
+        let pipeline = server.board().pipeline(&spec.pipeline)?;
+        let release = server.board().release(&spec.release)?;
+        let environment = pipeline.environment(&spec.environment)?;
+        let evidence = promotion::Evidence {
+            pipeline: &pipeline,
+            environment,
+            release: &release,
+            approvals: &status.approvals,
+            requested_by: &spec.requested_by,
+            now: server.config.clock.now(),
+        };
+        Some(promotion::evaluate(&evidence).reports().to_vec())
+    };
+    let waits = status.phase == PromotionPhase::Waiting && !spec.rollback;
+    waits.then(judged).flatten().unwrap_or_else(|| status.gates.clone())
+}
+
+fn next(server: &Server, environment: &Environment, promotion: &Promotion) -> Next {
+    let gates = gates_now(server, promotion);
     let waits = |gate: &GateReport| gate.kind == "approval" && gate.state != GateState::Passed;
     let asked = environment.gates.iter().any(|gate| matches!(gate, Gate::Approval(_)));
     Next {

@@ -42,7 +42,9 @@ function ago(time) {
   if (seconds < 129600) return `${Math.round(seconds / 3600)} h`
   return `${Math.round(seconds / 86400)} d`
 }
-const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
+// commit ids and tags made of them, as people read them
+const readable = (text) => text.replace(/\b[0-9a-f]{40}\b/g, (id) => id.slice(0, 10))
 
 function mood(environment) {
   if (['Degraded', 'Unknown'].includes(environment.health) || environment.phase === 'Failed') return 'bad'
@@ -123,8 +125,8 @@ function applicationRow(app) {
 function timelineRow(entry) {
   const why = [entry.reason, entry.actor && `by ${entry.actor}`].filter(Boolean).join(' · ')
   return make('li', {}, make('time', { textContent: clockTime(entry.time), dateTime: entry.time }),
-    make('div', {}, make('p', { textContent: entry.message }),
-      why ? make('p', { className: 'why', textContent: why }) : '',
+    make('div', {}, make('p', { textContent: readable(entry.message), title: entry.message }),
+      why ? make('p', { className: 'why', textContent: readable(why) }) : '',
       entry.commit ? make('p', { className: 'why' }, 'commit ', make('code', { textContent: entry.commit.slice(0, 10) })) : ''))
 }
 

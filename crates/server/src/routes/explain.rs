@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::releases;
 use crate::Server;
 use crate::error::ApiError;
+use crate::overview;
 use crate::people::Identity;
 
 /// An Application by its name, else a release by its name, tag or digest.
@@ -55,7 +56,7 @@ fn explain_release(server: &Server, release: &Release) -> Value {
             p.spec.environment == environment.name && p.spec.release == release.metadata.name
         };
         match promotions.iter().find(of) {
-            Some(promotion) => reasons.extend(of_promotion(promotion)),
+            Some(promotion) => reasons.extend(of_promotion(server, promotion)),
             None => reasons.extend(of_absence(&pipeline, &environment.name)),
         }
         // what holds it here holds it everywhere behind
@@ -75,9 +76,9 @@ fn explain_release(server: &Server, release: &Release) -> Value {
 }
 
 /// One reason a gate that has not passed, else what the promotion says.
-fn of_promotion(promotion: &Promotion) -> Vec<Value> {
+fn of_promotion(server: &Server, promotion: &Promotion) -> Vec<Value> {
     let environment = &promotion.spec.environment;
-    let gates = promotion.status.gates.iter().filter(|gate| gate.state != GateState::Passed);
+    let gates = overview::gates_now(server, promotion).into_iter().filter(|gate| gate.state != GateState::Passed);
     let mut reasons: Vec<Value> = gates
         .map(|gate| {
             json!({

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::pipelines;
 use crate::Server;
 use crate::error::ApiError;
+use crate::overview;
 use crate::people::{Action, Identity};
 
 #[derive(Debug, Deserialize)]
@@ -26,7 +27,7 @@ pub(super) struct Decision {
 
 pub(super) async fn list(State(server): State<Server>, Query(of): Query<Of>, _: Identity) -> Json<Value> {
     let promotions = server.board().promotions(of.pipeline.as_deref());
-    let items: Vec<Value> = promotions.iter().map(|promotion| promotion.to_value()).collect();
+    let items: Vec<Value> = promotions.iter().map(|promotion| shown(&server, promotion)).collect();
     Json(json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": "PromotionList", "items": items }))
 }
 
@@ -35,7 +36,15 @@ pub(super) async fn get(
     Path(name): Path<String>,
     _: Identity,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(find(&server, &name)?.to_value()))
+    let promotion = find(&server, &name)?;
+    Ok(Json(shown(&server, &promotion)))
+}
+
+/// A promotion with its gates as they are at this moment.
+pub(super) fn shown(server: &Server, promotion: &Promotion) -> Value {
+    let mut shown = promotion.clone();
+    shown.status.gates = overview::gates_now(server, promotion);
+    shown.to_value()
 }
 
 fn find(server: &Server, name: &str) -> Result<Arc<Promotion>, ApiError> {

@@ -31,7 +31,7 @@ pub(super) async fn get(
     let release = find(&server, &name, None)?;
     let promotions = server.board().promotions(Some(&release.spec.pipeline));
     let of = promotions.iter().filter(|promotion| promotion.spec.release == release.metadata.name);
-    let promotions: Vec<Value> = of.map(|promotion| promotion.to_value()).collect();
+    let promotions: Vec<Value> = of.map(|promotion| super::promotions::shown(&server, promotion)).collect();
     Ok(Json(json!({ "release": release.to_value(), "promotions": promotions })))
 }
 
