@@ -3,6 +3,7 @@
 use object::yaml;
 use serde_json::Value;
 
+use crate::duplicates;
 use crate::protobuf;
 use crate::request::Incoming;
 use crate::schema::Schema;
@@ -66,6 +67,38 @@ pub(crate) fn raw(request: &Incoming, schema: &Schema) -> Answer<Value> {
             Err(Failure::new(415, "UnsupportedMediaType", message))
         }
     }
+}
+
+/// What to warn of: keys that stand in the body twice.
+///
+/// # Errors
+/// 400 when validation is strict and there are any.
+pub(crate) fn repeated(
+    request: &Incoming,
+    resource: &Resource,
+    value: &Value,
+    validation: Validation,
+) -> Answer<Vec<String>> {
+    let found = match request.content_type() {
+        _ if validation == Validation::Ignore => Vec::new(),
+        "application/vnd.kubernetes.protobuf" => Vec::new(),
+        "application/yaml" | "application/x-yaml" => {
+            let nodes = yaml::parse(&String::from_utf8_lossy(&request.body)).unwrap_or_default();
+            nodes.first().map(duplicates::in_yaml).unwrap_or_default()
+        }
+        _ => duplicates::in_json(&request.body),
+    };
+    if validation == Validation::Warn || found.is_empty() {
+        return Ok(found);
+    }
+    let unknown = fitted(resource, value.clone(), Validation::Warn)?.warnings;
+    Err(strict(resource, &[found, unknown].concat()))
+}
+
+fn strict(resource: &Resource, messages: &[String]) -> Failure {
+    let (kind, version) = (&resource.kind, &resource.version);
+    let why = format!("strict decoding error: {}", messages.join(", "));
+    Failure::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }
 
 pub(crate) fn from_json(body: &[u8]) -> Answer<Value> {
@@ -148,7 +181,7 @@ pub(crate) fn fitted(resource: &Resource, value: Value, validation: Validation) 
     })?;
     let messages: Vec<String> = notes.unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
     if validation == Validation::Strict && !messages.is_empty() {
-        return Err(handled(format!("strict decoding error: {}", messages.join(", "))));
+        return Err(strict(resource, &messages));
     }
     let warnings = if validation == Validation::Ignore { Vec::new() } else { messages };
     Ok(Body { value, warnings })

@@ -14,6 +14,8 @@ use crate::status::Cause;
 pub(crate) struct Definition {
     pub(crate) open_api: Value,
     pub(crate) scale: Option<Value>,
+    /// Fields that lists can be selected by, as `spec.color`.
+    pub(crate) selectable: Vec<String>,
     /// What users of the version are told.
     pub(crate) deprecation: Option<String>,
 }
@@ -58,10 +60,20 @@ pub(crate) fn resources(definition: &Value) -> Vec<Resource> {
             columns: columns(version),
             schema: root_schema(&open_api),
             hash: hash(definition),
-            definition: Some(Arc::new(Definition { open_api, scale, deprecation: deprecation(spec, version) })),
+            definition: Some(Arc::new(Definition {
+                open_api,
+                scale,
+                selectable: selectable(version),
+                deprecation: deprecation(spec, version),
+            })),
         }
     };
     versions.iter().filter(|version| version["served"] == true).map(make).collect()
+}
+
+fn selectable(version: &Value) -> Vec<String> {
+    let fields = version["selectableFields"].as_array().into_iter().flatten();
+    fields.filter_map(|field| Some(field["jsonPath"].as_str()?.trim_start_matches('.').to_owned())).collect()
 }
 
 fn deprecation(spec: &Value, version: &Value) -> Option<String> {

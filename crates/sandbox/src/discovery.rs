@@ -205,10 +205,15 @@ fn aggregate(api: &Api, core: bool) -> Value {
 fn aggregate_resource(resource: &Resource) -> Value {
     let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
     let kind = |group: &str, version: &str, kind: &str| json!({ "group": group, "version": version, "kind": kind });
+    // the API server leaves out what goes without saying, but for custom resources
+    let own = |group: &str, version: &str, name: &str| {
+        let same = (group, version) == (resource.group.as_str(), resource.version.as_str());
+        if same && !resource.is_custom() { kind("", "", name) } else { kind(group, version, name) }
+    };
     let mut verbs = resource.verbs.clone();
     verbs.sort();
     let mut entry = json!({
-        "resource": resource.plural, "responseKind": kind(&resource.group, &resource.version, &resource.kind), "scope": scope,
+        "resource": resource.plural, "responseKind": own(&resource.group, &resource.version, &resource.kind), "scope": scope,
         "singularResource": resource.singular, "verbs": verbs,
     });
     for (key, values) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
@@ -222,7 +227,7 @@ fn aggregate_resource(resource: &Resource) -> Value {
         .map(|(name, sub)| {
             let mut verbs = sub.verbs.clone();
             verbs.sort();
-            json!({ "subresource": name, "responseKind": kind(&sub.group, &sub.version, &sub.kind), "verbs": verbs })
+            json!({ "subresource": name, "responseKind": own(&sub.group, &sub.version, &sub.kind), "verbs": verbs })
         })
         .collect();
     if !subresources.is_empty() {

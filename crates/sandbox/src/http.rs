@@ -183,8 +183,14 @@ pub(crate) fn write(
     let wanted = accept(request.header("accept"), false)?;
     let wish = wish(request, resource, &target.namespace, &target.name, &target.subresource)?;
     let written = match verb {
-        Verb::Create => api.create(&wish, body::raw(request, &resource.schema)?)?,
-        Verb::Update => api.update(&wish, body::raw(request, &resource.schema)?)?,
+        Verb::Create | Verb::Update => {
+            let value = body::raw(request, &resource.schema)?;
+            let repeated = body::repeated(request, resource, &value, wish.validation)?;
+            let written = if verb == Verb::Create { api.create(&wish, value) } else { api.update(&wish, value) };
+            let mut written = written?;
+            written.warnings.splice(0..0, repeated);
+            written
+        }
         Verb::Patch => api.patch(&wish, patch_of(request, resource)?)?,
     };
     Ok(reply_written(api, resource, written, wanted))

@@ -14,6 +14,7 @@ mod crd;
 mod defaults;
 mod definition;
 mod discovery;
+mod duplicates;
 mod http;
 mod kinds;
 mod lifecycle;

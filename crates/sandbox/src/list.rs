@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::request::Incoming;
 use crate::schema::resources::Resource;
 use crate::selector::Selector;
-use crate::status::{Answer, Failure};
+use crate::status::{Answer, Cause, Failure};
 
 #[derive(Debug)]
 pub(crate) struct ListOptions {
@@ -39,10 +39,11 @@ impl ListOptions {
         let limit = request.option("limit").parse().unwrap_or(0);
         let token = request.option("continue");
         let after = if token.is_empty() { None } else { Some(read_token(token)?) };
-        let version = version_of(request.option("resourceVersion"))?;
         let matching = request.option("resourceVersionMatch");
+        check_parameters(request, matching)?;
+        let version = version_of(request.option("resourceVersion"))?;
         if !matching.is_empty() && version.is_none() && request.option("resourceVersion").is_empty() {
-            let cause = crate::status::Cause::forbidden(
+            let cause = Cause::forbidden(
                 "resourceVersionMatch",
                 "resourceVersionMatch is forbidden unless resourceVersion is provided",
             );
@@ -55,6 +56,22 @@ impl ListOptions {
     }
 }
 
+fn check_parameters(request: &Incoming, matching: &str) -> Answer<()> {
+    let mut causes = Vec::new();
+    if !["", "Exact", "NotOlderThan"].contains(&matching) {
+        let value = json!(matching);
+        causes.push(Cause::unsupported("resourceVersionMatch", &value, &["Exact", "NotOlderThan", ""]));
+    }
+    if matching == "Exact" && request.option("resourceVersion") == "0" {
+        let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+        causes.push(Cause::forbidden("resourceVersionMatch", detail));
+    }
+    if request.query.contains_key("sendInitialEvents") {
+        causes.push(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+    }
+    if causes.is_empty() { Ok(()) } else { Err(Failure::invalid_kind("meta.k8s.io", "ListOptions", "", &causes)) }
+}
+
 /// # Errors
 /// 400 when it is no number.
 pub(crate) fn version_of(text: &str) -> Answer<Option<u64>> {
@@ -63,7 +80,7 @@ pub(crate) fn version_of(text: &str) -> Answer<Option<u64>> {
     }
     text.parse().map(Some).map_err(|_| {
         let cause = format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
-        let mut failure = Failure::bad_request(format!("resourceVersion: {cause}"));
+        let mut failure = Failure::bad_request(format!("invalid resource version: resourceVersion: {cause}"));
         failure.details = serde_json::Map::new();
         failure
     })
@@ -116,13 +133,22 @@ pub(crate) fn check_fields(resource: &Resource, selector: &Selector) -> Answer<(
         "Namespace" => &["status.phase"],
         "Node" => &["spec.unschedulable"],
         "Job" => &["status.successful"],
-        "ReplicaSet" | "ReplicationController" => &["status.replicas"],
+        "ReplicationController" => &["status.replicas"],
         "Service" => &["spec.clusterIP", "spec.type"],
         _ => &[],
     };
+    let selectable = resource.definition.as_ref().map(|definition| definition.selectable.clone()).unwrap_or_default();
     for key in selector.field_keys() {
+        if selectable.iter().any(|known| known == key) {
+            continue;
+        }
         if !["metadata.name", "metadata.namespace"].contains(&key) && !own.contains(&key) {
-            let message = format!("field label not supported: {key}");
+            let grouped = ["apps"].contains(&resource.group.as_str());
+            let message = if grouped {
+                format!("{key:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+            } else {
+                format!("field label not supported: {key}")
+            };
             let message = if resource.is_custom()
                 || ![
                     "Pod",

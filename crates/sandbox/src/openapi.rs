@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::api::Api;
 use crate::http::Reply;
@@ -24,19 +25,34 @@ pub(crate) fn route(api: &Api, request: &Incoming) -> Answer<Option<Reply>> {
     let kinds = api.kinds();
     if rest.is_empty() {
         let mut paths = Map::new();
+        let mut hashes: BTreeMap<String, Sha256> = BTreeMap::new();
         for resource in kinds.all() {
             let at = path_of(resource);
-            let url = format!("/openapi/v3/{at}?hash={:X}", kinds.all().len());
+            hashes.entry(at).or_default().update(fingerprint(resource));
+        }
+        for (at, hash) in hashes {
+            let url = format!("/openapi/v3/{at}?hash={}", hex::encode_upper(hash.finalize()));
             paths.insert(at, json!({ "serverRelativeURL": url }));
         }
-        return Ok(Some(Reply::ok(json!({ "paths": paths }))));
+        let url = format!("/openapi/v3/version?hash={}", hex::encode_upper(Sha256::digest("version")));
+        paths.insert("version".to_owned(), json!({ "serverRelativeURL": url }));
+        return text(json!({ "paths": paths }));
     }
     let at = rest.trim_start_matches('/');
     let found: Vec<&Resource> = kinds.all().iter().map(|r| &**r).filter(|resource| path_of(resource) == at).collect();
     if found.is_empty() {
         return Err(Failure::no_such_path());
     }
+    if found.iter().all(|resource| resource.is_custom()) {
+        return Ok(Some(Reply::ok(document(&found))));
+    }
     text(document(&found))
+}
+
+/// Changes when the schema of a resource does: clients keep documents by their hash.
+fn fingerprint(resource: &Resource) -> String {
+    let schema = resource.definition.as_ref().map(|definition| definition.open_api.to_string()).unwrap_or_default();
+    format!("{}/{}: {schema};", resource.version, resource.kind)
 }
 
 fn path_of(resource: &Resource) -> String {
