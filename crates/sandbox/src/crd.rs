@@ -14,6 +14,8 @@ use crate::status::Cause;
 pub(crate) struct Definition {
     pub(crate) open_api: Value,
     pub(crate) scale: Option<Value>,
+    /// Whether the schema fills in anything, also in what was written before it said so.
+    pub(crate) defaults: bool,
     /// Fields that lists can be selected by, as `spec.color`.
     pub(crate) selectable: Vec<String>,
     /// What users of the version are told.
@@ -61,6 +63,7 @@ pub(crate) fn resources(definition: &Value) -> Vec<Resource> {
             schema: root_schema(&open_api),
             hash: hash(definition),
             definition: Some(Arc::new(Definition {
+                defaults: open_api.to_string().contains("\"default\":"),
                 open_api,
                 scale,
                 selectable: selectable(version),

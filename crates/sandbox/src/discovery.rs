@@ -162,7 +162,12 @@ fn resources(api: &Api, group: &str, version: &str) -> Option<Value> {
             entry["storageVersionHash"] = json!(resource.hash);
         }
         list.push(entry);
-        for (name, sub) in &resource.subresources {
+        let mut subresources: Vec<_> = resource.subresources.iter().collect();
+        if resource.is_custom() {
+            // status before scale
+            subresources.reverse();
+        }
+        for (name, sub) in subresources {
             let mut entry = json!({
                 "name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced,
                 "kind": sub.kind, "verbs": sub.verbs,

@@ -325,7 +325,13 @@ fn delete(api: &Api, request: &Incoming, resource: &Arc<Resource>, target: &Targ
         return Err(Failure::method_not_allowed());
     }
     let wanted = accept(request.header("accept"), false)?;
-    let (object, gone) = api.delete(resource, &target.namespace, &target.name, &deletion(request)?)?;
+    let mut options = deletion(request)?;
+    let mut warnings = Vec::new();
+    if resource.kind == "Job" && options.propagation.is_empty() {
+        options.propagation = "Orphan".to_owned();
+        warnings.push("child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning".to_owned());
+    }
+    let (object, gone) = api.delete(resource, &target.namespace, &target.name, &options)?;
     let shows_object = [
         "Service",
         "ServiceAccount",
@@ -339,15 +345,15 @@ fn delete(api: &Api, request: &Incoming, resource: &Arc<Resource>, target: &Targ
         "PodDisruptionBudget",
     ];
     if !gone || !resource.is_custom() && shows_object.contains(&resource.kind.as_str()) {
-        return Ok(Reply::ok(shown(api, resource, &object, wanted)));
+        return Ok(Reply::Object(200, shown(api, resource, &object, wanted), warnings));
     }
     let mut details = json!({ "name": target.name, "kind": resource.plural, "uid": object["metadata"]["uid"] });
     if !resource.group.is_empty() {
         details["group"] = json!(resource.group);
     }
-    Ok(Reply::ok(
-        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details }),
-    ))
+    let status =
+        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details });
+    Ok(Reply::Object(200, status, warnings))
 }
 
 fn delete_collection(api: &Api, request: &Incoming, resource: &Arc<Resource>, target: &Target) -> Answer<Reply> {

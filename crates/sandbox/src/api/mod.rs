@@ -531,7 +531,12 @@ fn written(resource: &Resource, object: Arc<Value>, created: bool, mut warnings:
 fn in_version(resource: &Resource, object: Arc<Value>) -> Arc<Value> {
     let version = resource.group_version();
     if object["apiVersion"] == version.as_str() {
-        return object;
+        let Some(definition) = resource.definition.as_ref().filter(|definition| definition.defaults) else {
+            return object;
+        };
+        let mut value = (*object).clone();
+        crd::fill_defaults(&definition.open_api, &mut value);
+        return if value == *object { object } else { Arc::new(value) };
     }
     let mut value = (*object).clone();
     value["apiVersion"] = json!(version);
