@@ -15,7 +15,7 @@ const RINGS: &[(&str, &[&str])] = &[
     ("engine", &["object", "api"]),
     ("promotion", &["object", "api", "render"]),
     ("git", &["object"]),
-    ("cluster", &["object"]),
+    ("cluster", &["object", "clock"]),
     ("sandbox", &["object", "clock"]),
     ("control", &["object", "api", "clock", "render", "engine", "promotion", "git", "cluster"]),
     ("server", &["object", "api", "clock", "engine", "promotion", "cluster", "control"]),
