@@ -61,6 +61,8 @@ pub(crate) enum App {
         #[arg(long)]
         hard: bool,
     },
+    /// End the operation that is under way
+    Terminate { name: String },
     /// Delete an Application, and its resources with --cascade
     Delete {
         name: String,
@@ -168,6 +170,11 @@ impl App {
                 let app = client.get(&path(&name)).await?;
                 let history = app.pointer("/status/history").and_then(Value::as_array).cloned().unwrap_or_default();
                 output::list(&history, HISTORY, output.output, "history")?;
+                Ok(Code::Done.into())
+            }
+            Self::Terminate { name } => {
+                client.delete(&format!("{}/operation", path(&name))).await?;
+                output::line(format!("the operation on {name} is being ended"));
                 Ok(Code::Done.into())
             }
             Self::Refresh { name, hard } => {
