@@ -284,8 +284,9 @@ async fn delete(client: &Client, name: &str, cascade: bool, yes: bool) -> Outcom
 impl Sync {
     async fn run(self, client: &Client) -> Outcome {
         let resources: Result<Vec<Value>, Failure> = self.resources.iter().map(|r| resource(r)).collect();
+        let revision = self.revision.unwrap_or_default();
         let body =
-            json!({ "revision": self.revision, "prune": self.prune, "dryRun": self.dry_run, "resources": resources? });
+            json!({ "revision": revision, "prune": self.prune, "dryRun": self.dry_run, "resources": resources? });
         client.post(&format!("{}/sync", path(&self.name)), body).await?;
         if self.background {
             output::line(format!("{}: sync requested", self.name));

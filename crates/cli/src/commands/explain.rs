@@ -11,7 +11,7 @@ use crate::output::{self, or_dash, text};
 /// Say why something is not Synced, not Healthy, or does not move
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// An Application, a Release, a Pipeline or a promotion
+    /// An Application, or a Release by its name, tag or digest
     name: String,
     #[command(flatten)]
     output: Output,

@@ -32,7 +32,12 @@ impl Rollback {
         let verb = if self.unpin { "unpin" } else { "rollback" };
         let body = json!({ "environment": self.environment, "reason": self.reason });
         let answer = client.post(&format!("/api/v1/pipelines/{}/{verb}", segment(&self.service)), body).await?;
-        output::line(or_dash(&answer, "/message"));
+        output::line(if self.unpin {
+            format!("{} in {} is not pinned any more", self.service, self.environment)
+        } else {
+            let tag = or_dash(&answer, "/spec/tag");
+            format!("promotion {}: back to {tag}", or_dash(&answer, "/metadata/name"))
+        });
         Ok(Code::Done.into())
     }
 }
