@@ -67,7 +67,7 @@ pub(crate) fn yaml(value: &Value) -> String {
 }
 
 fn name(item: &Value) -> String {
-    text(item, "/metadata/name").or_else(|| text(item, "/name")).unwrap_or_default()
+    ["/metadata/name", "/name", "/application", "/id"].into_iter().find_map(|p| text(item, p)).unwrap_or_default()
 }
 
 fn table(items: &[Value], columns: &[Column], all: bool) -> Table {

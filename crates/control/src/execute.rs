@@ -243,12 +243,13 @@ fn forget_removed(last: &Value, wanted: &mut Value) {
     }
 }
 
-/// Whether the manager is a program that would set its fields again: it applies, or it works on a subresource.
+/// Whether the manager is a program that would set its fields again: it applies, or it scales. kubectl never does so by
+/// itself.
 fn is_rival(live: &LiveObject, manager: &str) -> bool {
     live.managed_fields().iter().any(|entry| {
         let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let applies = text("operation") == "Apply" && !text("manager").starts_with("kubectl");
-        text("manager") == manager && (applies || text("subresource") == "scale")
+        let returns = text("operation") == "Apply" || text("subresource") == "scale";
+        text("manager") == manager && returns && !manager.starts_with("kubectl")
     })
 }
 
@@ -261,7 +262,7 @@ mod tests {
         let entry = |manager: &str, operation: &str, subresource: &str| json!({"manager": manager, "operation": operation, "subresource": subresource});
         let live = LiveObject::new(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x",
             "managedFields": [entry("kubectl-edit", "Update", ""), entry("kubectl", "Apply", ""),
-                entry("flux", "Apply", ""), entry("hpa", "Update", "scale"), entry("helm", "Update", "")]}}))
+                entry("kubectl", "Update", "scale"), entry("flux", "Apply", ""), entry("hpa", "Update", "scale"), entry("helm", "Update", "")]}}))
         .unwrap();
         for (manager, rival) in
             [("kubectl-edit", false), ("kubectl", false), ("flux", true), ("hpa", true), ("helm", false), ("x", false)]

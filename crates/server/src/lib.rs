@@ -6,6 +6,7 @@ mod error;
 mod overview;
 pub mod people;
 mod routes;
+mod selector;
 mod server;
 mod tls;
 

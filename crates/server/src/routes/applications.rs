@@ -12,12 +12,22 @@ use serde_json::{Value, json};
 use crate::Server;
 use crate::error::ApiError;
 use crate::people::{Action, Identity};
+use crate::selector;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct GetOptions {
     /// `normal` or `hard`: ask the controller to look again.
     refresh: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ListOptions {
+    /// A label selector.
+    selector: String,
+    /// Names of projects, with commas between.
+    projects: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,7 +50,7 @@ pub(super) struct SyncBody {
     name: Option<String>,
     app_namespace: Option<String>,
     project: Option<String>,
-    revision: String,
+    revision: Option<String>,
     prune: bool,
     dry_run: bool,
     resources: Vec<ResourceName>,
@@ -62,9 +72,21 @@ struct ResourceName {
     name: String,
 }
 
-pub(super) async fn list(State(server): State<Server>, _: Identity) -> Json<Value> {
-    let items: Vec<Value> = server.config.controller.inventory().applications().iter().map(|a| a.to_value()).collect();
-    Json(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationList", "metadata": {}, "items": items }))
+pub(super) async fn list(
+    State(server): State<Server>,
+    Query(wanted): Query<ListOptions>,
+    _: Identity,
+) -> Result<Json<Value>, ApiError> {
+    let terms = selector::parse(&wanted.selector).map_err(ApiError::invalid)?;
+    let projects: Vec<&str> = wanted.projects.split(',').filter(|name| !name.is_empty()).collect();
+    let applications = server.config.controller.inventory().applications();
+    let items: Vec<Value> = applications
+        .iter()
+        .filter(|app| projects.is_empty() || projects.contains(&app.spec.project_name()))
+        .filter(|app| terms.iter().all(|term| term.matches(&app.metadata.labels)))
+        .map(|app| app.to_value())
+        .collect();
+    Ok(Json(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationList", "metadata": {}, "items": items })))
 }
 
 pub(super) async fn get(
@@ -132,7 +154,7 @@ pub(super) async fn sync(
         return Err(ApiError::invalid("strategy.hook.force is not supported yet: set the sync option Force=true"));
     }
     let request = SyncRequest {
-        revision: body.revision,
+        revision: body.revision.unwrap_or_default(),
         prune: body.prune,
         dry_run: body.dry_run,
         resources: body.resources.into_iter().map(|r| (r.group, r.kind, r.name)).collect(),

@@ -1,0 +1,137 @@
+//! Commands that only read, their forms of output and their exit codes.
+
+use std::process::Command;
+
+use e2e::{Demo, WorkTree, binary, demo, has, run};
+use serde_json::Value;
+
+const TAG: &str = "4f2a9c1e7b60d83f5a1c2e9d40b7f68a3c5e1d92";
+
+#[test]
+fn commands_answer_and_exit_as_documented() {
+    let Some(demo) = demo() else { return };
+    let developer = demo.log_in("developer");
+    let check = |line: &str, code: i32, says: &[&str]| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ran = developer.gantline(&words).exits(code);
+        says.iter().fold(ran, |ran, text| ran.says(text));
+    };
+    check("app list", 0, &["NAME", "SYNC STATUS", "myapp-prod", "Synced", "Healthy"]);
+    check("app list -o wide", 0, &["PROJECT", "REPOSITORY", "apps/frontend-shell/overlays/dev"]);
+    check("app list -o yaml", 0, &["kind: Application", "name: myapp-dev"]);
+    check("app list -l environment=of=none", 0, &["NAME"]);
+    check("app list -l (", 1, &["label selector"]);
+    check("app get myapp-prod", 0, &["Namespace:         myapp-prod", "Deployment", "Synced"]);
+    check("app get myapp-prod -o name", 0, &["application/myapp-prod"]);
+    check("app get myap-prod", 1, &["there is no Application"]);
+    check("app diff myapp-prod", 0, &[]);
+    check("app history myapp-prod -o wide", 0, &["REVISION", "automated sync"]);
+    check("app refresh myapp-prod", 0, &["myapp-prod: Synced Healthy"]);
+    check("app wait myapp-prod --health --timeout 20", 0, &["Healthy"]);
+    check("pipeline list", 0, &["checkout-service", "myapp"]);
+    check("pipeline list -o name", 0, &["pipeline/myapp"]);
+    check("pipeline get myapp", 0, &["staging", "myapp-staging", "sha256:"]);
+    check("pipeline get nothing", 1, &["there is no Pipeline", "myapp"]);
+    check("release list myapp", 0, &["1.21.6-alpine", "dev=Verified"]);
+    check("release show nothing", 1, &["nothing"]);
+    check("env frontend-shell", 0, &["PURPOSE", "Live traffic", "approval by team-leads", "PROMOTION TRIGGER"]);
+    check("where nginx", 0, &["myapp-staging", "nginx:1.21.6-alpine", "sha256:"]);
+    check("where nginx:1.21.6-alpine -o name", 0, &["application/myapp-staging"]);
+    check("where no-such-image", 1, &["nothing runs no-such-image"]);
+    check("explain myapp-prod", 0, &["myapp-prod is Synced and Healthy"]);
+    check("explain nothing", 1, &["neither an Application nor a release"]);
+    check("app", 2, &["Usage"]);
+    check("app list -o xml", 2, &["possible values"]);
+    check("promote myapp", 2, &["--to"]);
+    check("approve myapp", 1, &["myapp"]);
+    check("completion bash", 0, &["_gantline"]);
+}
+
+#[test]
+fn lists_are_chosen_by_label_and_by_project() {
+    let Some(demo) = demo() else { return };
+    let developer = demo.log_in("developer");
+    let check = |arguments: &[&str], expected: usize| {
+        let words = [&["app", "list", "-o", "json"], arguments].concat();
+        let items = developer.gantline(&words).succeeds().json();
+        assert_eq!(items.as_array().map(Vec::len), Some(expected), "{arguments:?}");
+    };
+    check(&["-l", "environment=staging,app.kubernetes.io/part-of=ecommerce"], 5);
+    check(&["-l", "environment in (staging, dev)"], 10);
+    check(&["-l", "environment=nowhere"], 0);
+    check(&["--project", "ecommerce"], 15);
+}
+
+#[test]
+fn objects_are_printed_as_they_are() {
+    let Some(demo) = demo() else { return };
+    let developer = demo.log_in("developer");
+    let app = developer.gantline(&["app", "get", "frontend-shell-dev", "-o", "json"]).succeeds().json();
+    assert_eq!(app["kind"], "Application");
+    assert_eq!(app["spec"]["destination"]["namespace"], "dev");
+    assert!(app["status"]["history"].as_array().is_some_and(|all| !all.is_empty()), "{app}");
+    let pipeline = developer.gantline(&["pipeline", "get", "frontend-shell", "-o", "json"]).succeeds().json();
+    assert_eq!(pipeline["kind"], "Pipeline");
+    let releases = developer.gantline(&["release", "list", "frontend-shell", "-o", "json"]).succeeds().json();
+    let name = releases[0]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    developer.gantline(&["release", "show", &name]).succeeds().says(TAG).says("production");
+    developer.gantline(&["release", "show", &name, "-o", "yaml"]).succeeds().says("kind: Release");
+    developer.gantline(&["explain", &name]).succeeds().says(&name);
+}
+
+#[test]
+fn the_cluster_answers_without_a_server() {
+    let Some(demo) = demo() else { return };
+    let stranger = demo.stranger();
+    let kubeconfig = demo.kubeconfig().display().to_string();
+    let core = |words: &[&str]| stranger.gantline(&[words, &["--core", "--kubeconfig", &kubeconfig]].concat());
+    core(&["app", "list"]).succeeds().says("inventory-service-dev");
+    core(&["pipeline", "get", "inventory-service"]).succeeds().says("inventory-service-staging");
+    core(&["explain", "inventory-service-dev"]).succeeds().says("inventory-service-dev is Synced and Healthy");
+    stranger.gantline(&["app", "list", "--core", "--kubeconfig", "/nowhere"]).exits(1).says("/nowhere");
+}
+
+#[test]
+fn a_clone_is_rendered_without_server_and_cluster() {
+    let Some(demo) = demo() else { return };
+    if !has("git") {
+        return;
+    }
+    let clone = WorkTree::clone_of(&demo.repository("my-gitops-repo"), "dana");
+    let folder = clone.path().join("environments/prod/myapp").display().to_string();
+    let stranger = demo.stranger();
+    stranger.gantline(&["render", &folder]).succeeds().says("kind: Deployment").says("namespace: myapp-prod");
+    let objects = stranger.gantline(&["render", &folder, "-o", "json"]).succeeds().json();
+    assert_eq!(objects.as_array().map(Vec::len), Some(2), "{objects}");
+    stranger.gantline(&["render", &folder, "-o", "name"]).succeeds().says("myapp");
+    let built = stranger.gantline(&["kustomize", "build", &folder]).succeeds().says("kind: Service");
+    if has("kubectl") {
+        let theirs = run(Command::new("kubectl").arg("kustomize").arg(&folder)).succeeds();
+        assert_eq!(built.out, theirs.out, "kubectl kustomize builds something else");
+    }
+    clone.write("environments/prod/myapp/kustomization.yaml", "resources: [nowhere]\n");
+    stranger.gantline(&["kustomize", "build", &folder]).exits(1).says("nowhere");
+    clone.write("environments/prod/myapp/kustomization.yaml", "resources:\n- a: [\n");
+    stranger.gantline(&["render", &folder]).exits(1).says("kustomization.yaml");
+}
+
+#[test]
+fn manifests_for_a_cluster_are_printed() {
+    let Some(binary) = binary() else { return };
+    let crds = run(Command::new(&binary).args(["install", "--crds-only"])).succeeds();
+    for name in
+        ["applications.argoproj.io", "pipelines.gantline.dev", "releases.gantline.dev", "promotions.gantline.dev"]
+    {
+        assert!(crds.out.contains(name), "{name}");
+    }
+    crds.does_not_say("kind: Deployment");
+    let all = run(Command::new(&binary).args(["install", "--image", "gantline:1"])).succeeds();
+    all.says("kind: Deployment").says("image: gantline:1").says("kind: ClusterRole");
+}
+
+/// What a Pipeline's environment runs, by its status.
+pub(crate) fn environment(demo: &Demo, pipeline: &str, name: &str) -> Value {
+    let found = demo.log_in("developer").gantline(&["pipeline", "get", pipeline, "-o", "json"]).succeeds().json();
+    let all = found.pointer("/status/environments").and_then(Value::as_array).cloned().unwrap_or_default();
+    all.into_iter().find(|environment| environment["name"] == name).unwrap_or_default()
+}
