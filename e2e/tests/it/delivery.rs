@@ -104,6 +104,11 @@ fn a_rejected_promotion_goes_nowhere() {
     let decide =
         |verb: &str| lead.gantline(&[verb, service, "--to", "production", "--reason", "not before the holiday"]);
     decide("reject").succeeds().says("rejected");
+    eventually("the promotion is closed", || {
+        let releases = lead.gantline(&["release", "show", tag, "-o", "json"]).succeeds().json();
+        let phase = releases.pointer("/promotions/0/status/phase").and_then(Value::as_str).unwrap_or_default();
+        if phase == "Rejected" { Ok(()) } else { Err(releases.to_string()) }
+    });
     decide("approve").exits(1);
     assert_eq!(environment(demo, service, "production")["tag"], OLD);
     assert_eq!(promotions(&clone, &format!("promote(production): {service} → {tag}")).len(), 0);

@@ -166,5 +166,5 @@ fn jobs_and_configuration_live() {
     kubectl("expose deployment web --port 80").succeeds().says("exposed");
     kubectl("wait --for=condition=available deployment/web --timeout=30s").succeeds();
     kubectl("get endpoints web").succeeds().does_not_say("<none>");
-    kubectl("create configmap settings").exits(1).says("AlreadyExists");
+    kubectl("create configmap settings").exits(1).says("already exists");
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
 use api::gantline::{
-    Environment, EnvironmentStatus, Gate, Pipeline, PipelineCondition, PipelineStatus, Release, ReleaseEnvironment,
-    ReleasePhase,
+    Environment, EnvironmentStatus, Gate, GateState, Pipeline, PipelineCondition, PipelineStatus, Promotion, Release,
+    ReleaseEnvironment, ReleasePhase,
 };
 use jiff::{SignedDuration, Timestamp};
 use object::{ImageDigest, ImageRef, LiveObject};
@@ -128,7 +128,12 @@ impl Look {
     }
 
     /// The Pipeline's status after this look.
-    pub(crate) fn status(self, pipeline: &Pipeline, releases: &[Arc<Release>]) -> PipelineStatus {
+    pub(crate) fn status(
+        self,
+        pipeline: &Pipeline,
+        releases: &[Arc<Release>],
+        promotions: &[Arc<Promotion>],
+    ) -> PipelineStatus {
         let environments = self.environments.iter().map(|seen| {
             let old = pipeline.status_of(&seen.name);
             let release = releases.iter().find(|release| seen.holds(release));
@@ -147,11 +152,19 @@ impl Look {
                 sync: app.map_or_else(String::new, |app| app.status.sync.status.to_string()),
                 health: app.map_or_else(String::new, |app| app.status.health.status.to_string()),
                 pinned: old.and_then(|old| old.pinned.clone()),
-                waiting: Vec::new(),
+                waiting: waiting(promotions, &seen.name),
             }
         });
         PipelineStatus { environments: environments.collect(), conditions: self.conditions }
     }
+}
+
+/// What the open promotions into an environment wait for. Only what stays the same while they do: the status is written
+/// for each change.
+fn waiting(promotions: &[Arc<Promotion>], environment: &str) -> Vec<String> {
+    let open = promotions.iter().filter(|p| p.spec.environment == environment && p.status.phase.is_open());
+    let gates = open.flat_map(|promotion| &promotion.status.gates).filter(|gate| gate.state != GateState::Passed);
+    gates.map(|gate| gate.name.clone()).collect()
 }
 
 /// How long later gates want a release to be healthy here.

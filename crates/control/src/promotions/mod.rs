@@ -75,7 +75,8 @@ async fn pass(cx: &Context, pipeline: &Arc<Pipeline>, memory: &mut Memory) -> Re
             execute::go_on(cx, pipeline, &promotion, &look).await?;
         }
     }
-    let status = look.status(pipeline, &cx.board.releases(Some(&pipeline.metadata.name)));
+    let name = Some(pipeline.metadata.name.as_str());
+    let status = look.status(pipeline, &cx.board.releases(name), &cx.board.promotions(name));
     store::pipeline_status(cx, pipeline, status).await
 }
 

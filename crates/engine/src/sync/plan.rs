@@ -166,6 +166,9 @@ pub fn plan_sync(input: &SyncInput, live: &LiveState) -> SyncPlan {
         tasks.extend(hooks(input, live));
     }
     tasks.extend(namespace(input, live, &tasks));
+    if input.options.dry_run {
+        leave_out_what_has_no_namespace(&mut tasks);
+    }
     judge_kinds(input, &mut tasks);
     order::reverse_prune_waves(&mut tasks);
     if input.options.prune_last {
@@ -277,6 +280,15 @@ fn namespace(input: &SyncInput, live: &LiveState, tasks: &[Task]) -> Option<Task
     let target = Manifest::new(value).ok()?;
     let skeleton = task(SyncPhase::PreSync, &target);
     Some(Task { live: there.cloned(), target: Some(target), ..skeleton })
+}
+
+/// When nothing is written at all, the API cannot judge objects of a namespace that is not there yet.
+fn leave_out_what_has_no_namespace(tasks: &mut [Task]) {
+    let made = |task: &&Task| task.key.kind == "Namespace" && task.live.is_none() && !task.is_prune();
+    let names: Vec<String> = tasks.iter().filter(made).map(|task| task.key.name.clone()).collect();
+    for task in tasks.iter_mut().filter(|task| names.contains(&task.key.namespace)) {
+        task.skip_dry_run = true;
+    }
 }
 
 /// Finds kinds that do not exist: a CRD in the same sync brings them, or an option says to go on.

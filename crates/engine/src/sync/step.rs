@@ -399,7 +399,11 @@ impl<'a> Step<'a> {
 
     /// Writes runs of equal kind together, one run after the other; a dry run needs no order.
     fn write(&mut self, tasks: &[&Task], dry_run: bool) -> Result<Ran, Suspended> {
-        let tasks: Vec<&Task> = tasks.iter().copied().filter(|t| !(dry_run && t.skip_dry_run)).collect();
+        let (untried, tasks): (Vec<&Task>, Vec<&Task>) = tasks.iter().partition(|t| dry_run && t.skip_dry_run);
+        for task in untried.iter().filter(|_| self.input.options.dry_run) {
+            let message = "not tried: this sync would make its namespace or its kind first";
+            self.set(task, Some(ResultCode::Synced), Some(OperationPhase::Succeeded), message);
+        }
         let runs: Vec<&[&Task]> = if dry_run {
             if tasks.is_empty() { Vec::new() } else { vec![tasks.as_slice()] }
         } else {

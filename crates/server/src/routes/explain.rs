@@ -104,11 +104,7 @@ fn of_absence(pipeline: &api::gantline::Pipeline, environment: &str) -> Vec<Valu
         let who = format!("whoever may promote: gantline promote {} --to {environment}", pipeline.metadata.name);
         return vec![json!({ "topic": environment, "message": message, "since": pin.at, "who": who })];
     }
-    let waiting = status.map(|status| status.waiting.clone()).unwrap_or_default();
-    if waiting.is_empty() {
-        let who = format!("whoever may promote: gantline promote {} --to {environment}", pipeline.metadata.name);
-        let message = format!("nobody asked for it in {environment} yet");
-        return vec![json!({ "topic": environment, "message": message, "who": who })];
-    }
-    waiting.into_iter().map(|message| json!({ "topic": environment, "message": message, "who": "" })).collect()
+    let who = format!("whoever may promote: gantline promote {} --to {environment}", pipeline.metadata.name);
+    let message = format!("nobody asked for it in {environment} yet");
+    vec![json!({ "topic": environment, "message": message, "who": who })]
 }
