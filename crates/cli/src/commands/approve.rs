@@ -16,7 +16,7 @@ pub(crate) struct Decide {
     /// The environment, when a Pipeline was named
     #[arg(long, visible_alias = "in", value_name = "ENVIRONMENT")]
     to: Option<String>,
-    /// Why; stands in the commit and the audit trail
+    /// Why; stands in the Promotion and the timeline
     #[arg(long, short = 'm')]
     reason: Option<String>,
 }

@@ -48,19 +48,19 @@ impl Install {
             config("argocd-rbac-cm"),
             json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata("argocd-secret"), "type": "Opaque" }),
         ];
-        objects.extend(self.image.as_deref().map(|image| deployment(&metadata("gantline"), image)));
+        objects.extend(self.image.as_deref().map(|image| deployment(&metadata("gantline"), image, namespace)));
         objects.extend(self.image.is_some().then(|| service(&metadata("gantline"))));
         objects
     }
 }
 
-fn deployment(metadata: &Value, image: &str) -> Value {
+fn deployment(metadata: &Value, image: &str, namespace: &str) -> Value {
     let labels = json!({ "app.kubernetes.io/name": "gantline" });
     let port = json!({ "name": "https", "containerPort": 8443 });
     let probe = json!({ "httpGet": { "path": "/healthz", "port": "https", "scheme": "HTTPS" } });
     let security = json!({ "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true, "capabilities": { "drop": ["ALL"] } });
     let container = json!({
-        "name": "gantline", "image": image, "args": ["serve", "--in-cluster", "--listen", "0.0.0.0:8443", "--cache", "/cache"],
+        "name": "gantline", "image": image, "args": ["serve", "--in-cluster", "--listen", "0.0.0.0:8443", "--cache", "/cache", "--namespace", namespace],
         "ports": [port], "readinessProbe": probe, "securityContext": security,
         "volumeMounts": [{ "name": "cache", "mountPath": "/cache" }],
         "resources": { "requests": { "cpu": "100m", "memory": "128Mi" } },

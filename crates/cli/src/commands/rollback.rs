@@ -11,7 +11,7 @@ use crate::output::{self, or_dash};
 /// Revert the last promotion of an environment by a Git commit
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The image that is rolled back is quarantined: it goes nowhere until somebody lifts that.\nThe environment is pinned: nothing is promoted into it by itself until --unpin."
+    after_help = "The image that is rolled back is quarantined: it goes nowhere any more, build another one.\nThe environment is pinned: nothing is promoted into it by itself until --unpin."
 )]
 pub(crate) struct Rollback {
     /// The Pipeline
