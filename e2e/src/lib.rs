@@ -6,7 +6,9 @@
 mod command;
 mod demo;
 mod environment;
+mod started;
 
 pub use command::{Ran, eventually, run};
 pub use demo::{Demo, Session, WorkTree, demo};
 pub use environment::{binary, has, real_cluster, skipped};
+pub use started::Started;

@@ -1,0 +1,57 @@
+//! A program that goes on while a test runs.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::command::{eventually, run};
+
+/// A program whose output goes to a file; it ends with the test.
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    said: tempfile::NamedTempFile,
+}
+
+impl Started {
+    /// # Panics
+    /// When it cannot be started.
+    pub fn new(binary: &Path, temporary: &Path, arguments: &[&str]) -> Self {
+        let said = tempfile::NamedTempFile::new().expect("a temporary file");
+        let output = said.reopen().expect("the file again");
+        let errors = said.reopen().expect("the file again");
+        let mut command = Command::new(binary);
+        command.args(arguments).env("TMPDIR", temporary).env("HOME", temporary).stdin(Stdio::null());
+        let child = command.stdout(output).stderr(errors).spawn().expect("the program starts");
+        Self { child, said }
+    }
+
+    /// Both outputs until now.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.said.path()).unwrap_or_default()
+    }
+
+    /// The first URL that it prints.
+    pub fn url(&self) -> String {
+        eventually("the program prints its URL", || {
+            let said = self.said();
+            let url = said.split_whitespace().find(|word| word.starts_with("http")).map(str::to_owned);
+            url.ok_or(said)
+        })
+    }
+
+    /// What Ctrl-C does; gives the exit code.
+    pub fn interrupt(mut self) -> i32 {
+        run(Command::new("kill").args(["-INT", &self.child.id().to_string()])).succeeds();
+        eventually("the program ends", || match self.child.try_wait() {
+            Ok(Some(status)) => Ok(status.code().unwrap_or(-1)),
+            other => Err(format!("{other:?}: {}", self.said())),
+        })
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
