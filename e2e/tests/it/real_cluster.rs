@@ -1,5 +1,4 @@
-//! The straight path on a real API server, named by `E2E_KUBECONFIG`: sync, self-heal, and a promotion that a person
-//! approves. No registry is asked: the digest is the one that is written in Git.
+//! The straight path on a real API server, named by `E2E_KUBECONFIG`: sync and self-heal.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +19,7 @@ struct Stage {
 }
 
 #[test]
-fn a_release_travels_on_a_real_cluster() {
+fn an_application_is_synced_and_healed_on_a_real_cluster() {
     let Some(kubeconfig) = real_cluster() else { return };
     let Some(binary) = binary().filter(|_| has("git") && has("kubectl")) else { return };
     let stage = Stage::set_up(binary, &kubeconfig);
@@ -28,7 +27,6 @@ fn a_release_travels_on_a_real_cluster() {
     stage.gantline(&["app", "wait", "shop-staging", "shop-production", "--sync", "--timeout", "60"]).succeeds();
     stage.gantline(&["app", "list"]).succeeds().says("shop-production");
     heals(&stage);
-    promotes(&stage);
 }
 
 fn heals(stage: &Stage) {
@@ -41,31 +39,12 @@ fn heals(stage: &Stage) {
     });
 }
 
-fn promotes(stage: &Stage) {
-    let clone = WorkTree::clone_of(&stage.repository(), "dana");
-    clone.write("staging/kustomization.yaml", &kustomization("gantline-e2e-staging", &image('b')));
-    clone.push("ci: shop v2");
-    let approve = ["approve", "shop", "--to", "production", "--reason", "seen"];
-    eventually("the promotion can be approved", || {
-        let ran = stage.gantline(&approve);
-        if ran.code == 0 { Ok(()) } else { Err(ran.out + &ran.err) }
-    });
-    let live = "jsonpath={.spec.template.spec.containers[0].image}";
-    eventually("production runs the image", || {
-        let ran = stage.kubectl(&["get", "deployment", "shop", "-n", "gantline-e2e-production", "-o", live]).succeeds();
-        if ran.out == format!("{IMAGE}@{}", image('b')) { Ok(()) } else { Err(ran.out) }
-    });
-    clone.git(&["pull", "--quiet", "--rebase"]);
-    let log = clone.git(&["log", "--format=%s"]);
-    assert_eq!(log.lines().filter(|subject| subject.starts_with("promote(production): shop")).count(), 1, "{log}");
-}
-
 fn image(digit: char) -> String {
     format!("sha256:{}", digit.to_string().repeat(64))
 }
 
 fn kustomization(namespace: &str, digest: &str) -> String {
-    format!("namespace: {namespace}\nresources:\n- ../base\nimages:\n- name: {IMAGE}\n  digest: {digest}\n")
+    format!("namespace: {namespace}\nresources:\n- ../base\nimages:\n- name: {IMAGE}\n  digest: {digest}\n",)
 }
 
 fn application(environment: &str, repository: &str) -> Value {
@@ -78,19 +57,6 @@ fn application(environment: &str, repository: &str) -> Value {
             "destination": { "server": "https://kubernetes.default.svc", "namespace": format!("{NAMESPACE}-{environment}") },
             "syncPolicy": { "automated": { "prune": true, "selfHeal": true }, "syncOptions": ["CreateNamespace=true"] },
         },
-    })
-}
-
-fn pipeline() -> Value {
-    let gates = json!([{ "healthy": { "in": "staging", "for": "1s" } }, { "approval": { "group": "team-leads" } }]);
-    let environments = json!([
-        { "name": "staging", "application": "shop-staging", "auto": true },
-        { "name": "production", "application": "shop-production", "gates": gates },
-    ]);
-    json!({
-        "apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline",
-        "metadata": { "name": "shop", "namespace": NAMESPACE },
-        "spec": { "images": [{ "name": IMAGE }], "environments": environments },
     })
 }
 
@@ -127,9 +93,7 @@ impl Stage {
         let server = Started::new(&stage.binary, stage.room.path(), &[&serve[..], &cluster[..]].concat());
         stage.url = server.url();
         stage.server = Some(server);
-        for object in
-            [application("staging", &stage.repository()), application("production", &stage.repository()), pipeline()]
-        {
+        for object in [application("staging", &stage.repository()), application("production", &stage.repository())] {
             let file = stage.room.path().join("object.json");
             std::fs::write(&file, object.to_string()).expect("a written file");
             stage.kubectl(&["apply", "-f", &file.display().to_string()]).succeeds();
