@@ -79,7 +79,7 @@ impl Ran {
 #[track_caller]
 pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
     let mut last = String::new();
-    for _ in 0..150 {
+    for _ in 0..300 {
         match attempt() {
             Ok(value) => return value,
             Err(seen) => last = seen,
