@@ -25,12 +25,25 @@ struct Shared {
     ready: watch::Sender<u8>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     settings: Settings,
     policy: Policy,
     secrets: BTreeMap<String, String>,
     ended: BTreeSet<String>,
+}
+
+impl Default for State {
+    /// As with empty config maps: the account `admin` is there, and has its role.
+    fn default() -> Self {
+        let nothing = BTreeMap::new();
+        Self {
+            settings: Settings::from_config_map(&nothing).0,
+            policy: Policy::from_config_map(&nothing).0,
+            secrets: BTreeMap::new(),
+            ended: BTreeSet::new(),
+        }
+    }
 }
 
 /// How many watches must have listed before anybody is let in.
@@ -134,4 +147,17 @@ pub(crate) fn data_of(object: &LiveObject) -> BTreeMap<String, String> {
         true => String::from_utf8(STANDARD.decode(text).ok()?).ok(),
     };
     map.filter_map(|(key, value)| Some((key.clone(), decode(value.as_str()?)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_config_maps_there_is_an_admin() {
+        let state = State::default();
+        assert!(state.settings.account("admin").is_some_and(|account| account.enabled && account.login));
+        let subject = api::argocd::Subject { user: "admin".into(), groups: Vec::new() };
+        assert!(state.policy.belongs_to(&subject, "role:admin"));
+    }
 }

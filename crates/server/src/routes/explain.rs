@@ -64,11 +64,12 @@ fn explain_release(server: &Server, release: &Release) -> Value {
     }
     let here: Vec<&str> = release.status.environments.iter().map(|e| e.name.as_str()).collect();
     let first = reasons.first().and_then(|reason| reason["message"].as_str()).map(str::to_owned);
+    // pinned by digest alone, it has no tag
+    let name = if release.tag().is_empty() { release.metadata.name.as_str() } else { release.tag() };
     let summary = match first {
-        None => format!("{} went through every environment: {}.", release.tag(), here.join(", ")),
+        None => format!("{name} went through every environment: {}.", here.join(", ")),
         Some(first) => format!(
-            "{} is in {}: {first}",
-            release.tag(),
+            "{name} is in {}: {first}",
             if here.is_empty() { "no environment yet".to_owned() } else { here.join(", ") }
         ),
     };

@@ -102,5 +102,5 @@ async fn decide(
         reason.unwrap_or_default(),
     )
     .await?;
-    Ok(Json(decided.to_value()))
+    Ok(Json(shown(server, &decided)))
 }
