@@ -1,4 +1,4 @@
-//! The straight path on a real API server, named by `E2E_KUBECONFIG`: sync and self-heal.
+//! The straight path on a real API server, named by `E2E_KUBECONFIG`: sync, self-heal, and one promotion.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +19,7 @@ struct Stage {
 }
 
 #[test]
-fn an_application_is_synced_and_healed_on_a_real_cluster() {
+fn an_application_is_synced_healed_and_promoted_on_a_real_cluster() {
     let Some(kubeconfig) = real_cluster() else { return };
     let Some(binary) = binary().filter(|_| has("git") && has("kubectl")) else { return };
     let stage = Stage::set_up(binary, &kubeconfig);
@@ -27,6 +27,40 @@ fn an_application_is_synced_and_healed_on_a_real_cluster() {
     stage.gantline(&["app", "wait", "shop-staging", "shop-production", "--sync", "--timeout", "60"]).succeeds();
     stage.gantline(&["app", "list"]).succeeds().says("shop-production");
     heals(&stage);
+    promotes(&stage);
+}
+
+/// A commit to staging becomes a Release; an approval puts it into production by one commit.
+fn promotes(stage: &Stage) {
+    let clone = WorkTree::clone_of(&stage.repository(), "dana");
+    clone.write("staging/kustomization.yaml", &kustomization(&format!("{NAMESPACE}-staging"), &image('b')));
+    clone.git(&["commit", "--quiet", "--all", "--message", "ci: shop"]);
+    clone.git(&["push", "--quiet", "origin", "HEAD:main"]);
+    eventually("production waits for an approval", || {
+        let shown = stage.gantline(&["explain", &format!("shop-{}", "b".repeat(12))]).out;
+        if shown.contains("production waits for approval") { Ok(()) } else { Err(shown) }
+    });
+    stage.gantline(&["approve", "shop", "--to", "production"]).succeeds();
+    let image_of = ["get", "deployment", "shop", "-n", "gantline-e2e-production", "-o", "jsonpath={..image}"];
+    eventually("production runs the digest", || {
+        let live = stage.kubectl(&image_of).succeeds().out;
+        if live.ends_with(&image('b')) { Ok(()) } else { Err(live) }
+    });
+    let bare = stage.bare().display().to_string();
+    let subjects = run(Command::new("git").args(["-C", &bare, "log", "--format=%s", "main"])).succeeds().out;
+    let promotions = subjects.lines().filter(|subject| subject.starts_with("promote(production): shop")).count();
+    assert_eq!(promotions, 1, "{subjects}");
+}
+
+fn pipeline() -> Value {
+    json!({
+        "apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline", "metadata": { "name": "shop", "namespace": NAMESPACE },
+        "spec": { "images": [{ "name": IMAGE }], "environments": [
+            { "name": "staging", "application": "shop-staging", "auto": true },
+            { "name": "production", "application": "shop-production",
+                "gates": [{ "healthy": { "in": "staging", "for": "2s" } }, { "approval": { "group": "role:admin" } }] },
+        ] },
+    })
 }
 
 fn heals(stage: &Stage) {
@@ -93,7 +127,8 @@ impl Stage {
         let server = Started::new(&stage.binary, stage.room.path(), &[&serve[..], &cluster[..]].concat());
         stage.url = server.url();
         stage.server = Some(server);
-        for object in [application("staging", &stage.repository()), application("production", &stage.repository())] {
+        let repository = stage.repository();
+        for object in [application("staging", &repository), application("production", &repository), pipeline()] {
             let file = stage.room.path().join("object.json");
             std::fs::write(&file, object.to_string()).expect("a written file");
             stage.kubectl(&["apply", "-f", &file.display().to_string()]).succeeds();
