@@ -126,15 +126,10 @@ pub(crate) fn pods(cx: &Context, app: &Application) -> Vec<LiveObject> {
     pods.map(|pod| LiveObject::clone(pod)).collect()
 }
 
-/// Adds what the objects own, level by level.
+/// Adds what the objects own, directly and through others.
 fn with_descendants(cx: &Context, mut live: LiveState) -> LiveState {
-    let mut uids: Vec<String> = live.iter().map(|object| object.uid().to_owned()).collect();
-    let mut seen: BTreeSet<String> = uids.iter().cloned().collect();
-    while !uids.is_empty() {
-        let children = cx.live.owned_by(uids.iter().map(String::as_str));
-        uids = children.iter().map(|child| child.uid().to_owned()).filter(|uid| seen.insert(uid.clone())).collect();
-        children.into_iter().for_each(|child| live.insert(Arc::new(child)));
-    }
+    let children = cx.live.owned_by(live.iter().map(|object| object.uid()));
+    children.into_iter().for_each(|child| live.insert(Arc::new(child)));
     live
 }
 

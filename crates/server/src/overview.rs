@@ -1,6 +1,5 @@
 //! What the page shows, as one value: services with their environments side by side, Applications, the timeline.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::argocd::{Application, OperationPhase};
@@ -71,8 +70,6 @@ pub(crate) struct Promotable {
 /// What is there now, for everybody who is logged in.
 pub(crate) fn overview(server: &Server) -> Value {
     let applications = server.config.controller.inventory().applications();
-    let by_name: BTreeMap<&str, &Arc<Application>> =
-        applications.iter().map(|app| (app.metadata.name.as_str(), app)).collect();
     let services: Vec<Service> = server
         .board()
         .pipelines()
@@ -81,7 +78,7 @@ pub(crate) fn overview(server: &Server) -> Value {
             name: pipeline.metadata.name.clone(),
             images: pipeline.spec.images.iter().map(|image| image.name.clone()).collect(),
             problems: pipeline.status.conditions.iter().map(|condition| condition.message.clone()).collect(),
-            environments: environments(server, pipeline, &by_name),
+            environments: environments(server, pipeline),
         })
         .collect();
     json!({
@@ -128,16 +125,12 @@ fn reasons(app: &Application) -> Vec<String> {
 }
 
 /// The environments of a pipeline, as the page and `gantline env` show them.
-pub(crate) fn environments(
-    server: &Server,
-    pipeline: &Pipeline,
-    applications: &BTreeMap<&str, &Arc<Application>>,
-) -> Vec<EnvironmentView> {
+pub(crate) fn environments(server: &Server, pipeline: &Pipeline) -> Vec<EnvironmentView> {
     let name = pipeline.metadata.name.as_str();
     let (releases, promotions) = (server.board().releases(Some(name)), server.board().promotions(Some(name)));
     let view = |environment: &Environment| {
-        let app = applications.get(environment.application.as_str()).map(|app| &***app);
-        environment_view(server, pipeline, environment, app, &releases, &promotions)
+        let app = server.config.controller.application(&environment.application);
+        environment_view(server, pipeline, environment, app.as_deref(), &releases, &promotions)
     };
     pipeline.spec.environments.iter().map(view).collect()
 }

@@ -11,7 +11,7 @@ pub(crate) mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::gantline::{Pipeline, PipelineCondition, Release};
+use api::gantline::{Pipeline, PipelineCondition, Release, ReleasePhase};
 use cluster::ClusterError;
 
 use crate::context::Context;
@@ -109,13 +109,14 @@ async fn follow(
             }
             continue;
         };
-        let gone = matches!(entry.phase, api::gantline::ReleasePhase::Replaced);
+        let gone = matches!(entry.phase, ReleasePhase::Replaced);
         if gone && here {
             // it came back, by a rollback or by hand
             *entry = look.entry(&environment.name, cx.clock.now());
             continue;
         }
-        let newer = look.is_followed(cx, release, &environment.name);
+        // asked only where it decides: it looks through all releases
+        let newer = !here && entry.phase == ReleasePhase::Deploying && look.is_followed(cx, release, &environment.name);
         let Some(observation) = look.observe(pipeline, release, environment, entry, newer, memory, cx.clock.now())
         else {
             continue;
@@ -124,7 +125,7 @@ async fn follow(
         store::tell_progress(cx, pipeline, release, &environment.name, entry, &moved);
         *entry = moved;
     }
-    let failed = next.environments.iter().find(|entry| entry.phase == api::gantline::ReleasePhase::Failed);
+    let failed = next.environments.iter().find(|entry| entry.phase == ReleasePhase::Failed);
     if let Some(failed) = failed.filter(|_| next.quarantine.is_none()) {
         let reason = format!("failed in {}: {}", failed.name, failed.message);
         next.quarantine = Some(store::quarantine(cx, pipeline, release, "gantline", &reason));

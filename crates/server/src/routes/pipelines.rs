@@ -1,6 +1,5 @@
 //! Pipelines: what they are, where their environments stand, and the three things that people ask of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::argocd::Application;
@@ -66,16 +65,14 @@ pub(super) async fn environments(
     _: Identity,
 ) -> Result<Json<Value>, ApiError> {
     let pipeline = find(&server, &name)?;
-    let applications = server.config.controller.inventory().applications();
-    let by_name: BTreeMap<&str, &Arc<Application>> =
-        applications.iter().map(|app| (app.metadata.name.as_str(), app)).collect();
-    let views = overview::environments(&server, &pipeline, &by_name);
+    let views = overview::environments(&server, &pipeline);
     let rows = pipeline.spec.environments.iter().zip(views).map(|(environment, view)| {
-        let app = by_name.get(environment.application.as_str());
+        let app = server.config.controller.application(&environment.application);
+        let app = app.as_deref();
         let mut row = serde_json::to_value(&view).unwrap_or_default();
         row["namespace"] = json!(app.map_or("", |app| app.spec.destination.namespace.as_str()));
         row["imageSource"] = json!(image_source(&pipeline, environment, &view));
-        row["configSource"] = json!(app.map_or_else(String::new, |app| config_source(app)));
+        row["configSource"] = json!(app.map_or_else(String::new, config_source));
         row["trigger"] = json!(trigger(&pipeline, environment));
         row
     });
@@ -120,6 +117,18 @@ fn trigger(pipeline: &Pipeline, environment: &Environment) -> String {
     if gates.is_empty() { start } else { format!("{start}: {}", gates.join(", ")) }
 }
 
+/// The environment that a request is about, where its sender may do that.
+fn asked<'a>(
+    identity: &Identity,
+    action: Action,
+    pipeline: &'a Pipeline,
+    request: &Request,
+) -> Result<&'a Environment, ApiError> {
+    let environment = environment(pipeline, &request.environment)?;
+    permitted(identity, action, pipeline, environment)?;
+    Ok(environment)
+}
+
 pub(super) async fn promote(
     State(server): State<Server>,
     Path(name): Path<String>,
@@ -127,8 +136,7 @@ pub(super) async fn promote(
     Json(request): Json<Request>,
 ) -> Result<Json<Value>, ApiError> {
     let pipeline = find(&server, &name)?;
-    let environment = environment(&pipeline, &request.environment)?;
-    permitted(&identity, Action::Promote, &pipeline, environment)?;
+    let environment = asked(&identity, Action::Promote, &pipeline, &request)?;
     let release =
         super::releases::chosen(&server, &pipeline, environment, request.release.as_deref().unwrap_or_default())?;
     let promotion = control::requests::promote(
@@ -150,8 +158,7 @@ pub(super) async fn roll_back(
     Json(request): Json<Request>,
 ) -> Result<Json<Value>, ApiError> {
     let pipeline = find(&server, &name)?;
-    let environment = environment(&pipeline, &request.environment)?;
-    permitted(&identity, Action::RollBack, &pipeline, environment)?;
+    let environment = asked(&identity, Action::RollBack, &pipeline, &request)?;
     let done = control::requests::roll_back(
         &server.config.controller,
         &pipeline,
@@ -170,8 +177,7 @@ pub(super) async fn unpin(
     Json(request): Json<Request>,
 ) -> Result<Json<Value>, ApiError> {
     let pipeline = find(&server, &name)?;
-    let environment = environment(&pipeline, &request.environment)?;
-    permitted(&identity, Action::RollBack, &pipeline, environment)?;
+    let environment = asked(&identity, Action::RollBack, &pipeline, &request)?;
     control::requests::unpin(&server.config.controller, &pipeline, environment, identity.user()).await?;
     Ok(Json(json!({})))
 }

@@ -27,7 +27,7 @@ pub(super) async fn get(
     let mut found = Vec::new();
     let applications = server.config.controller.inventory().applications();
     let namespace = |name: &str| {
-        let app = applications.iter().find(|app| app.metadata.name == name);
+        let app = server.config.controller.application(name);
         app.map_or_else(String::new, |app| app.spec.destination.namespace.clone())
     };
     for pipeline in server.board().pipelines() {
