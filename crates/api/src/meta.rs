@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -85,7 +86,7 @@ pub mod time_option {
 
 /// Removes nulls from mappings, as a Go client does when it reads into typed fields. Values under `valuesObject` stay:
 /// there a null means "remove this default" to Helm.
-pub(crate) fn without_nulls(value: Value) -> Value {
+fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.into_iter()
@@ -109,8 +110,25 @@ pub struct ShapeError {
     pub source: serde_json::Error,
 }
 
+/// A resource of a known kind.
+///
+/// # Errors
+/// When a known field has a wrong type.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, ShapeError> {
+    let value = without_nulls(value);
+    T::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+}
+
+/// The resource as the API server takes it.
+pub(crate) fn write(resource: &impl Serialize, api_version: &str, kind: &str) -> Value {
+    let mut value = serde_json::to_value(resource).unwrap_or_default();
+    value["apiVersion"] = api_version.into();
+    value["kind"] = kind.into();
+    value
+}
+
 impl ShapeError {
-    pub(crate) fn of(value: &Value, source: serde_json::Error) -> Self {
+    fn of(value: &Value, source: serde_json::Error) -> Self {
         let text = |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         Self { kind: text("/kind"), namespace: text("/metadata/namespace"), name: text("/metadata/name"), source }
     }

@@ -9,7 +9,7 @@ use super::names;
 use super::operation::Operation;
 use super::source::ApplicationSource;
 use super::status::ApplicationStatus;
-use crate::meta::{ObjectMeta, ShapeError, Unknown, is_default, without_nulls};
+use crate::meta::{ObjectMeta, ShapeError, Unknown, is_default, read, write};
 
 pub const APPLICATION_API_VERSION: &str = "argoproj.io/v1alpha1";
 pub const APPLICATION_KIND: &str = "Application";
@@ -42,16 +42,12 @@ impl Application {
     /// # Errors
     /// When a known field has a wrong type.
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
-        let value = without_nulls(value);
-        Self::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+        read(value)
     }
 
     /// The object as JSON, with `apiVersion` and `kind`.
     pub fn to_value(&self) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
-        value["apiVersion"] = APPLICATION_API_VERSION.into();
-        value["kind"] = APPLICATION_KIND.into();
-        value
+        write(self, APPLICATION_API_VERSION, APPLICATION_KIND)
     }
 
     /// The name in tracking ids and labels: `web`, or `team_web` outside the control plane's namespace.

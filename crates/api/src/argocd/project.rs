@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::meta::{ObjectMeta, ShapeError, Unknown, is_default, without_nulls};
+use crate::meta::{ObjectMeta, ShapeError, Unknown, is_default, read};
 
 /// `argoproj.io/v1alpha1 AppProject`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,8 +21,7 @@ impl AppProject {
     /// # Errors
     /// When a known field has a wrong type.
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
-        let value = without_nulls(value);
-        Self::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+        read(value)
     }
 
     /// The project `default` as Argo CD makes it when it is missing: everything is permitted.

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::API_VERSION;
 use super::known::unknown_fields;
 use crate::argocd::parse_duration;
-use crate::meta::{ObjectMeta, ShapeError, is_default, time_option, without_nulls};
+use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Pipeline`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -196,15 +196,11 @@ impl Pipeline {
     /// # Errors
     /// When a known field has a wrong type. Unknown fields are reported by [`Pipeline::problems`].
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
-        let value = without_nulls(value);
-        Self::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+        read(value)
     }
 
     pub fn to_value(&self) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
-        value["apiVersion"] = json!(API_VERSION);
-        value["kind"] = json!("Pipeline");
-        value
+        write(self, API_VERSION, "Pipeline")
     }
 
     pub fn environment(&self, name: &str) -> Option<&Environment> {
@@ -339,6 +335,8 @@ fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn pipeline(production: Value) -> Value {

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::API_VERSION;
-use crate::meta::{ObjectMeta, ShapeError, is_default, time_option, without_nulls};
+use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Release`, called `PIPELINE-DIGEST12`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -117,15 +117,11 @@ impl Release {
     /// # Errors
     /// When a known field has a wrong type.
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
-        let value = without_nulls(value);
-        Self::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+        read(value)
     }
 
     pub fn to_value(&self) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
-        value["apiVersion"] = json!(API_VERSION);
-        value["kind"] = json!("Release");
-        value
+        write(self, API_VERSION, "Release")
     }
 
     /// The first image's tag: what people call the release.
