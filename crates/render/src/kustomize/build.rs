@@ -1,7 +1,7 @@
 //! The build: resources, generators and components are gathered depth first, each kustomization's transformers run over
 //! what it gathered, and the top one hashes names, follows references, resolves variables and sorts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use object::yaml::{self, NodeKind};
@@ -35,6 +35,7 @@ pub(crate) struct Builder {
     pub(crate) warnings: Vec<Problem>,
     pub(crate) schema: Arc<Schema>,
     schema_set: bool,
+    kustomizations: HashMap<String, (Kustomization, Option<Arc<yaml::Node>>)>,
 }
 
 /// Objects with the configuration and variables of the kustomizations they came through.
@@ -49,7 +50,7 @@ pub(crate) struct Gathered {
 pub(crate) struct Layer {
     pub(crate) folder: Folder,
     pub(crate) file: Kustomization,
-    document: Option<yaml::Node>,
+    document: Option<Arc<yaml::Node>>,
     /// Path from the top folder, when `buildMetadata` asks for it.
     origin: Option<OriginNote>,
     /// Entries of `images` from here on are not in the file.
@@ -73,6 +74,7 @@ pub(crate) fn run(tree: &FileTree, root: &str, options: &KustomizeOptions) -> Re
         warnings: Vec::new(),
         schema: Schema::built_in(),
         schema_set: false,
+        kustomizations: HashMap::new(),
     };
     let resolved = tree.resolve(root).map_err(|e| KustomizeError::tree(root, &e))?;
     let folder = Folder::open(tree, &resolved, Vec::new(), options.build.load_restrictor)?;
@@ -94,12 +96,11 @@ impl Builder {
         origin: Option<OriginNote>,
         options: Option<&KustomizeOptions>,
     ) -> Result<Layer> {
-        let (mut file, document) = config::kustomization(folder.text(), folder.file())?;
-        self.warn_of_deprecated(&file, &folder);
+        let (mut file, document) = self.kustomization(&folder)?;
         unify(&mut file);
         let own_images = file.images.len();
         let overridden = options.is_some_and(|o| overrides::apply(&mut file, o, &folder));
-        if !overridden && document.as_ref().is_none_or(is_empty) {
+        if !overridden && document.as_deref().is_none_or(is_empty) {
             return Err(KustomizeError::new(folder.file(), "the kustomization is empty")
                 .hint("list files and folders under resources:"));
         }
@@ -108,6 +109,18 @@ impl Builder {
                 .hint("render the chart and commit the manifests"));
         }
         Ok(Layer { folder, file, document, origin, own_images })
+    }
+
+    /// The kustomization file of a folder, which is read once however often the folder is a base.
+    fn kustomization(&mut self, folder: &Folder) -> Result<(Kustomization, Option<Arc<yaml::Node>>)> {
+        if let Some(read) = self.kustomizations.get(folder.file()) {
+            return Ok(read.clone());
+        }
+        let (file, document) = config::kustomization(folder.text(), folder.file())?;
+        self.warn_of_deprecated(&file, folder);
+        let read = (file, document.map(Arc::new));
+        self.kustomizations.insert(folder.file().to_owned(), read.clone());
+        Ok(read)
     }
 
     fn warn_of_deprecated(&mut self, file: &Kustomization, folder: &Folder) {
@@ -175,19 +188,10 @@ impl Builder {
 
     /// Adds the objects of files and folders.
     pub(crate) fn add_resources(&mut self, layer: &Layer, all: &mut Gathered, entries: &[String]) -> Result<()> {
+        let mut added = Vec::new();
         for entry in entries {
             match layer.folder.entry(entry).map_err(|e| layer.folder.placed(e, entry))? {
-                Entry::File(file, bytes) => {
-                    let text =
-                        std::str::from_utf8(&bytes).map_err(|_| KustomizeError::new(&file, "the file is not UTF-8"))?;
-                    let mut objects = load::objects(text, &file, Role::Manifest, &mut self.sources)?;
-                    if let Some(origin) = &layer.origin {
-                        let path = below(&origin.path, entry);
-                        let note = OriginNote { path, ..OriginNote::default() };
-                        objects.iter_mut().for_each(|o| o.origin = Some(note.clone()));
-                    }
-                    resource::append_all(&mut all.resources, objects, &self.schema)?;
-                }
+                Entry::File(file, bytes) => added.extend(self.file_objects(layer, entry, &file, &bytes)?),
                 Entry::Folder(root) => {
                     let mut base = self.base(layer, &root, entry)?;
                     if base.file.kind == "Component" {
@@ -196,11 +200,24 @@ impl Builder {
                         return Err(layer.folder.placed(error, entry).hint("list it under components:"));
                     }
                     let more = self.gather(&mut base, Gathered::default())?;
-                    self.absorb(layer, all, more)?;
+                    added.extend(self.absorb(layer, all, more)?);
                 }
             }
         }
-        Ok(())
+        // once for all entries: looking for doubles costs as much as there are objects
+        resource::append_all(&mut all.resources, added, &self.schema)
+    }
+
+    /// The objects of a manifest file.
+    fn file_objects(&mut self, layer: &Layer, entry: &str, file: &str, bytes: &[u8]) -> Result<Vec<Resource>> {
+        let text = std::str::from_utf8(bytes).map_err(|_| KustomizeError::new(file, "the file is not UTF-8"))?;
+        let mut objects = load::manifests(text, file, &mut self.sources)?;
+        if let Some(origin) = &layer.origin {
+            let path = below(&origin.path, entry);
+            let note = OriginNote { path, ..OriginNote::default() };
+            objects.iter_mut().for_each(|o| o.origin = Some(note.clone()));
+        }
+        Ok(objects)
     }
 
     fn base(&mut self, layer: &Layer, root: &str, entry: &str) -> Result<Layer> {
@@ -215,10 +232,11 @@ impl Builder {
         Ok(base)
     }
 
-    fn absorb(&mut self, layer: &Layer, all: &mut Gathered, more: Gathered) -> Result<()> {
-        resource::append_all(&mut all.resources, more.resources, &self.schema)?;
+    /// Takes over configuration and variables of a base, and gives its objects.
+    fn absorb(&mut self, layer: &Layer, all: &mut Gathered, more: Gathered) -> Result<Vec<Resource>> {
         config::merge_configs(&mut all.config, &more.config).map_err(|f| layer.fail(&f))?;
-        more.vars.into_values().try_for_each(|v| vars::insert(&mut all.vars, v)).map_err(|f| layer.fail(&f))
+        more.vars.into_values().try_for_each(|v| vars::insert(&mut all.vars, v)).map_err(|f| layer.fail(&f))?;
+        Ok(more.resources)
     }
 
     /// Merges the built-in configuration and that of `configurations` and `crds`.
@@ -448,7 +466,7 @@ impl Layer {
 
     /// The entry `index` of a list of the file.
     fn list_entry(&self, fields: &[&str], index: usize) -> Option<&yaml::Node> {
-        let mut node = self.document.as_ref()?;
+        let mut node = self.document.as_deref()?;
         for field in fields {
             let NodeKind::Mapping(pairs) = &node.kind else { return None };
             let same = |k: &yaml::Node| k.as_str().is_some_and(|k| k.eq_ignore_ascii_case(field));

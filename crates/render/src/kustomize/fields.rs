@@ -1,6 +1,7 @@
 //! Labels, annotations, replica counts and images: transformers that set values in known fields.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -70,18 +71,48 @@ pub(crate) fn set_replicas(
 #[derive(Debug)]
 pub(crate) struct ImageChange {
     image: Image,
-    pattern: Option<Regex>,
+    pattern: Pattern,
     place: Place,
+}
+
+/// `name` of an entry of `images`: an expression for the whole image without its tag and digest.
+#[derive(Debug)]
+enum Pattern {
+    /// Letters, and dots that stand for any character: compiling an expression costs more than all the rest of an entry.
+    Plain(String),
+    Expression(Regex),
+    /// A name that is no expression matches nothing, as in kustomize.
+    Nothing,
+}
+
+const TAG_AND_DIGEST: &str = "(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?$";
+
+impl Pattern {
+    fn new(name: &str) -> Self {
+        if name.chars().all(|c| c.is_ascii_alphanumeric() || "/:@._-".contains(c)) {
+            return Self::Plain(name.to_owned());
+        }
+        Regex::new(&format!("^{name}{TAG_AND_DIGEST}")).map_or(Self::Nothing, Self::Expression)
+    }
+
+    fn is_match(&self, image: &str) -> bool {
+        static REST: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("^{TAG_AND_DIGEST}")).ok());
+        match self {
+            Self::Nothing => false,
+            Self::Expression(pattern) => pattern.is_match(image),
+            Self::Plain(name) => {
+                let mut rest = image.chars();
+                let same = name.chars().all(|n| rest.next().is_some_and(|i| n == i || (n == '.' && i != '\n')));
+                same && (rest.as_str().is_empty() || REST.as_ref().is_some_and(|r| r.is_match(rest.as_str())))
+            }
+        }
+    }
 }
 
 impl ImageChange {
     /// `place` is where the entry stands.
     pub(crate) fn new(image: Image, place: Place) -> Self {
-        let tag = "(:[a-zA-Z0-9_.{}-]*)?";
-        let digest = "(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?";
-        // a name that is no expression matches nothing, as in kustomize
-        let pattern = Regex::new(&format!("^{}{tag}{digest}$", image.name)).ok();
-        Self { image, pattern, place }
+        Self { pattern: Pattern::new(&image.name), image, place }
     }
 
     /// Changes the images of all containers anywhere in the objects, then those in the fields of `specs`.
@@ -131,7 +162,7 @@ impl ImageChange {
         if node.kind() != Kind::Scalar {
             return Err("an image is no text".to_owned());
         }
-        if !self.pattern.as_ref().is_some_and(|p| p.is_match(node.text())) {
+        if !self.pattern.is_match(node.text()) {
             return Ok(());
         }
         let changed = self.changed(node.text());
@@ -192,6 +223,21 @@ fn split_image(image: &str) -> (&str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_match_as_expressions() {
+        for (name, image, matches) in [
+            ("ghcr.io/a", "ghcr.io/a:1@sha256:x", true),
+            ("ghcr.io/a", "ghcrXio/a", true),
+            ("a", "ab", false),
+            ("a", "a:b/c", false),
+            ("a:1", "a:1", true),
+            ("a.*", "abc:1", true),
+            ("a(", "a(", false),
+        ] {
+            assert_eq!(Pattern::new(name).is_match(image), matches, "{name} {image}");
+        }
+    }
 
     #[test]
     fn images_split() {

@@ -245,6 +245,19 @@ fn missing_file(tree: &FileTree, root: &str) -> KustomizeError {
     ))
 }
 
+/// The objects of a manifest file, which is read once however often it is named.
+///
+/// # Errors
+/// As [`objects`].
+pub(crate) fn manifests(text: &str, file: &str, sources: &mut Sources) -> Result<Vec<Resource>> {
+    if let Some(read) = sources.manifests(file) {
+        return Ok(read.to_vec());
+    }
+    let read = objects(text, file, Role::Manifest, sources)?;
+    sources.note_manifests(file, &read);
+    Ok(read)
+}
+
 /// Reads the objects of a text: every document, lists unrolled.
 ///
 /// # Errors

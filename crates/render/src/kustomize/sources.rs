@@ -1,6 +1,9 @@
 //! The texts that scalars come from, so that a rendered value can be followed back to the bytes that set it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use super::resource::Resource;
 
 /// A text that was parsed for a build.
 #[derive(Debug, Clone)]
@@ -27,26 +30,44 @@ pub(crate) enum Role {
 
 /// All texts of a build. Index 0 stands for values that the program made.
 #[derive(Debug)]
-pub(crate) struct Sources(Vec<Source>);
+pub(crate) struct Sources {
+    texts: Vec<Source>,
+    /// Files that were read; their objects from the second time on, since most files are read once.
+    manifests: HashMap<String, Option<Arc<[Resource]>>>,
+}
 
 impl Default for Sources {
     fn default() -> Self {
-        Self(vec![Source { file: String::new(), role: Role::Computed, text: "".into(), inline: None }])
+        let made = Source { file: String::new(), role: Role::Computed, text: "".into(), inline: None };
+        Self { texts: vec![made], manifests: HashMap::new() }
     }
 }
 
 impl Sources {
     pub(crate) fn add(&mut self, source: Source) -> u32 {
-        self.0.push(source);
-        u32::try_from(self.0.len() - 1).unwrap_or_default()
+        self.texts.push(source);
+        u32::try_from(self.texts.len() - 1).unwrap_or_default()
     }
 
     /// Whether anything was read.
     pub(crate) fn any(&self) -> bool {
-        self.0.len() > 1
+        self.texts.len() > 1
     }
 
     pub(crate) fn get(&self, index: u32) -> &Source {
-        self.0.get(index as usize).unwrap_or(&self.0[0])
+        self.texts.get(index as usize).unwrap_or(&self.texts[0])
+    }
+
+    /// The objects of a manifest file that was read before.
+    pub(crate) fn manifests(&self, file: &str) -> Option<&[Resource]> {
+        self.manifests.get(file)?.as_deref()
+    }
+
+    /// Notes that a manifest file was read, and keeps its objects if that was not the first time.
+    pub(crate) fn note_manifests(&mut self, file: &str, objects: &[Resource]) {
+        match self.manifests.get_mut(file) {
+            Some(kept) => *kept = Some(objects.into()),
+            None => drop(self.manifests.insert(file.to_owned(), None)),
+        }
     }
 }
