@@ -23,6 +23,13 @@ pub fn to_string(value: &Value) -> String {
     emitter.out
 }
 
+/// A text on one line, never folded, with the quotes that go-yaml would choose.
+pub(crate) fn inline_text(text: &str) -> String {
+    let mut emitter = Emitter { out: String::new(), column: 0, whitespace: true, indention: true };
+    emitter.text(text, 0, true);
+    emitter.out
+}
+
 /// The keys of a mapping in the order of go-yaml: runs of digits count as numbers.
 pub fn sorted_keys(map: &Map<String, Value>) -> Vec<&String> {
     let mut keys: Vec<&String> = map.keys().collect();

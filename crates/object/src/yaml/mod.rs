@@ -3,6 +3,7 @@
 //! [`parse`] gives nodes with their place in the text (for errors and for edits that keep every other byte);
 //! [`to_value`] gives the JSON value that `sigs.k8s.io/yaml` (YAML 1.1 booleans) or `go-yaml v3` would.
 
+pub mod edit;
 mod emit;
 mod fold;
 mod node;

@@ -84,6 +84,19 @@ impl Node {
         }
     }
 
+    /// Calls `seen` with this node and all below it, keys too; aliases are not followed.
+    pub(crate) fn visit<'n>(&'n self, seen: &mut impl FnMut(&'n Node)) {
+        seen(self);
+        match &self.kind {
+            NodeKind::Sequence(items) => items.iter().for_each(|item| item.visit(seen)),
+            NodeKind::Mapping(pairs) => pairs.iter().for_each(|(key, value)| {
+                key.visit(seen);
+                value.visit(seen);
+            }),
+            NodeKind::Scalar(_) | NodeKind::Alias(..) => {}
+        }
+    }
+
     /// The items of a list, aliases followed; empty for anything else.
     pub fn items(&self) -> &[Node] {
         match &self.kind {

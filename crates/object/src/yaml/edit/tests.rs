@@ -1,0 +1,153 @@
+use serde_json::json;
+
+use super::*;
+
+fn steps(path: &str) -> Vec<Step> {
+    let step = |part: &str| part.parse::<usize>().map_or_else(|_| Step::from(part), Step::from);
+    path.split('/').filter(|p| !p.is_empty()).map(step).collect()
+}
+
+/// The text after one edit.
+fn check(text: &str, edit: impl Fn(&mut Editor) -> Result<(), EditError>, expected: &str) {
+    for newline in ["\n", "\r\n"] {
+        let (text, expected) = (text.replace('\n', newline), expected.replace('\n', newline));
+        let mut editor = Editor::new(&text).unwrap();
+        edit(&mut editor).unwrap_or_else(|e| panic!("{text}\n{e}"));
+        assert_eq!(editor.text(), expected, "\n{}", editor.text());
+    }
+}
+
+fn set(text: &str, path: &str, value: Value, expected: &str) {
+    check(text, |editor| editor.set(&steps(path), &value), expected);
+}
+
+fn remove(text: &str, path: &str, expected: &str) {
+    check(text, |editor| editor.remove(&steps(path)), expected);
+}
+
+fn push(text: &str, path: &str, value: Value, expected: &str) {
+    check(text, |editor| editor.push(&steps(path), &value), expected);
+}
+
+#[test]
+fn scalars_keep_their_quotes_and_comments() {
+    set("a: 1 # one\nb: 2\n", "a", json!(3), "a: 3 # one\nb: 2\n");
+    set("a: 'x'   # one\n", "a", json!("it's"), "a: 'it''s'   # one\n");
+    set("a: \"x\"", "a", json!("1.10"), "a: \"1.10\"");
+    set("a: x", "a", json!("1.10"), "a: \"1.10\"");
+    set("a: x", "a", json!("0o17"), "a: \"0o17\"");
+    set("a:\nb: 1\n", "a", json!("x"), "a: x\nb: 1\n");
+    set("a: # none\nb: 1\n", "a", json!("x"), "a: x # none\nb: 1\n");
+    set("- a\n-\n- c\n", "1", json!("b"), "- a\n- b\n- c\n");
+    set("a: !!str 1 # t\n", "a", json!("2"), "a: !!str \"2\" # t\n");
+    set("a: &x 1 # t\n", "a", json!(2), "a: &x 2 # t\n");
+    set("é: ü # x\nb: 1\n", "b", json!("ä"), "é: ü # x\nb: ä\n");
+}
+
+#[test]
+fn keys_are_added_in_the_layout_of_the_text() {
+    set("a:\n    b: 1 # x\n# end\n", "a/c/d", json!("v"), "a:\n    b: 1 # x\n    c:\n        d: v\n# end\n");
+    set("c: 2\na: 1", "b", json!(["x"]), "c: 2\na: 1\nb:\n- x");
+    set("l:\n  - a\n", "m", json!(["x", {"k": 1, "o": [2]}]), "l:\n  - a\nm:\n  - x\n  - k: 1\n    o:\n      - 2\n");
+    set("{a: 1}\n", "b", json!({"c": [1, "x y"]}), "{a: 1, b: {c: [1, x y]}}\n");
+    set("{\"a\": 1}\n", "b", json!("x"), "{\"a\": 1, \"b\": \"x\"}\n");
+    set("a: {}\n", "a/b", json!("x,y"), "a: {b: \"x,y\"}\n");
+    set("# only a comment\n", "a", json!(1), "# only a comment\na: 1\n");
+    set("a: |+\n  x\n\n", "b", json!(1), "a: |+\n  x\n\nb: 1\n");
+    set("a: |\n  x\n\n# c\nz: 1\n", "a", json!("y\nz\n"), "a: |\n  y\n  z\n\n# c\nz: 1\n");
+    set("a: 1 # c\nb: 2\n", "a", json!({"x": 1}), "a: # c\n  x: 1\nb: 2\n");
+    set("a: # c\n  x: 1\n  # in\n  y: 2\nb: 2\n", "a", json!(7), "a: 7 # c\nb: 2\n");
+    set("- a.yaml # c\n- b\n", "0", json!({"path": "a.yaml"}), "- path: a.yaml # c\n- b\n");
+}
+
+#[test]
+fn items_are_added_and_taken_away() {
+    push("l:\n- a # x\n# end\nm: 1\n", "l", json!("b"), "l:\n- a # x\n- b\n# end\nm: 1\n");
+    push(
+        "l:\n-   name: a\n    tag: b\n",
+        "l",
+        json!({"name": "c", "tag": "d"}),
+        "l:\n-   name: a\n    tag: b\n-   name: c\n    tag: d\n",
+    );
+    push("l: [a, b]\n", "l", json!("c"), "l: [a, b, c]\n");
+    push("l: [\n  a, # x\n  b # y\n]\n", "l", json!("c"), "l: [\n  a, # x\n  b, # y\n  c\n]\n");
+    push("l: [\n  a,\n  b, # y\n]\n", "l", json!("c"), "l: [\n  a,\n  b, # y\n  c,\n]\n");
+    push("l: []\n", "l", json!("c"), "l: [c]\n");
+    push("l:\nm: 1\n", "l", json!("c"), "l:\n- c\nm: 1\n");
+    let first = |editor: &mut Editor| editor.insert(&steps("l"), 0, &json!("z"));
+    check("l: # c\n# about a\n- a\n", first, "l: # c\n- z\n# about a\n- a\n");
+    check("l: [a]\n", first, "l: [z, a]\n");
+    check("l:\n- - a\n", |e| e.insert(&steps("l/0"), 0, &json!("z")), "l:\n- - z\n  - a\n");
+    remove("l:\n- a # x\n# about b\n- b\n", "l/0", "l:\n# about b\n- b\n");
+    remove("l:\n- a\n- b # y", "l/1", "l:\n- a");
+    remove("l:\n- a # only\nm: 1\n", "l/0", "l: []\nm: 1\n");
+    remove("l: [a, b, c]\n", "l/1", "l: [a, c]\n");
+    remove("l: [a, b, c]\n", "l/0", "l: [b, c]\n");
+    remove("l: [a]\n", "l/0", "l: []\n");
+    remove("- name: a # n\n  # about tag\n  tag: b\n", "0/name", "- # about tag\n  tag: b\n");
+    remove("- name: a\n  tag: b\n", "0/name", "- tag: b\n");
+    remove("a: 1\n# about b\nb: |\n  x\n\n\nc: 2\n", "b", "a: 1\n# about b\n\n\nc: 2\n");
+    remove("a:\n  b: 1\n", "a/b", "a: {}\n");
+    remove("# head\na: 1\n", "a", "# head\n");
+    remove("l:\n- - a\n  - b\n", "l/0/0", "l:\n- - b\n");
+}
+
+#[test]
+fn keys_are_renamed() {
+    let rename = |editor: &mut Editor| editor.rename(&steps("bases"), "resources");
+    check("# c\nbases: # x\n- a\n", rename, "# c\nresources: # x\n- a\n");
+    check("{\"bases\": [\"a\"]}\n", rename, "{\"resources\": [\"a\"]}\n");
+}
+
+#[test]
+fn what_is_not_safe_is_refused_and_nothing_changes() {
+    let refused = |text: &str, path: &str, value: Option<Value>, expected: &str| {
+        let mut editor = Editor::new(text).unwrap();
+        let path = steps(path);
+        let result = match &value {
+            Some(value) => editor.set(&path, value),
+            None => editor.remove(&path),
+        };
+        assert_eq!(result.unwrap_err().to_string(), expected);
+        assert_eq!(editor.text(), text);
+    };
+    refused(
+        "b: &b {x: 1}\na: *b\n",
+        "a/x",
+        Some(json!(2)),
+        "line 2: a is written as *b: edit what is anchored there, or write the value out",
+    );
+    refused(
+        "b: &b {x: 1}\na:\n  <<: *b\n  y: 1\n",
+        "a/x",
+        None,
+        "line 2: a.x comes from a merge (<<): edit what is merged",
+    );
+    refused(
+        "b: &b {x: 1}\na: *b\n",
+        "b",
+        None,
+        "line 1: b holds the anchor &b, which is used elsewhere: write the value out there first",
+    );
+    refused(
+        "b: &b {x: 1}\na: *b\n",
+        "b/x",
+        Some(json!(2)),
+        "line 1: b.x cannot be edited without changing the rest (what else is written there would change): edit it by hand",
+    );
+    refused("a: 1\na: 2\n", "a", Some(json!(3)), "line 2: a is written more than once: remove all but one");
+    refused("a: x\n", "a/b", Some(json!(3)), "line 1: a is no mapping");
+    refused("a: {b: 1}\n", "a/0", Some(json!(3)), "line 1: a is no list");
+    refused("a: 1\n", "b", None, "line 1: b is not there");
+}
+
+#[test]
+fn merged_values_may_be_overridden_and_aliases_replaced() {
+    set("b: &b {x: 1}\na:\n  <<: *b\n", "a/x", json!(2), "b: &b {x: 1}\na:\n  <<: *b\n  x: 2\n");
+    set("b: &b 1\na: *b # c\n", "a", json!(2), "b: &b 1\na: 2 # c\n");
+}
+
+#[test]
+fn other_documents_and_the_byte_order_mark_stay() {
+    set("\u{feff}# c\n---\na: 1\n---\na: 2\n", "a", json!(3), "\u{feff}# c\n---\na: 3\n---\na: 2\n");
+}
