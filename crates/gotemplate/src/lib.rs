@@ -6,3 +6,5 @@ pub mod function;
 pub mod limits;
 pub mod strconv;
 pub mod value;
+pub mod regex;
+pub mod semver;
