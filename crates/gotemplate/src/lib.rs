@@ -4,7 +4,7 @@
 
 pub mod function;
 pub mod limits;
-pub mod strconv;
-pub mod value;
 pub mod regex;
 pub mod semver;
+pub mod strconv;
+pub mod value;

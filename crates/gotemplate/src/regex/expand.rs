@@ -5,9 +5,15 @@ use std::ops::Range;
 use bstr::ByteSlice;
 
 /// Writes `template` to `out`, with the groups of a match of `text` in it.
-pub(super) fn expand(template: &str, text: &str, groups: &[Option<Range<usize>>], names: &[String], out: &mut Vec<u8>) {
+pub(super) fn expand(
+    template: &[u8],
+    text: &[u8],
+    groups: &[Option<Range<usize>>],
+    names: &[String],
+    out: &mut Vec<u8>,
+) {
     let mut rest = template;
-    while let Some((before, after)) = rest.split_once_str("$") {
+    while let Some((before, after)) = rest.split_once_str(b"$") {
         out.extend_from_slice(before);
         if let Some(behind) = after.strip_prefix(b"$") {
             out.push(b'$');
