@@ -81,11 +81,13 @@ impl List {
 
 /// A Go map with string keys, in the order of its keys' bytes. A clone is the same map.
 #[derive(Clone, Debug)]
-pub struct Map(Rc<MapData>);
+pub struct Map {
+    data: Rc<MapData>,
+    of: MapType,
+}
 
 #[derive(Debug)]
 struct MapData {
-    of: MapType,
     nil: bool,
     entries: RefCell<BTreeMap<Str, Value>>,
 }
@@ -98,42 +100,48 @@ impl Map {
 
     /// A map of another type. For `map[string]string` the caller gives strings only.
     pub fn typed(of: MapType, entries: BTreeMap<Str, Value>) -> Self {
-        Self(Rc::new(MapData { of, nil: false, entries: RefCell::new(entries) }))
+        Self { of, data: Rc::new(MapData { nil: false, entries: RefCell::new(entries) }) }
     }
 
     /// A nil map: empty, cannot be written, and `null` in JSON.
     pub fn nil(of: MapType) -> Self {
-        Self(Rc::new(MapData { of, nil: true, entries: RefCell::default() }))
+        Self { of, data: Rc::new(MapData { nil: true, entries: RefCell::default() }) }
+    }
+
+    /// The same map seen as another type, as a Go conversion gives it.
+    #[must_use]
+    pub fn convert(&self, of: MapType) -> Self {
+        Self { data: Rc::clone(&self.data), of }
     }
 
     /// The map's type.
     pub fn of(&self) -> MapType {
-        self.0.of
+        self.of
     }
 
     /// Whether it is Go's nil map. Writing to one is an error in Go: ask before.
     pub fn is_nil(&self) -> bool {
-        self.0.nil
+        self.data.nil
     }
 
     /// The entries. Do not hold them while other template code runs.
     pub fn entries(&self) -> Ref<'_, BTreeMap<Str, Value>> {
-        self.0.entries.borrow()
+        self.data.entries.borrow()
     }
 
     /// The entries, to change in place: every holder sees it.
     pub fn entries_mut(&self) -> RefMut<'_, BTreeMap<Str, Value>> {
-        self.0.entries.borrow_mut()
+        self.data.entries.borrow_mut()
     }
 
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Option<Value> {
-        self.0.entries.borrow().get(key).cloned()
+        self.data.entries.borrow().get(key).cloned()
     }
 
     /// What a missing key gives: `""` of a `map[string]string`, else nil.
     pub fn zero(&self) -> Value {
-        match self.0.of {
+        match self.of {
             MapType::String => Value::String(Str::default()),
             MapType::Any | MapType::Named(_) => Value::Nil,
         }
@@ -141,17 +149,17 @@ impl Map {
 
     /// Sets a key; every holder of the map sees it.
     pub fn insert(&self, key: impl Into<Str>, value: Value) {
-        self.0.entries.borrow_mut().insert(key.into(), value);
+        self.data.entries.borrow_mut().insert(key.into(), value);
     }
 
     /// Removes a key; every holder of the map sees it.
     pub fn remove(&self, key: &[u8]) -> Option<Value> {
-        self.0.entries.borrow_mut().remove(key)
+        self.data.entries.borrow_mut().remove(key)
     }
 
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.0.entries.borrow().len()
+        self.data.entries.borrow().len()
     }
 
     /// Whether there is no entry.
@@ -161,7 +169,7 @@ impl Map {
 
     /// Whether both are one and the same map.
     pub fn is_same(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+        Rc::ptr_eq(&self.data, &other.data)
     }
 }
 
@@ -221,7 +229,7 @@ fn drop_flat(mut pending: Vec<Value>) {
                 }
             }
             Value::Map(map) => {
-                if let Some(data) = Rc::into_inner(map.0) {
+                if let Some(data) = Rc::into_inner(map.data) {
                     pending.extend(std::mem::take(&mut *data.entries.borrow_mut()).into_values());
                 }
             }
