@@ -6,6 +6,7 @@
 
 mod directory;
 pub mod kustomize;
+mod object_trace;
 mod problem;
 mod source;
 mod suggest;
@@ -13,6 +14,7 @@ mod trace;
 
 use object::{FileTree, Manifest, ReadSet, path};
 
+pub use object_trace::{FieldTrace, ObjectTrace, TraceStep, trace_objects};
 pub use problem::{Problem, Severity};
 pub use source::{DirectoryOptions, KustomizeOptions, KustomizePatch, Source, Tool, ToolChoice};
 pub use trace::{ImageField, ImageOrigin, ImageOriginKind, Place, trace_images};
@@ -67,11 +69,7 @@ pub fn render(tree: &FileTree, source: &Source) -> Rendered {
 }
 
 fn render_folder(tree: &FileTree, folder: &str, choice: &ToolChoice) -> Rendered {
-    let choice = match choice {
-        ToolChoice::Auto => source::detect(tree, folder),
-        chosen => chosen.clone(),
-    };
-    match &choice {
+    match &source::resolved(tree, folder, choice) {
         ToolChoice::Auto => directory::render(tree, folder, &DirectoryOptions::default()),
         ToolChoice::Directory(options) => directory::render(tree, folder, options),
         ToolChoice::Kustomize(options) => kustomize::render(tree, folder, options),

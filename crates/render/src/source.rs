@@ -104,8 +104,16 @@ impl fmt::Display for Tool {
     }
 }
 
+/// The tool that a source asks for, found out where it leaves the choice.
+pub(crate) fn resolved(tree: &FileTree, folder: &str, choice: &ToolChoice) -> ToolChoice {
+    match choice {
+        ToolChoice::Auto => detect(tree, folder),
+        chosen => chosen.clone(),
+    }
+}
+
 /// The tool for a folder by the files in it (Argo CD 3.5, `util/app/discovery`: a kustomization file wins over a chart).
-pub(crate) fn detect(tree: &FileTree, folder: &str) -> ToolChoice {
+fn detect(tree: &FileTree, folder: &str) -> ToolChoice {
     let has = |name: &str| path::join(folder, name).is_some_and(|p| tree.is_file(&p).unwrap_or_default());
     if kustomize::FILE_NAMES.iter().any(|name| has(name)) {
         ToolChoice::Kustomize(Box::default())

@@ -70,11 +70,7 @@ pub enum ImageField {
 pub fn trace_images(tree: &FileTree, source: &Source) -> Vec<ImageOrigin> {
     let tree = tree.fresh();
     let Ok(folder) = crate::folder_of(&tree, source) else { return Vec::new() };
-    let choice = match &source.tool {
-        ToolChoice::Auto => crate::source::detect(&tree, &folder),
-        chosen => chosen.clone(),
-    };
-    let (resources, sources) = match &choice {
+    let (resources, sources) = match &crate::source::resolved(&tree, &folder, &source.tool) {
         ToolChoice::Kustomize(options) => match build::run(&tree, &folder, options) {
             Ok(finished) => (finished.resources, finished.builder.sources),
             Err(_) => return Vec::new(),
@@ -86,7 +82,7 @@ pub fn trace_images(tree: &FileTree, source: &Source) -> Vec<ImageOrigin> {
     resources.iter().flat_map(|resource| finder.images_of(resource)).collect()
 }
 
-fn read_directory(tree: &FileTree, folder: &str, options: &DirectoryOptions) -> (Vec<Resource>, Sources) {
+pub(crate) fn read_directory(tree: &FileTree, folder: &str, options: &DirectoryOptions) -> (Vec<Resource>, Sources) {
     let mut sources = Sources::default();
     let mut resources = Vec::new();
     for file in directory::files(tree, folder, options, &mut Vec::new()) {
@@ -97,15 +93,21 @@ fn read_directory(tree: &FileTree, folder: &str, options: &DirectoryOptions) -> 
     (resources, sources)
 }
 
-struct Finder<'a> {
-    tree: &'a FileTree,
-    sources: &'a Sources,
+/// What an object is called in the end.
+pub(crate) fn key_of(resource: &Resource) -> ResourceKey {
+    let gvk = resource.gvk();
+    ResourceKey::new(gvk.group, gvk.kind, resource.namespace(), resource.name())
+}
+
+/// Finds the bytes in a file that a scalar comes from.
+pub(crate) struct Finder<'a> {
+    pub(crate) tree: &'a FileTree,
+    pub(crate) sources: &'a Sources,
 }
 
 impl Finder<'_> {
     fn images_of(&self, resource: &Resource) -> Vec<ImageOrigin> {
-        let gvk = resource.gvk();
-        let object = ResourceKey::new(gvk.group, gvk.kind, resource.namespace(), resource.name());
+        let object = key_of(resource);
         let mut found = Vec::new();
         containers(&resource.node, &mut String::new(), &mut |pointer, container, image| {
             let (file, path, kind) = self.origin(image);
@@ -122,13 +124,28 @@ impl Finder<'_> {
         found
     }
 
+    /// File and 1-based line where a scalar is written, if it is.
+    pub(crate) fn line_of(&self, scalar: &Scalar) -> Option<(String, usize)> {
+        let (file, _, kind) = self.origin(scalar);
+        let line = match kind {
+            ImageOriginKind::Images { name, .. } => name.line,
+            ImageOriginKind::JsonPatch(at) | ImageOriginKind::StrategicMerge(at) | ImageOriginKind::Manifest(at) => {
+                at.line
+            }
+            ImageOriginKind::Computed(_) => return None,
+        };
+        Some((file, line))
+    }
+
     /// File, path for people, and kind of what sets a scalar.
     fn origin(&self, scalar: &Scalar) -> (String, String, ImageOriginKind) {
         let source = self.sources.get(scalar.place.source);
         let range = scalar.place.start as usize..scalar.place.end as usize;
         let computed = |why: &str| (source.file.clone(), String::new(), ImageOriginKind::Computed(why.to_owned()));
         match source.role {
-            Role::Computed => computed("a replacement, a variable, or an override of the Application sets it"),
+            Role::Computed | Role::Changed(_) => {
+                computed("a replacement, a variable, or an override of the Application sets it")
+            }
             Role::Images(index) => match images_entry(source, index, range) {
                 Some(kind) => (source.file.clone(), format!("images[{index}]"), kind),
                 None => computed("the entry of images was not found again"),

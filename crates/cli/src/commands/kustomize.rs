@@ -29,6 +29,54 @@ pub(crate) struct Build {
     /// Write to this file, or one file for each object into this folder
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
+    /// For containers of kustomize: none is run here, so this changes nothing
+    #[arg(long, hide = true)]
+    as_current_user: bool,
+    #[command(flatten)]
+    refused: Refused,
+}
+
+/// Flags of kustomize that would run programs: they are understood, so that the answer can say why not.
+#[derive(Debug, Args)]
+struct Refused {
+    #[arg(long, hide = true)]
+    enable_alpha_plugins: bool,
+    #[arg(long, hide = true)]
+    enable_exec: bool,
+    #[arg(long, hide = true)]
+    network: bool,
+    #[arg(long, hide = true)]
+    network_name: Option<String>,
+    #[arg(short, long, hide = true, num_args = 1)]
+    env: Vec<String>,
+    #[arg(long, hide = true, num_args = 1)]
+    mount: Vec<String>,
+    #[arg(long, hide = true)]
+    enable_helm: bool,
+}
+
+impl Refused {
+    fn check(&self) -> Result<(), Failure> {
+        let programs =
+            "a build runs no programs and no containers, so that the same commit renders the same everywhere";
+        let asked = [
+            (self.enable_alpha_plugins, "--enable-alpha-plugins", programs),
+            (self.enable_exec, "--enable-exec", programs),
+            (self.network || self.network_name.is_some(), "--network", programs),
+            (!self.env.is_empty(), "--env", programs),
+            (!self.mount.is_empty(), "--mount", programs),
+            (
+                self.enable_helm,
+                "--enable-helm",
+                "helmCharts are not built yet; render the chart and list its manifests",
+            ),
+        ];
+        match asked.iter().find(|(asked, ..)| *asked) {
+            Some((_, flag, why)) => Err(Failure::usage(format!("{flag} is refused: {why}"))
+                .hint("built-in generators and transformers (apiVersion: builtin) work without any flag")),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -50,6 +98,7 @@ impl Kustomize {
     #[expect(clippy::print_stderr, reason = "warnings go beside the manifests")]
     pub(crate) fn run(self) -> Outcome {
         let Self::Build(command) = self;
+        command.refused.check()?;
         let options = BuildOptions {
             load_restrictor: match command.load_restrictor {
                 Load::LoadRestrictionsRootOnly => LoadRestrictor::RootOnly,

@@ -1,12 +1,15 @@
-//! `gantline render PATH`
+//! `gantline render PATH [--trace OBJECT]`
 
 use std::path::PathBuf;
 
 use clap::Args;
+use render::Source;
 
 use crate::args::Format;
 use crate::failure::{Code, Outcome};
 use crate::{folder, output};
+
+mod trace;
 
 /// Render a folder: what the controller would deploy
 #[derive(Debug, Args)]
@@ -15,16 +18,23 @@ pub(crate) struct Render {
     #[arg(default_value = ".")]
     path: PathBuf,
     /// yaml, json or name
-    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
-    output: Format,
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+    /// Say for each field of one object which file and which step of the build set it
+    #[arg(long, value_name = "[NAMESPACE/]KIND/NAME")]
+    trace: Option<String>,
 }
 
 impl Render {
     #[expect(clippy::print_stderr, reason = "problems go beside the manifests")]
     pub(crate) fn run(self) -> Outcome {
         let (tree, path) = folder::tree_around(&self.path)?;
-        let rendered = render::render(&tree, &render::Source::auto(path));
-        match self.output {
+        let source = Source::auto(path);
+        if let Some(object) = &self.trace {
+            return trace::run(&tree, &source, object, self.output.unwrap_or_default());
+        }
+        let rendered = render::render(&tree, &source);
+        match self.output.unwrap_or(Format::Yaml) {
             Format::Json => {
                 let values: Vec<_> = rendered.manifests.iter().map(|m| m.manifest.value()).collect();
                 output::line(serde_json::to_string_pretty(&values)?);

@@ -9,18 +9,17 @@ use object::{FileTree, path};
 
 use super::config::{self, GeneratorOptions, Kustomization, TransformerConfig, Var};
 use super::error::{KustomizeError, Result};
-use super::fields::{self, ImageChange};
-use super::fieldspec::{self, FieldSpec};
+use super::fields;
+use super::fieldspec::FieldSpec;
 use super::generate::{self, What};
+use super::history::History;
 use super::load::{self, Entry, Folder};
-use super::names::{self, Affix, NamespaceChange};
-use super::node::{Fault, Place};
-use super::patch::{Inline, Loaded};
+use super::node::Fault;
 use super::plugins;
 use super::resource::{self, Behavior, OriginNote, Resource};
 use super::schema::Schema;
-use super::sources::{Role, Source, Sources};
-use super::{BuildOptions, Reorder, crds, defaults, nameref, order, overrides, replacement, vars};
+use super::sources::Sources;
+use super::{BuildOptions, Reorder, crds, defaults, nameref, order, overrides, vars};
 use crate::{KustomizeOptions, Problem};
 
 /// The version whose behaviour this is; it is written by `--enable-managedby-label`.
@@ -35,6 +34,8 @@ pub(crate) struct Builder {
     pub(crate) warnings: Vec<Problem>,
     pub(crate) schema: Arc<Schema>,
     schema_set: bool,
+    /// What each step changed, for a trace.
+    pub(crate) history: Option<History>,
     kustomizations: HashMap<String, (Kustomization, Option<Arc<yaml::Node>>)>,
 }
 
@@ -42,7 +43,7 @@ pub(crate) struct Builder {
 #[derive(Default)]
 pub(crate) struct Gathered {
     pub(crate) resources: Vec<Resource>,
-    config: Arc<TransformerConfig>,
+    pub(crate) config: Arc<TransformerConfig>,
     vars: BTreeMap<String, Var>,
 }
 
@@ -50,11 +51,11 @@ pub(crate) struct Gathered {
 pub(crate) struct Layer {
     pub(crate) folder: Folder,
     pub(crate) file: Kustomization,
-    document: Option<Arc<yaml::Node>>,
+    pub(crate) document: Option<Arc<yaml::Node>>,
     /// Path from the top folder, when `buildMetadata` asks for it.
     origin: Option<OriginNote>,
     /// Entries of `images` from here on are not in the file.
-    own_images: usize,
+    pub(crate) own_images: usize,
 }
 
 /// A finished build.
@@ -68,12 +69,25 @@ pub(crate) struct Finished {
 /// # Errors
 /// The first problem.
 pub(crate) fn run(tree: &FileTree, root: &str, options: &KustomizeOptions) -> Result<Finished> {
+    build(tree, root, options, false)
+}
+
+/// As [`run`], keeping what each step changed.
+///
+/// # Errors
+/// The first problem.
+pub(crate) fn run_traced(tree: &FileTree, root: &str, options: &KustomizeOptions) -> Result<Finished> {
+    build(tree, root, options, true)
+}
+
+fn build(tree: &FileTree, root: &str, options: &KustomizeOptions, traced: bool) -> Result<Finished> {
     let mut builder = Builder {
         options: options.build,
         sources: Sources::default(),
         warnings: Vec::new(),
         schema: Schema::built_in(),
         schema_set: false,
+        history: traced.then(History::default),
         kustomizations: HashMap::new(),
     };
     let resolved = tree.resolve(root).map_err(|e| KustomizeError::tree(root, &e))?;
@@ -204,6 +218,9 @@ impl Builder {
                 }
             }
         }
+        if self.history.is_some() {
+            History::remember(&mut added);
+        }
         // once for all entries: looking for doubles costs as much as there are objects
         resource::append_all(&mut all.resources, added, &self.schema)
     }
@@ -260,13 +277,14 @@ impl Builder {
         for (what, generators) in
             [(What::ConfigMap, &layer.file.config_map_generator), (What::Secret, &layer.file.secret_generator)]
         {
-            for generator in generators {
+            for (i, generator) in generators.iter().enumerate() {
                 let options: GeneratorOptions =
                     generate::united(generator.options.as_ref(), layer.file.generator_options.as_ref());
                 let mut made = generate::generate(what, generator, &options, &layer.folder)
                     .map_err(|e| layer.folder.placed(e, &generator.name))?;
                 made.origin = layer.built_in(&format!("{}Generator", what.kind()));
                 add_generated(layer, all, made, &self.schema)?;
+                self.note_step(layer, &mut all.resources, what.field(), Some(i));
             }
         }
         let generators = layer.file.generators.clone();
@@ -274,6 +292,9 @@ impl Builder {
             let mut made = made;
             made.origin = note;
             add_generated(layer, all, made, &self.schema)?;
+        }
+        if !generators.is_empty() {
+            self.note_step(layer, &mut all.resources, "generators", None);
         }
         Ok(())
     }
@@ -295,115 +316,16 @@ impl Builder {
         Ok(all)
     }
 
-    /// Runs the transformers of a kustomization in kustomize's order, whatever the order in the file.
-    fn transform(&mut self, layer: &Layer, all: &mut Gathered) -> Result<()> {
-        let file = &layer.file;
-        let schema = Arc::clone(&self.schema);
-        let config = Arc::clone(&all.config);
-        let resources = &mut all.resources;
-        let strategic = self.strategic_patches(layer)?;
-        let patches = self.patches(layer)?;
-        let json = self.json_patches(layer)?;
-        if file.patches_strategic_merge.as_ref().is_some_and(|p| !p.is_empty()) {
-            if strategic.iter().all(Loaded::is_empty) {
-                return Err(layer.fail("patchesStrategicMerge: the patches are empty"));
-            }
-            strategic.iter().try_for_each(|p| p.apply(resources, &schema))?;
-            layer.note(resources, "PatchStrategicMergeTransformer");
-        }
-        for patch in &patches {
-            patch.apply(resources, &schema)?;
-            layer.note(resources, "PatchTransformer");
-        }
-        if !file.namespace.is_empty() {
-            let change = NamespaceChange {
-                namespace: file.namespace.clone(),
-                specs: config.namespace.clone(),
-                ..NamespaceChange::default()
-            };
-            change.apply(resources, &schema, layer.folder.file())?;
-            layer.note(resources, "NamespaceTransformer");
-        }
-        for (affix, text, specs, name) in [
-            (Affix::Prefix, &file.name_prefix, &config.name_prefix, "PrefixTransformer"),
-            (Affix::Suffix, &file.name_suffix, &config.name_suffix, "SuffixTransformer"),
-        ] {
-            if !text.is_empty() {
-                names::add_affix(resources, affix, text, specs, &schema).map_err(|f| layer.fail(&f))?;
-                layer.note(resources, name);
-            }
-        }
-        label(layer, resources, &config)?;
-        if !file.common_annotations.is_empty() {
-            fields::set_entries(resources, &file.common_annotations, &config.common_annotations)
-                .map_err(|f| layer.fail(&format!("commonAnnotations: {f}")))?;
-            layer.note(resources, "AnnotationsTransformer");
-        }
-        for patch in &json {
-            patch.apply(resources, &schema)?;
-            layer.note(resources, "PatchJson6902Transformer");
-        }
-        for replica in &file.replicas {
-            fields::set_replicas(resources, replica, &config.replicas, &schema).map_err(|f| layer.fail(&f))?;
-            layer.note(resources, "ReplicaCountTransformer");
-        }
-        for (i, image) in file.images.iter().enumerate() {
-            let change = ImageChange::new(image.clone(), layer.image_place(i, &mut self.sources));
-            change.apply(resources, &config.images).map_err(|f| layer.fail(&format!("images[{i}]: {f}")))?;
-            layer.note(resources, "ImageTagTransformer");
-        }
-        if !file.replacements.is_empty() {
-            let replacements = plugins::load_replacements(&file.replacements, &layer.folder)?;
-            replacement::apply(&replacements, resources).map_err(|f| layer.fail(&f))?;
-            layer.note(resources, "ReplacementTransformer");
-        }
-        plugins::transform(self, layer, resources)?;
-        if file.validators.is_empty() {
-            return Ok(());
-        }
-        Err(layer.fail("validators are programs, which are not run here").hint("remove validators:"))
-    }
-
-    fn strategic_patches(&mut self, layer: &Layer) -> Result<Vec<Loaded>> {
-        let entries = layer.file.patches_strategic_merge.iter().flatten().flatten().enumerate();
-        entries
-            .map(|(i, entry)| {
-                let at = layer.byte_of(&["patchesStrategicMerge"], i, None);
-                let inline = Inline { name: format!("patchesStrategicMerge[{i}]"), at, folder: &layer.folder };
-                Loaded::strategic(entry, &inline, &mut self.sources)
-            })
-            .collect()
-    }
-
-    fn patches(&mut self, layer: &Layer) -> Result<Vec<Loaded>> {
-        let entries = layer.file.patches.iter().enumerate();
-        entries
-            .map(|(i, patch)| {
-                let at = layer.byte_of(&["patches"], i, Some("patch"));
-                let inline = Inline { name: format!("patches[{i}]"), at, folder: &layer.folder };
-                Loaded::entry(patch, &inline, &mut self.sources)
-            })
-            .collect()
-    }
-
-    fn json_patches(&mut self, layer: &Layer) -> Result<Vec<Loaded>> {
-        let entries = layer.file.patches_json6902.iter().flatten().enumerate();
-        entries
-            .map(|(i, patch)| {
-                let at = layer.byte_of(&["patchesJson6902"], i, Some("patch"));
-                let inline = Inline { name: format!("patchesJson6902[{i}]"), at, folder: &layer.folder };
-                Loaded::json(patch, &inline, &mut self.sources)
-            })
-            .collect()
-    }
-
     /// The steps that only the top kustomization takes.
     fn finish(&mut self, top: &Layer, all: &mut Gathered) -> Result<()> {
         let schema = Arc::clone(&self.schema);
         let resources = &mut all.resources;
         plugins::add_hashes(resources, &schema).map_err(|f| top.fail(&f))?;
+        self.note_own_step(top, resources, "the hash of the content");
         nameref::follow(resources, &all.config.name_reference, &schema)?;
+        self.note_own_step(top, resources, "the reference to a renamed object");
         let unused = vars::resolve(&all.vars, resources, &all.config.var_reference).map_err(|f| top.fail(&f))?;
+        self.note_step(top, resources, "vars", None);
         if !unused.is_empty() {
             let warning = Problem::warning(format!("vars that are used nowhere: {}", unused.join(", ")));
             self.warnings.push(warning.in_file(top.folder.file(), 0, 0));
@@ -421,6 +343,7 @@ impl Builder {
             let label = [("app.kubernetes.io/managed-by".to_owned(), format!("kustomize-{VERSION}"))];
             fields::set_entries(resources, &label.into(), &[FieldSpec::any("metadata/labels", true)])
                 .map_err(|f| top.fail(&f))?;
+            self.note_own_step(top, resources, "the managed-by label");
         }
         let (origins, transformations) = (asked("originAnnotations"), asked("transformerAnnotations"));
         resources.iter_mut().try_for_each(|r| r.finish(origins, transformations)).map_err(|f| top.fail(&f))
@@ -444,7 +367,7 @@ impl Layer {
     }
 
     /// What `buildMetadata` says of something that this kustomization does itself.
-    fn built_in(&self, name: &str) -> Option<OriginNote> {
+    pub(crate) fn built_in(&self, name: &str) -> Option<OriginNote> {
         let origin = self.origin.as_ref()?;
         Some(OriginNote {
             configured_in: below(&origin.path, path::file_name(self.folder.file())),
@@ -453,47 +376,10 @@ impl Layer {
         })
     }
 
-    fn note(&self, resources: &mut Vec<Resource>, name: &str) {
-        note_transformation(resources, self.built_in(name).as_ref());
-        resources.retain(|r| !r.node.is_nil_or_empty());
-    }
-
     /// Where an object that is configured in this file for a plugin comes from.
     pub(crate) fn inline_origin(&self) -> Option<OriginNote> {
         let origin = self.origin.as_ref()?;
         Some(OriginNote { path: below(&origin.path, path::file_name(self.folder.file())), ..OriginNote::default() })
-    }
-
-    /// The entry `index` of a list of the file.
-    fn list_entry(&self, fields: &[&str], index: usize) -> Option<&yaml::Node> {
-        let mut node = self.document.as_deref()?;
-        for field in fields {
-            let NodeKind::Mapping(pairs) = &node.kind else { return None };
-            let same = |k: &yaml::Node| k.as_str().is_some_and(|k| k.eq_ignore_ascii_case(field));
-            node = &pairs.iter().rev().find(|(k, _)| same(k))?.1;
-        }
-        node.items().get(index)
-    }
-
-    /// The byte of the file where the scalar of an entry, or of one of its fields, starts.
-    fn byte_of(&self, fields: &[&str], index: usize, key: Option<&str>) -> usize {
-        let entry = self.list_entry(fields, index);
-        let node = key.map_or(entry, |key| entry.and_then(|e| e.get(key)));
-        node.map_or(0, |n| n.start.index)
-    }
-
-    fn image_place(&self, index: usize, sources: &mut Sources) -> Place {
-        let Some(entry) = self.list_entry(&["images"], index).filter(|_| index < self.own_images) else {
-            return Place::default();
-        };
-        let source = sources.add(Source {
-            file: self.folder.file().to_owned(),
-            role: Role::Images(index),
-            text: Arc::clone(self.folder.text()),
-            inline: None,
-        });
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Place { source, start: small(entry.start.index), end: small(entry.end.index) }
     }
 }
 
@@ -540,38 +426,6 @@ fn is_empty(document: &yaml::Node) -> bool {
             || matches!(&value.kind, NodeKind::Scalar(text) if matches!(text.as_str(), "" | "~" | "null"))
             || (old && matches!(&value.kind, NodeKind::Sequence(items) if items.is_empty()))
     })
-}
-
-/// `labels`, each on its own, then `commonLabels`.
-fn label(layer: &Layer, resources: &mut Vec<Resource>, config: &TransformerConfig) -> Result<()> {
-    let file = &layer.file;
-    let common = file.common_labels.clone().unwrap_or_default();
-    if file.labels.is_empty() && common.is_empty() {
-        return Ok(());
-    }
-    for (i, label) in file.labels.iter().enumerate() {
-        let specs = label_specs(label, config).map_err(|f| layer.fail(&format!("labels[{i}]: {f}")))?;
-        fields::set_entries(resources, &label.pairs, &specs).map_err(|f| layer.fail(&format!("labels[{i}]: {f}")))?;
-        layer.note(resources, "LabelTransformer");
-    }
-    fields::set_entries(resources, &common, &config.common_labels)
-        .map_err(|f| layer.fail(&format!("commonLabels: {f}")))?;
-    layer.note(resources, "LabelTransformer");
-    Ok(())
-}
-
-fn label_specs(label: &config::Label, config: &TransformerConfig) -> std::result::Result<Vec<FieldSpec>, Fault> {
-    let mut specs = label.fields.clone();
-    fieldspec::merge(&mut specs, &config.labels)?;
-    if label.include_selectors {
-        fieldspec::merge(&mut specs, &config.common_labels)?;
-        return Ok(specs);
-    }
-    if label.include_templates {
-        fieldspec::merge(&mut specs, &config.template_labels)?;
-    }
-    fieldspec::merge(&mut specs, &[FieldSpec::any("metadata/labels", true)])?;
-    Ok(specs)
 }
 
 /// Adds a generated object, or merges it into the one that its behavior means.

@@ -28,6 +28,14 @@ impl What {
             What::Secret => "Secret",
         }
     }
+
+    /// The field of a kustomization that asks for it.
+    pub(crate) fn field(self) -> &'static str {
+        match self {
+            What::ConfigMap => "configMapGenerator",
+            What::Secret => "secretGenerator",
+        }
+    }
 }
 
 /// The options of a generator united with those of the kustomization; the generator's own values win.

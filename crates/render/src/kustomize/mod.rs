@@ -8,6 +8,7 @@ mod error;
 mod fields;
 mod fieldspec;
 mod generate;
+pub(crate) mod history;
 mod jsonpatch;
 pub(crate) mod load;
 mod merge;
@@ -25,6 +26,7 @@ mod selector;
 mod shape;
 pub(crate) mod sources;
 mod structured;
+mod transform;
 mod vars;
 
 use object::{FileTree, Manifest, yaml};

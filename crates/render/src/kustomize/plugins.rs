@@ -191,6 +191,9 @@ pub(crate) fn transform(builder: &mut Builder, layer: &Layer, resources: &mut Ve
         note_transformation(resources, configured_by(&object).as_ref());
         resources.retain(|r| !r.node.is_nil_or_empty());
     }
+    if !entries.is_empty() {
+        builder.note_step(layer, resources, "transformers", None);
+    }
     Ok(())
 }
 

@@ -83,6 +83,8 @@ pub(crate) struct Resource {
     pub(crate) vars: Vec<String>,
     pub(crate) origin: Option<OriginNote>,
     pub(crate) transformations: Vec<OriginNote>,
+    /// The object after the last step, where a history is kept.
+    pub(crate) before: Option<Box<Node>>,
     /// File and 1-based line where the object starts.
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -149,6 +151,7 @@ impl Resource {
             vars: Vec::new(),
             origin: None,
             transformations: Vec::new(),
+            before: None,
             file: file.to_owned(),
             line,
         }

@@ -24,6 +24,8 @@ pub(crate) enum Role {
     JsonPatch,
     /// An entry of `images`, by index. Its places are the bytes of the entry.
     Images(usize),
+    /// A change that [`super::history::History`] describes, by its index there.
+    Changed(usize),
     /// Something that no single scalar sets.
     Computed,
 }
