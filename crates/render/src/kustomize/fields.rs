@@ -207,7 +207,7 @@ fn place_of(node: &Node) -> Place {
 }
 
 /// Name, tag and digest of an image; a colon before the first slash belongs to the registry.
-fn split_image(image: &str) -> (&str, &str, &str) {
+pub(crate) fn split_image(image: &str) -> (&str, &str, &str) {
     let from = image.find('/').filter(|at| *at > 0).unwrap_or(0);
     let at = image[from..].find('@').map(|i| i + from);
     let colon = image[from..].find(':').map(|i| i + from);

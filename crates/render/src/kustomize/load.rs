@@ -195,7 +195,7 @@ fn shown(root: &str) -> &str {
     if root.is_empty() { "." } else { root }
 }
 
-fn is_remote(entry: &str) -> bool {
+pub(crate) fn is_remote(entry: &str) -> bool {
     entry.contains("://")
         || entry.starts_with("git@")
         || entry.starts_with("github.com/")

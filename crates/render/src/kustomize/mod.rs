@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod config;
 mod crds;
 mod defaults;
+pub mod edit;
 mod error;
 mod fields;
 mod fieldspec;

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
 mod conformance;
+mod edit;
 mod folder;
 mod problems;

@@ -110,6 +110,25 @@ impl Block<'_> {
         Some(vec![Splice::delete(start..until)])
     }
 
+    /// Takes the only key or item of a collection away, which becomes `{}` or `[]`. Comments around it stay.
+    pub(crate) fn empty(&self, key: &Node, collection: &Node, only: &Node) -> Option<Vec<Splice>> {
+        let (start, empty) = match &collection.kind {
+            NodeKind::Sequence(_) => (dash_of(self.text, collection, only)?, " []"),
+            _ => (collection.start.index, " {}"),
+        };
+        if !starts_line(self.text, start) || collection.anchor.is_some() || collection.tag.is_some() {
+            return None;
+        }
+        let colon = self.colon(key, collection)?;
+        let lines = whole_lines(self.text, start..content_end(self.text, collection));
+        Some(vec![Splice::insert(colon, empty), Splice::delete(lines)])
+    }
+
+    /// Just behind the colon of a key.
+    fn colon(&self, key: &Node, value: &Node) -> Option<usize> {
+        Some(key.end.index + self.text.get(key.end.index..value.start.index)?.find(':')? + 1)
+    }
+
     /// Replaces a value by another one.
     pub(crate) fn replace(&self, holder: Holder<'_>, old: &Node, new: &Value) -> Option<Vec<Splice>> {
         let written = match holder {
@@ -160,7 +179,7 @@ impl Block<'_> {
             };
             return Some(vec![Splice::new(old.start.index..end, text)]);
         };
-        let colon = key.end.index + self.text.get(key.end.index..old.start.index)?.find(':')? + 1;
+        let colon = self.colon(key, old)?;
         let below = line_end(self.text, colon);
         let (head, lines): (String, &[String]) = match written {
             Written::Inline(text) => (format!(" {text}"), &[]),

@@ -174,11 +174,20 @@ impl Editor {
         match &parent.kind {
             NodeKind::Mapping(pairs) if pairs.len() > 1 || way.len() == 2 => self.block().remove_key(pairs, index),
             NodeKind::Sequence(items) if items.len() > 1 => self.block().remove_item(parent, index),
-            NodeKind::Mapping(_) => {
-                self.replace(path.split_last()?.1, &way[..way.len() - 1], &Value::Object([].into_iter().collect()))
-            }
-            _ => self.replace(path.split_last()?.1, &way[..way.len() - 1], &Value::Array(Vec::new())),
+            _ => self.empty(path.split_last()?.1, &way[..way.len() - 1]),
         }
+    }
+
+    /// Leaves `{}` or `[]` of a block collection with one key or item.
+    fn empty(&self, path: &[Step], way: &[&Node]) -> Option<Vec<Splice>> {
+        let (collection, above) = (*way.last()?, way.len().checked_sub(2).and_then(|i| way.get(i)));
+        let (only, empty) = match &collection.kind {
+            NodeKind::Mapping(pairs) => (&pairs.first()?.0, Value::Object(serde_json::Map::new())),
+            _ => (collection.items().first()?, Value::Array(Vec::new())),
+        };
+        let key = above.and_then(|above| child(above, path.last()?)?.0);
+        let in_place = key.and_then(|key| self.block().empty(key, collection, only));
+        in_place.or_else(|| self.replace(path, way, &empty))
     }
 
     fn replace(&self, path: &[Step], way: &[&Node], value: &Value) -> Option<Vec<Splice>> {
