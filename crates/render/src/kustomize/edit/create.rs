@@ -19,7 +19,7 @@ pub fn create(tree: &FileTree, folder: &str, command: &Create) -> Result<Edited>
     let mut resources = Vec::new();
     if !command.resources.is_empty() {
         let paths: Vec<String> = command.resources.split(',').map(str::to_owned).collect();
-        resources = lists::expand(tree, folder, &paths)?;
+        resources = lists::expand(tree, folder, &path, &paths)?;
     }
     if let Some(there) = kustomization_in(tree, folder)? {
         return Err(KustomizeError::new(there, "the folder has a kustomization already")

@@ -9,7 +9,7 @@ use super::super::config::{self, Generator, Kustomization};
 use super::super::error::{KustomizeError, Result};
 use super::super::generate::{self, What};
 use super::super::load::Folder;
-use super::{Edited, deprecated};
+use super::{Edited, deprecated, glob};
 use crate::Problem;
 
 #[derive(Debug)]
@@ -72,6 +72,14 @@ impl File {
     /// Path of the file in the tree.
     pub(crate) fn path_in_tree(&self) -> &str {
         self.folder.file()
+    }
+
+    /// What a pattern stands for, as seen from the folder.
+    ///
+    /// # Errors
+    /// When it is malformed or leaves the repository.
+    pub(crate) fn glob(&self, pattern: &str) -> Result<Vec<String>> {
+        glob::glob(self.tree(), self.folder(), self.path_in_tree(), pattern)
     }
 
     pub(crate) fn warn(&mut self, message: String) {

@@ -8,7 +8,7 @@ use super::super::error::Result;
 use super::super::generate::{self, What};
 use super::command::{AddGenerator, ChangeGenerator};
 use super::file::File;
-use super::{glob, lists};
+use super::lists;
 
 fn field(what: What) -> &'static str {
     match what {
@@ -61,6 +61,10 @@ pub(crate) fn add(file: &mut File, what: What, command: &AddGenerator) -> Result
 fn check(file: &File, command: &AddGenerator, files: &[String]) -> Result<()> {
     let direct = !files.is_empty() || !command.from_literal.is_empty();
     match (direct, command.from_env_file.is_empty()) {
+        (false, true) if !command.from_file.is_empty() => {
+            let message = format!("{} stands for no file", command.from_file.join(" or "));
+            return Err(file.error(message).hint("paths are relative to the folder of the kustomization"));
+        }
         (false, true) => {
             return Err(file.error("no source is given").hint("give --from-literal, --from-file or --from-env-file"));
         }
@@ -88,7 +92,7 @@ fn sources(file: &mut File, given: &[String]) -> Result<Vec<String>> {
             [key, pattern] => (*key, *pattern),
             parts => ("", parts[0]),
         };
-        let found = glob::glob(file.tree(), file.folder(), pattern)?;
+        let found = file.glob(pattern)?;
         if found.is_empty() {
             file.warn(format!("{pattern} does not exist"));
         }

@@ -109,32 +109,32 @@ fn class_char(chars: &mut std::str::Chars<'_>) -> Option<char> {
 /// them (a leading dot). A pattern without wildcards stands for itself if it is there.
 ///
 /// # Errors
-/// When the pattern is malformed or leaves the repository.
-pub(crate) fn glob(tree: &FileTree, folder: &str, pattern: &str) -> Result<Vec<String>> {
-    let mut found = entries(tree, folder, pattern)?;
+/// When the pattern is malformed or leaves the repository: the error is about `file`.
+pub(crate) fn glob(tree: &FileTree, folder: &str, file: &str, pattern: &str) -> Result<Vec<String>> {
+    let mut found = entries(tree, folder, file, pattern)?;
     if !path::file_name(pattern).starts_with('.') {
         found.retain(|entry| !path::file_name(entry).starts_with('.'));
     }
     Ok(found)
 }
 
-fn entries(tree: &FileTree, folder: &str, pattern: &str) -> Result<Vec<String>> {
+fn entries(tree: &FileTree, folder: &str, file: &str, pattern: &str) -> Result<Vec<String>> {
     let at = |entry: &str| {
         path::join(folder, entry).filter(|_| !entry.starts_with('/')).ok_or_else(|| {
-            KustomizeError::new(folder, format!("{entry} leaves the repository"))
+            KustomizeError::new(file, format!("{entry} leaves the repository"))
                 .hint("only files of this repository can be used, by paths relative to the folder")
         })
     };
-    let failed = |e| KustomizeError::tree(folder, &e);
+    let failed = |e| KustomizeError::tree(file, &e);
     if !pattern.contains(['*', '?', '[', '\\']) {
         let there = !pattern.is_empty() && tree.entry(&at(pattern)?).map_err(failed)?.is_some();
         return Ok(if there { vec![pattern.to_owned()] } else { Vec::new() });
     }
     let (above, last) = pattern.rsplit_once('/').unwrap_or((".", pattern));
-    let malformed = || KustomizeError::new(folder, format!("the pattern {pattern:?} is malformed"));
+    let malformed = || KustomizeError::new(file, format!("the pattern {pattern:?} is malformed"));
     let wanted = Pattern::new(last).ok_or_else(|| malformed().hint("close [, and write \\ before a character"))?;
     let mut found = Vec::new();
-    for above in entries(tree, folder, above)? {
+    for above in entries(tree, folder, file, above)? {
         let listed = tree.list(&at(&above)?).map_err(failed)?.unwrap_or_default();
         found
             .extend(listed.iter().filter(|e| wanted.matches(&e.name)).map(|e| cleaned(&format!("{above}/{}", e.name))));
@@ -186,7 +186,7 @@ mod tests {
         let tree = MemoryTree::default();
         let tree = ["a/x.yaml", "a/.h.yaml", "a/b/y.yaml", "c/z.yaml"].iter().fold(tree, |t, f| t.file(f, "")).tree();
         let check = |pattern: &str, expected: &[&str]| {
-            assert_eq!(glob(&tree, "a", pattern).unwrap(), expected, "{pattern}");
+            assert_eq!(glob(&tree, "a", "a/kustomization.yaml", pattern).unwrap(), expected, "{pattern}");
         };
         check("*.yaml", &["x.yaml"]);
         check("./*.yaml", &["x.yaml"]);
@@ -196,7 +196,12 @@ mod tests {
         check("*/*.yaml", &["b/y.yaml"]);
         check("../[c]/z.yaml", &["../c/z.yaml"]);
         check("none", &[]);
-        assert!(glob(&tree, "a", "../../x").unwrap_err().to_string().contains("leaves the repository"));
-        assert!(glob(&tree, "a", "[").unwrap_err().to_string().contains("malformed"));
+        assert!(
+            glob(&tree, "a", "a/kustomization.yaml", "../../x")
+                .unwrap_err()
+                .to_string()
+                .contains("leaves the repository")
+        );
+        assert!(glob(&tree, "a", "a/kustomization.yaml", "[").unwrap_err().to_string().contains("malformed"));
     }
 }

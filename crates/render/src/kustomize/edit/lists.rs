@@ -3,7 +3,7 @@
 use object::{FileTree, path};
 use serde_json::Value;
 
-use super::super::error::Result;
+use super::super::error::{KustomizeError, Result};
 use super::super::load::is_remote;
 use super::file::File;
 use super::glob::{self, Pattern};
@@ -23,14 +23,14 @@ fn push(file: &mut File, field: &str, text: &str) -> Result<()> {
 /// What paths and globs stand for: each must be there, or be remote.
 ///
 /// # Errors
-/// When something is not there.
-pub(crate) fn expand(tree: &FileTree, folder: &str, paths: &[String]) -> Result<Vec<String>> {
+/// When something is not there: the error is about `file`.
+pub(crate) fn expand(tree: &FileTree, folder: &str, file: &str, paths: &[String]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for wanted in paths {
-        let there = if is_remote(wanted) { vec![wanted.clone()] } else { glob::glob(tree, folder, wanted)? };
+        let there = if is_remote(wanted) { vec![wanted.clone()] } else { glob::glob(tree, folder, file, wanted)? };
         if there.is_empty() {
             let full = path::join(folder, wanted).unwrap_or_default();
-            let error = super::KustomizeError::new(folder, format!("{wanted} does not exist"));
+            let error = KustomizeError::new(file, format!("{wanted} does not exist"));
             return Err(error.hint(suggest::paths_hint(tree, folder, &full)));
         }
         found.extend(there);
@@ -43,7 +43,7 @@ pub(crate) fn expand(tree: &FileTree, folder: &str, paths: &[String]) -> Result<
 /// # Errors
 /// When a path is not there, or the text cannot be edited there.
 pub(crate) fn add(file: &mut File, field: &str, paths: &[String], verify: bool) -> Result<()> {
-    let paths = if verify { expand(file.tree(), file.folder(), paths)? } else { paths.to_vec() };
+    let paths = if verify { expand(file.tree(), file.folder(), file.path_in_tree(), paths)? } else { paths.to_vec() };
     add_all(file, field, &paths)
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn add(file: &mut File, field: &str, paths: &[String], verify: bool) 
 pub(crate) fn add_existing(file: &mut File, field: &str, paths: &[String]) -> Result<()> {
     let mut found = Vec::new();
     for pattern in paths {
-        let there = glob::glob(file.tree(), file.folder(), pattern)?;
+        let there = file.glob(pattern)?;
         if there.is_empty() {
             file.warn(format!("{pattern} does not exist: it was left out"));
         }

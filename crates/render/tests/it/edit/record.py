@@ -36,8 +36,8 @@ def record(program, case):
         folder = root / case.get("folder", "")
         code, _, error = call(program, case["run"], folder)
         if code != 0:
-            first = error.strip().splitlines()[0] if error.strip() else "no reason"
-            return {"error": first.replace(str(root), "").replace(os.path.realpath(root), "")}
+            reasons = [line for line in error.splitlines() if line.startswith("Error: ")]
+            return {"error": reasons[0].removeprefix("Error: ").replace(os.path.realpath(root), "")}
         there = [folder / name for name in NAMES if (folder / name).is_file()]
         found = {"text": there[0].read_bytes().decode()}
         code, build, _ = call(program, ["build", "."], folder)
