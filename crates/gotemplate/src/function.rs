@@ -201,6 +201,9 @@ pub enum CallError {
     /// Go's message of the error the function returned
     #[error("{0}")]
     Message(String),
+    /// `required` or `fail`: the words of the template's author
+    #[error("{0}")]
+    Author(String),
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
 }

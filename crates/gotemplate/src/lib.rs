@@ -2,9 +2,17 @@
 //!
 //! **Absent on purpose:** files, network, environment, clock, randomness, Kubernetes.
 
+mod builtins;
+mod compare;
+pub mod error;
+mod escape;
+pub mod format;
 pub mod function;
+pub mod functions;
 pub mod limits;
 pub mod regex;
 pub mod semver;
+mod stack;
 pub mod strconv;
+mod syntax;
 pub mod value;

@@ -72,6 +72,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Bytes that may still be allocated.
+    pub fn room(&self) -> usize {
+        self.allocated
+    }
+
     /// Takes bytes of output.
     pub fn write(&mut self, bytes: usize) -> Result<(), Exceeded> {
         self.output = self.output.checked_sub(bytes).ok_or(Exceeded::Output(self.limits.output))?;

@@ -39,6 +39,11 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// The fields of a struct in their order, for printing it.
+    fn fields(&self) -> Option<Vec<(Str, Value)>> {
+        None
+    }
+
     /// Go's `String()` or `Error()`, where the type has one: what `print` and `%s` show.
     fn display(&self) -> Option<Str> {
         None

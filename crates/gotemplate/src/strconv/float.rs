@@ -1,4 +1,4 @@
-//! Go's `strconv`: floats and quoted strings as Go writes them.
+//! Floats as Go writes and reads them.
 
 use crate::value::FloatType;
 
@@ -147,84 +147,100 @@ fn push_general(out: &mut String, digits: &[u8], point: i32, threshold: i32) {
     push_decimal(out, digits, point, fraction_length(digits, point));
 }
 
-/// `strconv.Quote`: a Go string literal in double quotes.
-pub fn quote(bytes: &[u8]) -> String {
-    quoted(bytes, '"', false)
-}
-
-/// `strconv.QuoteToASCII`: like `quote`, with everything but ASCII escaped.
-pub fn quote_ascii(bytes: &[u8]) -> String {
-    quoted(bytes, '"', true)
-}
-
-/// `strconv.QuoteRune`: a Go character literal.
-pub fn quote_rune(rune: char, ascii: bool) -> String {
-    let mut out = String::from("'");
-    push_escaped(&mut out, rune, '\'', ascii);
-    out.push('\'');
-    out
-}
-
-/// `strconv.CanBackquote`: whether the text can stand in a raw string literal.
-pub fn can_backquote(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes)
-        .is_ok_and(|text| text.chars().all(|c| c != '\u{feff}' && c != '`' && c != '\u{7f}' && (c >= ' ' || c == '\t')))
-}
-
-fn quoted(bytes: &[u8], mark: char, ascii: bool) -> String {
-    let mut out = String::with_capacity(bytes.len() + 2);
-    out.push(mark);
-    for chunk in bytes.utf8_chunks() {
-        for rune in chunk.valid().chars() {
-            push_escaped(&mut out, rune, mark, ascii);
+/// Go's `%b`: the mantissa as an integer and a power of two, for a finite number that is not negative.
+pub(crate) fn binary_float(magnitude: f64, of: FloatType) -> String {
+    let (mantissa, exponent) = match of {
+        FloatType::Float64 => {
+            let bits = magnitude.to_bits();
+            split_bits(bits & ((1 << 52) - 1), (bits >> 52) as i32, 52, 1023)
         }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+        FloatType::Float32 => {
+            let bits = (magnitude as f32).to_bits();
+            split_bits(u64::from(bits & ((1 << 23) - 1)), (bits >> 23) as i32, 23, 127)
+        }
+    };
+    format!("{mantissa}p{exponent:+}")
+}
+
+/// The mantissa as an integer, and the power of two it is multiplied with.
+fn split_bits(fraction: u64, exponent: i32, bits: i32, bias: i32) -> (u64, i32) {
+    match exponent {
+        0 => (fraction, 1 - bias - bits),
+        _ => (fraction | (1 << bits), exponent - bias - bits),
+    }
+}
+
+/// Go's `%x`: `0x1.8p+01`, for a finite number that is not negative.
+pub(crate) fn hex_float(magnitude: f64, precision: Option<usize>) -> String {
+    if magnitude == 0.0 {
+        let zeros = precision.filter(|precision| *precision > 0).map(|precision| format!(".{}", "0".repeat(precision)));
+        return format!("0x0{}p+00", zeros.unwrap_or_default());
+    }
+    let bits = magnitude.to_bits();
+    let (mut mantissa, mut exponent) = split_bits(bits & ((1 << 52) - 1), (bits >> 52) as i32, 52, 1023);
+    while mantissa & (1 << 52) == 0 {
+        mantissa <<= 1;
+        exponent -= 1;
+    }
+    exponent += 52;
+    if let Some(precision) = precision.filter(|precision| *precision < 13) {
+        mantissa = round_bits(mantissa, 4 * (13 - precision as u32));
+        if mantissa >= 1 << 53 {
+            mantissa >>= 1;
+            exponent += 1;
         }
     }
-    out.push(mark);
-    out
+    let digits = format!("{:013x}", mantissa & ((1 << 52) - 1));
+    let digits = match precision {
+        None => digits.trim_end_matches('0').to_owned(),
+        Some(precision) => format!("{digits:0<precision$}")[..precision].to_owned(),
+    };
+    let point = if digits.is_empty() { "" } else { "." };
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("0x1{point}{digits}p{sign}{:02}", exponent.abs())
 }
 
-fn push_escaped(out: &mut String, rune: char, mark: char, ascii: bool) {
-    match rune {
-        '\\' => out.push_str("\\\\"),
-        _ if rune == mark => out.extend(['\\', rune]),
-        '\u{7}' => out.push_str("\\a"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '\u{b}' => out.push_str("\\v"),
-        _ if (rune.is_ascii() || !ascii) && is_print(rune) => out.push(rune),
-        _ => push_code(out, rune as u32),
+/// Clears the last bits, rounding to even.
+fn round_bits(mantissa: u64, count: u32) -> u64 {
+    let unit = 1_u64 << count;
+    let rest = mantissa & (unit - 1);
+    let down = mantissa - rest;
+    let up = rest > unit / 2 || (rest == unit / 2 && down & unit != 0);
+    if up { down + unit } else { down }
+}
+
+/// `strconv.ParseFloat(text, 64)` for what a template can write: decimal and hexadecimal floats. A number too large
+/// for a float is none.
+pub fn parse_float(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
+        let magnitude = parse_hex_float(unsigned)?;
+        return Some(if text.starts_with('-') { -magnitude } else { magnitude });
     }
-}
-
-fn push_code(out: &mut String, code: u32) {
-    out.push_str(&match code {
-        0..0x80 => format!("\\x{code:02x}"),
-        0x80..0x1_0000 => format!("\\u{code:04x}"),
-        _ => format!("\\U{code:08x}"),
-    });
-}
-
-/// `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
-pub fn is_print(rune: char) -> bool {
-    match rune {
-        ' '..='~' => true,
-        _ if rune.is_ascii() => false,
-        // Rust's Debug escapes what Unicode does not call printable, and combining marks, which are printable
-        _ => is_mark(rune) || rune.escape_debug().len() == 1,
+    if !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
+        return None;
     }
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// Combining marks: Rust escapes those it calls grapheme extenders only where a string begins with one.
-fn is_mark(rune: char) -> bool {
-    let mut text = String::from("a");
-    text.push(rune);
-    text.escape_debug().count() == 2
+/// `0x1.8p3`; the exponent is required, underscores may separate digits.
+fn parse_hex_float(text: &str) -> Option<f64> {
+    if !super::int::well_placed_underscores(text) {
+        return None;
+    }
+    let text = text[2..].replace('_', "");
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut value = 0.0_f64;
+    for digit in whole.chars().chain(fraction.chars()) {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    let exponent: i32 = exponent.parse().ok()?;
+    let shift = exponent.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
+    Some(value * 2.0_f64.powi(shift)).filter(|value| value.is_finite())
 }
 
 #[cfg(test)]
@@ -258,13 +274,5 @@ mod tests {
         assert_eq!(written(100000.0, FloatStyle::General, 10), "100000");
         assert_eq!(written(1234.5678, FloatStyle::Exponent, 2), "1.23e+03");
         assert_eq!(written(0.00012345, FloatStyle::General, 2), "0.00012");
-    }
-
-    #[test]
-    fn strings_are_quoted_as_go_literals() {
-        assert_eq!(quote("a\"b\\\n\u{1}é\u{a0}\u{200b}😀".as_bytes()), r#""a\"b\\\n\x01é\u00a0\u200b😀""#);
-        assert_eq!(quote(b"\xff"), r#""\xff""#);
-        assert_eq!(quote_ascii("é😀".as_bytes()), r#""\u00e9\U0001f600""#);
-        assert_eq!(quote_rune('\'', false), r"'\''");
     }
 }
