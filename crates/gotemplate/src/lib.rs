@@ -6,13 +6,18 @@ mod builtins;
 mod compare;
 pub mod error;
 mod escape;
+mod eval;
 pub mod format;
 pub mod function;
 pub mod functions;
 pub mod limits;
+mod methods;
 pub mod regex;
 pub mod semver;
 mod stack;
 pub mod strconv;
 mod syntax;
+pub mod templates;
 pub mod value;
+
+pub use eval::Render;

@@ -11,11 +11,13 @@ pub struct Limits {
     pub allocated: usize,
     /// `include`, `tpl` and `template` calls inside each other
     pub depth: usize,
+    /// bytes of the thread's stack that templates inside each other may use
+    pub stack: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 50_000_000, output: 64 << 20, allocated: 192 << 20, depth: 1000 }
+        Self { steps: 50_000_000, output: 64 << 20, allocated: 192 << 20, depth: 1100, stack: 1 << 20 }
     }
 }
 
@@ -28,6 +30,8 @@ pub enum Exceeded {
     Output(usize),
     #[error("the render needs more than {0} bytes of memory")]
     Allocated(usize),
+    #[error("templates, blocks or parentheses are nested too deeply; look for a template that includes itself")]
+    Depth,
     #[error("a value is nested more than {0} levels deep")]
     Nesting(usize),
 }

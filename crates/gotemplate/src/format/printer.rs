@@ -263,10 +263,9 @@ impl<'o> Printer<'o> {
     }
 
     fn object(&mut self, value: &Value, object: &dyn Object, verb: char, depth: usize) -> Done {
-        if is_text_verb(verb) && !self.erroring && !self.flags.sharp_v {
-            if let Some(text) = object.display() {
-                return self.string(value, text.as_bytes(), verb);
-            }
+        let asks = is_text_verb(verb) && !self.erroring && !self.flags.sharp_v;
+        if let Some(text) = object.display().filter(|_| asks) {
+            return self.string(value, text.as_bytes(), verb);
         }
         if object.kind() == Kind::Pointer {
             if depth > 0 {

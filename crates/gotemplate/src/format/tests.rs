@@ -22,8 +22,8 @@ fn verbs_fit_or_are_noted() {
 fn width_and_precision_apply() {
     check(
         "%05.2f|%-6d|%+d|% d|%6.2f%%",
-        &[3.14159, 0.0, 0.0, 0.0, 2.5].map(Value::float),
-        "03.14|%!d(float64=0     )|%!d(float64=+0)|%!d(float64= 0)|  2.50%",
+        &[3.25, 0.0, 0.0, 0.0, 2.5].map(Value::float),
+        "03.25|%!d(float64=0     )|%!d(float64=+0)|%!d(float64= 0)|  2.50%",
     );
     check(
         "%-10s|%5s|%.2s|%05d|%x|%X|%#x|%o|%b|%c|%q|%U",
@@ -58,7 +58,11 @@ fn containers_print_as_go_prints_them() {
         (Str::from("a"), Value::list(vec![Value::float(1.5), Value::string("x")])),
     ]));
     check("%v|%s", &[map.clone(), map.clone()], "map[a:[1.5 x] b:<nil>]|map[a:[%!s(float64=1.5) x] b:<nil>]");
-    check("%#v", &[map.clone()], r#"map[string]interface {}{"a":[]interface {}{1.5, "x"}, "b":interface {}(nil)}"#);
+    check(
+        "%#v",
+        std::slice::from_ref(&map),
+        r#"map[string]interface {}{"a":[]interface {}{1.5, "x"}, "b":interface {}(nil)}"#,
+    );
     check("%T %T", &[map, Value::List(List::strings(["a"]))], "map[string]interface {} []string");
     check(
         "%v %s %x",

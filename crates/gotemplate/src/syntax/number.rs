@@ -97,7 +97,7 @@ fn exact_int(float: f64) -> Option<i64> {
 
 fn exact_uint(float: f64) -> Option<u64> {
     let uint = float as u64;
-    (uint as f64 == float && float >= 0.0 && float < 18_446_744_073_709_551_616.0).then_some(uint)
+    (uint as f64 == float && (0.0..18_446_744_073_709_551_616.0).contains(&float)).then_some(uint)
 }
 
 #[cfg(test)]

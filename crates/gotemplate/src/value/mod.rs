@@ -66,6 +66,20 @@ impl Value {
         Self::List(List::new(items))
     }
 
+    /// A JSON value as Go's `encoding/json` reads it into an `interface {}`: every number is a `float64`.
+    pub fn from_json(json: &serde_json::Value) -> Self {
+        match json {
+            serde_json::Value::Null => Self::Nil,
+            serde_json::Value::Bool(value) => Self::Bool(*value),
+            serde_json::Value::Number(number) => Self::float(number.as_f64().unwrap_or(f64::NAN)),
+            serde_json::Value::String(text) => Self::string(text.as_str()),
+            serde_json::Value::Array(items) => Self::list(items.iter().map(Self::from_json).collect()),
+            serde_json::Value::Object(entries) => {
+                Self::Map(entries.iter().map(|(key, item)| (Str::from(key.as_str()), Self::from_json(item))).collect())
+            }
+        }
+    }
+
     /// Go's kind of the value.
     pub fn kind(&self) -> Kind {
         match self {
