@@ -5,6 +5,7 @@
 //! records what was read.
 
 mod directory;
+pub mod helm;
 pub mod kustomize;
 mod object_trace;
 mod problem;

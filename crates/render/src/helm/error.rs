@@ -1,0 +1,75 @@
+//! Why a chart does not render.
+
+use std::fmt;
+
+use object::TreeError;
+
+use crate::Problem;
+
+/// Why a chart does not render: what, in which chart and file, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Displayed(self))]
+pub struct HelmError {
+    /// The file is a path in the repository where it is known, else a path as Helm writes it (`chart/templates/x.yaml`).
+    pub problem: Box<Problem>,
+    /// Name of the chart that is to blame; empty when it is none.
+    pub chart: String,
+    /// The template expression that failed, such as `.Values.image.tag`; empty when it is none.
+    pub expression: String,
+}
+
+impl HelmError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { problem: Box::new(Problem::error(message)), chart: String::new(), expression: String::new() }
+    }
+
+    #[must_use]
+    pub(crate) fn in_file(mut self, file: impl Into<String>, line: usize, column: usize) -> Self {
+        *self.problem = self.problem.in_file(file, line, column);
+        self
+    }
+
+    /// As [`HelmError::in_file`], where no file is named yet.
+    #[must_use]
+    pub(crate) fn about(self, file: &str) -> Self {
+        if self.problem.file.is_empty() { self.in_file(file, 0, 0) } else { self }
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.problem.hint = hint.into();
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn of_chart(mut self, chart: &str) -> Self {
+        if self.chart.is_empty() {
+            chart.clone_into(&mut self.chart);
+        }
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn expression(mut self, expression: impl Into<String>) -> Self {
+        self.expression = expression.into();
+        self
+    }
+}
+
+impl From<TreeError> for HelmError {
+    fn from(error: TreeError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+struct Displayed<'a>(&'a HelmError);
+
+impl fmt::Display for Displayed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.0.problem.place();
+        if !self.0.chart.is_empty() && !place.contains(&self.0.chart) {
+            write!(f, "chart {}: ", self.0.chart)?;
+        }
+        write!(f, "{}", self.0.problem)
+    }
+}
