@@ -17,6 +17,7 @@ mod go_values;
 mod ignore;
 mod instance;
 mod load;
+mod manifests;
 mod metadata;
 mod options;
 mod scope;

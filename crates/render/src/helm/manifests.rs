@@ -1,0 +1,261 @@
+//! From rendered files to objects in the order of installation (Helm 4.2, `pkg/release/v1/util`).
+
+use std::collections::BTreeMap;
+
+use object::yaml;
+use serde_json::Value;
+
+use super::decode::{FieldError, Fields};
+use super::error::HelmError;
+use super::values_file::utf8;
+
+/// The order of kinds; others follow by name.
+const KINDS: [&str; 38] = [
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+/// What `helm.sh/hook` may say.
+const EVENTS: [&str; 10] = [
+    "pre-install",
+    "post-install",
+    "pre-delete",
+    "post-delete",
+    "pre-upgrade",
+    "post-upgrade",
+    "pre-rollback",
+    "post-rollback",
+    "test",
+    "test-success",
+];
+
+/// One document of a rendered file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The file that it is from, as Helm writes it: `chart/templates/x.yaml`.
+    pub source: String,
+    /// Without the separator, with white space behind.
+    pub text: String,
+    /// Where in the rendered file the text starts, in bytes.
+    pub offset: usize,
+    /// The same as data; null when the text holds only comments.
+    pub value: Value,
+}
+
+/// What becomes of a document.
+#[derive(Debug, PartialEq, Eq)]
+enum Role {
+    Object,
+    Hook {
+        is_test: bool,
+    },
+    /// A hook that Helm does not know.
+    Dropped,
+}
+
+/// The documents of all files, sorted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sorted {
+    pub(crate) objects: Vec<Document>,
+    /// With whether it is a test.
+    pub(crate) hooks: Vec<(Document, bool)>,
+}
+
+/// Splits files, told by their name, into documents and sorts them by kind.
+///
+/// # Errors
+/// The first document that is no YAML, or whose head has fields of a wrong type.
+pub(crate) fn sort(files: &BTreeMap<String, String>) -> Result<Sorted, HelmError> {
+    let mut sorted = Sorted::default();
+    for (source, content) in files {
+        if content.trim().is_empty() {
+            continue;
+        }
+        for (offset, text) in split(content) {
+            let document = read(source, content, offset, text)?;
+            match role(&document).map_err(|e| misfit(source, content, offset, &e))? {
+                Role::Object => sorted.objects.push(document),
+                Role::Hook { is_test } => sorted.hooks.push((document, is_test)),
+                Role::Dropped => {}
+            }
+        }
+    }
+    sorted.objects.sort_by(|a, b| order(a).cmp(&order(b)));
+    sorted.hooks.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
+    Ok(sorted)
+}
+
+fn order(document: &Document) -> (usize, &str) {
+    let kind = kind(&document.value);
+    match KINDS.iter().position(|k| *k == kind) {
+        Some(rank) => (rank, ""),
+        None => (KINDS.len(), kind),
+    }
+}
+
+fn kind(value: &Value) -> &str {
+    let fields = Fields::of(value, "").ok().flatten();
+    fields.and_then(|f| f.get("kind")).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The documents of a text with their place in it: what stands between lines that start with `---`, unless it is blank.
+/// White space before a document goes, that behind it stays.
+pub(crate) fn split(content: &str) -> Vec<(usize, &str)> {
+    let mut documents = Vec::new();
+    let mut start = content.len() - content.trim_start().len();
+    let mut at = start;
+    for line in content[start..].split_inclusive('\n') {
+        if let Some(rest) = line.strip_prefix("---") {
+            documents.push((start, at));
+            start = at + line.len() - rest.trim_start_matches([' ', '\t']).len();
+        }
+        at += line.len();
+    }
+    documents.push((start, content.len()));
+    let texts = documents.into_iter().map(|(start, end)| {
+        let text = content[start..end].trim_start();
+        (end - text.len(), text)
+    });
+    texts.filter(|(_, text)| !text.is_empty()).collect()
+}
+
+fn read(source: &str, content: &str, offset: usize, text: &str) -> Result<Document, HelmError> {
+    let value = utf8(text.as_bytes()).and_then(yaml::value).map_err(|error| {
+        let line = line_at(content, offset) + error.mark.line - 1;
+        let shown = excerpt(content, line);
+        HelmError::new(format!("the rendered text is no YAML in line {line}: {}{shown}", error.reason))
+            .in_file(source, 0, 0)
+    })?;
+    Ok(Document { source: source.to_owned(), text: text.to_owned(), offset, value })
+}
+
+fn line_at(content: &str, offset: usize) -> usize {
+    content[..offset].matches('\n').count() + 1
+}
+
+/// The line with the one before it, for a person to see.
+fn excerpt(content: &str, line: usize) -> String {
+    let lines = content.lines().enumerate().skip(line.saturating_sub(2)).take(2);
+    lines.map(|(index, text)| format!("\n  {:>4} | {text}", index + 1)).collect()
+}
+
+fn misfit(source: &str, content: &str, offset: usize, error: &FieldError) -> HelmError {
+    let line = line_at(content, offset);
+    HelmError::new(format!("{error} in the object in line {line} of the rendered text")).in_file(source, 0, 0)
+}
+
+/// # Errors
+/// When the fields that Helm looks at have a wrong type.
+fn role(document: &Document) -> Result<Role, FieldError> {
+    let (mut text, mut annotations) = (String::new(), None);
+    if let Some(fields) = Fields::of(&document.value, "the document")? {
+        fields.text("apiVersion", &mut text)?;
+        fields.text("kind", &mut text)?;
+        if let Some(metadata) = fields.get("metadata") {
+            if let Some(metadata) = Fields::of(metadata, "metadata")? {
+                metadata.text("name", &mut text)?;
+                metadata.text_map("annotations", &mut annotations)?;
+            }
+        }
+    }
+    let Some(hook) = annotations.as_ref().and_then(|a| a.get("helm.sh/hook")) else { return Ok(Role::Object) };
+    let events: Vec<String> = hook.split(',').map(|e| e.trim().to_lowercase()).collect();
+    if events.iter().any(|e| !EVENTS.contains(&e.as_str())) {
+        return Ok(Role::Dropped);
+    }
+    Ok(Role::Hook { is_test: events.iter().any(|e| e.starts_with("test")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+        files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn texts_split_at_lines_of_dashes() {
+        for (content, expected) in [
+            ("a: 1\n---\nb: 2\n", vec![(0, "a: 1\n"), (9, "b: 2\n")]),
+            ("\n---\na: 1\n\n\n--- \t\n", vec![(5, "a: 1\n\n\n")]),
+            ("---apiVersion: v1\n", vec![(3, "apiVersion: v1\n")]),
+            ("----\n", vec![(3, "-\n")]),
+            ("a: |\n  ---\n", vec![(0, "a: |\n  ---\n")]),
+            (" # c", vec![(1, "# c")]),
+            ("--- # c\na: 1", vec![(4, "# c\na: 1")]),
+            ("", vec![]),
+        ] {
+            assert_eq!(split(content), expected, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn documents_are_sorted_by_kind_and_hooks_apart() {
+        let hook =
+            |hook: &str| format!("kind: Pod\nmetadata: {{name: {hook}, annotations: {{helm.sh/hook: '{hook}'}}}}\n");
+        let text = [
+            "kind: Zebra\n",
+            "kind: Apple\n",
+            "kind: Service\n",
+            &hook("pre-install, TEST"),
+            &hook("other"),
+            "# only\n",
+        ]
+        .join("---\n");
+        let sorted =
+            sort(&files(&[("c/templates/b.yaml", &text), ("c/templates/c.yaml", "kind: Namespace\n")])).unwrap();
+        let texts: Vec<&str> = sorted.objects.iter().map(|d| d.text.as_str()).collect();
+        assert_eq!(texts, ["kind: Namespace\n", "kind: Service\n", "# only\n", "kind: Apple\n", "kind: Zebra\n"]);
+        assert_eq!(sorted.hooks.iter().map(|(_, is_test)| *is_test).collect::<Vec<_>>(), [true]);
+    }
+
+    #[test]
+    fn bad_documents_are_named() {
+        for (text, part) in [
+            ("a: 1\n---\nb: [\n", "c/templates/x.yaml: the rendered text is no YAML in line 4"),
+            ("metadata: {annotations: {a: []}}\n", "annotations.a is a list"),
+            ("- a\n", "the document is a list"),
+        ] {
+            let error = sort(&files(&[("c/templates/x.yaml", text)])).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(sort(&files(&[("a", "metadata: {annotations: {a: 1, b: ~}}\n")])).is_ok());
+    }
+}
