@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::builtins;
 use crate::function::Function;
 use crate::syntax::ast::{Callee, Form};
+use crate::{builtins, chart_functions};
 
 /// The functions known when templates are parsed.
 #[derive(Clone, Debug)]
@@ -18,6 +18,11 @@ impl Functions {
         let forms = [Form::And, Form::Or, Form::Call];
         let by_name = forms.into_iter().map(|form| (form.name(), Callee::Form(form))).collect();
         Self { by_name }.with(builtins::FUNCTIONS)
+    }
+
+    /// What charts may call: Go's, sprig's and Helm's functions.
+    pub fn helm() -> Self {
+        Self::builtin().with_include().with(chart_functions::FUNCTIONS)
     }
 
     /// Adds functions; one of the same name is replaced.

@@ -3,6 +3,7 @@
 //! **Absent on purpose:** files, network, environment, clock, randomness, Kubernetes.
 
 mod builtins;
+mod chart_functions;
 mod compare;
 pub mod error;
 mod escape;

@@ -55,6 +55,10 @@ impl Render<'_> {
             None => self.write(frame, NO_VALUE),
             Some(Value::String(text)) => self.write(frame, text.as_bytes()),
             Some(Value::Closure(_)) => Err(self.error(frame, format!("can't print {{{{{pipe}}}}} of type func"))),
+            Some(Value::Object(object)) if object.display_field().is_some() => {
+                let text = object.display_field().unwrap_or_default();
+                self.write(frame, text.as_bytes())
+            }
             Some(value) => {
                 let start = self.out.len();
                 let printed = format::print_value(&mut self.out, value, self.context.budget.room());

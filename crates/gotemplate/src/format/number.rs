@@ -151,7 +151,7 @@ fn with_point(text: &str, verb: char, precision: Option<usize>) -> String {
     let tail_at = text.find(if hex { ['p', 'P'] } else { ['e', 'E'] }).unwrap_or(text.len());
     let (number, tail) = text.split_at(tail_at);
     let mut wanted = match verb {
-        'g' | 'G' | 'x' => precision.unwrap_or(6) as isize,
+        'v' | 'g' | 'G' | 'x' => precision.unwrap_or(6) as isize,
         _ => 0,
     };
     let significant = number.trim_start_matches(['0', '.']).chars().filter(|digit| *digit != '.');

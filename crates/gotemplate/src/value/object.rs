@@ -44,9 +44,21 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// The fields of a struct as `encoding/json` names and orders them; without tags, those that are exported.
+    fn json_fields(&self) -> Option<Vec<(Str, Value)>> {
+        let mut fields = self.fields()?;
+        fields.retain(|(name, _)| name.as_bytes().first().is_some_and(u8::is_ascii_uppercase));
+        Some(fields)
+    }
+
     /// Go's `String()` or `Error()`, where the type has one: what `print` and `%s` show.
     fn display(&self) -> Option<Str> {
         None
+    }
+
+    /// What an action shows of a field it reached itself: Go finds the methods of the field's pointer there, too.
+    fn display_field(&self) -> Option<Str> {
+        self.display()
     }
 
     /// Whether another object is equal by Go's `==`; pointers are equal where they are the same.

