@@ -383,8 +383,9 @@ impl Layer {
     }
 }
 
-/// Notes on all objects that a transformer ran.
-pub(crate) fn note_transformation(resources: &mut [Resource], note: Option<&OriginNote>) {
+/// Ends the step of a transformer: twins are made alike, and all objects note that it ran.
+pub(crate) fn end_step(resources: &mut [Resource], note: Option<&OriginNote>) {
+    resources.iter_mut().for_each(Resource::settle_twins);
     let Some(note) = note else { return };
     for resource in resources {
         match &resource.origin {
@@ -470,6 +471,7 @@ fn joined(old: &Resource, mut made: Resource, behavior: Behavior) -> std::result
     made.prefixes.clone_from(&old.prefixes);
     made.suffixes.clone_from(&old.suffixes);
     made.vars.clone_from(&old.vars);
+    made.transformations.clone_from(&old.transformations);
     if behavior == Behavior::Merge {
         for field in ["data", "binaryData"] {
             plugins::merge_data(old, &mut made, field)?;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use gotemplate::regex::Regex;
 
 use super::config::{Image, Replica};
 use super::fieldspec::{self, FieldSpec};
-use super::node::{Fault, Kind, Node, Place, Scalar, Tag};
+use super::node::{Fault, Kind, Node, Place, Scalar, Tag, Twin};
 use super::resource::Resource;
 use super::schema::Schema;
 
@@ -25,13 +25,24 @@ pub(crate) fn set_entries(
     }
     for resource in resources {
         let gvk = resource.gvk();
+        let mut created = 0;
+        let first = resource.twin_groups + 1;
         for spec in specs.iter().filter(|s| s.selects_gvk(&gvk)) {
             fieldspec::apply(&mut resource.node, &gvk, spec, Some(Kind::Map), &mut |node| {
-                entries.iter().try_for_each(|(key, value)| node.set_field(key, Node::string(value.clone())))
+                created += entries.keys().filter(|key| node.get(key).is_none()).count();
+                (first..).zip(entries).try_for_each(|(group, (key, value))| set_entry(node, group, key, value))
             })?;
         }
+        resource.twin_groups += u32::try_from(entries.len()).unwrap_or_default();
+        resource.has_twins |= created > 1;
     }
     Ok(())
+}
+
+/// Sets an entry; where it is new it is a twin of all others of its group.
+fn set_entry(node: &mut Node, group: u32, key: &str, value: &str) -> Result<(), Fault> {
+    let twin = Twin { group, changed: false };
+    node.set_field(key, Node::Scalar(Scalar { twin, ..Scalar::string(value) }))
 }
 
 /// Sets the replica count of the workloads of a name.
@@ -99,11 +110,12 @@ impl Pattern {
         static REST: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("^{TAG_AND_DIGEST}")).ok());
         match self {
             Self::Nothing => false,
-            Self::Expression(pattern) => pattern.is_match(image),
+            Self::Expression(pattern) => pattern.is_match(image.as_bytes()),
             Self::Plain(name) => {
                 let mut rest = image.chars();
                 let same = name.chars().all(|n| rest.next().is_some_and(|i| n == i || (n == '.' && i != '\n')));
-                same && (rest.as_str().is_empty() || REST.as_ref().is_some_and(|r| r.is_match(rest.as_str())))
+                same && (rest.as_str().is_empty()
+                    || REST.as_ref().is_some_and(|r| r.is_match(rest.as_str().as_bytes())))
             }
         }
     }

@@ -36,6 +36,10 @@ enum Directive {
 /// # Errors
 /// When a list meets a mapping or scalar, or a `$patch` is none of the known ones.
 pub(crate) fn merge(target: Node, patch: Node, schema: &Schema) -> Result<Option<Node>, Fault> {
+    if patch.get(DIRECTIVE).is_some_and(|d| d.text() == "replace") && !target.is_null() {
+        // kustomize drops the result and keeps the object, which was not touched
+        return Ok(Some(target));
+    }
     let mut walker = Walker { schema, path: Vec::new() };
     let walked = walker.walk(Some(target), Some(patch), None, false).map_err(|fault| walker.located(&fault))?;
     Ok(match walked {

@@ -26,6 +26,7 @@ mod schema;
 mod selector;
 mod shape;
 pub(crate) mod sources;
+mod state;
 mod structured;
 mod transform;
 mod vars;

@@ -52,13 +52,40 @@ pub(crate) struct Scalar {
     pub(crate) tag: Tag,
     /// Written in quotes or as a block.
     pub(crate) quoted: bool,
+    /// The tag is written out.
+    pub(crate) tagged: bool,
     pub(crate) place: Place,
+    pub(crate) twin: Twin,
+}
+
+/// Labels and annotations that kustomize adds in several places of one object are one node to it: what changes one of
+/// them later changes all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Twin {
+    /// Number within the object, 0 for none.
+    pub(crate) group: u32,
+    /// Set since the twins were made alike.
+    pub(crate) changed: bool,
+}
+
+impl Twin {
+    /// Of a scalar that takes the place of one with this twin.
+    pub(crate) fn set(self) -> Self {
+        Self { changed: self.group > 0, ..self }
+    }
 }
 
 impl Scalar {
     /// A new scalar whose type is what its text says.
     pub(crate) fn untagged(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tag: Tag::None, quoted: false, place: Place::default() }
+        Self {
+            text: text.into(),
+            tag: Tag::None,
+            quoted: false,
+            tagged: false,
+            place: Place::default(),
+            twin: Twin::default(),
+        }
     }
 
     pub(crate) fn string(text: impl Into<String>) -> Self {
@@ -67,6 +94,11 @@ impl Scalar {
 
     fn is_string(&self) -> bool {
         matches!(self.tag, Tag::Str | Tag::None)
+    }
+
+    /// Whether a scalar that takes the place of this one is quoted as well.
+    fn is_quoted(&self) -> bool {
+        self.quoted && self.tag != Tag::Null
     }
 }
 
@@ -232,7 +264,9 @@ impl Node {
         match pairs.iter_mut().find(|(k, _)| k.text == key) {
             Some((_, old)) => {
                 if let (Node::Scalar(new), Node::Scalar(old)) = (&mut value, &*old) {
-                    new.quoted = old.quoted;
+                    new.quoted = old.is_quoted();
+                    new.tagged = old.tagged;
+                    new.twin = old.twin.set();
                 }
                 *old = value;
             }
@@ -277,9 +311,20 @@ impl Node {
         if new.tag == Tag::Null {
             return Ok(());
         }
-        new.quoted = old.quoted;
+        new.quoted = old.is_quoted();
+        new.tagged = old.tagged;
+        new.twin = old.twin.set();
         *old = new;
         Ok(())
+    }
+
+    /// Calls `visit` on every scalar.
+    pub(crate) fn scalars(&mut self, visit: &mut dyn FnMut(&mut Scalar)) {
+        match self {
+            Node::Scalar(scalar) => visit(scalar),
+            Node::List(items) => items.iter_mut().for_each(|item| item.scalars(visit)),
+            Node::Map(pairs) => pairs.iter_mut().for_each(|(_, value)| value.scalars(visit)),
+        }
     }
 
     /// Reads a parsed document: aliases and merge keys are resolved.
@@ -287,13 +332,34 @@ impl Node {
     /// # Errors
     /// When a merge key does not point to mappings.
     pub(crate) fn from_yaml(node: &yaml::Node, source: u32) -> Result<Self, YamlError> {
-        match &node.kind {
-            NodeKind::Alias(_, target) => Self::from_yaml(target, source),
+        let mut new = match &node.kind {
+            NodeKind::Alias(_, target) => return Self::from_yaml(target, source),
             NodeKind::Sequence(items) => {
-                Ok(Node::List(items.iter().map(|i| Self::from_yaml(i, source)).collect::<Result<_, _>>()?))
+                Node::List(items.iter().map(|i| Self::from_yaml(i, source)).collect::<Result<_, _>>()?)
             }
-            NodeKind::Mapping(pairs) => map_from_yaml(pairs, source),
-            NodeKind::Scalar(text) => Ok(Node::Scalar(scalar_from_yaml(node, text, source))),
+            NodeKind::Mapping(pairs) => map_from_yaml(pairs, source)?,
+            NodeKind::Scalar(text) => Node::Scalar(scalar_from_yaml(node, text, source)),
+        };
+        if node.style == Style::Flow {
+            new.quote_missing_values();
+        }
+        Ok(new)
+    }
+
+    /// A value that is missing between brackets is written back as an empty text, since nothing cannot stand there.
+    fn quote_missing_values(&mut self) {
+        let quote = |node: &mut Node| {
+            if let Node::Scalar(scalar) = node
+                && scalar.text.is_empty()
+                && scalar.tag == Tag::Null
+            {
+                scalar.quoted = true;
+            }
+        };
+        match self {
+            Node::Scalar(_) => {}
+            Node::List(items) => items.iter_mut().for_each(quote),
+            Node::Map(pairs) => pairs.iter_mut().for_each(|(_, value)| quote(value)),
         }
     }
 
@@ -372,7 +438,7 @@ fn scalar_from_yaml(node: &yaml::Node, text: &str, source: u32) -> Scalar {
         Some(_) => Tag::Str,
     };
     let text = if node.style == Style::Folded { yaml::refolded(text) } else { text.to_owned() };
-    Scalar { text, tag, quoted, place }
+    Scalar { text, tag, quoted, tagged: node.tag.is_some(), place, twin: Twin::default() }
 }
 
 fn is_merge_key(key: &yaml::Node) -> bool {
@@ -411,7 +477,9 @@ fn key_from_yaml(key: &yaml::Node) -> Result<Key, YamlError> {
         _ => scalar_from_yaml(key, text, 0),
     };
     let line = u32::try_from(key.start.line).unwrap_or_default();
-    Ok(Key { is_text: scalar.tag == Tag::Str, line, ..Key::new(text) })
+    // a missing key is written back as an empty text
+    let is_text = scalar.tag == Tag::Str || (text.is_empty() && scalar.tag == Tag::Null);
+    Ok(Key { is_text, line, ..Key::new(text) })
 }
 
 /// The mappings that a merge key names, the most important one first.
@@ -449,7 +517,7 @@ fn scalar_value(scalar: &Scalar) -> Result<Value, Fault> {
         (Tag::Str, _) | (Tag::None, true) => string(),
         (Tag::Binary, _) => binary(text),
         // the tag says no more than the text, so Go drops it, and quotes make it a text
-        (tag, true) if tag == said => string(),
+        (tag, true) if tag == said && !scalar.tagged => string(),
         (Tag::None, false) => typed(text, said),
         (Tag::Float, _) if said == Tag::Int => typed(text, Tag::Float),
         (tag, _) if tag == said => typed(text, tag),

@@ -6,7 +6,7 @@ use object::yaml;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::build::{Builder, Gathered, Layer, note_transformation};
+use super::build::{Builder, Gathered, Layer, end_step};
 use super::config::{self, Generator, Image, Patch, Replacement, Replica, Selector};
 use super::error::{KustomizeError, Result};
 use super::fields::{self, ImageChange};
@@ -188,7 +188,7 @@ pub(crate) fn transform(builder: &mut Builder, layer: &Layer, resources: &mut Ve
     let entries = layer.file.transformers.clone();
     for object in configurations(builder, layer, &entries)? {
         one(builder, layer, &object, resources)?;
-        note_transformation(resources, configured_by(&object).as_ref());
+        end_step(resources, configured_by(&object).as_ref());
         resources.retain(|r| !r.node.is_nil_or_empty());
     }
     if !entries.is_empty() {

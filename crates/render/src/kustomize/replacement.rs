@@ -1,12 +1,13 @@
 //! `replacements`: a value of one object is written into fields of others.
 
-use regex::Regex;
+use gotemplate::regex::Regex;
 
 use super::config::{FieldOptions, Replacement, ReplacementSource, ReplacementTarget};
 use super::fieldspec::split_path;
 use super::node::{Fault, Key, Kind, Node, Place, Scalar};
 use super::resource::{Id, Resource, split_api_version};
 use super::selector::Matcher;
+use super::state::Shown;
 use super::structured;
 
 const DEFAULT_PATH: &str = "metadata.name";
@@ -16,21 +17,47 @@ const DEFAULT_PATH: &str = "metadata.name";
 /// # Errors
 /// When a source is not unique, or a target field does not exist.
 pub(crate) fn apply(replacements: &[Replacement], resources: &mut [Resource]) -> Result<(), Fault> {
+    let shown: Vec<Shown> = resources.iter_mut().map(Resource::show_state).collect::<Result<_, _>>()?;
     for (i, replacement) in replacements.iter().enumerate() {
         one(replacement, resources).map_err(|fault| format!("replacements[{i}]: {fault}"))?;
     }
+    resources.iter_mut().zip(shown).for_each(|(resource, shown)| resource.hide_state(shown, false));
     Ok(())
+}
+
+/// What is written: a source that is itself written on the way gives its new value from then on.
+enum Written {
+    Fixed(Node),
+    /// Index of the object, path of the field, and its value when last seen.
+    Field(usize, Vec<String>, Node),
+}
+
+impl Written {
+    fn now(&mut self, resources: &[Resource]) -> &Node {
+        match self {
+            Written::Fixed(node) => node,
+            Written::Field(at, path, last) => {
+                if let Some(node) = resources.get(*at).and_then(|r| lookup(&r.node, path).ok().flatten()) {
+                    last.clone_from(node);
+                }
+                last
+            }
+        }
+    }
 }
 
 fn one(replacement: &Replacement, resources: &mut [Resource]) -> Result<(), Fault> {
     let Some(targets) = &replacement.targets else { return Err("there are no targets".to_owned()) };
-    let value = match (&replacement.source, &replacement.source_value) {
+    if targets.is_empty() {
+        return Err("there are no targets".to_owned());
+    }
+    let mut value = match (&replacement.source, &replacement.source_value) {
         (Some(_), Some(_)) => return Err("there are both source and sourceValue".to_owned()),
         (None, None) => return Err("there is no source".to_owned()),
-        (None, Some(text)) => Node::untagged(text.clone()),
+        (None, Some(text)) => Written::Fixed(Node::untagged(text.clone())),
         (Some(source), None) => source_value(source, resources)?,
     };
-    targets.iter().flatten().try_for_each(|target| write(target, &value, resources))
+    targets.iter().flatten().try_for_each(|target| write(target, &mut value, resources))
 }
 
 /// All ids of an object, the current one first, as replacements compare them.
@@ -47,7 +74,7 @@ fn ids(resource: &Resource) -> Vec<Id<'_>> {
     std::iter::once(current).chain(resource.previous_ids()).collect()
 }
 
-fn source_value(source: &ReplacementSource, resources: &[Resource]) -> Result<Node, Fault> {
+fn source_value(source: &ReplacementSource, resources: &[Resource]) -> Result<Written, Fault> {
     let or_default = |namespace: &str| if namespace.is_empty() { "default".to_owned() } else { namespace.to_owned() };
     let selected = |id: &Id<'_>| {
         let fits = |wanted: &str, has: &str| wanted.is_empty() || wanted == has;
@@ -57,21 +84,25 @@ fn source_value(source: &ReplacementSource, resources: &[Resource]) -> Result<No
             && fits(&source.version, id.version)
             && fits(&source.kind, id.kind)
     };
-    let found: Vec<&Resource> = resources.iter().filter(|r| ids(r).iter().any(selected)).collect();
+    let fits = |at: &usize| resources.get(*at).is_some_and(|r| ids(r).iter().any(selected));
+    let found: Vec<usize> = (0..resources.len()).filter(fits).collect();
     let described = format!("source {} {}", source.kind, source.name);
-    let resource = match found.as_slice() {
-        [one] => one,
+    let at = match found.as_slice() {
+        [one] => *one,
         [] => return Err(format!("{described}: no object fits")),
         many => return Err(format!("{described}: {} objects fit, it must be one", many.len())),
     };
     let path = if source.field_path.is_empty() { DEFAULT_PATH } else { &source.field_path };
-    let node = lookup(&resource.node, &smart_split(path))?.filter(|n| !n.is_nil_or_empty());
+    let parts = smart_split(path);
+    let node = lookup(&resources[at].node, &parts)?.filter(|n| !n.is_nil_or_empty());
     let node = node.ok_or_else(|| format!("{described}: there is no field {path}"))?;
-    refined(node, source.options.as_ref())
+    match source.options.as_ref().filter(|o| !o.delimiter.is_empty()) {
+        Some(options) => Ok(Written::Fixed(refined(node, options)?)),
+        None => Ok(Written::Field(at, parts, node.clone())),
+    }
 }
 
-fn refined(node: &Node, options: Option<&FieldOptions>) -> Result<Node, Fault> {
-    let Some(options) = options.filter(|o| !o.delimiter.is_empty()) else { return Ok(node.clone()) };
+fn refined(node: &Node, options: &FieldOptions) -> Result<Node, Fault> {
     let Node::Scalar(scalar) = node else { return Err("a delimiter only works on a text".to_owned()) };
     let parts: Vec<&str> = scalar.text.split(&options.delimiter).collect();
     let part = usize::try_from(options.index).ok().and_then(|i| parts.get(i));
@@ -79,19 +110,22 @@ fn refined(node: &Node, options: Option<&FieldOptions>) -> Result<Node, Fault> {
     Ok(Node::Scalar(Scalar { text: (*part).to_owned(), ..scalar.clone() }))
 }
 
-fn write(target: &ReplacementTarget, value: &Node, resources: &mut [Resource]) -> Result<(), Fault> {
+fn write(target: &ReplacementTarget, value: &mut Written, resources: &mut [Resource]) -> Result<(), Fault> {
     let Some(select) = &target.select else { return Err("a target has no select".to_owned()) };
     let matcher = Matcher::new(select)?;
     let rejects: Vec<Matcher> = target.reject.iter().map(Matcher::new).collect::<Result<_, _>>()?;
     let default = [DEFAULT_PATH.to_owned()];
     let paths = if target.field_paths.is_empty() { &default[..] } else { &target.field_paths };
-    for resource in resources {
+    for at in 0..resources.len() {
+        let resource = &resources[at];
         let ids = ids(resource);
         let rejected = rejects.iter().any(|r| !r.any_metadata && r.selects_metadata(resource))
             || rejects.iter().any(|r| !r.any_id && ids.iter().any(|id| r.selects_id(id)));
         if matcher.selects_metadata(resource) && !rejected && ids.iter().any(|id| matcher.selects_id(id)) {
             for path in paths {
                 let options = target.options.as_ref();
+                let value = value.now(resources);
+                let resource = &mut resources[at];
                 copy_to(&mut resource.node, value, path, options)
                     .map_err(|fault| format!("{} {}: {fault}", resource.kind(), resource.name()))?;
             }
@@ -103,7 +137,7 @@ fn write(target: &ReplacementTarget, value: &Node, resources: &mut [Resource]) -
 fn copy_to(object: &mut Node, value: &Node, path: &str, options: Option<&FieldOptions>) -> Result<(), Fault> {
     let parts = smart_split(path);
     let create = options.is_some_and(|o| o.create).then(|| value.kind());
-    if inside_text(object, &parts, value, create, options).is_ok() {
+    if inside_text(object, &parts, value, create).is_ok() {
         return Ok(());
     }
     let mut count = 0;
@@ -119,13 +153,7 @@ fn copy_to(object: &mut Node, value: &Node, path: &str, options: Option<&FieldOp
 }
 
 /// Writes into YAML or JSON that is the text of a field on the way.
-fn inside_text(
-    object: &mut Node,
-    parts: &[String],
-    value: &Node,
-    create: Option<Kind>,
-    options: Option<&FieldOptions>,
-) -> Result<(), Fault> {
+fn inside_text(object: &mut Node, parts: &[String], value: &Node, create: Option<Kind>) -> Result<(), Fault> {
     for end in 1..parts.len() {
         let (outer, inner) = parts.split_at(end);
         let Ok(Some(Node::Scalar(scalar))) = lookup(object, outer) else { continue };
@@ -133,7 +161,7 @@ fn inside_text(
         let mut count = 0;
         each(&mut document, inner, create, &mut |node| {
             count += 1;
-            set(node, value, options)
+            set(node, value, None)
         })?;
         if count == 0 {
             return Err("nothing found".to_owned());
@@ -142,6 +170,7 @@ fn inside_text(
         if let Some(Node::Scalar(scalar)) = lookup_mut(object, outer) {
             scalar.text = text;
             scalar.place = Place::default();
+            scalar.twin = scalar.twin.set();
         }
         return Ok(());
     }
@@ -170,6 +199,7 @@ fn set(target: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Resul
         Node::Scalar(scalar) => {
             scalar.text = value.text().to_owned();
             scalar.place = Place::default();
+            scalar.twin = scalar.twin.set();
         }
         other => *other = value,
     }
@@ -350,7 +380,7 @@ fn each_match(
     let regex = Regex::new(value).map_err(|e| format!("{part}: {e}"))?;
     let fits = |item: &Node| {
         let found = if name.is_empty() { Some(item) } else { item.get(name) };
-        found.is_some_and(|n| regex.is_match(n.text()))
+        found.is_some_and(|n| regex.is_match(n.text().as_bytes()))
     };
     let mut found = false;
     for item in items.iter_mut().filter(|item| fits(item)) {

@@ -1,17 +1,18 @@
 //! An object of a build with what kustomize remembers about it: former names, prefixes, where it came from.
 
+use std::collections::HashMap;
+
 use object::Gvk;
 
 use super::error::{KustomizeError, Result};
-use super::node::{Fault, Kind, Node};
+use super::node::{Fault, Kind, Node, Scalar, Twin};
 use super::schema::Schema;
+use super::state;
 
 /// The namespace that cluster-scoped objects count as being in.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
-/// Stands for kustomize's internal annotations while a patch is applied, so that the mapping exists as it does there.
-const PLACEHOLDER: &str = "internal.config.kubernetes.io/state";
 /// Annotations that kustomize uses itself and takes away in the end.
-const BUILD_ANNOTATIONS: [&str; 19] = [
+const BUILD_ANNOTATIONS: [&str; 18] = [
     "internal.config.kubernetes.io/previousKinds",
     "internal.config.kubernetes.io/previousNames",
     "internal.config.kubernetes.io/prefixes",
@@ -30,7 +31,6 @@ const BUILD_ANNOTATIONS: [&str; 19] = [
     "config.kubernetes.io/path",
     "config.kubernetes.io/index",
     "config.k8s.io/id",
-    PLACEHOLDER,
 ];
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,6 +81,9 @@ pub(crate) struct Resource {
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
     pub(crate) vars: Vec<String>,
+    /// Groups of [`Twin`]s made so far.
+    pub(crate) twin_groups: u32,
+    pub(crate) has_twins: bool,
     pub(crate) origin: Option<OriginNote>,
     pub(crate) transformations: Vec<OriginNote>,
     /// The object after the last step, where a history is kept.
@@ -149,6 +152,8 @@ impl Resource {
             allow_name_change: false,
             allow_kind_change: false,
             vars: Vec::new(),
+            twin_groups: 0,
+            has_twins: false,
             origin: None,
             transformations: Vec::new(),
             before: None,
@@ -215,6 +220,33 @@ impl Resource {
         let previous =
             Previous { name: id.name.into(), namespace: id.effective_namespace().into(), kind: id.kind.into() };
         self.previous.push(previous);
+        // kustomize writes the annotations anew for that
+        if self.has_twins
+            && let Some(annotations) = self.node.get_mut("metadata").and_then(|m| m.get_mut("annotations"))
+        {
+            annotations.scalars(&mut |scalar| scalar.twin = Twin::default());
+        }
+    }
+
+    /// Makes twins alike after some of them were set.
+    pub(crate) fn settle_twins(&mut self) {
+        if !self.has_twins {
+            return;
+        }
+        let mut set: HashMap<u32, Scalar> = HashMap::new();
+        self.node.scalars(&mut |scalar| {
+            if std::mem::take(&mut scalar.twin.changed) {
+                set.insert(scalar.twin.group, scalar.clone());
+            }
+        });
+        if set.is_empty() {
+            return;
+        }
+        self.node.scalars(&mut |scalar| {
+            if let Some(new) = set.get(&scalar.twin.group) {
+                scalar.clone_from(new);
+            }
+        });
     }
 
     pub(crate) fn set_name(&mut self, name: &str) -> std::result::Result<(), Fault> {
@@ -261,42 +293,6 @@ impl Resource {
         pairs.into_iter().try_for_each(|(key, value)| map.set_field(&key, Node::string(value)))
     }
 
-    /// Whether kustomize would have annotations of its own on the object now.
-    fn has_state(&self) -> bool {
-        !self.previous.is_empty() || !self.prefixes.is_empty() || !self.suffixes.is_empty() || self.behavior.is_some()
-    }
-
-    /// Makes the annotations that kustomize would have there visible to a patch.
-    pub(crate) fn show_state(&mut self) -> std::result::Result<bool, Fault> {
-        if !self.has_state() {
-            return Ok(false);
-        }
-        let metadata = self.node.get_or_create("metadata", Kind::Map)?;
-        let annotations = metadata.get_or_create("annotations", Kind::Map)?;
-        if annotations.is_null() {
-            *annotations = Node::empty(Kind::Map);
-        }
-        annotations.set_field(PLACEHOLDER, Node::string("here"))?;
-        Ok(true)
-    }
-
-    /// Takes away what [`Resource::show_state`] added. Without it the patch took the state away as well, unless
-    /// `restore` says that it is put back.
-    pub(crate) fn hide_state(&mut self, shown: bool, restore: bool) {
-        if !shown {
-            return;
-        }
-        let annotations = self.node.get_mut("metadata").and_then(|m| m.get_mut("annotations"));
-        let found = annotations.and_then(|a| a.remove(PLACEHOLDER)).is_some();
-        if !found && !restore {
-            self.previous.clear();
-            self.prefixes.clear();
-            self.suffixes.clear();
-            self.behavior = None;
-            self.needs_hash = false;
-        }
-    }
-
     /// The last step: annotations become texts, internal ones go, those of `buildMetadata` come.
     pub(crate) fn finish(&mut self, origins: bool, transformations: bool) -> std::result::Result<(), Fault> {
         let mut pairs: Vec<(String, String)> = self
@@ -305,25 +301,22 @@ impl Resource {
             .filter(|(key, _)| !BUILD_ANNOTATIONS.contains(key))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        let (origin_key, transformation_key) =
-            ("config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations");
         if !origins {
-            pairs.retain(|(k, _)| k != origin_key);
+            pairs.retain(|(k, _)| k != state::ORIGIN);
         } else if let Some(origin) = &self.origin {
-            pairs.push((origin_key.to_owned(), origin.text("")));
+            pairs.push((state::ORIGIN.to_owned(), origin.text("")));
         }
         if !transformations {
-            pairs.retain(|(k, _)| k != transformation_key);
+            pairs.retain(|(k, _)| k != state::TRANSFORMATIONS);
         } else if !self.transformations.is_empty() {
-            let text = self.transformations.iter().map(|t| t.text("- ")).collect();
-            pairs.push((transformation_key.to_owned(), text));
+            pairs.push((state::TRANSFORMATIONS.to_owned(), self.transformations_text()));
         }
         self.set_metadata_map("annotations", pairs)
     }
 }
 
 impl OriginNote {
-    fn text(&self, bullet: &str) -> String {
+    pub(crate) fn text(&self, bullet: &str) -> String {
         let mut lines: Vec<String> = Vec::new();
         if !self.path.is_empty() {
             lines.push(format!("path: {}", self.path));

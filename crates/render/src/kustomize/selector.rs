@@ -1,6 +1,6 @@
 //! Which objects a patch or replacement is for.
 
-use regex::Regex;
+use gotemplate::regex::Regex;
 
 use super::config::Selector;
 use super::node::Fault;
@@ -31,7 +31,7 @@ impl Pattern {
         match self {
             Pattern::Any => true,
             Pattern::Literal(literal) => literal == text,
-            Pattern::Expression(regex) => regex.is_match(text),
+            Pattern::Expression(regex) => regex.is_match(text.as_bytes()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object::yaml::{self, NodeKind};
 
-use super::build::{Builder, Gathered, Layer, note_transformation};
+use super::build::{Builder, Gathered, Layer, end_step};
 use super::config::{self, TransformerConfig};
 use super::error::Result;
 use super::fields::{self, ImageChange};
@@ -190,7 +190,7 @@ impl Builder {
 
     /// What follows each transformer: `buildMetadata` and the history get to know, objects that were emptied go.
     fn ran(&mut self, layer: &Layer, resources: &mut Vec<Resource>, name: &str, field: &str, index: Option<usize>) {
-        note_transformation(resources, layer.built_in(name).as_ref());
+        end_step(resources, layer.built_in(name).as_ref());
         resources.retain(|r| !r.node.is_nil_or_empty());
         self.note_step(layer, resources, field, index);
     }
