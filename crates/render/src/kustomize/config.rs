@@ -495,6 +495,16 @@ fn strip_nulls(value: &mut Value) {
 /// # Errors
 /// Syntax, unknown fields and wrong types, a kind or version that is none of kustomize's.
 pub(crate) fn kustomization(text: &str, file: &str) -> Result<(Kustomization, Option<yaml::Node>)> {
+    let (read, document) = kustomization_of_any_kind(text, file)?;
+    check_kind(&read, file)?;
+    Ok((read, document))
+}
+
+/// As [`kustomization`], but without a look at kind and version: kustomize edits files that it does not build.
+///
+/// # Errors
+/// Syntax, unknown fields and wrong types.
+pub(crate) fn kustomization_of_any_kind(text: &str, file: &str) -> Result<(Kustomization, Option<yaml::Node>)> {
     let mut nodes = yaml::parse(text).map_err(|e| KustomizeError::yaml(file, &e))?;
     super::load::check_escapes(text, &nodes, file)?;
     let document = if nodes.is_empty() { None } else { Some(nodes.swap_remove(0)) };
@@ -506,7 +516,6 @@ pub(crate) fn kustomization(text: &str, file: &str) -> Result<(Kustomization, Op
     if read.kind.is_empty() {
         read.kind = "Kustomization".to_owned();
     }
-    check_kind(&read, file)?;
     Ok((read, document))
 }
 

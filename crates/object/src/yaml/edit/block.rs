@@ -54,14 +54,7 @@ impl Block<'_> {
                 format!("{}{}{:column$}", text.trim_start(), self.layout.newline, ""),
             )]);
         }
-        let mut at = line_start(self.text, dash);
-        while let Some(above) = at.checked_sub(1).map(|end| line_start(self.text, end)) {
-            let line = &self.text[above..at];
-            if !line.trim_start().starts_with('#') {
-                break;
-            }
-            at = above;
-        }
+        let at = self.comments_above(dash, 0);
         let text: String = lines.iter().map(|line| format!("{line}{}", self.layout.newline)).collect();
         Some(vec![Splice::insert(at, text)])
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::layout::Layout;
-use super::span::{Splice, line_end, line_start, starts_line, value_start};
+use super::span::{Splice, line_end, line_start, starts_line, value_start, whole_lines};
 use super::write::{flow, flow_pair, quoted_like};
 use crate::yaml::{Node, NodeKind, Style};
 
@@ -59,12 +59,35 @@ impl Flow<'_> {
     pub(crate) fn remove(&self, node: &Node, index: usize) -> Option<Vec<Splice>> {
         let parts = parts(node);
         let part = parts.get(index)?;
+        if parts.len() > 1
+            && let Some(splices) = self.remove_lines(&parts, index)
+        {
+            return Some(splices);
+        }
         let range = match (index.checked_sub(1).and_then(|i| parts.get(i)), parts.get(index + 1)) {
             (Some(before), _) => before.end..part.end,
             (None, Some(next)) => part.start..next.start,
             (None, None) => value_start(self.text, node) + 1..node.end.index.checked_sub(1)?,
         };
         Some(vec![Splice::delete(range)])
+    }
+
+    /// Takes a part away that has its lines for itself; the last one takes the comma before it along.
+    fn remove_lines(&self, parts: &[Range<usize>], index: usize) -> Option<Vec<Splice>> {
+        let part = parts.get(index)?;
+        let behind = self.text.get(part.end..line_end(self.text, part.end))?.trim_start();
+        let comma = behind.starts_with(',');
+        let behind = behind.strip_prefix(',').unwrap_or(behind).trim_start();
+        if !starts_line(self.text, part.start) || !(behind.is_empty() || behind.starts_with('#')) {
+            return None;
+        }
+        let mut splices = vec![Splice::delete(whole_lines(self.text, part.clone()))];
+        if index + 1 == parts.len() && !comma {
+            let before = parts.get(index.checked_sub(1)?)?.end;
+            let at = before + self.text.get(before..part.start)?.find(',')?;
+            splices.push(Splice::delete(at..at + 1));
+        }
+        Some(splices)
     }
 
     /// Replaces a value, `key` being its key if it has one.

@@ -4,6 +4,7 @@
 //! edit on plain values; a text that would mean anything else is refused, so an edit never damages a file.
 
 mod block;
+mod carry;
 mod flow;
 mod layout;
 mod model;
@@ -64,6 +65,13 @@ impl Editor {
     /// The value at a path.
     pub fn get(&self, path: &[Step]) -> Option<&Value> {
         model::get(self.value(), path)
+    }
+
+    /// The keys of the mapping at a path in the order of the text; merged ones are not among them.
+    pub fn keys(&self, path: &[Step]) -> Vec<String> {
+        let Ok(Found::All(way)) = self.find(path) else { return Vec::new() };
+        let Some(NodeKind::Mapping(pairs)) = way.last().map(|node| &node.kind) else { return Vec::new() };
+        pairs.iter().filter_map(|(key, _)| key.as_str()).filter(|key| *key != "<<").map(str::to_owned).collect()
     }
 
     /// Line (1-based) of what stands at a path, or of the nearest thing above it; 1 for an empty text.
@@ -366,5 +374,7 @@ fn same(values: &[Value], wanted: &[Value]) -> bool {
     values == wanted || (values.iter().all(empty) && wanted.iter().all(empty))
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

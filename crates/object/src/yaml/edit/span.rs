@@ -27,7 +27,7 @@ impl Splice {
 
 /// The text with all splices made; they do not overlap.
 pub(crate) fn spliced(text: &str, mut splices: Vec<Splice>) -> Option<String> {
-    splices.sort_by_key(|s| s.range.start);
+    splices.sort_by_key(|s| (s.range.start, s.range.end));
     let (mut out, mut at) = (String::with_capacity(text.len() + 64), 0);
     for splice in splices {
         out.push_str(text.get(at..splice.range.start)?);

@@ -151,3 +151,26 @@ fn merged_values_may_be_overridden_and_aliases_replaced() {
 fn other_documents_and_the_byte_order_mark_stay() {
     set("\u{feff}# c\n---\na: 1\n---\na: 2\n", "a", json!(3), "\u{feff}# c\n---\na: 3\n---\na: 2\n");
 }
+
+#[test]
+fn what_moves_takes_its_comments_along() {
+    let carry = |from: &'static str, to: &'static str| move |e: &mut Editor| e.carry(&steps(from), &steps(to));
+    check(
+        "a:\n  # about x\n  - k: x # ours\n    l: |\n      t\n\n      u\n  - y\nb:\n  - z\n",
+        carry("a/0", "b"),
+        "a:\n  - y\nb:\n  - z\n  # about x\n  - k: x # ours\n    l: |\n      t\n\n      u\n",
+    );
+    check("a: # c\n- x # ours\nb:\n- z\n", carry("a/0", "b"), "a: [] # c\nb:\n- z\n- x # ours\n");
+    check(
+        "a:\n  # k\n  k: 1 # ours\nb:\n- p: {}\n",
+        carry("a/k", "b/0/p"),
+        "a: {}\nb:\n- p:\n    # k\n    k: 1 # ours\n",
+    );
+    check("a: {k: 1, l: 2}\nb: {}\n", carry("a/k", "b"), "a: {l: 2}\nb: {k: 1}\n");
+    check("a: |\n  # text\nb: 1 # ours\nc:\n  d: 1\n", carry("b", "c"), "a: |\n  # text\nc:\n  d: 1\n  b: 1 # ours\n");
+    let mut editor = Editor::new("a: {k: 1}\nb: {k: 2}\n").unwrap();
+    assert_eq!(
+        editor.carry(&steps("a/k"), &steps("b")).unwrap_err().to_string(),
+        "line 2: b.k is written more than once: remove all but one"
+    );
+}

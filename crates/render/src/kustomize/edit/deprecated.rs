@@ -72,20 +72,17 @@ fn move_list(file: &mut File, from: &str, to: &str, changed: impl Fn(&File, &Val
     if items.is_empty() {
         return file.remove(&[from.into()]);
     }
+    for (index, item) in items.iter().enumerate() {
+        let new = changed(file, item);
+        file.set(&[from.into(), index.into()], &new)?;
+    }
     if file.field(to).is_some_and(is_empty) {
         file.remove(&[to.into()])?;
     }
     if file.field(to).is_none() {
-        for (index, item) in items.iter().enumerate() {
-            let new = changed(file, item);
-            file.set(&[from.into(), index.into()], &new)?;
-        }
         return file.rename(&[from.into()], to);
     }
-    for item in &items {
-        let new = changed(file, item);
-        file.push(&[to.into()], &new)?;
-    }
+    items.iter().try_for_each(|_| file.carry(&[from.into(), 0.into()], &[to.into()]))?;
     file.remove(&[from.into()])
 }
 
@@ -118,9 +115,17 @@ fn move_labels(file: &mut File) -> Result<()> {
             .error_at(&place, format!("the label {key} is in commonLabels and in labels"))
             .hint("remove one of them"));
     }
-    if !keys.is_empty() {
-        let pairs: Map<String, Value> = keys.into_iter().collect();
-        file.push(&["labels".into()], &json!({"includeSelectors": true, "pairs": pairs}))?;
+    if keys.is_empty() {
+        return file.remove(&["commonLabels".into()]);
+    }
+    let end = file.field("labels").and_then(Value::as_array).map_or(0, Vec::len);
+    let written = file.keys(&["commonLabels".into()]);
+    let own = written.len() == keys.len();
+    let pairs = if own { Map::new() } else { keys };
+    file.push(&["labels".into()], &json!({"includeSelectors": true, "pairs": pairs}))?;
+    let pairs = ["labels".into(), end.into(), "pairs".into()];
+    for key in written.into_iter().filter(|_| own) {
+        file.carry(&["commonLabels".into(), key.into()], &pairs)?;
     }
     file.remove(&["commonLabels".into()])
 }

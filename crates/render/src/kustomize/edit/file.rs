@@ -30,7 +30,7 @@ impl File {
     /// When the folder has no kustomization file, several, or one that is wrong.
     pub(crate) fn open(tree: &FileTree, folder: &str) -> Result<Self> {
         let folder = Folder::open(tree, folder, Vec::new(), LoadRestrictor::RootOnly)?;
-        let (read, _) = config::kustomization(folder.text(), folder.file())?;
+        let (read, _) = config::kustomization_of_any_kind(folder.text(), folder.file())?;
         let editor = Editor::new(folder.text()).map_err(|e| problem(folder.file(), &e))?;
         let mut file = Self { folder, editor, read, warnings: Vec::new(), left: false };
         deprecated::move_always(&mut file)?;
@@ -56,7 +56,7 @@ impl File {
     /// # Errors
     /// When it is no kustomization any more.
     pub(crate) fn reread(&mut self) -> Result<()> {
-        self.read = config::kustomization(&self.editor.text(), self.folder.file())?.0;
+        self.read = config::kustomization_of_any_kind(&self.editor.text(), self.folder.file())?.0;
         Ok(())
     }
 
@@ -200,6 +200,20 @@ impl File {
     pub(crate) fn rename(&mut self, path: &[Step], new: &str) -> Result<()> {
         let path = self.path(path);
         self.edit(|editor| editor.rename(&path, new))
+    }
+
+    /// Moves a key or item with its comments to the end of another mapping or list.
+    ///
+    /// # Errors
+    /// When the text cannot be edited there.
+    pub(crate) fn carry(&mut self, from: &[Step], to: &[Step]) -> Result<()> {
+        let (from, to) = (self.path(from), self.path(to));
+        self.edit(|editor| editor.carry(&from, &to))
+    }
+
+    /// Keys of a mapping in the order of the text.
+    pub(crate) fn keys(&self, path: &[Step]) -> Vec<String> {
+        self.editor.keys(&self.path(path))
     }
 
     /// A text, or nothing when it is empty.
