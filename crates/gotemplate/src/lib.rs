@@ -5,20 +5,25 @@
 mod builtins;
 mod chart_functions;
 mod compare;
+mod deep;
+mod duration;
 pub mod error;
 mod escape;
 mod eval;
 pub mod format;
 pub mod function;
 pub mod functions;
+mod layout;
 pub mod limits;
 mod methods;
 pub mod regex;
 pub mod semver;
+pub mod sprig;
 mod stack;
 pub mod strconv;
 mod syntax;
 pub mod templates;
+mod url;
 pub mod value;
 
 pub use eval::Render;

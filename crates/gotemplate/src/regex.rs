@@ -10,12 +10,12 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use regex_automata::meta;
-use regex_automata::util::syntax;
 
 use translate::translate;
 
 /// Bytes a compiled pattern may take.
 const PROGRAM_MAX: usize = 32 << 20;
+const TOO_LARGE: &str = "expression too large";
 /// Patterns kept compiled on each thread.
 const CACHE_MAX: usize = 256;
 
@@ -29,6 +29,10 @@ pub struct RegexError {
 }
 
 impl RegexError {
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.reason == TOO_LARGE
+    }
+
     fn new(reason: &str, part: impl Into<String>) -> Self {
         Self { reason: reason.to_owned(), part: part.into() }
     }
@@ -41,7 +45,12 @@ pub struct Regex {
     /// The name of each group, the whole match first; empty where it has none.
     group_names: Vec<String>,
     is_empty: bool,
+    /// Matches may be of any length, so that a search may read on to the end of the text for nothing.
+    is_unbounded: bool,
 }
+
+/// The places of the groups of a match, the whole first.
+type Groups = [Option<Range<usize>>];
 
 thread_local! {
     static CACHE: RefCell<HashMap<String, Rc<Regex>>> = RefCell::new(HashMap::new());
@@ -72,13 +81,29 @@ impl Regex {
     /// The pattern is not RE2 syntax, or too large.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
         let translated = translate(pattern)?;
+        let too_large = || RegexError::new(TOO_LARGE, pattern);
         // Empty matches never split a character; the syntax may, for ASCII `\B` alone.
-        let program = meta::Builder::new()
-            .configure(meta::Config::new().utf8_empty(true).nfa_size_limit(Some(PROGRAM_MAX)))
-            .syntax(syntax::Config::new().utf8(false))
-            .build(&translated.pattern)
-            .map_err(|_| RegexError::new("expression too large", pattern))?;
-        Ok(Self { program, group_names: translated.group_names, is_empty: pattern.is_empty() })
+        let hir = regex_syntax::ParserBuilder::new().utf8(false).build().parse(&translated.pattern);
+        let hir = hir.map_err(|_| too_large())?;
+        let config = meta::Config::new().utf8_empty(true).nfa_size_limit(Some(PROGRAM_MAX));
+        let program = meta::Builder::new().configure(config).build_from_hir(&hir).map_err(|_| too_large())?;
+        let is_unbounded = hir.properties().maximum_len().is_none();
+        Ok(Self { program, group_names: translated.group_names, is_empty: pattern.is_empty(), is_unbounded })
+    }
+
+    /// Whether [`Regex::cached`] has the pattern compiled on this thread.
+    pub(crate) fn is_cached(pattern: &str) -> bool {
+        CACHE.with_borrow(|cache| cache.contains_key(pattern))
+    }
+
+    /// Bytes of the compiled pattern, a measure of what compiling it cost.
+    pub(crate) fn size(&self) -> usize {
+        self.program.memory_usage()
+    }
+
+    /// Steps that one search in so many bytes takes beyond what it finds.
+    pub(crate) fn search_steps(&self, bytes: usize) -> usize {
+        if self.is_unbounded { bytes / 64 } else { 0 }
     }
 
     pub fn is_match(&self, text: &[u8]) -> bool {
@@ -90,32 +115,58 @@ impl Regex {
         self.program.find(text).map(|found| found.range())
     }
 
-    /// The places of the first `limit` matches, of all without a limit.
-    pub fn find_all(&self, text: &[u8], limit: Option<usize>) -> Vec<Range<usize>> {
-        self.program.find_iter(text).take(limit.unwrap_or(usize::MAX)).map(|found| found.range()).collect()
+    /// The places of all matches, found one by one.
+    pub fn find_iter<'r>(&'r self, text: &'r [u8]) -> impl Iterator<Item = Range<usize>> + 'r {
+        self.program.find_iter(text).map(|found| found.range())
     }
 
     /// Replaces every match; `$1`, `${1}`, `$name` and `$$` in `template` are expanded, and `$1W` names group `1W`.
-    pub fn replace_all(&self, text: &[u8], template: &[u8]) -> Vec<u8> {
-        self.replace_with(text, |groups, out| expand::expand(template, text, groups, &self.group_names, out))
+    /// After each match `check` is told how many bytes are written, and may end the work.
+    ///
+    /// # Errors
+    /// What `check` gives.
+    pub fn replace_all<E>(
+        &self,
+        text: &[u8],
+        template: &[u8],
+        check: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<u8>, E> {
+        let expand = |groups: &Groups, out: &mut Vec<u8>| {
+            expand::expand(template, text, groups, &self.group_names, out);
+        };
+        self.replace_with(text, expand, check)
     }
 
-    /// Replaces every match by `replacement` as it stands.
-    pub fn replace_all_literal(&self, text: &[u8], replacement: &[u8]) -> Vec<u8> {
-        self.replace_with(text, |_, out| out.extend_from_slice(replacement))
+    /// Replaces every match by `replacement` as it stands; `check` is told as by [`Regex::replace_all`].
+    ///
+    /// # Errors
+    /// What `check` gives.
+    pub fn replace_all_literal<E>(
+        &self,
+        text: &[u8],
+        replacement: &[u8],
+        check: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<u8>, E> {
+        self.replace_with(text, |_, out| out.extend_from_slice(replacement), check)
     }
 
-    fn replace_with(&self, text: &[u8], mut write: impl FnMut(&[Option<Range<usize>>], &mut Vec<u8>)) -> Vec<u8> {
-        let (mut out, mut done) = (Vec::with_capacity(text.len()), 0);
+    fn replace_with<E>(
+        &self,
+        text: &[u8],
+        mut write: impl FnMut(&Groups, &mut Vec<u8>),
+        mut check: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<u8>, E> {
+        let (mut out, mut done) = (Vec::new(), 0);
         for captures in self.program.captures_iter(text) {
             let groups: Vec<Option<Range<usize>>> = captures.iter().map(|g| g.map(|span| span.range())).collect();
             let Some(Some(whole)) = groups.first() else { continue };
             out.extend_from_slice(&text[done..whole.start]);
             done = whole.end;
             write(&groups, &mut out);
+            check(out.len())?;
         }
         out.extend_from_slice(&text[done..]);
-        out
+        Ok(out)
     }
 
     /// The parts between matches, at most `limit` of them; the last one is the unsplit rest.
@@ -127,7 +178,7 @@ impl Regex {
             return vec![text];
         }
         let (mut parts, mut begin, mut end) = (Vec::new(), 0, 0);
-        for found in self.find_all(text, limit) {
+        for found in self.find_iter(text).take(limit.unwrap_or(usize::MAX)) {
             if limit.is_some_and(|n| parts.len() + 1 == n) {
                 break;
             }

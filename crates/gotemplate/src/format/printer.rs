@@ -4,7 +4,7 @@ use super::number::{self, Base, Integer};
 use super::pad::Flags;
 use crate::limits::{Exceeded, MAX_NESTING};
 use crate::strconv;
-use crate::value::{FloatType, Kind, List, Map, Object, Str, UintType, Value, duration_text};
+use crate::value::{FloatType, Kind, List, Map, Object, Str, UintType, Value};
 
 /// Go's `pp`: the output, the flags of the current verb, and how much may be written.
 pub(super) struct Printer<'o> {
@@ -257,7 +257,7 @@ impl<'o> Printer<'o> {
 
     fn duration(&mut self, value: &Value, nanoseconds: i64, verb: char) -> Done {
         if is_text_verb(verb) && !self.erroring && !self.flags.sharp_v {
-            return self.string(value, duration_text(nanoseconds).as_bytes(), verb);
+            return self.string(value, crate::duration::format(nanoseconds).as_bytes(), verb);
         }
         self.integer(value, Integer::from(nanoseconds), true, verb)
     }

@@ -13,7 +13,6 @@ pub use container::{List, Map};
 pub use object::{Closure, ClosureBody, Object};
 pub use text::{Str, runes};
 pub use time::Time;
-pub(crate) use time::duration_text;
 pub use types::{ElementType, FloatType, IntType, Kind, MapType, UintType};
 
 /// A Go value. Cloning is cheap: strings, lists and maps are shared.

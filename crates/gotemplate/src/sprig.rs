@@ -1,0 +1,44 @@
+//! The functions of sprig 3.3.0's `TxtFuncMap`, but for `env` and `expandenv`, which read the environment.
+
+mod conversion;
+mod dates;
+mod decimal;
+mod defaults;
+mod dicts;
+mod encoding;
+mod hashes;
+mod letters;
+mod lists;
+mod math;
+mod merging;
+mod network;
+mod paths;
+mod random;
+mod reflect;
+mod regexes;
+mod strings;
+mod urls;
+mod versions;
+mod words;
+mod wrapping;
+
+use crate::function::Function;
+
+/// All tables of functions, by the noun they are about.
+pub static TABLES: &[&[Function]] = &[
+    conversion::FUNCTIONS,
+    dates::FUNCTIONS,
+    defaults::FUNCTIONS,
+    dicts::FUNCTIONS,
+    encoding::FUNCTIONS,
+    hashes::FUNCTIONS,
+    lists::FUNCTIONS,
+    math::FUNCTIONS,
+    network::FUNCTIONS,
+    paths::FUNCTIONS,
+    reflect::FUNCTIONS,
+    regexes::FUNCTIONS,
+    strings::FUNCTIONS,
+    urls::FUNCTIONS,
+    versions::FUNCTIONS,
+];
