@@ -36,5 +36,6 @@ fn run(line: &[String]) -> Result<(), String> {
     };
     let edited = edited.map_err(|e| e.to_string())?;
     edited.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-    std::fs::write(format!("/{}", edited.path), edited.text).map_err(|e| e.to_string())
+    let files = edited.others.into_iter().chain([(edited.path, edited.text)]);
+    files.into_iter().try_for_each(|(path, text)| std::fs::write(format!("/{path}"), text)).map_err(|e| e.to_string())
 }

@@ -32,7 +32,7 @@ pub fn create(tree: &FileTree, folder: &str, command: &Create) -> Result<Edited>
         resources.extend(found);
     }
     let text = text(&path, command, resources)?;
-    Ok(Edited { path, text, warnings: Vec::new() })
+    Ok(Edited { path, text, others: Vec::new(), warnings: Vec::new() })
 }
 
 /// Kustomize's order of fields.

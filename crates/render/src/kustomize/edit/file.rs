@@ -235,7 +235,7 @@ impl File {
 
     pub(crate) fn done(self) -> Edited {
         let text = if self.left { self.folder.text().to_string() } else { self.editor.text() };
-        Edited { path: self.folder.file().to_owned(), text, warnings: self.warnings }
+        Edited { path: self.folder.file().to_owned(), text, others: Vec::new(), warnings: self.warnings }
     }
 }
 

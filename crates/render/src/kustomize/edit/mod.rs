@@ -15,6 +15,7 @@ mod lists;
 mod metadata;
 mod patches;
 mod replicas;
+mod vars;
 
 use object::FileTree;
 
@@ -33,6 +34,8 @@ pub struct Edited {
     pub path: String,
     /// What the file says now; as before when there was nothing to do.
     pub text: String,
+    /// Path and new text of other files that change with it; only `edit fix --vars` has any.
+    pub others: Vec<(String, String)>,
     /// What was left out, and why.
     pub warnings: Vec<Problem>,
 }
@@ -43,13 +46,18 @@ pub struct Edited {
 /// Where kustomize fails too, and where the text cannot be edited without damage: file, line, reason and what to do.
 pub fn apply(tree: &FileTree, folder: &str, edit: &Edit) -> Result<Edited, KustomizeError> {
     let mut file = File::open(tree, folder)?;
+    let mut others = Vec::new();
     match edit {
-        Edit::Set(set) => apply_set(&mut file, set),
-        Edit::Add(add) => apply_add(&mut file, add),
-        Edit::Remove(remove) => apply_remove(&mut file, remove),
-        Edit::Fix { vars: _ } => deprecated::fix(&mut file),
-    }?;
-    Ok(file.done())
+        Edit::Set(set) => apply_set(&mut file, set)?,
+        Edit::Add(add) => apply_add(&mut file, add)?,
+        Edit::Remove(remove) => apply_remove(&mut file, remove)?,
+        Edit::Fix { vars: false } => deprecated::fix(&mut file)?,
+        Edit::Fix { vars: true } => {
+            deprecated::fix(&mut file)?;
+            others = vars::convert(&mut file)?;
+        }
+    }
+    Ok(Edited { others, ..file.done() })
 }
 
 fn apply_set(file: &mut File, set: &Set) -> Result<(), KustomizeError> {

@@ -11,7 +11,7 @@ use command::Command;
 use object::{FileTree, MemoryTree, yaml};
 use render::kustomize::edit::{self, Edited};
 use render::kustomize::{self, BuildOptions};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 fn tables() -> Vec<(String, Vec<Value>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/edit");
@@ -85,6 +85,11 @@ fn fault(case: &Value) -> Option<String> {
     if meaning(&edited.text) != meaning(theirs) {
         return Some(format!("it means something else:\n{}\nkustomize writes\n{theirs}", edited.text));
     }
+    let others: Map<String, Value> =
+        edited.others.iter().map(|(path, text)| (path.clone(), text.as_str().into())).collect();
+    if others != wanted["others"].as_object().cloned().unwrap_or_default() {
+        return Some(format!("the other files become {others:?}"));
+    }
     let before = tree.read(&edited.path).unwrap().map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
     let (mut lost, mut gone) = (lost(&before.unwrap_or_default(), &edited.text), list(case, "gone"));
     lost.sort();
@@ -124,7 +129,8 @@ fn lost(before: &str, after: &str) -> Vec<String> {
 /// The result must build to what kustomize's result builds to.
 fn misbuilt(case: &Value, tree: &FileTree, edited: &Edited) -> Option<String> {
     let wanted = case["kustomize"]["build"].as_str()?;
-    let tree = tree.with_file(&edited.path, edited.text.as_bytes());
+    let files = edited.others.iter().chain([&(edited.path.clone(), edited.text.clone())]).cloned().collect::<Vec<_>>();
+    let tree = files.iter().fold(tree.fresh(), |tree, (path, text)| tree.with_file(path, text.as_bytes()));
     match kustomize::build(&tree, &text(case, "folder"), &BuildOptions::default()) {
         Err(error) => Some(format!("it does not build: {error}")),
         Ok(build) if build.text() == wanted => None,

@@ -4,7 +4,8 @@
     record.py KUSTOMIZE [TABLE.json ...]
 
 KUSTOMIZE is the official program, version 5.8.1. Every case is run in a folder of its own; its key "kustomize" then has
-either "error", or "text" (the kustomization as kustomize wrote it) and, where the result builds, "build".
+either "error", or "text" (the kustomization as kustomize wrote it), "others" (files that changed with it) and, where the
+result builds, "build".
 """
 
 import json
@@ -40,6 +41,9 @@ def record(program, case):
             return {"error": reasons[0].removeprefix("Error: ").replace(os.path.realpath(root), "")}
         there = [folder / name for name in NAMES if (folder / name).is_file()]
         found = {"text": there[0].read_bytes().decode()}
+        others = {name: (root / name).read_bytes().decode() for name in case["files"] if root / name != there[0]}
+        others = {name: text for name, text in others.items() if text != case["files"][name]}
+        found |= {"others": others} if others else {}
         code, build, _ = call(program, ["build", "."], folder)
         return found | ({"build": build} if code == 0 else {})
 
