@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use object::{Entry, EntryKind, FileTree, ObjectId, TreeError, TreeReader};
+use object::{Entry, EntryKind, FileTree, ObjectId, SIZE_MAX, TreeError, TreeReader};
 
 use crate::failure::Failure;
 
@@ -78,6 +78,7 @@ impl TreeReader for Folder {
                 let target = fs::read_link(&place).map_err(|e| failed(path, &e))?;
                 Ok(Some(target.to_string_lossy().as_bytes().into()))
             }
+            Ok(metadata) if metadata.len() > SIZE_MAX => Err(TreeError::TooLarge { path: path.to_owned() }),
             Ok(metadata) if metadata.is_file() => {
                 fs::read(&place).map(|b| Some(b.into())).map_err(|e| failed(path, &e))
             }

@@ -21,6 +21,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // every TLS client and server of this process uses ring; a second call would be a mistake of ours, not an error
     let _ = rustls::crypto::ring::default_provider().install_default();
+    hush_the_yaml_reader();
     let arguments = args::Arguments::parse();
     settings::log(&arguments);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -31,4 +32,14 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// Panics of the YAML reader are caught and told as errors with file and line: the panic itself is not for people.
+fn hush_the_yaml_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|at| at.file().contains("libyaml-safer")) {
+            usual(panic);
+        }
+    }));
 }

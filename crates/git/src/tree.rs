@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gix::objs::tree::EntryKind as GitKind;
-use object::{Entry, EntryKind, ObjectId, TreeError, TreeReader, path};
+use object::{Entry, EntryKind, ObjectId, SIZE_MAX, TreeError, TreeReader, path};
 
 /// Decoded folders by object id, shared by all commits of a repository: commits share most of their folders.
 pub(crate) type FolderCache = Mutex<HashMap<gix::ObjectId, Arc<Vec<Entry>>>>;
@@ -88,7 +88,12 @@ impl TreeReader for GitTree {
             return Ok(None);
         }
         let repository = self.repository.to_thread_local();
-        let mut blob = repository.find_blob(git_id(&entry.id, path)?).map_err(|error| storage(path, error))?;
+        let id = git_id(&entry.id, path)?;
+        let header = repository.find_header(id).map_err(|error| storage(path, error))?;
+        if header.size() > SIZE_MAX {
+            return Err(TreeError::TooLarge { path: path.to_owned() });
+        }
+        let mut blob = repository.find_blob(id).map_err(|error| storage(path, error))?;
         Ok(Some(blob.take_data().into()))
     }
 }

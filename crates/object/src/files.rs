@@ -41,6 +41,9 @@ pub struct Entry {
     pub id: ObjectId,
 }
 
+/// The largest file that is read, in bytes: as much as Argo CD takes of a whole directory of manifests.
+pub const SIZE_MAX: u64 = 10 << 20;
+
 /// Why a tree could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
@@ -50,6 +53,8 @@ pub enum TreeError {
     TooManyLinks { path: String, limit: usize },
     #[error("{path}: the path leaves the repository")]
     Leaves { path: String },
+    #[error("{path}: the file has more than {} MiB: manifests and values are smaller", SIZE_MAX >> 20)]
+    TooLarge { path: String },
     #[error("{path}: {reason}")]
     Storage { path: String, reason: String },
 }
@@ -70,7 +75,7 @@ pub trait TreeReader: Send + Sync {
     /// The bytes of the file (or the target text of the link) at `path`; `None` when there is none.
     ///
     /// # Errors
-    /// When the storage fails.
+    /// When the storage fails, or the file is larger than [`SIZE_MAX`].
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError>;
 }
 
@@ -261,19 +266,29 @@ fn content_id(bytes: &[u8]) -> ObjectId {
 /// A tree in memory: path to content. Content that starts as a link is made with [`MemoryTree::link`].
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTree {
-    files: BTreeMap<String, (EntryKind, Arc<[u8]>)>,
+    files: BTreeMap<String, MemoryFile>,
+}
+
+#[derive(Debug, Clone)]
+struct MemoryFile {
+    kind: EntryKind,
+    id: ObjectId,
+    bytes: Arc<[u8]>,
 }
 
 impl MemoryTree {
     #[must_use]
-    pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
-        self.files.insert(path.to_owned(), (EntryKind::File, content.as_ref().into()));
-        self
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.with(path, EntryKind::File, content.as_ref())
     }
 
     #[must_use]
-    pub fn link(mut self, path: &str, target: &str) -> Self {
-        self.files.insert(path.to_owned(), (EntryKind::Symlink, target.as_bytes().into()));
+    pub fn link(self, path: &str, target: &str) -> Self {
+        self.with(path, EntryKind::Symlink, target.as_bytes())
+    }
+
+    fn with(mut self, path: &str, kind: EntryKind, bytes: &[u8]) -> Self {
+        self.files.insert(path.to_owned(), MemoryFile { kind, id: content_id(bytes), bytes: bytes.into() });
         self
     }
 
@@ -281,7 +296,7 @@ impl MemoryTree {
         FileTree::new(Arc::new(self))
     }
 
-    fn below<'a>(&'a self, folder: &str) -> impl Iterator<Item = (&'a str, &'a (EntryKind, Arc<[u8]>))> {
+    fn below<'a>(&'a self, folder: &str) -> impl Iterator<Item = (&'a str, &'a MemoryFile)> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let start = prefix.clone();
         self.files
@@ -294,16 +309,16 @@ impl MemoryTree {
 impl TreeReader for MemoryTree {
     fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
         let name = path::file_name(path).to_owned();
-        if let Some((kind, bytes)) = self.files.get(path) {
-            return Ok(Some(Entry { name, kind: *kind, id: content_id(bytes) }));
+        if let Some(file) = self.files.get(path) {
+            return Ok(Some(Entry { name, kind: file.kind, id: file.id.clone() }));
         }
         let mut hash = Sha256::new();
         let mut any = path.is_empty();
-        for (p, (_, bytes)) in self.below(path) {
+        for (p, file) in self.below(path) {
             any = true;
             hash.update(p.as_bytes());
             hash.update([0]);
-            hash.update(Sha256::digest(bytes));
+            hash.update(file.id.0.as_bytes());
         }
         let id = ObjectId(hex::encode(hash.finalize()).into());
         Ok(any.then_some(Entry { name, kind: EntryKind::Folder, id }))
@@ -324,7 +339,7 @@ impl TreeReader for MemoryTree {
     }
 
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
-        Ok(self.files.get(path).map(|(_, bytes)| Arc::clone(bytes)))
+        Ok(self.files.get(path).map(|file| Arc::clone(&file.bytes)))
     }
 }
 

@@ -10,7 +10,7 @@ mod manifest;
 pub mod path;
 pub mod yaml;
 
-pub use files::{Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, TreeError, TreeReader};
+pub use files::{Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, SIZE_MAX, TreeError, TreeReader};
 pub use gvk::{GroupKind, Gvk, ResourceKey};
 pub use image::{ImageDigest, ImageError, ImageRef};
 pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};

@@ -1,6 +1,7 @@
 //! The node tree: what stands where in a YAML text.
 
 use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
 
 use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
 
@@ -109,14 +110,20 @@ impl Node {
 
 /// Limits that keep hostile texts from costing more than their size.
 const DEPTH_MAX: usize = 200;
-/// Nodes that aliases may add; go-yaml refuses above about the same size.
-const EXPANSION_MAX: usize = 400_000;
+/// Nodes of one text, those that aliases stand for included: some 200 000 lines.
+const NODES_MAX: usize = 400_000;
+/// Bytes of one text.
+const SIZE_MAX: usize = crate::files::SIZE_MAX as usize;
 
 /// Parses a stream into one node per document. Documents without content are left out.
 ///
 /// # Errors
 /// The first syntax error or exceeded limit, with line and column.
 pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
+    if text.len() > SIZE_MAX {
+        let start = Mark { index: 0, line: 1, column: 1 };
+        return Err(YamlError::at(start, format!("the text has more than {} MiB", SIZE_MAX >> 20)));
+    }
     // A block scalar that ends without a newline at the end of the text panics libyaml-safer 0.3.0; where one is
     // missing it is added, which changes no value: `|` clips to one newline only if there was one to clip.
     let ends = text.ends_with('\n') || text.is_empty();
@@ -130,26 +137,41 @@ pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
     let mut bytes = input.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut bytes);
-    let mut composer =
-        Composer { parser, anchors: HashMap::new(), expanded: 0, unterminated: !ends, length: text.len() };
-    composer.stream()
+    let mut composer = Composer {
+        parser,
+        anchors: HashMap::new(),
+        nodes: 0,
+        at: Mark::default(),
+        unterminated: !ends,
+        length: text.len(),
+    };
+    // libyaml-safer 0.3.0 panics on some texts that nobody writes (`[!tag,]`, tags with broken `%` escapes)
+    let read = panic::catch_unwind(AssertUnwindSafe(|| composer.stream()));
+    read.unwrap_or_else(|_| {
+        Err(YamlError::at(composer.at, "what follows cannot be read; look for a tag (!…) near here"))
+    })
 }
 
 struct Composer<'r> {
     parser: Parser<&'r mut &'r [u8]>,
     /// Anchored nodes of this document with their size in nodes.
     anchors: HashMap<String, (Node, usize)>,
-    expanded: usize,
+    /// How many nodes there are so far, aliases counted in full.
+    nodes: usize,
+    /// How far the text was read.
+    at: Mark,
     unterminated: bool,
     length: usize,
 }
 
 impl Composer<'_> {
     fn next(&mut self) -> Result<Event, YamlError> {
-        self.parser.parse().map_err(|error| {
+        let event = self.parser.parse().map_err(|error| {
             let at = error.problem_mark().or(error.context_mark()).unwrap_or_default();
             YamlError::at(mark(at), error.problem().to_owned())
-        })
+        })?;
+        self.at = mark(event.end_mark);
+        Ok(event)
     }
 
     fn stream(&mut self) -> Result<Vec<Node>, YamlError> {
@@ -178,6 +200,7 @@ impl Composer<'_> {
         if depth > DEPTH_MAX {
             return Err(YamlError::at(start, format!("nested deeper than {DEPTH_MAX} levels")));
         }
+        self.count(1, start)?;
         match event.data {
             EventData::Alias { anchor } => self.alias(anchor, start, end),
             EventData::Scalar { anchor, tag, value, style, .. } => {
@@ -190,7 +213,7 @@ impl Composer<'_> {
                     start,
                     end,
                 };
-                Ok(self.remember(node, 1))
+                self.remember(node, 1)
             }
             EventData::SequenceStart { anchor, tag, style, .. } => {
                 let (mut items, mut size) = (Vec::new(), 1);
@@ -204,7 +227,7 @@ impl Composer<'_> {
                     items.push(node);
                 };
                 let style = if style == libyaml_safer::SequenceStyle::Flow { Style::Flow } else { Style::Block };
-                Ok(self.remember(Node { kind: NodeKind::Sequence(items), tag, anchor, style, start, end }, size))
+                self.remember(Node { kind: NodeKind::Sequence(items), tag, anchor, style, start, end }, size)
             }
             EventData::MappingStart { anchor, tag, style, .. } => {
                 let (mut pairs, mut size) = (Vec::new(), 1);
@@ -220,30 +243,38 @@ impl Composer<'_> {
                     pairs.push((key, value));
                 };
                 let style = if style == libyaml_safer::MappingStyle::Flow { Style::Flow } else { Style::Block };
-                Ok(self.remember(Node { kind: NodeKind::Mapping(pairs), tag, anchor, style, start, end }, size))
+                self.remember(Node { kind: NodeKind::Mapping(pairs), tag, anchor, style, start, end }, size)
             }
             _ => Err(YamlError::at(start, "expected a value")),
         }
     }
 
     fn alias(&mut self, anchor: String, start: Mark, end: Mark) -> Result<(Node, usize), YamlError> {
-        let Some((node, size)) = self.anchors.get(&anchor) else {
+        let size = self.anchors.get(&anchor).map_or(0, |(_, size)| *size);
+        self.count(size, start)?;
+        let Some((node, _)) = self.anchors.get(&anchor) else {
             return Err(YamlError::at(start, format!("unknown anchor {anchor:?}")));
         };
-        self.expanded += size;
-        if self.expanded > EXPANSION_MAX {
-            return Err(YamlError::at(start, format!("aliases expand to more than {EXPANSION_MAX} nodes")));
-        }
-        let (node, size) = (node.clone(), *size);
+        let node = node.clone();
         let style = node.style;
         Ok((Node { kind: NodeKind::Alias(anchor, Box::new(node)), tag: None, anchor: None, style, start, end }, size))
     }
 
-    fn remember(&mut self, node: Node, size: usize) -> (Node, usize) {
+    fn remember(&mut self, node: Node, size: usize) -> Result<(Node, usize), YamlError> {
         if let Some(anchor) = &node.anchor {
+            // the copy that aliases are made of, and its name
+            self.count(size + 1, node.start)?;
             self.anchors.insert(anchor.clone(), (node.clone(), size));
         }
-        (node, size)
+        Ok((node, size))
+    }
+
+    fn count(&mut self, nodes: usize, at: Mark) -> Result<(), YamlError> {
+        self.nodes += nodes;
+        if self.nodes <= NODES_MAX {
+            return Ok(());
+        }
+        Err(YamlError::at(at, format!("more than {NODES_MAX} values, those that aliases stand for included")))
     }
 
     /// Takes the newline away that [`parse`] added behind an unterminated block scalar at the end.

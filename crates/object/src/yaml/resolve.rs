@@ -350,7 +350,7 @@ mod tests {
             let refs = vec![format!("*a{}", i - 1); 9].join(", ");
             laughs += &format!("a{i}: &a{i} [{refs}]\n");
         }
-        assert!(value(&laughs).unwrap_err().reason.contains("aliases expand"));
+        assert!(value(&laughs).unwrap_err().reason.contains("aliases stand for"));
         assert!(value(&"[".repeat(100_000)).unwrap_err().reason.contains("nested deeper"));
     }
 

@@ -91,7 +91,7 @@ fn build(tree: &FileTree, root: &str, options: &KustomizeOptions, traced: bool) 
         kustomizations: HashMap::new(),
     };
     let resolved = tree.resolve(root).map_err(|e| KustomizeError::tree(root, &e))?;
-    let folder = Folder::open(tree, &resolved, Vec::new(), options.build.load_restrictor)?;
+    let folder = Folder::open(tree, &resolved, options.build.load_restrictor)?;
     let mut top = builder.layer(folder, None, Some(options))?;
     if !top.file.build_metadata.is_empty() {
         top.origin = Some(OriginNote::default());
@@ -149,7 +149,7 @@ impl Builder {
             if used {
                 let line = folder.text().lines().position(|l| l.starts_with(old)).map_or(0, |l| l + 1);
                 let warning = Problem::warning(format!("{old} is deprecated")).in_file(folder.file(), line, 0);
-                self.warnings.push(warning.hint(format!("use {new} instead")));
+                self.warnings.push(warning.hint(format!("use {new} instead, `gantline kustomize edit fix` does it")));
             }
         }
     }

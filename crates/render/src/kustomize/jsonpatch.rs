@@ -126,7 +126,7 @@ pub(crate) fn apply(document: &mut Node, operations: &[Operation]) -> Result<(),
         one(document, operation)
             .map_err(|fault| format!("operation {i} ({} {}): {fault}", name(operation.op), operation.path))?;
     }
-    Ok(())
+    document.check_growth()
 }
 
 fn name(op: Op) -> &'static str {
@@ -151,7 +151,8 @@ fn one(document: &mut Node, operation: &Operation) -> Result<(), Fault> {
         }
         Op::Copy => {
             let value = get(document, &operation.from)?.cloned().unwrap_or_else(Node::null);
-            add(document, &operation.path, value)
+            add(document, &operation.path, value)?;
+            document.check_growth()
         }
         Op::Test => test(document, operation),
     }

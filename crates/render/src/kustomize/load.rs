@@ -1,6 +1,7 @@
 //! The folder of one kustomization: what it may read, and errors that help.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use object::yaml;
 use object::{EntryKind, FileTree, path};
@@ -21,7 +22,14 @@ pub(crate) struct Folder {
     text: Arc<str>,
     above: Vec<String>,
     restrictor: LoadRestrictor,
+    spent: Arc<AtomicU64>,
 }
+
+/// Bytes that one build reads, each file counted as often as it is used: bases that hold bases twice double with each
+/// layer.
+const BUILD_MAX: u64 = 32 << 20;
+/// What a file costs beside its bytes.
+const FILE_COST: u64 = 1 << 10;
 
 /// What an entry of `resources` names.
 pub(crate) enum Entry {
@@ -34,7 +42,17 @@ impl Folder {
     ///
     /// # Errors
     /// When there is none (the error has the file to add), or several.
-    pub(crate) fn open(tree: &FileTree, root: &str, above: Vec<String>, restrictor: LoadRestrictor) -> Result<Self> {
+    pub(crate) fn open(tree: &FileTree, root: &str, restrictor: LoadRestrictor) -> Result<Self> {
+        Self::find(tree, root, Vec::new(), restrictor, Arc::default())
+    }
+
+    fn find(
+        tree: &FileTree,
+        root: &str,
+        above: Vec<String>,
+        restrictor: LoadRestrictor,
+        spent: Arc<AtomicU64>,
+    ) -> Result<Self> {
         let mut found: Vec<(String, Arc<[u8]>)> = Vec::new();
         for name in FILE_NAMES {
             let full = joined(root, name);
@@ -44,17 +62,25 @@ impl Folder {
         }
         match found.as_slice() {
             [] => Err(missing_file(tree, root)),
-            [(file, bytes)] => Ok(Self {
-                tree: tree.clone(),
-                root: root.to_owned(),
-                file: file.clone(),
-                text: text_of(file, bytes)?.into(),
-                above,
-                restrictor,
-            }),
+            [(file, bytes)] => {
+                let (tree, root, text) = (tree.clone(), root.to_owned(), text_of(file, bytes)?.into());
+                let folder = Self { tree, root, file: file.clone(), text, above, restrictor, spent };
+                folder.spend(file, bytes)?;
+                Ok(folder)
+            }
             [(first, _), (second, _), ..] => Err(KustomizeError::new(first, format!("{second} is there as well"))
                 .hint("a folder has one kustomization file: remove the other")),
         }
+    }
+
+    /// Counts what a file costs the build.
+    fn spend(&self, file: &str, bytes: &[u8]) -> Result<()> {
+        let cost = bytes.len() as u64 + FILE_COST;
+        if self.spent.fetch_add(cost, Ordering::Relaxed) + cost <= BUILD_MAX {
+            return Ok(());
+        }
+        let message = format!("the build reads more than {} MiB", BUILD_MAX >> 20);
+        Err(KustomizeError::new(file, message).hint("a base counts as often as it is used: build its users one by one"))
     }
 
     /// Path of the kustomization file.
@@ -103,6 +129,7 @@ impl Folder {
         let full = self.full_path(entry)?;
         let bytes = self.tree.read(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
         let bytes = bytes.ok_or_else(|| self.missing(entry, &full))?;
+        self.spend(&self.file, &bytes)?;
         let real = self.tree.resolve(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
         if self.restrictor == LoadRestrictor::RootOnly && !is_within(&real, &self.root) {
             let message = format!("{entry} is outside of the folder {:?}, files there may not be read", self.root);
@@ -175,7 +202,7 @@ impl Folder {
             let error = KustomizeError::new(&self.file, message);
             return Err(self.placed(error, entry).hint(format!("the way there is {way} -> {}", shown(root))));
         }
-        Self::open(&self.tree, root, above, self.restrictor)
+        Self::find(&self.tree, root, above, self.restrictor, Arc::clone(&self.spent))
     }
 
     /// The folder that an entry of `components` names.

@@ -163,6 +163,26 @@ impl Node {
         }
     }
 
+    /// Patches and replacements can copy what they copied before: the result is bounded as a text that is read is.
+    pub(crate) fn check_growth(&self) -> Result<(), Fault> {
+        self.grown(0, &mut 0).map_err(|limit| format!("the object grows beyond {limit}"))
+    }
+
+    /// Adds up what the node takes in memory, about.
+    fn grown(&self, depth: usize, size: &mut usize) -> Result<(), &'static str> {
+        *size += 100 + if let Node::Scalar(scalar) = self { scalar.text.len() } else { 0 };
+        match self {
+            _ if depth > 300 => Err("300 levels"),
+            _ if *size > 16_000_000 => Err("16 MB"),
+            Node::Scalar(_) => Ok(()),
+            Node::List(items) => items.iter().try_for_each(|item| item.grown(depth + 1, size)),
+            Node::Map(pairs) => pairs.iter().try_for_each(|(key, value)| {
+                *size += key.text.len();
+                value.grown(depth + 1, size)
+            }),
+        }
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Node::Scalar(_) => Kind::Scalar,

@@ -194,7 +194,7 @@ fn set(target: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Resul
             other => *other = Node::untagged(joined),
         }
     }
-    match target {
+    match &mut *target {
         // the target keeps its type: a number written into a text stays a text
         Node::Scalar(scalar) => {
             scalar.text = value.text().to_owned();
@@ -203,7 +203,7 @@ fn set(target: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Resul
         }
         other => *other = value,
     }
-    Ok(())
+    target.check_growth()
 }
 
 /// The parts of a field path: split at dots; `\.` is a dot, so are those in `[…]`.

@@ -122,6 +122,9 @@ fn typed(scalar: &Scalar) -> Scalar {
     }
 }
 
+/// Bytes to which variables may expand a text.
+const TEXT_MAX: usize = 10_000_000;
+
 type Values<'a> = BTreeMap<&'a str, (Option<Scalar>, usize)>;
 
 fn set(node: &mut Node, values: &mut Values<'_>) -> Result<(), Fault> {
@@ -129,14 +132,14 @@ fn set(node: &mut Node, values: &mut Values<'_>) -> Result<(), Fault> {
         return Ok(());
     }
     match node {
-        Node::Scalar(scalar) => replace_scalar(scalar, values),
+        Node::Scalar(scalar) => replace_scalar(scalar, values)?,
         Node::Map(pairs) => {
             for (key, value) in pairs {
                 if !key.is_text {
                     return Err(format!("the key {:?} is no text", key.text));
                 }
                 if let Node::Scalar(scalar) = value {
-                    replace_scalar(scalar, values);
+                    replace_scalar(scalar, values)?;
                 }
             }
         }
@@ -144,7 +147,7 @@ fn set(node: &mut Node, values: &mut Values<'_>) -> Result<(), Fault> {
             for item in items {
                 match item {
                     Node::Scalar(scalar) if matches!(scalar.tag, Tag::Str | Tag::None) => {
-                        replace_scalar(scalar, values)
+                        replace_scalar(scalar, values)?;
                     }
                     _ => return Err("variables only stand in texts".to_owned()),
                 }
@@ -154,27 +157,31 @@ fn set(node: &mut Node, values: &mut Values<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn replace_scalar(scalar: &mut Scalar, values: &mut Values<'_>) {
+fn replace_scalar(scalar: &mut Scalar, values: &mut Values<'_>) -> Result<(), Fault> {
     if !matches!(scalar.tag, Tag::Str | Tag::None) {
-        return;
+        return Ok(());
     }
-    let new = expanded(&scalar.text, values);
+    let new = expanded(&scalar.text, values)?;
     let place = if new.text == scalar.text { scalar.place } else { super::node::Place::default() };
     *scalar = Scalar { place, quoted: false, ..new };
+    Ok(())
 }
 
 /// The text with its variables; a text that is one variable takes its type.
-fn expanded(text: &str, values: &mut Values<'_>) -> Scalar {
+fn expanded(text: &str, values: &mut Values<'_>) -> Result<Scalar, Fault> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
+        if out.len() > TEXT_MAX {
+            return Err(format!("with its variables a text grows beyond {} MB", TEXT_MAX / 1_000_000));
+        }
         let (before, after) = rest.split_at(at);
         out.push_str(before);
         let mut chars = after[1..].chars();
         match chars.next() {
             None => {
                 out.push('$');
-                return Scalar::string(out);
+                return Ok(Scalar::string(out));
             }
             Some('$') => {
                 out.push('$');
@@ -185,7 +192,7 @@ fn expanded(text: &str, values: &mut Values<'_>) -> Scalar {
                     let name = &after[2..end];
                     let value = used(name, values);
                     if text.len() == after.len() && end + 1 == after.len() {
-                        return value.unwrap_or_else(|| Scalar::string(text));
+                        return Ok(value.unwrap_or_else(|| Scalar::string(text)));
                     }
                     match value {
                         Some(value) => out.push_str(&value.text),
@@ -206,7 +213,7 @@ fn expanded(text: &str, values: &mut Values<'_>) -> Scalar {
         }
     }
     out.push_str(rest);
-    Scalar::string(out)
+    Ok(Scalar::string(out))
 }
 
 fn used(name: &str, values: &mut Values<'_>) -> Option<Scalar> {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use object::{Entry, EntryKind, FileTree, ObjectId, TreeError, TreeReader};
+use object::{Entry, EntryKind, FileTree, ObjectId, SIZE_MAX, TreeError, TreeReader};
 
 pub(crate) struct Folder(PathBuf);
 
@@ -48,6 +48,9 @@ impl TreeReader for Folder {
 
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
         let full = self.0.join(path);
+        if fs::metadata(&full).is_ok_and(|m| m.len() > SIZE_MAX) {
+            return Err(TreeError::TooLarge { path: path.to_owned() });
+        }
         let read = match fs::read_link(&full) {
             Ok(target) => Ok(target.to_string_lossy().into_owned().into_bytes()),
             Err(_) => fs::read(&full),

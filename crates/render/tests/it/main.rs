@@ -5,4 +5,5 @@
 mod conformance;
 mod edit;
 mod folder;
+mod hostile;
 mod problems;

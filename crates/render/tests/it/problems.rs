@@ -153,5 +153,8 @@ fn deprecated_fields_are_warned_of() {
     let rendered = render_dev(tree(&[(DEV, "bases:\n- ../../../applications/base/myapp\n"), GOOD_BASE]));
     assert!(rendered.complete());
     let text = rendered.problems[0].to_string();
-    assert_eq!(text, "environments/dev/myapp/kustomization.yaml:1: bases is deprecated; use resources instead");
+    assert_eq!(
+        text,
+        "environments/dev/myapp/kustomization.yaml:1: bases is deprecated; use resources instead, `gantline kustomize edit fix` does it"
+    );
 }

@@ -29,7 +29,7 @@ impl File {
     /// # Errors
     /// When the folder has no kustomization file, several, or one that is wrong.
     pub(crate) fn open(tree: &FileTree, folder: &str) -> Result<Self> {
-        let folder = Folder::open(tree, folder, Vec::new(), LoadRestrictor::RootOnly)?;
+        let folder = Folder::open(tree, folder, LoadRestrictor::RootOnly)?;
         let (read, _) = config::kustomization_of_any_kind(folder.text(), folder.file())?;
         let editor = Editor::new(folder.text()).map_err(|e| problem(folder.file(), &e))?;
         let mut file = Self { folder, editor, read, warnings: Vec::new(), left: false };

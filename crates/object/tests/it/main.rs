@@ -1,0 +1,3 @@
+//! The YAML dialect under inputs that nobody wrote by hand.
+
+mod fuzz;
