@@ -159,28 +159,14 @@ fn new_text(origin: &ImageOrigin, spot: &Place, image: &ImageRef, place: &str) -
     Ok(new.to_string())
 }
 
-/// The file with the scalar's text replaced; quotes stay as they are.
+/// The file with another text in the scalar; its quotes stay as they are.
 fn replaced(old: &[u8], spot: &Place, text: &str) -> Option<Vec<u8>> {
     let written = std::str::from_utf8(old.get(spot.bytes.clone())?).ok()?;
-    let new = match written.find(&spot.text) {
-        Some(_) => written.replacen(&spot.text, text, 1),
-        None => return None,
-    };
-    let needs_quotes = !written.starts_with(['"', '\'']) && reads_as_other(text);
-    let new = if needs_quotes { format!("\"{new}\"") } else { new };
+    if !written.contains(&spot.text) {
+        return None;
+    }
+    let new = object::yaml::edit::scalar_like(written, text);
     Some([old.get(..spot.bytes.start)?, new.as_bytes(), old.get(spot.bytes.end..)?].concat())
-}
-
-/// Whether YAML would not read the bare text as that text: a number, a truth value, a time, nothing.
-fn reads_as_other(text: &str) -> bool {
-    !object::yaml::value(text).is_ok_and(|value| value == text) || reads_as_number(text)
-}
-
-/// Readers of YAML 1.1 see more numbers than ours: `1_000` and `0o17` too.
-fn reads_as_number(text: &str) -> bool {
-    let digits = text.trim_start_matches(['+', '-']).replace('_', "");
-    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && (digits.parse::<f64>().is_ok() || digits.starts_with("0x") || digits.starts_with("0o"))
 }
 
 /// Renders before and after an edit that was made otherwise (a revert): nothing but the image may change, and it must

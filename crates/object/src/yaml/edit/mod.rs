@@ -21,6 +21,7 @@ use self::place::shown;
 pub use self::place::{EditError, EditReason, Step};
 use self::span::{Splice, spliced};
 use self::write::Writer;
+pub use self::write::scalar_like;
 use super::{Dialect, Node, NodeKind, Style, parse, to_value};
 
 /// A YAML text under edit. Edits concern the first document of a stream.
@@ -129,6 +130,10 @@ impl Editor {
             return Err(self.error(list, EditReason::Missing(shown(list))));
         };
         let splices = match way.last() {
+            Some(Node { kind: NodeKind::Alias(anchor, _), .. }) => {
+                return Err(self.error(list, EditReason::Alias { path: shown(list), anchor: anchor.clone() }));
+            }
+            Some(_) if is_empty_in_block(&way) => self.replace(list, &way, &Value::Array(vec![value.clone()])),
             Some(node) if node.style == Style::Flow => self.flow().add_item(node, index, value),
             Some(node) => self.block().add_item(node, index, value),
             None => None,
@@ -202,7 +207,7 @@ impl Editor {
         let (old, parent) = (*way.last()?, way.len().checked_sub(2).and_then(|i| way.get(i)));
         let key = parent.and_then(|parent| child(parent, path.last()?)?.0);
         match parent {
-            None if old.style == Style::Flow => Some(self.flow().replace(None, old, value)),
+            None if old.style == Style::Flow && !is_empty(old) => Some(self.flow().replace(None, old, value)),
             None => self.block().replace(Holder::Root, old, value),
             Some(parent) if parent.style == Style::Flow => Some(self.flow().replace(key, old, value)),
             Some(parent) => self.block().replace(key.map_or(Holder::Item(parent, old), Holder::Key), old, value),
@@ -216,18 +221,17 @@ impl Editor {
         let mut new = Value::Null;
         model::set(&mut new, rest, value.clone())?;
         let Some(node) = way.last() else { return Some(self.first_key(step, &new)) };
+        if is_empty_in_block(way) || matches!(node.kind, NodeKind::Scalar(_)) {
+            let mut whole = Value::Null;
+            model::set(&mut whole, &path[depth..], value.clone())?;
+            return self.replace(&path[..depth], way, &whole);
+        }
         match (step, &node.kind) {
-            (Step::Key(key), NodeKind::Mapping(_)) if node.style == Style::Flow => self.flow().add_key(node, key, &new),
+            (Step::Key(key), _) if node.style == Style::Flow => self.flow().add_key(node, key, &new),
+            (Step::Index(index), _) if node.style == Style::Flow => self.flow().add_item(node, *index, &new),
             (Step::Key(key), NodeKind::Mapping(pairs)) => self.block().add_key(pairs, key, &new),
-            (Step::Index(index), NodeKind::Sequence(_)) if node.style == Style::Flow => {
-                self.flow().add_item(node, *index, &new)
-            }
-            (Step::Index(index), NodeKind::Sequence(_)) => self.block().add_item(node, *index, &new),
-            _ => {
-                let mut whole = Value::Null;
-                model::set(&mut whole, &path[depth..], value.clone())?;
-                self.replace(&path[..depth], way, &whole)
-            }
+            (Step::Index(index), _) => self.block().add_item(node, *index, &new),
+            (Step::Key(_), _) => None,
         }
     }
 
@@ -359,6 +363,20 @@ fn child<'n>(node: &'n Node, step: &Step) -> Option<(Option<&'n Node>, &'n Node)
         }
         (NodeKind::Sequence(items), Step::Index(index)) => items.get(*index).map(|item| (None, item)),
         _ => None,
+    }
+}
+
+/// Whether the last node of the way is `{}` or `[]` in block style: it has no style of its own yet.
+fn is_empty_in_block(way: &[&Node]) -> bool {
+    let above = way.len().checked_sub(2).and_then(|i| way.get(i));
+    way.last().is_some_and(|node| is_empty(node)) && above.is_none_or(|above| above.style == Style::Block)
+}
+
+fn is_empty(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Mapping(pairs) => pairs.is_empty(),
+        NodeKind::Sequence(items) => items.is_empty(),
+        _ => false,
     }
 }
 

@@ -11,6 +11,48 @@ pub enum Step {
     Index(usize),
 }
 
+impl Step {
+    /// Reads `image.tag`, `hosts[0].name`, `"a.b".c` or `a\.b.c`. None when it is malformed.
+    pub fn path(text: &str) -> Option<Vec<Self>> {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            rest = match rest.strip_prefix('[') {
+                Some(inner) => {
+                    let (index, behind) = inner.split_once(']')?;
+                    steps.push(Self::Index(index.parse().ok()?));
+                    behind
+                }
+                None => {
+                    let rest = if steps.is_empty() { rest } else { rest.strip_prefix('.')? };
+                    let (key, behind) = key(rest)?;
+                    steps.push(Self::Key(key));
+                    behind
+                }
+            };
+        }
+        Some(steps)
+    }
+}
+
+/// A key, perhaps in quotes, and what is behind it.
+fn key(text: &str) -> Option<(String, &str)> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (key, behind) = quoted.split_once('"')?;
+        return Some((key.to_owned(), behind));
+    }
+    let mut key = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => key.push(chars.next()?.1),
+            '.' | '[' => return (!key.is_empty()).then_some((key, &text[at..])),
+            c => key.push(c),
+        }
+    }
+    (!key.is_empty()).then_some((key, ""))
+}
+
 impl From<&str> for Step {
     fn from(key: &str) -> Self {
         Self::Key(key.to_owned())

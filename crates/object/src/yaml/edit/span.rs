@@ -65,16 +65,18 @@ fn without_break(text: &str) -> &str {
 
 /// Where the value of a node itself starts, behind its tag and anchor.
 pub(crate) fn value_start(text: &str, node: &Node) -> usize {
-    let mut at = node.start.index;
-    loop {
-        let rest = text.get(at..node.end.index.min(text.len())).unwrap_or_default();
-        if !rest.starts_with(['&', '!']) {
-            return at;
-        }
+    node.start.index + properties(text.get(node.start.index..node.end.index.min(text.len())).unwrap_or_default())
+}
+
+/// Length of the tag and anchor at the start of a written node, with the blanks behind them.
+pub(crate) fn properties(written: &str) -> usize {
+    let mut at = 0;
+    while written[at..].starts_with(['&', '!']) {
+        let rest = &written[at..];
         let property = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        let gap = rest[property..].len() - rest[property..].trim_start().len();
-        at += property + gap;
+        at += property + rest[property..].len() - rest[property..].trim_start().len();
     }
+    at
 }
 
 /// Start of the line of a byte.

@@ -51,7 +51,9 @@ fn keys_are_added_in_the_layout_of_the_text() {
     set("l:\n  - a\n", "m", json!(["x", {"k": 1, "o": [2]}]), "l:\n  - a\nm:\n  - x\n  - k: 1\n    o:\n      - 2\n");
     set("{a: 1}\n", "b", json!({"c": [1, "x y"]}), "{a: 1, b: {c: [1, x y]}}\n");
     set("{\"a\": 1}\n", "b", json!("x"), "{\"a\": 1, \"b\": \"x\"}\n");
-    set("a: {}\n", "a/b", json!("x,y"), "a: {b: \"x,y\"}\n");
+    set("a: {} # c\n", "a/b", json!("x,y"), "a: # c\n  b: x,y\n");
+    set("a: {c: 1}\n", "a/b", json!("x,y"), "a: {c: 1, b: \"x,y\"}\n");
+    set("{a: {}}\n", "a/b", json!("x"), "{a: {b: x}}\n");
     set("# only a comment\n", "a", json!(1), "# only a comment\na: 1\n");
     set("a: |+\n  x\n\n", "b", json!(1), "a: |+\n  x\n\nb: 1\n");
     set("a: |\n  x\n\n# c\nz: 1\n", "a", json!("y\nz\n"), "a: |\n  y\n  z\n\n# c\nz: 1\n");
@@ -72,7 +74,7 @@ fn items_are_added_and_taken_away() {
     push("l: [a, b]\n", "l", json!("c"), "l: [a, b, c]\n");
     push("l: [\n  a, # x\n  b # y\n]\n", "l", json!("c"), "l: [\n  a, # x\n  b, # y\n  c\n]\n");
     push("l: [\n  a,\n  b, # y\n]\n", "l", json!("c"), "l: [\n  a,\n  b, # y\n  c,\n]\n");
-    push("l: []\n", "l", json!("c"), "l: [c]\n");
+    push("l: []\n", "l", json!("c"), "l:\n- c\n");
     push("l:\nm: 1\n", "l", json!("c"), "l:\n- c\nm: 1\n");
     let first = |editor: &mut Editor| editor.insert(&steps("l"), 0, &json!("z"));
     check("l: # c\n# about a\n- a\n", first, "l: # c\n- z\n# about a\n- a\n");
@@ -138,6 +140,8 @@ fn what_is_not_safe_is_refused_and_nothing_changes() {
     refused("a: 1\na: 2\n", "a", Some(json!(3)), "line 2: a is written more than once: remove all but one");
     refused("a: x\n", "a/b", Some(json!(3)), "line 1: a is no mapping");
     refused("a: {b: 1}\n", "a/0", Some(json!(3)), "line 1: a is no list");
+    let mut editor = Editor::new("b: &b [x]\na: *b\n").unwrap();
+    assert!(editor.push(&steps("a"), &json!("y")).unwrap_err().to_string().starts_with("line 2: a is written as *b"));
     refused("a: 1\n", "b", None, "line 1: b is not there");
 }
 
@@ -166,11 +170,54 @@ fn what_moves_takes_its_comments_along() {
         carry("a/k", "b/0/p"),
         "a: {}\nb:\n- p:\n    # k\n    k: 1 # ours\n",
     );
-    check("a: {k: 1, l: 2}\nb: {}\n", carry("a/k", "b"), "a: {l: 2}\nb: {k: 1}\n");
+    check("a: {k: 1, l: 2}\nb: {}\n", carry("a/k", "b"), "a: {l: 2}\nb:\n  k: 1\n");
     check("a: |\n  # text\nb: 1 # ours\nc:\n  d: 1\n", carry("b", "c"), "a: |\n  # text\nc:\n  d: 1\n  b: 1 # ours\n");
     let mut editor = Editor::new("a: {k: 1}\nb: {k: 2}\n").unwrap();
     assert_eq!(
         editor.carry(&steps("a/k"), &steps("b")).unwrap_err().to_string(),
         "line 2: b.k is written more than once: remove all but one"
     );
+}
+
+#[test]
+fn paths_are_read() {
+    let path = |text| Step::path(text).map(|steps| shown(&steps));
+    assert_eq!(Step::path("hosts[0].name"), Some(vec!["hosts".into(), 0.into(), "name".into()]));
+    assert_eq!(Step::path("\"a.b\".c"), Some(vec!["a.b".into(), "c".into()]));
+    assert_eq!(Step::path("a\\.b.c"), Some(vec!["a.b".into(), "c".into()]));
+    assert_eq!(path("a[1][2]"), Some("a[1][2]".to_owned()));
+    for malformed in ["a..b", ".a", "a.", "a[x]", "a[1", "\"a", "a[0]b"] {
+        assert_eq!(Step::path(malformed), None, "{malformed}");
+    }
+}
+
+#[test]
+fn values_of_charts() {
+    let values = "# values of dev\nglobal: &g {env: dev}\nimage:\n    repository: ghcr.io/acme/shop # ours\n    tag: \"1.9\"  # {\"$imagepolicy\": \"x\"}\n\nhosts:\n    - name: a.example # main\n      tls: {enabled: true}\nother:\n    <<: *g\n";
+    let to = |path: &'static str, value: Value| move |e: &mut Editor| e.set(&Step::path(path).unwrap(), &value);
+    check(values, to("image.tag", json!("1.10")), &values.replace("\"1.9\"", "\"1.10\""));
+    check(values, to("image.digest", json!("sha256:ab")), &values.replace("x\"}\n", "x\"}\n    digest: sha256:ab\n"));
+    check(values, to("hosts[0].tls.enabled", json!(false)), &values.replace("true}", "false}"));
+    check(
+        values,
+        to("hosts[1].name", json!("b.example")),
+        &values.replace("true}\n", "true}\n    - name: b.example\n"),
+    );
+    check(values, to("other.env", json!("x")), &format!("{values}    env: x\n"));
+    check("# none\n", to("image.tag", json!("1.10")), "# none\nimage:\n  tag: \"1.10\"\n");
+    check("# none\n{}\n", to("image.tag", json!("v1")), "# none\nimage:\n  tag: v1\n");
+}
+
+#[test]
+fn written_scalars_keep_their_form() {
+    for (written, content, expected) in [
+        ("v1", "v2", "v2"),
+        ("v1", "1.10", "\"1.10\""),
+        ("'v1'", "1.10", "'1.10'"),
+        ("\"v1\"", "v2", "\"v2\""),
+        ("!!str v1", "v2", "!!str v2"),
+        ("&a 'v1'", "v2", "&a 'v2'"),
+    ] {
+        assert_eq!(scalar_like(written, content), expected);
+    }
 }

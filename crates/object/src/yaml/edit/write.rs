@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::layout::Layout;
+use super::span::properties;
 use crate::yaml::Style;
 use crate::yaml::emit::{inline_text, sorted_keys};
 
@@ -126,6 +127,17 @@ pub(crate) fn quoted_like(style: Style, content: &str) -> String {
         Style::DoubleQuoted => double_quoted(content),
         _ => text(content),
     }
+}
+
+/// The scalar `written`, tag, anchor and quotes included, with another text in it.
+pub fn scalar_like(written: &str, content: &str) -> String {
+    let (properties, value) = written.split_at(properties(written));
+    let style = match value.chars().next() {
+        Some('\'') => Style::SingleQuoted,
+        Some('"') => Style::DoubleQuoted,
+        _ => Style::Plain,
+    };
+    format!("{properties}{}", quoted_like(style, content))
 }
 
 fn double_quoted(content: &str) -> String {
