@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::compiled::Compiled;
 use super::metadata::Metadata;
 
 /// One file of a chart.
@@ -34,6 +35,7 @@ pub struct Chart {
     pub location: String,
     /// The chart comes out of an archive.
     pub packed: bool,
+    pub(crate) compiled: Compiled,
 }
 
 impl Chart {

@@ -187,11 +187,9 @@ fn role(document: &Document) -> Result<Role, FieldError> {
     if let Some(fields) = Fields::of(&document.value, "the document")? {
         fields.text("apiVersion", &mut text)?;
         fields.text("kind", &mut text)?;
-        if let Some(metadata) = fields.get("metadata") {
-            if let Some(metadata) = Fields::of(metadata, "metadata")? {
-                metadata.text("name", &mut text)?;
-                metadata.text_map("annotations", &mut annotations)?;
-            }
+        if let Some(metadata) = fields.get("metadata").map(|m| Fields::of(m, "metadata")).transpose()?.flatten() {
+            metadata.text("name", &mut text)?;
+            metadata.text_map("annotations", &mut annotations)?;
         }
     }
     let Some(hook) = annotations.as_ref().and_then(|a| a.get("helm.sh/hook")) else { return Ok(Role::Object) };

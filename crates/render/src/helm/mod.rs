@@ -1,13 +1,13 @@
 //! `helm template` of Helm 4.2.4, in process.
 
-#![allow(dead_code, reason = "the template engine that uses it is on its way")]
-
 mod archive;
 mod budget;
 mod capabilities;
 mod chart;
 mod coalesce;
+mod compiled;
 mod decode;
+mod engine;
 mod error;
 mod files;
 mod given;
@@ -20,15 +20,25 @@ mod load;
 mod manifests;
 mod metadata;
 mod options;
+mod output;
+mod problems;
+mod release_name;
+mod schema;
 mod scope;
 mod strvals;
+mod template;
 mod values_file;
 mod versions;
+mod world;
 
 pub use capabilities::KubeVersion;
 pub use chart::{Chart, File};
 pub use error::HelmError;
 pub use given::set_file_names;
 pub use load::load;
+pub use manifests::Document;
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use options::{Surroundings, TemplateOptions, ValueSources, ValuesFile};
+pub use output::TemplateOutput;
+pub use release_name::release_name;
+pub use template::{render_chart, template};

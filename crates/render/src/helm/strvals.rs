@@ -135,7 +135,8 @@ impl Parser<'_> {
     fn index(&mut self) -> Parsed<usize> {
         let (text, end) = self.until(&[']']);
         if end.is_none() {
-            return error("error parsing index: ] is missing");
+            // Helm takes the missing bracket for the end of the text
+            return Err(Stop::End);
         }
         let digits = text.strip_prefix('+').unwrap_or(&text);
         match digits.parse::<i64>() {
@@ -315,6 +316,8 @@ mod tests {
         check(Typed, "", json!({}));
         check(Typed, "a=TRUE,b=Null", json!({"a": true, "b": null}));
         check(Typed, "a=+5", json!({"a": 5}));
+        check(Typed, "b=1,a[=1", json!({"b": 1}));
+        check(Typed, "a[0]", json!({"a": []}));
         check(Text, "a=1,b={true,2}", json!({"a": "1", "b": ["true", "2"]}));
         check(
             Json,

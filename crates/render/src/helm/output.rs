@@ -1,0 +1,85 @@
+//! What `helm template` gives.
+
+use gotemplate::function::Effects;
+
+use super::error::HelmError;
+use super::go_match;
+use super::manifests::{Document, split};
+
+/// What a chart renders to, in the order of installation.
+#[derive(Debug, Clone, Default)]
+pub struct TemplateOutput {
+    /// Of the whole tree, parents before children; empty unless asked for. Each is a whole file.
+    pub crds: Vec<Document>,
+    pub manifests: Vec<Document>,
+    /// Documents with `helm.sh/hook`.
+    pub hooks: Vec<Document>,
+    /// The rendered `NOTES.txt` of the chart itself.
+    pub notes: String,
+    /// What is outdated or doubtful, in sentences.
+    pub warnings: Vec<String>,
+    /// Whether the output depends on a cluster, the time or chance, so that the next render may differ.
+    pub effects: Effects,
+}
+
+impl TemplateOutput {
+    /// The documents in the order of the text.
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.crds.iter().chain(&self.manifests).chain(&self.hooks)
+    }
+
+    /// The files that `--output-dir` asks for, in the order in which Helm writes them: a path below that folder and what
+    /// is written there. A path may come again: its later texts are appended.
+    pub fn files(&self) -> impl Iterator<Item = (&str, String)> {
+        self.documents().map(|document| {
+            let mut text = String::new();
+            write(document, &mut text);
+            (document.source.as_str(), text)
+        })
+    }
+
+    /// The text that `helm template` prints.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.crds.iter().chain(&self.manifests).for_each(|document| write(document, &mut text));
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        self.hooks.iter().for_each(|document| write(document, &mut text));
+        text
+    }
+
+    /// The text for `--show-only`: documents of the files whose path below the chart matches a pattern.
+    ///
+    /// # Errors
+    /// Names a pattern that matches no file.
+    pub fn text_of(&self, patterns: &[String]) -> Result<String, HelmError> {
+        let all = self.text();
+        let documents: Vec<(&str, &str)> =
+            split(&all).into_iter().filter_map(|(_, d)| Some((inner_path(d)?, d))).collect();
+        let mut text = String::new();
+        for pattern in patterns {
+            let fits = |path: &str| go_match::matches(pattern, path).unwrap_or(false);
+            let before = text.len();
+            documents.iter().filter(|(path, _)| fits(path)).for_each(|(_, d)| text.push_str(&format!("---\n{d}\n")));
+            if text.len() == before {
+                let error = HelmError::new(format!("could not find template {pattern} in chart"));
+                return Err(error.hint("name files as in the # Source lines, without the name of the chart"));
+            }
+        }
+        Ok(text)
+    }
+}
+
+fn write(document: &Document, text: &mut String) {
+    for part in ["---\n# Source: ", &document.source, "\n", &document.text, "\n"] {
+        text.push_str(part);
+    }
+}
+
+/// The path behind the name of the chart in the first `# Source:` line of a document.
+fn inner_path(document: &str) -> Option<&str> {
+    document.match_indices("# Source: ").find_map(|(at, mark)| {
+        let line = document[at + mark.len()..].lines().next()?;
+        line.split_once('/').filter(|(chart, path)| !chart.is_empty() && !path.is_empty()).map(|(_, path)| path)
+    })
+}

@@ -1,0 +1,129 @@
+//! Errors of templates, in terms of the repository.
+
+use gotemplate::error::{Cause, Error, ExecuteError, NilField, ParseError};
+use gotemplate::value::{Map, Value};
+
+use super::error::HelmError;
+use super::scope::{Renderable, Renderables};
+use crate::suggest;
+
+/// A file that breaks the grammar.
+pub(crate) fn of_parse(error: &ParseError, files: &Renderables<'_>) -> HelmError {
+    placed(HelmError::new(error.message.clone()), files, &error.template, error.line, 0)
+}
+
+/// A template that failed while it ran; `running` is the file that was rendered.
+pub(crate) fn of_render(error: &Error, files: &Renderables<'_>, running: &str) -> HelmError {
+    let found = match error.innermost() {
+        Error::Execute(inner) => of_execute(inner, files, running),
+        Error::Parse(inner) if files.contains_key(&*inner.template) => of_parse(inner, files),
+        Error::Parse(inner) => {
+            in_text(error, files, &format!("the text of tpl, line {}: {}", inner.line, inner.message))
+        }
+        Error::NoTemplate { name, .. } => {
+            let hint = format!("define {name:?} in a file below templates/, or correct the name");
+            HelmError::new(format!("there is no template {name:?}")).hint(hint)
+        }
+    };
+    match error {
+        Error::Execute(outer) => called_from(found, outer, files),
+        _ => found,
+    }
+}
+
+/// An error in a text that has no file: blamed on the innermost file.
+fn in_text(error: &Error, files: &Renderables<'_>, message: &str) -> HelmError {
+    match innermost_file(error, files) {
+        Some(at) => {
+            placed(HelmError::new(message), files, &at.template, at.line, at.column + 1).expression(&at.expression)
+        }
+        None => HelmError::new(message),
+    }
+}
+
+/// The last of a chain of calls that is in a file.
+fn innermost_file<'e>(error: &'e Error, files: &Renderables<'_>) -> Option<&'e ExecuteError> {
+    let deeper = error.inner().and_then(|inner| innermost_file(inner, files));
+    deeper.or(match error {
+        Error::Execute(at) if files.contains_key(&*at.template) => Some(at),
+        _ => None,
+    })
+}
+
+fn of_execute(error: &ExecuteError, files: &Renderables<'_>, running: &str) -> HelmError {
+    let mut found = HelmError::new(message(&error.cause)).expression(&error.expression);
+    if let Cause::NilField(nil) = &error.cause {
+        let scope = files.get(&*error.template).or_else(|| files.get(running)).map(|r| &r.scope);
+        found = found.hint(scope.and_then(|scope| did_you_mean(nil, scope)).unwrap_or_else(|| not_set(nil)));
+    }
+    placed(found, files, &error.template, error.line, error.column + 1)
+}
+
+fn message(cause: &Cause) -> String {
+    match cause {
+        Cause::Call { function, failure } if matches!(function.as_str(), "fail" | "required") => failure.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn not_set(nil: &NilField) -> String {
+    format!("{} is nil here: set it, or guard it with if or with", nil.parent)
+}
+
+/// The nearest key that exists, for a path below `.Values`.
+fn did_you_mean(nil: &NilField, scope: &Map) -> Option<String> {
+    let path = nil.parent.trim_start_matches('$').strip_prefix(".Values.")?;
+    let Some(Value::Map(mut table)) = scope.get(b"Values") else { return None };
+    let mut known = String::from(".Values");
+    for key in path.split('.') {
+        match table.get(key.as_bytes()) {
+            Some(Value::Map(inner)) => {
+                table = inner;
+                known = format!("{known}.{key}");
+            }
+            Some(_) => {
+                return Some(format!("{known}.{key} has no keys below it: give it a mapping with {}", nil.field));
+            }
+            None => return Some(missing(&known, key, &table)),
+        }
+    }
+    None
+}
+
+fn missing(known: &str, key: &str, table: &Map) -> String {
+    let keys: Vec<String> = table.entries().keys().map(|k| k.to_text().into_owned()).collect();
+    match suggest::nearest(key, keys.iter().map(String::as_str)) {
+        Some(near) => format!("{known}.{key} is not set; did you mean {known}.{near}?"),
+        None => format!("{known}.{key} is not set in the values"),
+    }
+}
+
+/// Names the file in the repository, if the template is one of the tree's.
+fn placed(error: HelmError, files: &Renderables<'_>, template: &str, line: usize, column: usize) -> HelmError {
+    match files.get(template) {
+        Some(renderable) => error.in_file(place(renderable, template), line, column).of_chart(renderable.chart.name()),
+        None => error.in_file(template, line, column),
+    }
+}
+
+/// Where a template is: a path in the repository, or in an archive in it.
+pub(crate) fn place(renderable: &Renderable<'_>, template: &str) -> String {
+    let chart = renderable.chart;
+    match (chart.packed, chart.location.is_empty()) {
+        (true, _) => format!("{}: {template}", chart.location),
+        (false, true) => renderable.file.name.clone(),
+        (false, false) => format!("{}/{}", chart.location, renderable.file.name),
+    }
+}
+
+/// Adds where the chain of calls starts.
+fn called_from(error: HelmError, outer: &ExecuteError, files: &Renderables<'_>) -> HelmError {
+    let start = files.get(&*outer.template).map_or_else(|| outer.template.to_string(), |r| place(r, &outer.template));
+    if error.problem.file == start && error.problem.line == outer.line {
+        return error;
+    }
+    let message = format!("{} (called from {start}:{}:{})", error.problem.message, outer.line, outer.column + 1);
+    let mut error = error;
+    error.problem.message = message;
+    error
+}
