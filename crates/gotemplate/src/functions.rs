@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::function::Function;
 use crate::syntax::ast::{Callee, Form};
-use crate::{builtins, chart_functions};
+use crate::{builtins, chart_functions, sprig};
 
 /// The functions known when templates are parsed.
 #[derive(Clone, Debug)]
@@ -22,7 +22,12 @@ impl Functions {
 
     /// What charts may call: Go's, sprig's and Helm's functions.
     pub fn helm() -> Self {
-        Self::builtin().with_include().with(chart_functions::FUNCTIONS)
+        Self::sprig().with_include().with(chart_functions::FUNCTIONS)
+    }
+
+    /// Go's and sprig's functions.
+    pub fn sprig() -> Self {
+        sprig::TABLES.iter().fold(Self::builtin(), |functions, table| functions.with(table))
     }
 
     /// Adds functions; one of the same name is replaced.

@@ -18,6 +18,7 @@ pub mod limits;
 mod methods;
 pub mod regex;
 pub mod semver;
+pub mod snippet;
 pub mod sprig;
 mod stack;
 pub mod strconv;

@@ -5,10 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gotemplate::Render;
 use gotemplate::functions::Functions;
-use gotemplate::limits::Limits;
-use gotemplate::templates::{Options, Parsed, Templates};
+use gotemplate::snippet;
 use serde_json::Value as Json;
 
 use crate::chart;
@@ -17,19 +15,6 @@ use crate::chart;
 fn corpus() -> PathBuf {
     let shared = std::env::var_os("GANTLINE_SHARED").map_or_else(|| PathBuf::from("../../../shared"), PathBuf::from);
     shared.join("conformance/template")
-}
-
-fn render(functions: &Arc<Functions>, case: &Json, values: &Json) -> Result<String, String> {
-    let mut templates = Templates::new(functions.clone(), Options::helm());
-    let files = [("t/templates/_helpers.tpl", &case["helpers"]), ("t/templates/t.yaml", &case["template"])];
-    for (name, text) in files {
-        let text = text.as_str().unwrap_or_default();
-        templates.add(&Parsed::new(name, text, functions).map_err(|error| error.to_string())?);
-    }
-    let mut world = chart::StillWorld;
-    let mut render = Render::new(&templates, Limits::default(), &mut world);
-    let out = render.execute("t/templates/t.yaml", &chart::root(values)).map_err(|error| error.to_string())?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// The values of a case: literal, or those of a file of the corpus.
@@ -78,7 +63,10 @@ fn every_recorded_snippet_renders_as_in_helm() {
         for line in fs::read_to_string(&path).unwrap().lines() {
             let case: Json = serde_json::from_str(line).unwrap();
             *all += 1;
-            if let Some(problem) = verdict(&case, &render(&functions, &case, &values(&folder, &case))) {
+            let root = chart::root(&values(&folder, &case));
+            let answer = snippet::render(&functions, &case, &root, &mut chart::StillWorld);
+            let answer = answer.map(|output| String::from_utf8_lossy(&output).into_owned());
+            if let Some(problem) = verdict(&case, &answer) {
                 *failed += 1;
                 wrong.push(problem);
             }
