@@ -201,7 +201,9 @@ fn urlquery(arguments: &[Value], context: &mut Context<'_>) -> Called {
 
 /// Escapes what `print` gives; no escape is longer than six bytes.
 fn escaped(arguments: &[Value], context: &mut Context<'_>, escape: fn(&[u8]) -> Vec<u8>) -> Called {
-    let text = format::sprint(arguments, context.budget.room())?;
+    let shown = |value: &Value| if matches!(value, Value::Nil) { Value::string("<no value>") } else { value.clone() };
+    let arguments: Vec<_> = arguments.iter().map(shown).collect();
+    let text = format::sprint(&arguments, context.budget.room())?;
     context.allocate(text.len().saturating_mul(6))?;
     Ok(Value::String(escape(&text).into()))
 }

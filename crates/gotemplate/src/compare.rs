@@ -77,7 +77,7 @@ fn is_nil_of_type(value: &Value) -> bool {
 fn equals_other(left: &Value, right: &Value) -> Result<bool, CallError> {
     let same_kind = left.kind() == right.kind();
     if !same_kind && !is_nil(left) && !is_nil(right) {
-        let (one, other) = (shown(left)?, shown(right)?);
+        let (one, other) = (shown("%s", left)?, shown("%v", right)?);
         let (one_type, other_type) = (left.type_name(), right.type_name());
         return Err(CallError::new(format!("non-comparable types {one}: {one_type}, {other_type}: {other}")));
     }
@@ -90,15 +90,15 @@ fn equals_other(left: &Value, right: &Value) -> Result<bool, CallError> {
             Ok(Rc::ptr_eq(left, right) || left.equals(right.as_ref()))
         }
         _ => {
-            let (other, type_name) = (shown(right)?, right.type_name());
+            let (other, type_name) = (shown("%s", right)?, right.type_name());
             Err(CallError::new(format!("non-comparable type {other}: {type_name}")))
         }
     }
 }
 
-fn shown(value: &Value) -> Result<String, CallError> {
+fn shown(verb: &str, value: &Value) -> Result<String, CallError> {
     const ROOM: usize = 1 << 16;
-    let text = format::sprint(std::slice::from_ref(value), ROOM)?;
+    let text = format::sprintf(verb.as_bytes(), std::slice::from_ref(value), ROOM)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

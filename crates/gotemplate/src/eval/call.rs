@@ -110,7 +110,10 @@ impl Render<'_> {
         const SIGNATURE: Signature = Signature::variadic(&[Param::Any], Param::Any);
         let base = self.arguments.len();
         self.push_arguments(frame, dot, "call", &SIGNATURE, arguments, last)?;
-        let shown = arguments.first().map(ToString::to_string).unwrap_or_default();
+        let shown = match arguments.first() {
+            Some(written) => written.to_string(),
+            None => piped_name(self.arguments.get(base)),
+        };
         let result = match &self.arguments[base] {
             Value::Closure(closure) => {
                 let closure = closure.clone();
@@ -122,6 +125,15 @@ impl Render<'_> {
         };
         self.arguments.truncate(base);
         self.called(frame, node, "call", result)
+    }
+}
+
+/// How Go names a function that came through the pipeline: the text of a string, else its type.
+fn piped_name(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.to_text().into_owned(),
+        Some(value) => format!("<{} Value>", value.type_name()),
+        None => String::new(),
     }
 }
 

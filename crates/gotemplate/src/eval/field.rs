@@ -76,8 +76,21 @@ impl Render<'_> {
     }
 
     fn no_field(&self, frame: &Frame<'_>, access: &Access<'_>, value: &Value) -> Fail {
-        let type_name = if access.position > 0 { "interface {}".into() } else { value.type_name() };
+        let held = access.position > 0 || self.is_item(frame, access.expr, value);
+        let type_name = if held { "interface {}".into() } else { value.type_name() };
         self.error(frame, format!("can't evaluate field {} in type {type_name}", access.name))
+    }
+
+    /// Whether an expression begins with an item of a list or map, which Go sees as an `interface {}`. Numbers are
+    /// taken for those of a loop over a count.
+    fn is_item(&self, frame: &Frame<'_>, expr: &Expr, value: &Value) -> bool {
+        let named = match &expr.kind {
+            ExprKind::Field(_) => None,
+            ExprKind::Variable(variable) => Some(variable.name.as_ref()),
+            _ => return false,
+        };
+        !matches!(value, Value::Int(..) | Value::Uint(..) | Value::Duration(_))
+            && frame.tree.is_loop_item(self.at, named)
     }
 
     fn key(&mut self, frame: &Frame<'_>, dot: &Slot, map: &Map, access: Access<'_>) -> Result<Slot, Fail> {

@@ -108,6 +108,12 @@ fn variables_live_until_the_end_of_their_block() {
     check("{{ $x := 1 }}{{ if true }}{{ $x := 2 }}{{ $x }}{{ $x = 3 }}{{ $x }}{{ end }}{{ $x }}", "231");
     check("{{ $x := 1 }}{{ range .l }}{{ $x = double $x }}{{ end }}{{ $x }}{{ $x := double $x }}{{ $x }}", "48");
     check("{{ $a := .l }}{{ $i := 9 }}{{ range $i, $a = $a }}{{ end }}{{ $i }}{{ $a }}", "1b");
+    check("{{ $x := 1 }}{{ if .n }}{{ $x := 2 }}{{ else }}{{ $x }}{{ $x = 3 }}{{ end }}{{ $x }}", "13");
+    check("{{ if $x := .n }}{{ else if $y := .s }}{{ $x }}{{ $y }}{{ else }}{{ $y }}{{ end }}", "hello");
+    check_error(
+        "{{ if .n }}{{ $x := 2 }}{{ else }}{{ $x }}{{ end }}",
+        "template: t.yaml:1:37: executing \"t.yaml\" at <$x>: undefined variable: $x",
+    );
     check_error("{{ $x }}", "template: t.yaml:1: undefined variable \"$x\"");
     check_error("{{ if true }}{{ $y := 1 }}{{ end }}{{ $y }}", "template: t.yaml:1: undefined variable \"$y\"");
 }

@@ -123,8 +123,7 @@ impl Render<'_> {
     }
 
     fn cannot_iterate(&self, frame: &Frame<'_>, value: &Value) -> Fail {
-        let shown = format::sprint(std::slice::from_ref(value), 1 << 10).unwrap_or_default();
-        self.error(frame, format!("range can't iterate over {}", String::from_utf8_lossy(&shown)))
+        self.error(frame, format!("range can't iterate over {}", shown(value)))
     }
 
     fn range_list(&mut self, frame: &Frame<'_>, range: &Loop, list: &List) -> Result<bool, Fail> {
@@ -156,7 +155,8 @@ impl Render<'_> {
         item: impl Fn(i64) -> Value,
     ) -> Result<bool, Fail> {
         if range.over.variables.len() > 1 {
-            return Err(self.error(frame, format!("can't use {count} to iterate over more than one variable")));
+            let shown = shown(&item(count));
+            return Err(self.error(frame, format!("can't use {shown} to iterate over more than one variable")));
         }
         for turn in 0..count {
             if self.turn(frame, range, None, Some(item(turn)))? == Flow::Break {
@@ -197,4 +197,10 @@ impl Render<'_> {
         self.depth -= 1;
         Ok(())
     }
+}
+
+/// A value in an error message.
+fn shown(value: &Value) -> String {
+    let shown = format::sprint(std::slice::from_ref(value), 1 << 10).unwrap_or_default();
+    String::from_utf8_lossy(&shown).into_owned()
 }

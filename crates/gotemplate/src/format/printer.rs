@@ -32,6 +32,10 @@ impl<'o> Printer<'o> {
         match (value, verb) {
             (Value::Nil, 'T' | 'v') => self.flags.pad(self.out, b"<nil>"),
             (Value::Nil, _) => return self.bad_verb(value, verb),
+            // only Go's Errorf knows %w; values that could have methods are refused whole
+            (Value::List(_) | Value::Map(_) | Value::Time(_) | Value::Duration(_) | Value::Object(_), 'w') => {
+                return self.bad_verb(value, verb);
+            }
             (_, 'T') => self.plain_text(value.type_name().as_bytes()),
             _ => return self.print(value, verb, 0),
         }
@@ -194,13 +198,14 @@ impl<'o> Printer<'o> {
                 Ok(())
             }
             _ => {
-                self.write("[");
-                self.separated(bytes, " ", |printer, byte| {
+                let (open, close) = if self.flags.sharp_v { ("[]uint8{", "}") } else { ("[", "]") };
+                self.write(open);
+                self.separated(bytes, self.separator(), |printer, byte| {
                     let byte = u64::from(*byte);
                     let value = Value::Uint(UintType::Uint8, byte);
                     printer.integer(&value, Integer::from(byte), false, verb)
                 })?;
-                self.write("]");
+                self.write(close);
                 Ok(())
             }
         }

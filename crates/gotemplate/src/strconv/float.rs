@@ -220,7 +220,11 @@ pub fn parse_float(text: &str) -> Option<f64> {
     if !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
     }
-    text.parse().ok().filter(|value: &f64| value.is_finite())
+    if !text.contains('_') {
+        return text.parse().ok().filter(|value: &f64| value.is_finite());
+    }
+    let digits = text.replace('_', "");
+    super::int::well_placed_underscores(text).then(|| parse_float(&digits)).flatten()
 }
 
 /// `0x1.8p3`; the exponent is required, underscores may separate digits.

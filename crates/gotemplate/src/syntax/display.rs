@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
-use super::ast::{Command, Expr, ExprKind, Invocation, Node, NodeId, Pipe, Tree};
+use super::ast::{Branch, Command, Expr, ExprKind, Invocation, Node, NodeId, Pipe, Tree};
 use crate::strconv;
 
 /// Where a node stands and how it reads.
@@ -23,6 +23,36 @@ impl Tree {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         Place { line, column: at - line_start, expression }
     }
+}
+
+impl Tree {
+    /// Whether dot, or the variable of a name, is a loop's item at a node: the innermost block that sets it is a range.
+    pub(crate) fn is_loop_item(&self, id: NodeId, variable: Option<&str>) -> bool {
+        is_loop_item(&self.root, id, variable, false).unwrap_or(false)
+    }
+}
+
+/// The answer for the node if it is among these, where `outer` is the answer outside.
+fn is_loop_item(nodes: &[Node], id: NodeId, variable: Option<&str>, outer: bool) -> Option<bool> {
+    let has = |pipe: &Pipe| find_in_pipe(pipe, id).map(|_| outer);
+    let sets = |pipe: &Pipe| match variable {
+        Some(name) => pipe.variables.iter().any(|target| &*target.name == name),
+        None => true,
+    };
+    let inside = |body: &[Node], answer| is_loop_item(body, id, variable, answer);
+    nodes.iter().find_map(|node| match node {
+        Node::Text(..) | Node::Break | Node::Continue => None,
+        Node::Action(pipe) => has(pipe),
+        Node::Template(invocation) => invocation.data.as_ref().and_then(has),
+        Node::If(branches) | Node::With(branches) => {
+            let with = matches!(node, Node::With(_)) && variable.is_none();
+            let branch = |branch: &Branch| has(&branch.condition).or_else(|| inside(&branch.body, outer && !with));
+            branches.branches.iter().find_map(branch).or_else(|| inside(branches.otherwise.as_deref()?, outer))
+        }
+        Node::Range(range) => has(&range.over)
+            .or_else(|| inside(&range.body, outer || sets(&range.over)))
+            .or_else(|| inside(range.otherwise.as_deref()?, outer)),
+    })
 }
 
 type Found = (usize, String);

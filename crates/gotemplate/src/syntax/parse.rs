@@ -92,6 +92,13 @@ impl Scope {
         self.variables.iter().rev().filter(|known| &*known.name == name).find_map(|known| known.slot)
     }
 
+    /// Ends the life of variables at the end of a body. Go's parser still knows their names in the parts that follow.
+    fn end_from(&mut self, count: usize) {
+        for known in &mut self.variables[count..] {
+            self.live -= usize::from(known.slot.take().is_some());
+        }
+    }
+
     fn forget_from(&mut self, count: usize) {
         let gone = self.variables.drain(count..).filter(|known| known.slot.is_some()).count();
         self.live -= gone;
@@ -287,7 +294,7 @@ impl Parser<'_> {
         let mut branches = Vec::new();
         let otherwise = loop {
             let condition = self.pipeline(context, TokenKind::RightDelim)?;
-            let (body, end) = self.body()?;
+            let (body, end) = self.scoped_body()?;
             branches.push(Branch { condition, body });
             if end == BodyEnd::End {
                 break None;
@@ -299,6 +306,14 @@ impl Parser<'_> {
         };
         self.scope.forget_from(known);
         Ok(Branches { branches, otherwise })
+    }
+
+    /// A body whose variables end with it.
+    fn scoped_body(&mut self) -> Parsed<(Vec<Node>, BodyEnd)> {
+        let known = self.scope.variables.len();
+        let body = self.body()?;
+        self.scope.end_from(known);
+        Ok(body)
     }
 
     /// The body after `else`, which only `end` may end.
@@ -314,7 +329,7 @@ impl Parser<'_> {
         let known = self.scope.variables.len();
         let over = self.pipeline("range", TokenKind::RightDelim)?;
         self.scope.ranges += 1;
-        let (body, end) = self.body()?;
+        let (body, end) = self.scoped_body()?;
         self.scope.ranges -= 1;
         let otherwise = if end == BodyEnd::Else { Some(self.last_body()?) } else { None };
         self.scope.forget_from(known);
