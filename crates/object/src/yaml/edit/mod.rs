@@ -340,18 +340,26 @@ impl Editor {
             .error(path, self.anchor_in(path).unwrap_or_else(|| refused("what else is written there would change"))))
     }
 
-    /// The reason, if an anchor in the part at the path is one that is used.
+    /// The reason, if an anchor in or above the part at the path is one that is used.
     fn anchor_in(&self, path: &[Step]) -> Option<EditReason> {
-        let Ok(Found::All(way)) = self.find(path) else { return None };
-        let mut anchors = Vec::new();
-        way.last()?.visit(&mut |node| anchors.extend(node.anchor.clone()));
-        let mut used = None;
-        self.documents.first()?.visit(&mut |node| {
-            if let NodeKind::Alias(name, _) = &node.kind {
-                used = used.take().or_else(|| anchors.contains(name).then(|| name.clone()));
-            }
-        });
-        Some(EditReason::AnchorInUse { path: shown(path), anchor: used? })
+        let (Ok(Found::All(way)) | Ok(Found::Part(way))) = self.find(path) else { return None };
+        let (last, above) = way.split_last()?;
+        let mut inner = Vec::new();
+        last.visit(&mut |node| inner.extend(node.anchor.clone()));
+        let used = |anchor: &String| self.uses(anchor).then(|| anchor.clone());
+        if let Some(anchor) = above.iter().filter_map(|node| node.anchor.as_ref()).find_map(used) {
+            return Some(EditReason::Shared { path: shown(path), anchor });
+        }
+        Some(EditReason::AnchorInUse { path: shown(path), anchor: inner.iter().find_map(used)? })
+    }
+
+    fn uses(&self, anchor: &str) -> bool {
+        let mut found = false;
+        let mut look = |node: &Node| found |= matches!(&node.kind, NodeKind::Alias(name, _) if name == anchor);
+        if let Some(root) = self.documents.first() {
+            root.visit(&mut look);
+        }
+        found
     }
 }
 

@@ -117,6 +117,8 @@ pub enum EditReason {
     Repeated(String),
     /// An anchor in the part that would go is used elsewhere.
     AnchorInUse { path: String, anchor: String },
+    /// It stands in something anchored that is used elsewhere, so that both would change.
+    Shared { path: String, anchor: String },
     /// The new text would not mean what the edit asks for; the second text says what would differ.
     Unsafe { path: String, what: String },
 }
@@ -135,6 +137,9 @@ impl fmt::Display for EditReason {
             Self::Repeated(path) => write!(f, "{path} is written more than once: remove all but one"),
             Self::AnchorInUse { path, anchor } => {
                 write!(f, "{path} holds the anchor &{anchor}, which is used elsewhere: write the value out there first")
+            }
+            Self::Shared { path, anchor } => {
+                write!(f, "{path} stands in &{anchor}, which is used elsewhere, too: write the value out there first")
             }
             Self::Unsafe { path, what } => {
                 write!(f, "{path} cannot be edited without changing the rest ({what}): edit it by hand")

@@ -135,7 +135,7 @@ fn what_is_not_safe_is_refused_and_nothing_changes() {
         "b: &b {x: 1}\na: *b\n",
         "b/x",
         Some(json!(2)),
-        "line 1: b.x cannot be edited without changing the rest (what else is written there would change): edit it by hand",
+        "line 1: b.x stands in &b, which is used elsewhere, too: write the value out there first",
     );
     refused("a: 1\na: 2\n", "a", Some(json!(3)), "line 2: a is written more than once: remove all but one");
     refused("a: x\n", "a/b", Some(json!(3)), "line 1: a is no mapping");

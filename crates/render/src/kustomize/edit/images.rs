@@ -100,7 +100,7 @@ fn parse(argument: &str) -> Option<Image> {
     if written == argument {
         return None;
     }
-    let (name, new_name) = name.map_or((written, ""), |name| (name, written));
+    let (name, new_name) = name.filter(|name| !name.is_empty()).map_or((written, ""), |name| (name, written));
     Some(Image {
         name: name.to_owned(),
         new_name: new_name.to_owned(),

@@ -154,3 +154,72 @@ fn edits_mean_what_kustomize_writes_and_lose_nothing() {
     assert!(faults.is_empty(), "{} of {count} cases:\n{}", faults.len(), faults.join("\n"));
     assert!(count >= 60, "only {count} cases");
 }
+
+/// Runs a command line on one kustomization in the folder `o`, beside a file `o/deploy.yaml`.
+fn run_on(kustomization: &str, line: &str) -> Result<Edited, String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let files = json!({"o/kustomization.yaml": kustomization, "o/deploy.yaml": ""});
+    let case = json!({"files": files, "folder": "o", "run": words});
+    run(&case, &tree(&case))
+}
+
+#[test]
+fn errors_name_file_line_and_fix() {
+    for (kustomization, line, expected) in [
+        (
+            "resources:\n- deploy.yaml\n",
+            "edit add resource deplyo.yaml",
+            "o/kustomization.yaml: deplyo.yaml does not exist; did you mean deploy.yaml?",
+        ),
+        (
+            "commonLabels:\n  a: b\n  c: d\n",
+            "edit add label c:e",
+            "o/kustomization.yaml:3: the label c is there already; add --force to give it the new value",
+        ),
+        (
+            "images:\n- name: a\n  newTag: v1\nnamePrefx: x\n",
+            "edit set image a:v2",
+            "o/kustomization.yaml:4:1: unknown field \"namePrefx\"; did you mean namePrefix?",
+        ),
+        (
+            "images:\n- &a\n  name: a\n  newTag: v1\n- *a\n",
+            "edit set image a:v2",
+            "o/kustomization.yaml:4: images[0].newTag stands in &a, which is used elsewhere, too: write the value out there first",
+        ),
+        (
+            "commonAnnotations: &l\n  a: b\ncommonLabels: *l\n",
+            "edit set label a:c",
+            "o/kustomization.yaml:3: commonLabels is written as *l: edit what is anchored there, or write the value out",
+        ),
+        (
+            "namespace: a\nnamespace: b\n",
+            "edit set namespace c",
+            "o/kustomization.yaml:2: namespace is written more than once: remove all but one",
+        ),
+        (
+            "resources: []\n",
+            "edit add resource ../../x.yaml",
+            "o/kustomization.yaml: ../../x.yaml leaves the repository; only files of this repository can be used, by paths relative to the folder",
+        ),
+    ] {
+        assert_eq!(run_on(kustomization, line).unwrap_err(), expected);
+    }
+}
+
+/// The one difference by intent: what is not named stays as it is.
+#[test]
+fn order_and_other_documents_stay() {
+    let head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+    for (kustomization, line, expected) in [
+        (
+            "images:\n- name: z\n  newTag: v1\n- name: a\n  newTag: v1\n",
+            "edit set image a:v2 m:v3",
+            "images:\n- name: z\n  newTag: v1\n- name: a\n  newTag: v2\n- name: m\n  newTag: v3\n",
+        ),
+        ("components:\n- a\n- b # b\n", "edit remove component a", "components:\n- b # b\n"),
+        ("namespace: a\n---\nnamespace: b\n", "edit set namespace c", "namespace: c\n---\nnamespace: b\n"),
+    ] {
+        let edited = run_on(&format!("{head}{kustomization}"), line).unwrap();
+        assert_eq!(edited.text, format!("{head}{expected}"));
+    }
+}
