@@ -13,6 +13,8 @@ mod eval;
 pub mod format;
 pub mod function;
 pub mod functions;
+pub mod helm_functions;
+mod json;
 mod layout;
 pub mod limits;
 mod methods;

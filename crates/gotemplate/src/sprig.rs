@@ -7,6 +7,7 @@ mod defaults;
 mod dicts;
 mod encoding;
 mod hashes;
+mod json;
 mod letters;
 mod lists;
 mod math;
@@ -32,6 +33,7 @@ pub static TABLES: &[&[Function]] = &[
     dicts::FUNCTIONS,
     encoding::FUNCTIONS,
     hashes::FUNCTIONS,
+    json::FUNCTIONS,
     lists::FUNCTIONS,
     math::FUNCTIONS,
     network::FUNCTIONS,
@@ -42,3 +44,4 @@ pub static TABLES: &[&[Function]] = &[
     urls::FUNCTIONS,
     versions::FUNCTIONS,
 ];
+pub(crate) use encoding::base64_decode;

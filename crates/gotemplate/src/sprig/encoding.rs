@@ -48,7 +48,7 @@ fn is_newline(byte: u8) -> bool {
 }
 
 /// Decodes base 64, newlines skipped; the error is the place of the first bad byte as Go counts it.
-pub(super) fn base64_decode(text: &[u8]) -> Result<Vec<u8>, usize> {
+pub(crate) fn base64_decode(text: &[u8]) -> Result<Vec<u8>, usize> {
     if let Ok(bytes) = STANDARD.decode(text) {
         return Ok(bytes);
     }

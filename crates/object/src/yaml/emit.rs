@@ -1,6 +1,7 @@
-//! Text as `go-yaml` v2 writes it: what `sigs.k8s.io/yaml`, `kubectl -o yaml`, Helm and Kustomize print.
+//! Text as `go-yaml` v2 writes it: what `sigs.k8s.io/yaml`, `kubectl -o yaml`, Helm and Kustomize print. And as v3 does.
 //!
-//! Block style, two spaces, lists not indented under their key, keys in natural order, lines folded behind column 80.
+//! Block style, two spaces, keys in natural order. v2 does not indent lists under their key, and folds lines behind
+//! column 80.
 
 use std::cmp::Ordering;
 
@@ -13,9 +14,25 @@ const STEP: usize = 2;
 /// Longer keys are written as `? key`.
 const SIMPLE_KEY_MAX: usize = 128;
 
+/// Which go-yaml writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V2,
+    V3,
+}
+
 /// The document of one value, with a final newline.
 pub fn to_string(value: &Value) -> String {
-    let mut emitter = Emitter { out: String::new(), column: 0, whitespace: true, indention: true };
+    document(value, Version::V2)
+}
+
+/// The document of one value as go-yaml v3 writes it with an indentation of two, with a final newline.
+pub fn to_string_v3(value: &Value) -> String {
+    document(value, Version::V3)
+}
+
+fn document(value: &Value, version: Version) -> String {
+    let mut emitter = Emitter::new(version);
     emitter.node(value, None, false);
     if !emitter.out.ends_with('\n') {
         emitter.out.push('\n');
@@ -25,32 +42,36 @@ pub fn to_string(value: &Value) -> String {
 
 /// A text on one line, never folded, with the quotes that go-yaml would choose.
 pub(crate) fn inline_text(text: &str) -> String {
-    let mut emitter = Emitter { out: String::new(), column: 0, whitespace: true, indention: true };
+    let mut emitter = Emitter::new(Version::V2);
     emitter.text(text, 0, true);
     emitter.out
 }
 
 /// The keys of a mapping in the order of go-yaml: runs of digits count as numbers.
 pub fn sorted_keys(map: &Map<String, Value>) -> Vec<&String> {
+    ordered_keys(map, Version::V2)
+}
+
+fn ordered_keys(map: &Map<String, Value>, version: Version) -> Vec<&String> {
     let mut keys: Vec<&String> = map.keys().collect();
     // The order is not transitive for odd mixtures of digits and letters, so no library sort may be trusted with it.
     keys.sort();
-    merge_sort(&mut keys);
+    merge_sort(&mut keys, version);
     keys
 }
 
-fn merge_sort(keys: &mut [&String]) {
+fn merge_sort(keys: &mut [&String], version: Version) {
     if keys.len() < 2 {
         return;
     }
     let middle = keys.len() / 2;
     let (left, right) = keys.split_at_mut(middle);
-    merge_sort(left);
-    merge_sort(right);
+    merge_sort(left, version);
+    merge_sort(right, version);
     let (left, right) = (left.to_vec(), right.to_vec());
     let (mut i, mut j) = (0, 0);
     for slot in keys {
-        let take_right = i == left.len() || (j < right.len() && natural_less(right[j], left[i]));
+        let take_right = i == left.len() || (j < right.len() && natural_less(right[j], left[i], version));
         if take_right {
             *slot = right[j];
             j += 1;
@@ -62,20 +83,24 @@ fn merge_sort(keys: &mut [&String]) {
 }
 
 /// Whether `a` comes before `b` (go-yaml `sorter.go`).
-fn natural_less(a: &str, b: &str) -> bool {
+fn natural_less(a: &str, b: &str, version: Version) -> bool {
     if a.is_ascii() && b.is_ascii() {
         let (a, b) = (a.as_bytes(), b.as_bytes());
-        return less(a.len(), b.len(), |i| char::from(a[i]), |i| char::from(b[i]));
+        return less(a.len(), b.len(), |i| char::from(a[i]), |i| char::from(b[i]), version);
     }
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    less(a.len(), b.len(), |i| a[i], |i| b[i])
+    less(a.len(), b.len(), |i| a[i], |i| b[i], version)
 }
 
-fn less(a_len: usize, b_len: usize, a: impl Fn(usize) -> char, b: impl Fn(usize) -> char) -> bool {
+fn less(a_len: usize, b_len: usize, a: impl Fn(usize) -> char, b: impl Fn(usize) -> char, version: Version) -> bool {
     let Some(i) = (0..a_len.min(b_len)).find(|i| a(*i) != b(*i)) else { return a_len < b_len };
     match (a(i).is_alphabetic(), b(i).is_alphabetic()) {
         (true, true) => return a(i) < b(i),
-        (true, false) | (false, true) => return b(i).is_alphabetic(),
+        (true, false) | (false, true) => {
+            let behind_digit = i > 0 && a(i - 1).is_numeric();
+            let letter = if version == Version::V3 && behind_digit { a(i) } else { b(i) };
+            return letter.is_alphabetic();
+        }
         _ => {}
     }
     let zero = a(i) == '0' || b(i) == '0';
@@ -110,9 +135,19 @@ struct Emitter {
     whitespace: bool,
     /// Only indentation and indicators so far on this line.
     indention: bool,
+    version: Version,
 }
 
 impl Emitter {
+    fn new(version: Version) -> Self {
+        Self { out: String::new(), column: 0, whitespace: true, indention: true, version }
+    }
+
+    /// Lines longer than this are folded.
+    fn width(&self) -> usize {
+        if self.version == Version::V2 { WIDTH } else { usize::MAX }
+    }
+
     fn put(&mut self, c: char) {
         self.out.push(c);
         self.column += 1;
@@ -149,7 +184,7 @@ impl Emitter {
         match value {
             Value::Null => self.plain("null", deeper(indent), true),
             Value::Bool(flag) => self.plain(if *flag { "true" } else { "false" }, deeper(indent), true),
-            Value::Number(number) => self.plain(&number_text(number), deeper(indent), true),
+            Value::Number(number) => self.plain(&number_text(number, self.version), deeper(indent), true),
             Value::String(text) => self.text(text, deeper(indent), false),
             Value::Array(items) if items.is_empty() => self.indicator_pair("[]"),
             Value::Object(map) if map.is_empty() => self.indicator_pair("{}"),
@@ -165,7 +200,7 @@ impl Emitter {
     fn list(&mut self, items: &[Value], indent: Option<usize>, in_mapping: bool) {
         let own = match indent {
             None => 0,
-            Some(outer) if in_mapping && !self.indention => outer,
+            Some(outer) if in_mapping && !self.indention && self.version == Version::V2 => outer,
             Some(outer) => outer + STEP,
         };
         for item in items {
@@ -177,7 +212,7 @@ impl Emitter {
 
     fn mapping(&mut self, map: &Map<String, Value>, indent: Option<usize>) {
         let own = indent.map_or(0, |outer| outer + STEP);
-        for key in sorted_keys(map) {
+        for key in ordered_keys(map, self.version) {
             self.indent_to(own);
             if is_simple_key(key) {
                 self.text(key, own + STEP, true);
@@ -193,7 +228,7 @@ impl Emitter {
     }
 
     fn text(&mut self, text: &str, indent: usize, is_key: bool) {
-        let shape = Shape::of(text);
+        let shape = Shape::of(text, self.version);
         match shape.style(text, is_key) {
             Style::Plain => self.plain(text, indent, !is_key),
             Style::Single => self.single_quoted(text, indent, !is_key),
@@ -225,7 +260,7 @@ impl Emitter {
             if c == ' ' {
                 let next_is_space = chars.peek().is_some_and(|(_, c)| *c == ' ');
                 let inner = !quoted || (at > 0 && at + 1 < text.len());
-                if fold && !spaces && self.column > WIDTH && inner && !next_is_space {
+                if fold && !spaces && self.column > self.width() && inner && !next_is_space {
                     self.indent_to(indent);
                 } else {
                     self.put(c);
@@ -263,7 +298,7 @@ impl Emitter {
                 self.escaped(c);
                 spaces = false;
             } else if c == ' ' {
-                if fold && !spaces && self.column > WIDTH && at > 0 && at + 1 < text.len() {
+                if fold && !spaces && self.column > self.width() && at > 0 && at + 1 < text.len() {
                     self.indent_to(indent);
                     if chars.peek().is_some_and(|(_, c)| *c == ' ') {
                         self.put('\\');
@@ -381,12 +416,13 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(text: &str) -> Self {
+    fn of(text: &str, version: Version) -> Self {
         if text.is_empty() {
             return Self { plain: true, single: true, block: false, multiline: false };
         }
         let mut indicators = text.starts_with("---") || text.starts_with("...");
         let (mut special, mut line_breaks, mut break_space, mut space_break) = (false, false, false, false);
+        let mut tabs = false;
         let (mut after_blank, mut after_space, mut after_break) = (true, false, false);
         let mut chars = text.chars().peekable();
         let mut first = true;
@@ -399,7 +435,9 @@ impl Shape {
                 ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => first,
                 _ => false,
             };
-            special |= !is_printable(c);
+            let tab = c == '\t' && version == Version::V3;
+            tabs |= tab;
+            special |= !is_printable(c) && !tab;
             line_breaks |= is_break(c);
             break_space |= c == ' ' && after_break;
             space_break |= is_break(c) && after_space;
@@ -411,8 +449,8 @@ impl Shape {
         let edges = outer(text.chars().next()) || outer(text.chars().last());
         let bad = space_break || special;
         Self {
-            plain: !(edges || break_space || bad || line_breaks || indicators),
-            single: !(break_space || bad),
+            plain: !(edges || break_space || bad || tabs || line_breaks || indicators),
+            single: !(break_space || bad || tabs),
             block: !(text.ends_with(' ') || bad),
             multiline: line_breaks,
         }
@@ -433,11 +471,12 @@ impl Shape {
     }
 }
 
-/// A number as it comes out of Go's JSON encoder and then go-yaml v2.
-fn number_text(number: &Number) -> String {
+/// A number as it comes out of Go's JSON encoder and then go-yaml v2, or out of go-yaml v3 alone.
+fn number_text(number: &Number, version: Version) -> String {
     match (number.as_i64(), number.as_u64(), number.as_f64()) {
         (Some(n), _, _) => n.to_string(),
         (_, Some(n), _) => n.to_string(),
+        (_, _, Some(f)) if version == Version::V3 => shortest_g(f),
         (_, _, Some(f)) => {
             let json = json_float(f);
             // integers that fit stay integers, all others are printed as floats are

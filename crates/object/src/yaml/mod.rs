@@ -9,9 +9,9 @@ mod fold;
 mod node;
 mod resolve;
 
-pub use emit::{json_float, sorted_keys, to_string};
+pub use emit::{json_float, sorted_keys, to_string, to_string_v3};
 pub use fold::refolded;
-pub use node::{Mark, Node, NodeKind, Style, YamlError, parse};
+pub use node::{GoYamlError, Mark, Node, NodeKind, Style, YamlError, parse, parse_first};
 pub use resolve::{Dialect, ScalarKind, resolve_plain, scalar_value, timestamp, to_value};
 
 use serde_json::Value;

@@ -124,6 +124,39 @@ pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
         let start = Mark { index: 0, line: 1, column: 1 };
         return Err(YamlError::at(start, format!("the text has more than {} MiB", SIZE_MAX >> 20)));
     }
+    let (read, at) = compose(text, |composer| composer.stream());
+    read.unwrap_or_else(|| Err(YamlError::at(at, UNREADABLE)))
+}
+
+/// libyaml-safer 0.3.0 panics on some texts that nobody writes (`[!tag,]`, tags with broken `%` escapes).
+const UNREADABLE: &str = "what follows cannot be read; look for a tag (!…) near here";
+
+/// What go-yaml says of a text it cannot read: `yaml: line 3: did not find expected key`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("yaml: {}{reason}", line.map_or_else(String::new, |line| format!("line {line}: ")))]
+pub struct GoYamlError {
+    /// As go-yaml v2 counts it: of some errors the line before, of those in the first line mostly none.
+    pub line: Option<usize>,
+    pub reason: String,
+}
+
+/// Parses the first document alone, as `yaml.Unmarshal` of go-yaml v2 does; none if there is none.
+///
+/// # Errors
+/// The first syntax error or exceeded limit before the end of that document.
+pub fn parse_first(text: &str) -> Result<Option<Node>, GoYamlError> {
+    if text.len() > SIZE_MAX {
+        return Err(GoYamlError { line: None, reason: format!("the text has more than {} MiB", SIZE_MAX >> 20) });
+    }
+    let (read, at) = compose(text, |composer| {
+        let first = composer.first();
+        first.map_err(|error| GoYamlError { line: composer.go_line, reason: error.reason })
+    });
+    read.unwrap_or_else(|| Err(GoYamlError { line: Some(at.line), reason: UNREADABLE.to_owned() }))
+}
+
+/// Reads with a composer of `text`; gives none where the parser panics, and how far it came.
+fn compose<T>(text: &str, read: impl FnOnce(&mut Composer<'_>) -> T) -> (Option<T>, Mark) {
     // A block scalar that ends without a newline at the end of the text panics libyaml-safer 0.3.0; where one is
     // missing it is added, which changes no value: `|` clips to one newline only if there was one to clip.
     let ends = text.ends_with('\n') || text.is_empty();
@@ -144,12 +177,10 @@ pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
         at: Mark::default(),
         unterminated: !ends,
         length: text.len(),
+        go_line: None,
     };
-    // libyaml-safer 0.3.0 panics on some texts that nobody writes (`[!tag,]`, tags with broken `%` escapes)
-    let read = panic::catch_unwind(AssertUnwindSafe(|| composer.stream()));
-    read.unwrap_or_else(|_| {
-        Err(YamlError::at(composer.at, "what follows cannot be read; look for a tag (!…) near here"))
-    })
+    let read = panic::catch_unwind(AssertUnwindSafe(|| read(&mut composer)));
+    (read.ok(), composer.at)
 }
 
 struct Composer<'r> {
@@ -162,11 +193,14 @@ struct Composer<'r> {
     at: Mark,
     unterminated: bool,
     length: usize,
+    /// The line that go-yaml names in its message of the error that was met.
+    go_line: Option<usize>,
 }
 
 impl Composer<'_> {
     fn next(&mut self) -> Result<Event, YamlError> {
         let event = self.parser.parse().map_err(|error| {
+            self.go_line = go_line(&error);
             let at = error.problem_mark().or(error.context_mark()).unwrap_or_default();
             YamlError::at(mark(at), error.problem().to_owned())
         })?;
@@ -188,6 +222,23 @@ impl Composer<'_> {
                     if !(empty && node.tag.is_none()) {
                         documents.push(node);
                     }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The first document; the ones behind it may be wrong.
+    fn first(&mut self) -> Result<Option<Node>, YamlError> {
+        loop {
+            match self.next()?.data {
+                EventData::StreamEnd => return Ok(None),
+                EventData::DocumentStart { .. } => {
+                    let first = self.next()?;
+                    let node = self.node(first, 0)?.0;
+                    // What ends the document is read, too: it may be what is wrong.
+                    self.next()?;
+                    return Ok(Some(node));
                 }
                 _ => {}
             }
@@ -253,7 +304,7 @@ impl Composer<'_> {
         let size = self.anchors.get(&anchor).map_or(0, |(_, size)| *size);
         self.count(size, start)?;
         let Some((node, _)) = self.anchors.get(&anchor) else {
-            return Err(YamlError::at(start, format!("unknown anchor {anchor:?}")));
+            return Err(YamlError::at(start, format!("unknown anchor '{anchor}' referenced")));
         };
         let node = node.clone();
         let style = node.style;
@@ -285,6 +336,13 @@ impl Composer<'_> {
         }
         value
     }
+}
+
+/// go-yaml v2 names the line of the problem, from zero but for the scanner's errors, and none where that is zero.
+fn go_line(error: &libyaml_safer::Error) -> Option<usize> {
+    let line = |mark: Option<libyaml_safer::Mark>| mark.and_then(|m| usize::try_from(m.line).ok()).filter(|n| *n > 0);
+    let scanned = usize::from(error.kind() == libyaml_safer::ErrorKind::Scanner);
+    line(error.problem_mark()).map(|line| line + scanned).or_else(|| line(error.context_mark()))
 }
 
 fn mark(mark: libyaml_safer::Mark) -> Mark {

@@ -1,0 +1,9 @@
+//! Helm 4.2.4's own functions on YAML, JSON and TOML (`pkg/engine/funcs.go`).
+
+mod json;
+mod yaml;
+
+use crate::function::Function;
+
+/// All tables of functions. They replace sprig's of the same name.
+pub static TABLES: &[&[Function]] = &[json::FUNCTIONS, yaml::FUNCTIONS];
