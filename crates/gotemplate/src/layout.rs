@@ -5,7 +5,7 @@ mod parse;
 mod write;
 mod zone;
 
-pub(crate) use civil::Civil;
+pub(crate) use civil::{Civil, unix_seconds};
 pub(crate) use parse::parse;
 pub(crate) use write::format;
 pub(crate) use zone::in_zone;

@@ -1,5 +1,8 @@
 //! Methods of values that are no host objects.
 
+mod duration;
+mod named;
+mod time;
 mod values;
 
 use crate::function::Function;
@@ -14,6 +17,11 @@ pub(crate) fn of_map(map: &Map, name: &str) -> Option<&'static Function> {
 }
 
 /// A method of `time.Time` or `time.Duration`; its function takes the value first.
-pub(crate) fn of_time(_value: &Value, _name: &str) -> Option<&'static Function> {
-    None
+pub(crate) fn of_time(value: &Value, name: &str) -> Option<&'static Function> {
+    let methods = match value {
+        Value::Time(_) => time::METHODS,
+        Value::Duration(_) => duration::METHODS,
+        _ => return None,
+    };
+    methods.iter().find(|method| method.name == name)
 }

@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("dateInZone", WITH_ZONE, date_in_zone),
     Function::new("date_in_zone", WITH_ZONE, date_in_zone),
     Function::new("htmlDate", &[Param::Any], |args, context| shown(any(args, 0)?, DATE, "Local", context)),
-    Function::new("htmlDateInZone", LAYOUT_AND_DATE, html_date_in_zone),
+    Function::new("htmlDateInZone", &[Param::Any, Param::String], html_date_in_zone),
     Function::new("dateModify", CHANGE_AND_TIME, |args, _| Ok(modified(args)?.unwrap_or_else(|_| args[1].clone()))),
     Function::new("date_modify", CHANGE_AND_TIME, |args, _| Ok(modified(args)?.unwrap_or_else(|_| args[1].clone()))),
     Function::new("mustDateModify", CHANGE_AND_TIME, |args, _| modified(args)?),
