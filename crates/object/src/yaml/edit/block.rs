@@ -42,6 +42,14 @@ impl Block<'_> {
         Some(vec![self.lines_behind(content_end(self.text, items.get(before)?), &lines)])
     }
 
+    /// Adds items behind the last one.
+    pub(crate) fn add_items(&self, list: &Node, values: &[Value]) -> Option<Vec<Splice>> {
+        let (column, last) = (list.start.column - 1, list.items().last()?);
+        let writer = Writer::behind_dash(self.layout, column, self.gap(list, last));
+        let lines: Vec<String> = values.iter().flat_map(|value| writer.item(column, value)).collect();
+        Some(vec![self.lines_behind(content_end(self.text, last), &lines)])
+    }
+
     /// Adds an item before the first one, above the comments that stand right over it.
     fn add_first(&self, list: &Node, lines: &[String]) -> Option<Vec<Splice>> {
         let dash = list.start.index;
@@ -54,7 +62,7 @@ impl Block<'_> {
                 format!("{}{}{:column$}", text.trim_start(), self.layout.newline, ""),
             )]);
         }
-        let at = self.comments_above(dash, 0);
+        let at = self.comments_above(dash);
         let text: String = lines.iter().map(|line| format!("{line}{}", self.layout.newline)).collect();
         Some(vec![Splice::insert(at, text)])
     }
@@ -118,7 +126,7 @@ impl Block<'_> {
     }
 
     /// Just behind the colon of a key.
-    fn colon(&self, key: &Node, value: &Node) -> Option<usize> {
+    pub(super) fn colon(&self, key: &Node, value: &Node) -> Option<usize> {
         Some(key.end.index + self.text.get(key.end.index..value.start.index)?.find(':')? + 1)
     }
 

@@ -1,112 +1,135 @@
-//! Keys and items that move elsewhere with their comments.
-
-use std::ops::Range;
+//! Edits of many items or keys at once, with their comments.
 
 use serde_json::Value;
 
 use super::block::Block;
 use super::place::{EditError, EditReason, Step, shown};
-use super::span::{Splice, blanks_before, content_end, dash_of, line_end, line_start, starts_line, whole_lines};
-use super::{Editor, Found, child, model};
+use super::span::{Splice, blanks_before, content_end, line_end, line_start, next_line, starts_line, whole_lines};
+use super::{Editor, Found, child, is_empty_in_block, model};
 use crate::yaml::{Node, NodeKind, Style};
 
 impl Editor {
-    /// Moves an item to the end of another list, or a key to the end of another mapping, with the comment behind it and
-    /// those right above it. Where it does not stand on lines of its own, it is written anew without them.
+    /// Appends values to the list at a path, which is created when there is none.
     ///
     /// # Errors
-    /// As [`Editor::set`] and [`Editor::remove`]; when the mapping has that key.
-    pub fn carry(&mut self, from: &[Step], to: &[Step]) -> Result<(), EditError> {
+    /// As [`Editor::push`].
+    pub fn extend(&mut self, list: &[Step], values: &[Value]) -> Result<(), EditError> {
+        if let Ok(Found::All(way)) = self.find(list)
+            && let Some(node) = way.last()
+            && matches!(node.kind, NodeKind::Sequence(_))
+            && node.style == Style::Block
+        {
+            let mut expected = self.value().clone();
+            let start = node.items().len();
+            let added = values.iter().enumerate();
+            let modelled = added.map(|(i, value)| model::insert(&mut expected, list, start + i, value.clone()));
+            let splices = modelled.collect::<Option<Vec<()>>>().and_then(|_| self.block().add_items(node, values));
+            return self.commit(list, splices, expected);
+        }
+        match self.get(list) {
+            Some(Value::Array(items)) if !items.is_empty() => values.iter().try_for_each(|v| self.push(list, v)),
+            None | Some(Value::Null | Value::Array(_)) => self.set(list, &values.into()),
+            Some(_) => Err(self.error(list, EditReason::NoList(shown(list)))),
+        }
+    }
+
+    /// Takes the marked items of a list away, as [`Editor::remove`] does.
+    ///
+    /// # Errors
+    /// As [`Editor::remove`].
+    pub fn remove_items(&mut self, list: &[Step], marked: &[bool]) -> Result<(), EditError> {
+        let gone: Vec<usize> = (0..marked.len()).rev().filter(|index| marked[*index]).collect();
+        let paths = gone.iter().map(|index| [list, &[(*index).into()]].concat());
+        let mut expected = self.value().clone();
+        if paths.clone().try_for_each(|path| model::remove(&mut expected, &path)).is_some()
+            && let Some(splices) = self.removals(list, &gone)
+            && self.commit(list, Some(splices), expected).is_ok()
+        {
+            return Ok(());
+        }
+        paths.into_iter().try_for_each(|path| self.remove(&path))
+    }
+
+    fn removals(&self, list: &[Step], gone: &[usize]) -> Option<Vec<Splice>> {
+        let Ok(Found::All(way)) = self.find(list) else { return None };
+        let node = way.last().filter(|node| node.style == Style::Block && starts_line(&self.text, node.start.index))?;
+        let each: Option<Vec<_>> = gone.iter().map(|index| self.block().remove_item(node, *index)).collect();
+        let mut splices: Vec<Splice> = each?.into_iter().flatten().collect();
+        if gone.len() == node.items().len() {
+            let above = *way.get(way.len().checked_sub(2)?)?;
+            splices.push(Splice::insert(self.block().colon(child(above, list.last()?)?.0?, node)?, " []"));
+        }
+        Some(splices)
+    }
+
+    /// Moves all items or keys of the collection at `from` to the end of the one at `to`, with the comments in it, and
+    /// takes the key of the empty collection away. Where it does not stand on lines of its own, it is written anew.
+    ///
+    /// # Errors
+    /// As [`Editor::set`] and [`Editor::remove`]; when both mappings have a key.
+    pub fn merge_into(&mut self, from: &[Step], to: &[Step]) -> Result<(), EditError> {
         let Some(value) = self.get(from).cloned() else {
             return Err(self.error(from, EditReason::Missing(shown(from))));
         };
-        let target = [to, &[self.place_in(from, to)]].concat();
-        if self.get(&target).is_some() {
-            return Err(self.error(&target, EditReason::Repeated(shown(&target))));
-        }
         let mut expected = self.value().clone();
-        let moved = model::set(&mut expected, &target, value.clone()).and_then(|()| model::remove(&mut expected, from));
-        moved.ok_or_else(|| self.wrong_kind(&target))?;
-        if let Some(splices) = self.carried(from, to)
+        self.append(&mut expected, to, &value)?;
+        if model::remove(&mut expected, from).is_some()
+            && let Some(splices) = self.merged(from, to)
             && self.commit(from, Some(splices), expected).is_ok()
         {
             return Ok(());
         }
-        self.set(&target, &value)?;
+        match &value {
+            Value::Array(items) => self.extend(to, items)?,
+            Value::Object(map) => {
+                map.iter().try_for_each(|(key, value)| self.set(&[to, &[key.as_str().into()]].concat(), value))?;
+            }
+            _ => {}
+        }
         self.remove(from)
     }
 
-    /// The step from `to` to what comes from `from`.
-    fn place_in(&self, from: &[Step], to: &[Step]) -> Step {
-        match from.last() {
-            Some(Step::Key(key)) => Step::Key(key.clone()),
-            _ => Step::Index(self.get(to).and_then(Value::as_array).map_or(0, Vec::len)),
+    /// Appends on the model.
+    fn append(&self, root: &mut Value, to: &[Step], value: &Value) -> Result<(), EditError> {
+        let steps: Vec<(Step, &Value)> = match value {
+            Value::Array(items) => {
+                let start = self.get(to).and_then(Value::as_array).map_or(0, Vec::len);
+                items.iter().enumerate().map(|(i, item)| ((start + i).into(), item)).collect()
+            }
+            Value::Object(map) => map.iter().map(|(key, value)| (key.as_str().into(), value)).collect(),
+            _ => Vec::new(),
+        };
+        for (step, value) in steps {
+            let target = [to, &[step]].concat();
+            if self.get(&target).is_some() {
+                return Err(self.error(&target, EditReason::Repeated(shown(&target))));
+            }
+            model::set(root, &target, value.clone()).ok_or_else(|| self.wrong_kind(&target))?;
         }
+        Ok(())
     }
 
-    fn carried(&self, from: &[Step], to: &[Step]) -> Option<Vec<Splice>> {
+    fn merged(&self, from: &[Step], to: &[Step]) -> Option<Vec<Splice>> {
         let (Ok(Found::All(way)), Ok(Found::All(target))) = (self.find(from), self.find(to)) else { return None };
-        let above = *way.get(way.len().checked_sub(2)?)?;
-        if above.style == Style::Flow {
+        let (collection, above) = (*way.last()?, *way.get(way.len().checked_sub(2)?)?);
+        let key = child(above, from.last()?)?.0?;
+        let own = starts_line(&self.text, key.start.index) && starts_line(&self.text, collection.start.index);
+        if collection.style != Style::Block || collection.anchor.is_some() || collection.tag.is_some() || !own {
             return None;
         }
-        let element = self.element(above, from.last()?)?;
-        let lines = self.lines_of(&element)?;
-        let mut splices = self.removal(from, &way)?;
-        splices.push(Splice::delete(line_start(&self.text, element.comments)..line_start(&self.text, element.start)));
-        let key = to.split_last().and_then(|(step, _)| child(target.get(target.len().checked_sub(2)?)?, step)?.0);
-        splices.extend(self.block().put(key, target.last()?, &lines)?);
-        Some(splices)
+        let lines = self.block().inner_lines(key, collection);
+        let removed = whole_lines(&self.text, key.start.index..content_end(&self.text, collection));
+        let holder = to.split_last().and_then(|(step, _)| child(target.get(target.len().checked_sub(2)?)?, step)?.0);
+        Some([vec![Splice::delete(removed)], self.block().put(holder, &target, &lines)?].concat())
     }
-
-    fn element(&self, above: &Node, step: &Step) -> Option<Element> {
-        let (start, value, before) = match (&above.kind, step) {
-            (NodeKind::Sequence(items), Step::Index(index)) => {
-                let item = items.get(*index)?;
-                let before = index.checked_sub(1).and_then(|i| items.get(i));
-                (dash_of(&self.text, above, item)?, item, before)
-            }
-            (NodeKind::Mapping(pairs), Step::Key(key)) => {
-                let index = pairs.iter().position(|(k, _)| k.as_str() == Some(key))?;
-                let (key, value) = pairs.get(index)?;
-                (key.start.index, value, index.checked_sub(1).and_then(|i| pairs.get(i)).map(|(_, v)| v))
-            }
-            _ => return None,
-        };
-        let lower = before.map_or(0, |before| line_end(&self.text, content_end(&self.text, before)));
-        let lines = whole_lines(&self.text, start..content_end(&self.text, value));
-        Some(Element { start, comments: self.block().comments_above(start, lower), lines })
-            .filter(|_| starts_line(&self.text, start))
-    }
-
-    /// The lines of an element and of the comments above it, without their indentation.
-    fn lines_of(&self, element: &Element) -> Option<Vec<String>> {
-        let indent = element.start - line_start(&self.text, element.start);
-        let text = self.text.get(element.comments..element.lines.end)?;
-        let bare = |line: &str| match line.get(..indent) {
-            Some(blanks) if blanks.trim().is_empty() => line[indent..].to_owned(),
-            _ => line.trim_start().to_owned(),
-        };
-        Some(text.lines().map(bare).collect())
-    }
-}
-
-/// A key or an item on lines of its own.
-struct Element {
-    /// Byte of the key or dash.
-    start: usize,
-    /// Start of the line of the first comment above it.
-    comments: usize,
-    lines: Range<usize>,
 }
 
 impl Block<'_> {
-    /// Start of the first of the comment lines right above a line, down from `lower`.
-    pub(super) fn comments_above(&self, at: usize, lower: usize) -> usize {
+    /// Start of the first of the comment lines right above a line.
+    pub(super) fn comments_above(&self, at: usize) -> usize {
         let mut start = line_start(self.text, at);
         while let Some(above) = start.checked_sub(1).map(|end| line_start(self.text, end)) {
-            let is_comment = self.text[above..start].trim_start().starts_with('#');
-            if above < lower || !is_comment {
+            if !self.text[above..start].trim_start().starts_with('#') {
                 break;
             }
             start = above;
@@ -114,8 +137,22 @@ impl Block<'_> {
         start
     }
 
-    /// Puts lines at the end of a collection, which may be an empty one behind a key.
-    fn put(&self, key: Option<&Node>, into: &Node, lines: &[String]) -> Option<Vec<Splice>> {
+    /// The lines below a key, without their indentation; first of all the comment behind the key, if there is one.
+    fn inner_lines(&self, key: &Node, collection: &Node) -> Vec<String> {
+        let behind = &self.text[key.end.index..line_end(self.text, key.end.index)];
+        let comment = behind.find('#').map(|at| behind[at..].to_owned());
+        let end = line_end(self.text, content_end(self.text, collection));
+        let indent = collection.start.column - 1;
+        let bare = |line: &str| match line.get(..indent) {
+            Some(blanks) if blanks.trim().is_empty() => line[indent..].to_owned(),
+            _ => line.trim_start().to_owned(),
+        };
+        comment.into_iter().chain(self.text[next_line(self.text, key.end.index)..end].lines().map(bare)).collect()
+    }
+
+    /// Puts lines at the end of the last collection of a way, which may be an empty one behind a key.
+    fn put(&self, key: Option<&Node>, way: &[&Node], lines: &[String]) -> Option<Vec<Splice>> {
+        let into = *way.last()?;
         let indented = |column: usize| -> String {
             let line = |line: &String| match line.is_empty() {
                 true => self.layout.newline.to_owned(),
@@ -127,9 +164,10 @@ impl Block<'_> {
             let end = line_end(self.text, content_end(self.text, into));
             return Some(vec![Splice::insert(end, indented(into.start.column - 1))]);
         }
-        let (key, is_list) = (key?, lines.iter().any(|line| line.starts_with('-')));
-        let column = key.start.column - 1 + if is_list { self.layout.list } else { self.layout.step };
+        let key = key.filter(|_| is_empty_in_block(way))?;
+        let deeper = if matches!(into.kind, NodeKind::Sequence(_)) { self.layout.list } else { self.layout.step };
         let gap = blanks_before(self.text, into.start.index)..into.end.index;
-        Some(vec![Splice::delete(gap), Splice::insert(line_end(self.text, into.end.index), indented(column))])
+        let lines = indented(key.start.column - 1 + deeper);
+        Some(vec![Splice::delete(gap), Splice::insert(line_end(self.text, into.end.index), lines)])
     }
 }

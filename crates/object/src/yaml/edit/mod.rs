@@ -68,13 +68,6 @@ impl Editor {
         model::get(self.value(), path)
     }
 
-    /// The keys of the mapping at a path in the order of the text; merged ones are not among them.
-    pub fn keys(&self, path: &[Step]) -> Vec<String> {
-        let Ok(Found::All(way)) = self.find(path) else { return Vec::new() };
-        let Some(NodeKind::Mapping(pairs)) = way.last().map(|node| &node.kind) else { return Vec::new() };
-        pairs.iter().filter_map(|(key, _)| key.as_str()).filter(|key| *key != "<<").map(str::to_owned).collect()
-    }
-
     /// Line (1-based) of what stands at a path, or of the nearest thing above it; 1 for an empty text.
     pub fn line(&self, path: &[Step]) -> usize {
         let Some(root) = self.documents.first() else { return 1 };

@@ -158,25 +158,38 @@ fn other_documents_and_the_byte_order_mark_stay() {
 
 #[test]
 fn what_moves_takes_its_comments_along() {
-    let carry = |from: &'static str, to: &'static str| move |e: &mut Editor| e.carry(&steps(from), &steps(to));
+    let merge = |from: &'static str, to: &'static str| move |e: &mut Editor| e.merge_into(&steps(from), &steps(to));
     check(
-        "a:\n  # about x\n  - k: x # ours\n    l: |\n      t\n\n      u\n  - y\nb:\n  - z\n",
-        carry("a/0", "b"),
-        "a:\n  - y\nb:\n  - z\n  # about x\n  - k: x # ours\n    l: |\n      t\n\n      u\n",
+        "a:\n  # about x\n  - k: x # ours\n    l: |\n      t\n\n      u\n\n  - y\nb:\n  - z\n",
+        merge("a", "b"),
+        "b:\n  - z\n  # about x\n  - k: x # ours\n    l: |\n      t\n\n      u\n\n  - y\n",
     );
-    check("a: # c\n- x # ours\nb:\n- z\n", carry("a/0", "b"), "a: [] # c\nb:\n- z\n- x # ours\n");
+    check("a: # c\n- x # ours\nb:\n- z\n", merge("a", "b"), "b:\n- z\n# c\n- x # ours\n");
     check(
-        "a:\n  # k\n  k: 1 # ours\nb:\n- p: {}\n",
-        carry("a/k", "b/0/p"),
-        "a: {}\nb:\n- p:\n    # k\n    k: 1 # ours\n",
+        "a:\n  # k\n  k: 1 # ours\n  j: 2\nb:\n- p: {}\n",
+        merge("a", "b/0/p"),
+        "b:\n- p:\n    # k\n    k: 1 # ours\n    j: 2\n",
     );
-    check("a: {k: 1, l: 2}\nb: {}\n", carry("a/k", "b"), "a: {l: 2}\nb:\n  k: 1\n");
-    check("a: |\n  # text\nb: 1 # ours\nc:\n  d: 1\n", carry("b", "c"), "a: |\n  # text\nc:\n  d: 1\n  b: 1 # ours\n");
+    check("a: {k: 1, l: 2}\nb: {}\n", merge("a", "b"), "b:\n  k: 1\n  l: 2\n");
+    check("a: [k]\nb: [l]\n", merge("a", "b"), "b: [l, k]\n");
     let mut editor = Editor::new("a: {k: 1}\nb: {k: 2}\n").unwrap();
     assert_eq!(
-        editor.carry(&steps("a/k"), &steps("b")).unwrap_err().to_string(),
+        editor.merge_into(&steps("a"), &steps("b")).unwrap_err().to_string(),
         "line 2: b.k is written more than once: remove all but one"
     );
+}
+
+#[test]
+fn many_items_at_once() {
+    let texts = |texts: &[&str]| texts.iter().map(|t| json!(t)).collect::<Vec<_>>();
+    check("l:\n- a # x\n", |e| e.extend(&steps("l"), &texts(&["b", "c"])), "l:\n- a # x\n- b\n- c\n");
+    check("l: [a]\n", |e| e.extend(&steps("l"), &texts(&["b", "c"])), "l: [a, b, c]\n");
+    check("m: 1\n", |e| e.extend(&steps("l"), &texts(&["b", "c"])), "m: 1\nl:\n- b\n- c\n");
+    let some = |e: &mut Editor| e.remove_items(&steps("l"), &[true, false, true]);
+    check("l:\n- a\n# b\n- b # x\n- c # y\nm: 1\n", some, "l:\n# b\n- b # x\nm: 1\n");
+    check("l: [a, b, c]\n", some, "l: [b]\n");
+    let all = |e: &mut Editor| e.remove_items(&steps("l"), &[true, true]);
+    check("l:\n# a\n- a\n- b\n", all, "l: []\n# a\n");
 }
 
 #[test]

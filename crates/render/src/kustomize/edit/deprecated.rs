@@ -82,8 +82,7 @@ fn move_list(file: &mut File, from: &str, to: &str, changed: impl Fn(&File, &Val
     if file.field(to).is_none() {
         return file.rename(&[from.into()], to);
     }
-    items.iter().try_for_each(|_| file.carry(&[from.into(), 0.into()], &[to.into()]))?;
-    file.remove(&[from.into()])
+    file.merge_into(&[from.into()], &[to.into()])
 }
 
 /// What `edit fix` replaces beside: patches and labels.
@@ -119,13 +118,6 @@ fn move_labels(file: &mut File) -> Result<()> {
         return file.remove(&["commonLabels".into()]);
     }
     let end = file.field("labels").and_then(Value::as_array).map_or(0, Vec::len);
-    let written = file.keys(&["commonLabels".into()]);
-    let own = written.len() == keys.len();
-    let pairs = if own { Map::new() } else { keys };
-    file.push(&["labels".into()], &json!({"includeSelectors": true, "pairs": pairs}))?;
-    let pairs = ["labels".into(), end.into(), "pairs".into()];
-    for key in written.into_iter().filter(|_| own) {
-        file.carry(&["commonLabels".into(), key.into()], &pairs)?;
-    }
-    file.remove(&["commonLabels".into()])
+    file.push(&["labels".into()], &json!({"includeSelectors": true, "pairs": {}}))?;
+    file.merge_into(&["commonLabels".into()], &["labels".into(), end.into(), "pairs".into()])
 }

@@ -202,18 +202,32 @@ impl File {
         self.edit(|editor| editor.rename(&path, new))
     }
 
-    /// Moves a key or item with its comments to the end of another mapping or list.
+    /// Moves all items or keys of a field with their comments to the end of another collection.
     ///
     /// # Errors
     /// When the text cannot be edited there.
-    pub(crate) fn carry(&mut self, from: &[Step], to: &[Step]) -> Result<()> {
+    pub(crate) fn merge_into(&mut self, from: &[Step], to: &[Step]) -> Result<()> {
         let (from, to) = (self.path(from), self.path(to));
-        self.edit(|editor| editor.carry(&from, &to))
+        self.edit(|editor| editor.merge_into(&from, &to))
     }
 
-    /// Keys of a mapping in the order of the text.
-    pub(crate) fn keys(&self, path: &[Step]) -> Vec<String> {
-        self.editor.keys(&self.path(path))
+    /// Appends to a list of the file, which is created when there is none.
+    ///
+    /// # Errors
+    /// When the text cannot be edited there.
+    pub(crate) fn extend(&mut self, field: &str, values: &[Value]) -> Result<()> {
+        let path = self.path(&[field.into()]);
+        self.edit(|editor| editor.extend(&path, values))
+    }
+
+    /// Takes the marked items of a list of the file away; nothing is left of a list without items.
+    ///
+    /// # Errors
+    /// When the text cannot be edited there.
+    pub(crate) fn remove_items(&mut self, field: &str, marked: &[bool]) -> Result<()> {
+        let path = self.path(&[field.into()]);
+        self.edit(|editor| editor.remove_items(&path, marked))?;
+        if self.get(&path) == Some(&json!([])) { self.remove(&path) } else { Ok(()) }
     }
 
     /// A text, or nothing when it is empty.

@@ -8,7 +8,6 @@ use super::super::error::Result;
 use super::super::generate::{self, What};
 use super::command::{AddGenerator, ChangeGenerator};
 use super::file::File;
-use super::lists;
 
 fn field(what: What) -> &'static str {
     match what {
@@ -215,5 +214,5 @@ pub(crate) fn remove(file: &mut File, what: What, names: &str, namespace: &str) 
             file.warn(format!("{} has no entry named {name}", field(what)));
         }
     }
-    lists::remove_marked(file, field(what), &gone)
+    file.remove_items(field(what), &gone)
 }

@@ -69,14 +69,17 @@ pub(crate) fn add_existing(file: &mut File, field: &str, paths: &[String]) -> Re
 
 fn add_all(file: &mut File, field: &str, paths: &[String]) -> Result<()> {
     let own = path::file_name(file.path_in_tree()).to_owned();
+    let mut known = texts(file, field);
+    let start = known.len();
     for path in paths.iter().filter(|path| **path != own) {
-        if texts(file, field).contains(path) {
+        if known.contains(path) {
             file.warn(format!("{path} is in {field} already"));
         } else {
-            push(file, field, path)?;
+            known.push(path.clone());
         }
     }
-    Ok(())
+    let new: Vec<Value> = known.drain(start..).map(Value::from).collect();
+    if new.is_empty() { Ok(()) } else { file.extend(field, &new) }
 }
 
 /// `add base`: folders with commas between them, each there and new.
@@ -119,19 +122,7 @@ pub(crate) fn remove(file: &mut File, field: &str, patterns: &[String]) -> Resul
         file.leave();
         return Ok(());
     }
-    remove_marked(file, field, &gone)
-}
-
-/// Takes the marked items of a list away.
-///
-/// # Errors
-/// When the text cannot be edited there.
-pub(crate) fn remove_marked(file: &mut File, field: &str, gone: &[bool]) -> Result<()> {
-    let marked = gone.iter().enumerate().filter(|(_, gone)| **gone).rev();
-    for (index, _) in marked {
-        file.remove(&[field.into(), index.into()])?;
-    }
-    Ok(())
+    file.remove_items(field, &gone)
 }
 
 const BUILD_METADATA: [&str; 3] = ["originAnnotations", "transformerAnnotations", "managedByLabel"];
@@ -156,7 +147,7 @@ pub(crate) fn set_build_metadata(file: &mut File, text: &str) -> Result<()> {
     if gone.iter().all(|gone| *gone) {
         return file.set(&["buildMetadata".into()], &options.into());
     }
-    remove_marked(file, "buildMetadata", &gone)?;
+    file.remove_items("buildMetadata", &gone)?;
     if texts(file, "buildMetadata") == options {
         return Ok(());
     }
@@ -184,5 +175,5 @@ pub(crate) fn add_build_metadata(file: &mut File, text: &str) -> Result<()> {
 pub(crate) fn remove_build_metadata(file: &mut File, text: &str) -> Result<()> {
     let options = options(file, text)?;
     let gone: Vec<bool> = texts(file, "buildMetadata").iter().map(|o| options.contains(&o.as_str())).collect();
-    remove_marked(file, "buildMetadata", &gone)
+    file.remove_items("buildMetadata", &gone)
 }

@@ -7,7 +7,6 @@ use super::super::config::{Patch, Selector};
 use super::super::error::Result;
 use super::command::PatchEntry;
 use super::file::File;
-use super::lists;
 
 impl PatchEntry {
     /// None when no field of the target is given.
@@ -103,5 +102,5 @@ pub(crate) fn remove(file: &mut File, entry: &PatchEntry) -> Result<()> {
         file.leave();
         return Ok(());
     }
-    lists::remove_marked(file, "patches", &gone)
+    file.remove_items("patches", &gone)
 }
