@@ -117,3 +117,13 @@ pub(crate) enum Command {
     /// Shell completion
     Completion(commands::completion::Completion),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -6,20 +6,55 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object::{Entry, EntryKind, FileTree, ObjectId, SIZE_MAX, TreeError, TreeReader};
+use render::Problem;
 
 use crate::failure::Failure;
 
-/// The tree of the repository (or the folder itself) that holds `path`, and `path` inside of it. As with Git, the root
-/// is the nearest folder above that has a `.git`.
-///
-/// # Errors
-/// When `path` does not exist.
-pub(crate) fn tree_around(path: &Path) -> Result<(FileTree, String), Failure> {
-    let full = fs::canonicalize(path)
-        .map_err(|error| Failure::new(format!("{}: {error}", path.display())).hint("give a folder that exists"))?;
-    let root = full.ancestors().find(|a| a.join(".git").exists()).unwrap_or(&full).to_owned();
-    let inside = full.strip_prefix(&root).unwrap_or(Path::new("")).to_string_lossy().into_owned();
-    Ok((FileTree::new(Arc::new(Folder { root })), inside))
+/// A folder of this machine in the repository that holds it.
+pub(crate) struct Place {
+    pub(crate) tree: FileTree,
+    /// The folder, as a path in the tree.
+    pub(crate) folder: String,
+    /// The root of the tree on this machine.
+    pub(crate) root: PathBuf,
+}
+
+impl Place {
+    /// As with Git, the root is the nearest folder above that has a `.git`; outside of a repository every file of the
+    /// machine can be used, as with kustomize and helm.
+    ///
+    /// # Errors
+    /// When `path` does not exist.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let full = fs::canonicalize(path)
+            .map_err(|error| Failure::new(format!("{}: {error}", path.display())).hint("give a folder that exists"))?;
+        let root = full.ancestors().find(|a| a.join(".git").exists()).or(full.ancestors().last());
+        let root = root.unwrap_or(&full).to_owned();
+        let folder = full.strip_prefix(&root).unwrap_or(Path::new("")).to_string_lossy().into_owned();
+        Ok(Self { tree: FileTree::new(Arc::new(Folder { root: root.clone() })), folder, root })
+    }
+
+    /// The problem with its path as people in the current folder write it.
+    pub(crate) fn shown(&self, problem: &Problem) -> Problem {
+        let file = if problem.file.is_empty() { String::new() } else { self.path(&problem.file) };
+        Problem { file, ..problem.clone() }
+    }
+
+    /// The problem as the end of a command.
+    pub(crate) fn failure(&self, problem: &Problem) -> Failure {
+        let shown = self.shown(problem);
+        let failure = Failure::new(Problem { hint: String::new(), ..shown.clone() });
+        if shown.hint.is_empty() { failure } else { failure.hint(shown.hint) }
+    }
+
+    /// A path of the tree as seen from the current folder; in full when that is far away.
+    pub(crate) fn path(&self, path: &str) -> String {
+        let full = self.root.join(path);
+        let here = std::env::current_dir().unwrap_or_default();
+        let text = |path: &Path| path.to_string_lossy().trim_start_matches('/').to_owned();
+        let near = object::path::relative(&text(&here), &text(&full));
+        if near.starts_with("../../../..") { full.to_string_lossy().into_owned() } else { near }
+    }
 }
 
 struct Folder {
@@ -86,5 +121,23 @@ impl TreeReader for Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(path, &error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_outside_of_git_may_use_its_neighbours() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::create_dir_all(outer.path().join("overlay")).unwrap();
+        fs::write(outer.path().join("base.yaml"), "a: b").unwrap();
+        let place = Place::open(&outer.path().join("overlay")).unwrap();
+        let above = object::path::join(&place.folder, "../base.yaml").unwrap();
+        assert_eq!(place.tree.read(&above).unwrap().as_deref(), Some("a: b".as_bytes()));
+        fs::create_dir(outer.path().join(".git")).unwrap();
+        let place = Place::open(&outer.path().join("overlay")).unwrap();
+        assert_eq!(place.folder, "overlay");
     }
 }

@@ -7,7 +7,8 @@ use render::Source;
 
 use crate::args::Format;
 use crate::failure::{Code, Outcome};
-use crate::{folder, output};
+use crate::folder::Place;
+use crate::output;
 
 mod trace;
 
@@ -28,12 +29,12 @@ pub(crate) struct Render {
 impl Render {
     #[expect(clippy::print_stderr, reason = "problems go beside the manifests")]
     pub(crate) fn run(self) -> Outcome {
-        let (tree, path) = folder::tree_around(&self.path)?;
-        let source = Source::auto(path);
+        let place = Place::open(&self.path)?;
+        let source = Source::auto(place.folder.as_str());
         if let Some(object) = &self.trace {
-            return trace::run(&tree, &source, object, self.output.unwrap_or_default());
+            return trace::run(&place, &source, object, self.output.unwrap_or_default());
         }
-        let rendered = render::render(&tree, &source);
+        let rendered = render::render(&place.tree, &source);
         match self.output.unwrap_or(Format::Yaml) {
             Format::Json => {
                 let values: Vec<_> = rendered.manifests.iter().map(|m| m.manifest.value()).collect();
@@ -45,7 +46,7 @@ impl Render {
             ),
         }
         for problem in &rendered.problems {
-            eprintln!("{problem}");
+            eprintln!("{}", place.shown(problem));
         }
         Ok(if rendered.complete() { Code::Done.into() } else { Code::Failed.into() })
     }

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use object::yaml::{self, NodeKind};
-use object::{FileTree, ResourceKey, path};
+use object::{ResourceKey, path};
 use render::{FieldTrace, ObjectTrace, Source, TraceStep};
 use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::failure::{Code, Failure, Outcome};
+use crate::folder::Place;
 use crate::output;
 
-pub(super) fn run(tree: &FileTree, source: &Source, object: &str, format: Format) -> Outcome {
-    let all = render::trace_objects(tree, source, |_| true).map_err(|problem| Failure::new(&problem))?;
+pub(super) fn run(place: &Place, source: &Source, object: &str, format: Format) -> Outcome {
+    let all = render::trace_objects(&place.tree, source, |_| true).map_err(|problem| place.failure(&problem))?;
     let traces: Vec<&ObjectTrace> = all.iter().filter(|trace| is_meant(&trace.object, object)).collect();
     if traces.is_empty() {
         return Err(none_found(object, &all));
@@ -21,7 +22,7 @@ pub(super) fn run(tree: &FileTree, source: &Source, object: &str, format: Format
         Format::Json => output::line(serde_json::to_string_pretty(&data(&traces))?),
         Format::Yaml => output::raw(&output::yaml(&data(&traces))),
         Format::Name => traces.iter().for_each(|trace| output::line(&trace.object)),
-        Format::Table | Format::Wide => traces.iter().for_each(|trace| print(trace, &source.path)),
+        Format::Table | Format::Wide => traces.iter().for_each(|trace| print(trace, place, &source.path)),
     }
     Ok(Code::Done.into())
 }
@@ -51,7 +52,7 @@ fn none_found(object: &str, all: &[ObjectTrace]) -> Failure {
 }
 
 /// The object as YAML, each scalar with what set it.
-fn print(trace: &ObjectTrace, folder: &str) {
+fn print(trace: &ObjectTrace, place: &Place, folder: &str) {
     let text = yaml::to_string(&trace.value);
     let mut notes = BTreeMap::new();
     for node in yaml::parse(&text).unwrap_or_default() {
@@ -61,7 +62,7 @@ fn print(trace: &ObjectTrace, folder: &str) {
         });
     }
     let width = text.lines().map(|l| l.chars().count()).filter(|w| *w <= WIDTH_MAX).max().unwrap_or_default();
-    output::line(format!("# {}; paths are relative to {}", trace.object, if folder.is_empty() { "." } else { folder }));
+    output::line(format!("# {}; paths are relative to {}", trace.object, place.path(folder)));
     for (i, line) in text.lines().enumerate() {
         match notes.get(&(i + 1)) {
             Some(note) => output::line(format!("{line:width$}  # {note}")),
@@ -93,14 +94,14 @@ fn lines(node: &yaml::Node, pointer: String, found: &mut dyn FnMut(usize, &str))
 /// What set a field, and what it replaced.
 fn note(field: &FieldTrace, folder: &str) -> String {
     let mut steps = field.steps.iter().rev();
-    let last = steps.next().map_or_else(|| "the build".to_owned(), |step| place(step, folder));
+    let last = steps.next().map_or_else(|| "the build".to_owned(), |step| setter(step, folder));
     match steps.next() {
-        Some(step) => format!("{last}, before: {} ({})", shown(&step.value), place(step, folder)),
+        Some(step) => format!("{last}, before: {} ({})", shown(&step.value), setter(step, folder)),
         None => last,
     }
 }
 
-fn place(step: &TraceStep, folder: &str) -> String {
+fn setter(step: &TraceStep, folder: &str) -> String {
     let file = path::relative(folder, &step.file);
     match (step.by.as_str(), step.line) {
         ("manifest", line) => format!("{file}:{line}"),

@@ -2,18 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use render::kustomize::{BuildOptions, LoadRestrictor, Reorder, build};
 
 use crate::failure::{Code, Failure, Outcome};
-use crate::{folder, output};
+use crate::folder::Place;
+use crate::output;
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Kustomize {
-    /// Build a kustomization, byte for byte as kustomize 5.8.1
-    Build(Build),
-}
-
+/// Build a kustomization, byte for byte as kustomize 5.8.1
 #[derive(Debug, Args)]
 pub(crate) struct Build {
     /// The folder with the kustomization
@@ -94,26 +90,25 @@ enum Order {
     Unspecified,
 }
 
-impl Kustomize {
+impl Build {
     #[expect(clippy::print_stderr, reason = "warnings go beside the manifests")]
-    pub(crate) fn run(self) -> Outcome {
-        let Self::Build(command) = self;
-        command.refused.check()?;
+    pub(super) fn run(self) -> Outcome {
+        self.refused.check()?;
         let options = BuildOptions {
-            load_restrictor: match command.load_restrictor {
+            load_restrictor: match self.load_restrictor {
                 Load::LoadRestrictionsRootOnly => LoadRestrictor::RootOnly,
                 Load::LoadRestrictionsNone => LoadRestrictor::None,
             },
-            reorder: match command.reorder {
+            reorder: match self.reorder {
                 Order::None => Reorder::None,
                 Order::Legacy | Order::Unspecified => Reorder::Legacy,
             },
-            enable_managedby_label: command.enable_managedby_label,
+            enable_managedby_label: self.enable_managedby_label,
         };
-        let (tree, path) = folder::tree_around(&command.path)?;
-        let built = build(&tree, &path, &options)?;
-        built.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-        match command.output {
+        let place = Place::open(&self.path)?;
+        let built = build(&place.tree, &place.folder, &options).map_err(|error| place.failure(&error.0))?;
+        built.warnings.iter().for_each(|warning| eprintln!("{}", place.shown(warning)));
+        match self.output {
             None => output::raw(&built.text()),
             Some(path) if path.is_dir() => {
                 for (object, _) in &built.objects {
