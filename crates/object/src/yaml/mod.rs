@@ -11,7 +11,7 @@ mod resolve;
 
 pub use emit::{json_float, sorted_keys, to_string, to_string_v3};
 pub use fold::refolded;
-pub use node::{GoYamlError, Mark, Node, NodeKind, Style, YamlError, parse, parse_first};
+pub use node::{GoYamlError, Mark, Node, NodeKind, Style, YamlError, first_document, parse, parse_first};
 pub use resolve::{Dialect, ScalarKind, resolve_plain, scalar_value, timestamp, to_value};
 
 use serde_json::Value;
@@ -39,5 +39,5 @@ pub fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, YamlErro
 /// # Errors
 /// The first syntax error, with line and column.
 pub fn value(text: &str) -> Result<Value, YamlError> {
-    Ok(documents(text, Dialect::Kubernetes)?.into_iter().next().map_or(Value::Null, |d| d.value))
+    first_document(text)?.map_or(Ok(Value::Null), |node| to_value(&node, Dialect::Kubernetes))
 }

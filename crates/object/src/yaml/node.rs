@@ -120,12 +120,29 @@ const SIZE_MAX: usize = crate::files::SIZE_MAX as usize;
 /// # Errors
 /// The first syntax error or exceeded limit, with line and column.
 pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
+    with_composer(text, |composer| composer.stream())
+}
+
+/// Parses the first document alone: the ones behind it may be wrong. None when it has no content.
+///
+/// # Errors
+/// As [`parse`].
+pub fn first_document(text: &str) -> Result<Option<Node>, YamlError> {
+    with_composer(text, |composer| Ok(composer.first()?.filter(has_content)))
+}
+
+fn with_composer<T>(text: &str, read: impl FnOnce(&mut Composer<'_>) -> Result<T, YamlError>) -> Result<T, YamlError> {
     if text.len() > SIZE_MAX {
         let start = Mark { index: 0, line: 1, column: 1 };
         return Err(YamlError::at(start, format!("the text has more than {} MiB", SIZE_MAX >> 20)));
     }
-    let (read, at) = compose(text, |composer| composer.stream());
-    read.unwrap_or_else(|| Err(YamlError::at(at, UNREADABLE)))
+    let (result, at) = compose(text, read);
+    result.unwrap_or_else(|| Err(YamlError::at(at, UNREADABLE)))
+}
+
+fn has_content(node: &Node) -> bool {
+    let empty = matches!(&node.kind, NodeKind::Scalar(t) if t.is_empty()) && node.style == Style::Plain;
+    !(empty && node.tag.is_none())
 }
 
 /// libyaml-safer 0.3.0 panics on some texts that nobody writes (`[!tag,]`, tags with broken `%` escapes).
@@ -217,11 +234,7 @@ impl Composer<'_> {
                 EventData::DocumentStart { .. } => {
                     self.anchors.clear();
                     let first = self.next()?;
-                    let node = self.node(first, 0)?.0;
-                    let empty = matches!(&node.kind, NodeKind::Scalar(t) if t.is_empty()) && node.style == Style::Plain;
-                    if !(empty && node.tag.is_none()) {
-                        documents.push(node);
-                    }
+                    documents.extend(Some(self.node(first, 0)?.0).filter(has_content));
                 }
                 _ => {}
             }

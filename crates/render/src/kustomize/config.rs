@@ -505,9 +505,8 @@ pub(crate) fn kustomization(text: &str, file: &str) -> Result<(Kustomization, Op
 /// # Errors
 /// Syntax, unknown fields and wrong types.
 pub(crate) fn kustomization_of_any_kind(text: &str, file: &str) -> Result<(Kustomization, Option<yaml::Node>)> {
-    let mut nodes = yaml::parse(text).map_err(|e| KustomizeError::yaml(file, &e))?;
-    super::load::check_escapes(text, &nodes, file)?;
-    let document = if nodes.is_empty() { None } else { Some(nodes.swap_remove(0)) };
+    let document = yaml::parse_first(text).map_err(|e| KustomizeError::yaml(file, &e))?;
+    super::load::check_escapes(text, document.as_slice(), file)?;
     let reader = Reader { file, strict: true, coerce: false };
     let mut read: Kustomization = match &document {
         Some(node) => typed(reader.read(node, &KUSTOMIZATION, "")?, file)?,

@@ -13,6 +13,8 @@ pub(crate) struct Operation {
     path: String,
     from: String,
     value: Node,
+    /// Why it cannot be applied: only a patch that is used may fail.
+    broken: Option<Fault>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,18 +35,25 @@ pub(crate) fn parse(text: &str, source: u32) -> Result<Vec<Operation>, Fault> {
     if text.starts_with('[') {
         serde_json::from_str::<Value>(text).map_err(|e| format!("the JSON patch cannot be read: {e}"))?;
     }
-    let nodes = yaml::parse(text).map_err(|e| format!("the JSON patch cannot be read: {e}"))?;
-    let Some(node) = nodes.first() else { return Err("the JSON patch is empty".to_owned()) };
-    let Node::List(items) = from_yaml(node, source)? else {
+    let node = yaml::parse_first(text).map_err(|e| format!("the JSON patch cannot be read: {e}"))?;
+    let Some(node) = node else { return Err("the JSON patch is empty".to_owned()) };
+    let Node::List(items) = from_yaml(&node, source)? else {
         return Err("a JSON patch is a list of operations".to_owned());
     };
-    items.into_iter().enumerate().map(|(i, item)| operation(item).map_err(|f| format!("operation {i}: {f}"))).collect()
+    if items.iter().any(|item| item.kind() != Kind::Map) {
+        return Err("an operation is a mapping with op, path and value".to_owned());
+    }
+    let broken = |fault| Operation {
+        op: Op::Test,
+        path: String::new(),
+        from: String::new(),
+        value: Node::null(),
+        broken: Some(fault),
+    };
+    Ok(items.into_iter().map(|item| operation(item).unwrap_or_else(broken)).collect())
 }
 
 fn operation(mut item: Node) -> Result<Operation, Fault> {
-    if item.kind() != Kind::Map {
-        return Err("an operation is a mapping with op, path and value".to_owned());
-    }
     let op = match item.get("op").map_or("", Node::text) {
         "add" => Op::Add,
         "remove" => Op::Remove,
@@ -60,7 +69,7 @@ fn operation(mut item: Node) -> Result<Operation, Fault> {
     if matches!(op, Op::Move | Op::Copy) && item.get("from").is_none() {
         return Err("from is missing".to_owned());
     }
-    Ok(Operation { op, path, from, value: item.remove("value").unwrap_or_else(Node::null) })
+    Ok(Operation { op, path, from, value: item.remove("value").unwrap_or_else(Node::null), broken: None })
 }
 
 /// A node of a patch: scalars as `sigs.k8s.io/yaml` reads them, with the place where they stand.
@@ -141,6 +150,9 @@ fn name(op: Op) -> &'static str {
 }
 
 fn one(document: &mut Node, operation: &Operation) -> Result<(), Fault> {
+    if let Some(fault) = &operation.broken {
+        return Err(fault.clone());
+    }
     match operation.op {
         Op::Add => add(document, &operation.path, operation.value.clone()),
         Op::Remove => remove(document, &operation.path).map(drop),
@@ -176,6 +188,9 @@ fn parent<'a>(document: &'a mut Node, path: &str) -> Result<(&'a mut Node, Strin
         }
         .filter(|n| !n.is_null())
         .ok_or_else(|| format!("there is nothing at {done}"))?;
+    }
+    if node.kind() == Kind::Scalar {
+        return Err(format!("there is no list or mapping at {done}"));
     }
     Ok((node, last))
 }

@@ -306,7 +306,7 @@ pub(crate) fn objects_inline(
 ) -> Result<Vec<Resource>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_text(text, file)?;
-    let nodes = yaml::parse(text).map_err(|e| KustomizeError::yaml(file, &e))?;
+    let nodes = super::split::documents(text, file)?;
     check_escapes(text, &nodes, file)?;
     let source = sources.add(Source { file: file.to_owned(), role, text: text.into(), inline });
     let lines: Option<Vec<&str>> = text.contains("# {").then(|| text.lines().collect());
@@ -355,9 +355,6 @@ fn check_text(text: &str, file: &str) -> Result<()> {
         if let Some(at) = line.chars().position(control) {
             let mark = yaml::Mark { index: 0, line: i + 1, column: at + 1 };
             return Err(KustomizeError::at(file, mark, "control characters are not allowed"));
-        }
-        if line.starts_with("%YAML") || line.starts_with("%TAG") {
-            return Err(at_line(file, i + 1, "YAML directives are not supported").hint("remove the line"));
         }
     }
     Ok(())

@@ -26,6 +26,7 @@ mod schema;
 mod selector;
 mod shape;
 pub(crate) mod sources;
+mod split;
 mod state;
 mod structured;
 mod transform;
@@ -97,7 +98,7 @@ pub fn build(tree: &FileTree, path: &str, options: &BuildOptions) -> Result<Kust
 fn build_with(tree: &FileTree, path: &str, options: &KustomizeOptions) -> Result<KustomizeBuild, KustomizeError> {
     let finished = build::run(tree, path, options)?;
     let objects = finished.resources.iter().map(|resource| {
-        let value = resource.node.to_value().map_err(|fault| {
+        let value = resource.node.object_value().map_err(|fault| {
             let mut error = KustomizeError::new(&resource.file, fault);
             error.0.line = resource.line;
             error

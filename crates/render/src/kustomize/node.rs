@@ -120,7 +120,7 @@ impl Key {
 
     /// A key without quotes, as kustomize adds it: one that looks like a number is none of a text.
     fn added(text: &str) -> Self {
-        Self { is_text: Tag::resolved(text) == Tag::Str, ..Self::new(text) }
+        Self { is_text: text.is_empty() || Tag::resolved(text) == Tag::Str, ..Self::new(text) }
     }
 }
 
@@ -407,18 +407,21 @@ impl Node {
         match self {
             Node::Scalar(scalar) => scalar_value(scalar),
             Node::List(items) => Ok(Value::Array(items.iter().map(Node::to_value).collect::<Result<_, _>>()?)),
-            Node::Map(pairs) => {
-                let mut map = JsonMap::new();
-                for (key, value) in pairs {
-                    if !key.is_text {
-                        return Err(format!("the key {:?} is not a text: quote it", key.text));
-                    }
-                    if map.insert(key.text.clone(), value.to_value()?).is_some() {
-                        return Err(format!("the key {:?} appears twice in one mapping", key.text));
-                    }
-                }
-                Ok(Value::Object(map))
-            }
+            Node::Map(pairs) => match pairs.iter().find(|(key, _)| !key.is_text) {
+                Some((key, _)) => Err(format!("the key {:?} is not a text: quote it", key.text)),
+                None => map_value(pairs),
+            },
+        }
+    }
+
+    /// As [`Node::to_value`], for a whole object: its own keys are texts whatever they look like.
+    ///
+    /// # Errors
+    /// As [`Node::to_value`].
+    pub(crate) fn object_value(&self) -> Result<Value, Fault> {
+        match self {
+            Node::Map(pairs) => map_value(pairs),
+            other => other.to_value(),
         }
     }
 
@@ -440,6 +443,16 @@ impl Node {
             }
         }
     }
+}
+
+fn map_value(pairs: &[(Key, Node)]) -> Result<Value, Fault> {
+    let mut map = JsonMap::new();
+    for (key, value) in pairs {
+        if map.insert(key.text.clone(), value.to_value()?).is_some() {
+            return Err(format!("the key {:?} appears twice in one mapping", key.text));
+        }
+    }
+    Ok(Value::Object(map))
 }
 
 fn scalar_from_yaml(node: &yaml::Node, text: &str, source: u32) -> Scalar {

@@ -73,7 +73,15 @@ impl Reader<'_> {
         let NodeKind::Sequence(items) = &followed(node).kind else {
             return Err(self.wrong(node, at, "a list"));
         };
-        let items = items.iter().enumerate().map(|(i, item)| self.read(item, inner, &format!("{at}[{i}]")));
+        let items = items.iter().enumerate().map(|(i, item)| {
+            let value = self.read(item, inner, &format!("{at}[{i}]"))?;
+            // to Go, null in a list is an empty element
+            Ok(match inner {
+                Shape::Text if value.is_null() => Value::String(String::new()),
+                Shape::Struct(_) if value.is_null() => Value::Object(Map::new()),
+                _ => value,
+            })
+        });
         Ok(Value::Array(items.collect::<Result<_>>()?))
     }
 
