@@ -463,9 +463,8 @@ const TRANSFORMER_CONFIG: Shape = Struct(&[
 /// # Errors
 /// Syntax, unknown fields (when strict) and wrong types, with their place.
 pub(crate) fn read<T: DeserializeOwned + Default>(text: &str, shape: &Shape, reader: Reader<'_>) -> Result<T> {
-    let nodes = yaml::parse(text).map_err(|e| KustomizeError::yaml(reader.file, &e))?;
-    match nodes.first() {
-        Some(node) => typed(reader.read(node, shape, "")?, reader.file),
+    match yaml::parse_first(text).map_err(|e| KustomizeError::yaml(reader.file, &e))? {
+        Some(node) => typed(reader.read(&node, shape, "")?, reader.file),
         None => Ok(T::default()),
     }
 }
@@ -509,13 +508,41 @@ pub(crate) fn kustomization_of_any_kind(text: &str, file: &str) -> Result<(Kusto
     super::load::check_escapes(text, document.as_slice(), file)?;
     let reader = Reader { file, strict: true, coerce: false };
     let mut read: Kustomization = match &document {
-        Some(node) => typed(reader.read(node, &KUSTOMIZATION, "")?, file)?,
+        Some(node) => typed(handed_on(reader.read(node, &KUSTOMIZATION, "")?, file)?, file)?,
         None => Kustomization::default(),
     };
     if read.kind.is_empty() {
         read.kind = "Kustomization".to_owned();
     }
     Ok((read, document))
+}
+
+/// The fields that kustomize writes out as YAML for its transformers and generators, as these read them.
+const HANDED_ON: [&str; 14] = [
+    "patchesStrategicMerge",
+    "patches",
+    "patchesJson6902",
+    "namespace",
+    "namePrefix",
+    "nameSuffix",
+    "labels",
+    "commonLabels",
+    "commonAnnotations",
+    "replicas",
+    "images",
+    "replacements",
+    "configMapGenerator",
+    "secretGenerator",
+];
+
+fn handed_on(mut value: Value, file: &str) -> Result<Value> {
+    for field in HANDED_ON {
+        if let Some(field_value) = value.get_mut(field) {
+            *field_value = super::reread::reread(field_value.take())
+                .map_err(|fault| KustomizeError::new(file, format!("{field}: {fault}")))?;
+        }
+    }
+    Ok(value)
 }
 
 fn check_kind(read: &Kustomization, file: &str) -> Result<()> {

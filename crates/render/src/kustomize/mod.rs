@@ -21,6 +21,7 @@ mod overrides;
 mod patch;
 mod plugins;
 mod replacement;
+mod reread;
 pub(crate) mod resource;
 mod schema;
 mod selector;
@@ -98,7 +99,7 @@ pub fn build(tree: &FileTree, path: &str, options: &BuildOptions) -> Result<Kust
 fn build_with(tree: &FileTree, path: &str, options: &KustomizeOptions) -> Result<KustomizeBuild, KustomizeError> {
     let finished = build::run(tree, path, options)?;
     let objects = finished.resources.iter().map(|resource| {
-        let value = resource.node.object_value().map_err(|fault| {
+        let value = resource.node.object_value().and_then(reread::reread).map_err(|fault| {
             let mut error = KustomizeError::new(&resource.file, fault);
             error.0.line = resource.line;
             error

@@ -1,6 +1,6 @@
 //! Names in other objects that follow renamed objects.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use object::Gvk;
 
@@ -85,13 +85,43 @@ pub(crate) fn follow(resources: &mut [Resource], references: &[NameReference], s
         error.0.line = binding.line;
         return Err(error.hint("write the namespace of the service account, or leave the field out"));
     }
-    if by_name.is_empty() {
-        return Ok(());
-    }
+    let doubles = doubles(&referrals);
     for (i, resource) in resources.iter_mut().enumerate() {
+        check_doubles(resource, &referrals[i], &doubles, references, schema)?;
         follow_one(resource, i, &referrals, &by_name, references, schema)?;
     }
     Ok(())
+}
+
+/// Objects that patches or replacements gave the id of another one.
+fn doubles(referrals: &[Referral]) -> Vec<&Referral> {
+    let mut seen = HashSet::new();
+    let keys = referrals.iter().map(|r| (r, (&r.effective_namespace, &r.name, &r.group, &r.version, &r.kind)));
+    keys.filter(|(_, key)| !seen.insert(*key)).map(|(r, _)| r).collect()
+}
+
+/// # Errors
+/// When an object with references sees two objects of one id.
+fn check_doubles(
+    resource: &Resource,
+    referrer: &Referral,
+    doubles: &[&Referral],
+    references: &[NameReference],
+    schema: &Schema,
+) -> Result<()> {
+    let sees = |r: &&&Referral| {
+        r.cluster_scoped
+            || r.effective_namespace == referrer.effective_namespace
+            || subject_namespaces(&resource.node, &referrer.kind).contains(&r.namespace)
+    };
+    let Some(double) = doubles.iter().find(sees).filter(|_| !referrer.cluster_scoped) else { return Ok(()) };
+    let id = resource.original_id(schema);
+    let gvk = Gvk::new(id.group, id.version, id.kind);
+    if !references.iter().flat_map(|r| &r.field_specs).any(|spec| spec.selects_gvk(&gvk)) {
+        return Ok(());
+    }
+    let message = format!("two objects end as {} {}", double.kind, double.name);
+    Err(KustomizeError::new(&resource.file, message).hint("look at the patches and replacements of their names"))
 }
 
 fn follow_one(

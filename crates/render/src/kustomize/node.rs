@@ -52,6 +52,8 @@ pub(crate) struct Scalar {
     pub(crate) tag: Tag,
     /// Written in quotes or as a block.
     pub(crate) quoted: bool,
+    /// Written as a block.
+    pub(crate) block: bool,
     /// The tag is written out.
     pub(crate) tagged: bool,
     pub(crate) place: Place,
@@ -82,6 +84,7 @@ impl Scalar {
             text: text.into(),
             tag: Tag::None,
             quoted: false,
+            block: false,
             tagged: false,
             place: Place::default(),
             twin: Twin::default(),
@@ -285,6 +288,8 @@ impl Node {
             Some((_, old)) => {
                 if let (Node::Scalar(new), Node::Scalar(old)) = (&mut value, &*old) {
                     new.quoted = old.is_quoted();
+                    new.block = old.block;
+                    new.block = old.block;
                     new.tagged = old.tagged;
                     new.twin = old.twin.set();
                 }
@@ -471,7 +476,8 @@ fn scalar_from_yaml(node: &yaml::Node, text: &str, source: u32) -> Scalar {
         Some(_) => Tag::Str,
     };
     let text = if node.style == Style::Folded { yaml::refolded(text) } else { text.to_owned() };
-    Scalar { text, tag, quoted, tagged: node.tag.is_some(), place, twin: Twin::default() }
+    let block = matches!(node.style, Style::Literal | Style::Folded);
+    Scalar { text, tag, quoted, block, tagged: node.tag.is_some(), place, twin: Twin::default() }
 }
 
 fn is_merge_key(key: &yaml::Node) -> bool {
@@ -544,6 +550,11 @@ fn fault(node: &yaml::Node, reason: &str) -> YamlError {
 
 fn scalar_value(scalar: &Scalar) -> Result<Value, Fault> {
     let text = &scalar.text;
+    let as_block = scalar.block || (!scalar.quoted && text.contains('\n'));
+    if text.starts_with('\t') && as_block && !text.contains(" \n") && !text.ends_with(' ') {
+        // go-yaml v3 writes it as a block that it cannot read
+        return Err(format!("a block of text cannot start with a tab: {text:?}"));
+    }
     let string = || Ok(Value::String(text.clone()));
     let said = Tag::resolved(text);
     match (scalar.tag, scalar.quoted) {
