@@ -463,7 +463,7 @@ const TRANSFORMER_CONFIG: Shape = Struct(&[
 /// # Errors
 /// Syntax, unknown fields (when strict) and wrong types, with their place.
 pub(crate) fn read<T: DeserializeOwned + Default>(text: &str, shape: &Shape, reader: Reader<'_>) -> Result<T> {
-    match yaml::parse_first(text).map_err(|e| KustomizeError::yaml(reader.file, &e))? {
+    match yaml::first_document(text).map_err(|e| KustomizeError::yaml(reader.file, &e))? {
         Some(node) => typed(reader.read(&node, shape, "")?, reader.file),
         None => Ok(T::default()),
     }
@@ -504,7 +504,7 @@ pub(crate) fn kustomization(text: &str, file: &str) -> Result<(Kustomization, Op
 /// # Errors
 /// Syntax, unknown fields and wrong types.
 pub(crate) fn kustomization_of_any_kind(text: &str, file: &str) -> Result<(Kustomization, Option<yaml::Node>)> {
-    let document = yaml::parse_first(text).map_err(|e| KustomizeError::yaml(file, &e))?;
+    let document = yaml::first_document(text).map_err(|e| KustomizeError::yaml(file, &e))?;
     super::load::check_escapes(text, document.as_slice(), file)?;
     let reader = Reader { file, strict: true, coerce: false };
     let mut read: Kustomization = match &document {

@@ -35,7 +35,7 @@ pub(crate) fn parse(text: &str, source: u32) -> Result<Vec<Operation>, Fault> {
     if text.starts_with('[') {
         serde_json::from_str::<Value>(text).map_err(|e| format!("the JSON patch cannot be read: {e}"))?;
     }
-    let node = yaml::parse_first(text).map_err(|e| format!("the JSON patch cannot be read: {e}"))?;
+    let node = yaml::first_document(text).map_err(|e| format!("the JSON patch cannot be read: {e}"))?;
     let Some(node) = node else { return Err("the JSON patch is empty".to_owned()) };
     let Node::List(items) = from_yaml(&node, source)? else {
         return Err("a JSON patch is a list of operations".to_owned());

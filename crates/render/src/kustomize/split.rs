@@ -18,7 +18,7 @@ pub(crate) fn documents(text: &str, file: &str) -> Result<Vec<Node>> {
     let mut found = Vec::new();
     for (start, part) in parts(text) {
         let line = text[..start].matches('\n').count();
-        let node = yaml::parse_first(part).map_err(|mut error| {
+        let node = yaml::first_document(part).map_err(|mut error| {
             shift(&mut error.mark, start, line);
             KustomizeError::yaml(file, &error)
         })?;

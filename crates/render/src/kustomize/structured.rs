@@ -11,7 +11,7 @@ use super::node::{Fault, Node};
 /// # Errors
 /// When the text is neither YAML nor JSON.
 pub(crate) fn parse(text: &str) -> Result<Node, Fault> {
-    match yaml::parse_first(text).map_err(|e| e.to_string())? {
+    match yaml::first_document(text).map_err(|e| e.to_string())? {
         Some(node) => Node::from_yaml(&node, 0).map_err(|e| e.to_string()),
         None => Ok(Node::null()),
     }
