@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::function::Function;
 use crate::syntax::ast::{Callee, Form};
-use crate::{builtins, chart_functions, sprig};
+use crate::{builtins, chart_functions, helm_functions, sprig};
 
 /// The functions known when templates are parsed.
 #[derive(Clone, Debug)]
@@ -22,7 +22,8 @@ impl Functions {
 
     /// What charts may call: Go's, sprig's and Helm's functions.
     pub fn helm() -> Self {
-        Self::sprig().with_include().with(chart_functions::FUNCTIONS)
+        let tables = helm_functions::TABLES.iter().copied().chain([chart_functions::FUNCTIONS]);
+        tables.fold(Self::sprig().with_include(), Self::with)
     }
 
     /// Go's and sprig's functions.

@@ -3,6 +3,8 @@
 mod json;
 mod yaml;
 
+pub(crate) use yaml::marshal;
+
 use crate::function::Function;
 
 /// All tables of functions. They replace sprig's of the same name.

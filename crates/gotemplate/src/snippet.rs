@@ -23,7 +23,8 @@ pub fn render(
     host: &mut dyn Host,
 ) -> Result<Vec<u8>, String> {
     let mut templates = Templates::new(functions.clone(), Options::helm());
-    for (name, text) in [(HELPERS, &snippet["helpers"]), (TEMPLATE, &snippet["template"])] {
+    // Helm parses files of one folder from the last name to the first
+    for (name, text) in [(TEMPLATE, &snippet["template"]), (HELPERS, &snippet["helpers"])] {
         let text = text.as_str().unwrap_or_default();
         templates.add(&Parsed::new(name, text, functions).map_err(|error| error.to_string())?);
     }

@@ -17,9 +17,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("fromYamlArray", &[Param::String], from_yaml_array),
 ];
 
+/// The YAML of a value, with the newline at its end.
+pub(crate) fn marshal(value: &Value, context: &mut Context<'_>) -> Result<String, CallError> {
+    Ok(yaml::to_string(&tree::of_json(value, context)?))
+}
+
 fn encoded(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
-    let tree = tree::of_json(any(args, 0)?, context)?;
-    trimmed(yaml::to_string(&tree), context)
+    trimmed(marshal(any(args, 0)?, context)?, context)
 }
 
 fn pretty(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {

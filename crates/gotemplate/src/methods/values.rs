@@ -1,6 +1,7 @@
 //! Methods of Helm's `common.Values`, the type of `.Values` (helm 4.2.4, `pkg/chart/common/values.go`).
 
 use crate::function::{CallError, Context, Function, Param, map, string};
+use crate::helm_functions::marshal;
 use crate::value::{Map, MapType, Value};
 
 type Called = Result<Value, CallError>;
@@ -9,6 +10,7 @@ pub(super) static METHODS: &[Function] = &[
     Function::new("AsMap", &[], as_map),
     Function::new("PathValue", &[Param::String], path_value),
     Function::new("Table", &[Param::String], table),
+    Function::new("YAML", &[], yaml),
 ];
 
 fn copy(map: &Map, of: MapType) -> Value {
@@ -20,6 +22,10 @@ fn as_map(arguments: &[Value], context: &mut Context<'_>) -> Called {
     let values = map(arguments, 0)?;
     context.allocate(values.len() * size_of::<Value>())?;
     Ok(copy(values, MapType::Any))
+}
+
+fn yaml(arguments: &[Value], context: &mut Context<'_>) -> Called {
+    Ok(Value::string(marshal(&arguments[0], context)?))
 }
 
 /// The table at a dotted path.
