@@ -134,7 +134,7 @@ fn read_manifests(file: &str, text: &str, into: &mut Vec<RenderedManifest>) -> R
 }
 
 /// An object, or the items of a list of objects.
-fn unroll(value: Value, origin: &Origin, into: &mut Vec<RenderedManifest>) -> Result<(), Box<Problem>> {
+pub(crate) fn unroll(value: Value, origin: &Origin, into: &mut Vec<RenderedManifest>) -> Result<(), Box<Problem>> {
     let manifest = Manifest::new(value).map_err(|error| {
         let problem = Problem::error(error.to_string()).in_file(origin.file.clone(), origin.line, 1);
         Box::new(problem.hint("if it is no manifest, move it or exclude it with spec.source.directory.exclude"))
@@ -213,11 +213,10 @@ mod tests {
 
     #[test]
     fn bad_sources_say_what_to_do() {
-        let tree = MemoryTree::default().file("apps/shop/a.yaml", CONFIG).file("chart/Chart.yaml", "name: x").tree();
+        let tree = MemoryTree::default().file("apps/shop/a.yaml", CONFIG).tree();
         let text = |path: &str| render(&tree, &Source::auto(path)).problems[0].to_string();
         assert!(text("app/shop").contains("did you mean apps/shop?"), "{}", text("app/shop"));
         assert!(text("../x").contains("leaves the repository"));
-        assert!(text("chart").contains("Helm is not supported yet"));
         assert!(render(&tree, &Source::auto("apps/shop")).complete());
     }
 }

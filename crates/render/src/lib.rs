@@ -1,5 +1,5 @@
 //! Files and a source in, Kubernetes manifests out: [`render`] turns one folder of a repository into objects, as Argo CD
-//! would: plain files or a Kustomize build.
+//! would: plain files, a Kustomize build or a chart.
 //!
 //! **Absent on purpose:** file system, network, environment, clock. Files come as an [`object::FileTree`], which also
 //! records what was read.
@@ -13,11 +13,16 @@ mod source;
 mod suggest;
 mod trace;
 
+use std::collections::BTreeMap;
+
 use object::{FileTree, Manifest, ReadSet, path};
 
 pub use object_trace::{FieldTrace, ObjectTrace, TraceStep, trace_objects};
 pub use problem::{Problem, Severity};
-pub use source::{DirectoryOptions, KustomizeOptions, KustomizePatch, Source, Tool, ToolChoice};
+pub use source::{
+    DirectoryOptions, HelmFileParameter, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, RenderContext,
+    Source, Tool, ToolChoice,
+};
 pub use trace::{ImageField, ImageOrigin, ImageOriginKind, Place, trace_images};
 
 /// What one source renders to. Partial results are kept: a bad file does not hide the others.
@@ -28,6 +33,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// Everything that was looked at: while it [holds](ReadSet::holds_in), the result is the same.
     pub reads: ReadSet,
+    /// The same for each of [`RenderContext::references`] that was asked.
+    pub reference_reads: BTreeMap<String, ReadSet>,
     pub tool: Tool,
 }
 
@@ -60,31 +67,35 @@ pub struct Origin {
 
 /// Renders `source` from `tree`. Never fails as a whole: what is wrong stands in [`Rendered::problems`].
 pub fn render(tree: &FileTree, source: &Source) -> Rendered {
+    render_in(tree, source, &RenderContext::default())
+}
+
+/// As [`render`], for one Application.
+pub fn render_in(tree: &FileTree, source: &Source, context: &RenderContext) -> Rendered {
     let tree = tree.fresh();
     let mut rendered = match folder_of(&tree, source) {
-        Ok(folder) => render_folder(&tree, &folder, &source.tool),
+        Ok(folder) => render_folder(&tree, &folder, &source.tool, context),
         Err(problem) => Rendered { problems: vec![*problem], ..Rendered::default() },
     };
     rendered.reads = tree.reads();
     rendered
 }
 
-fn render_folder(tree: &FileTree, folder: &str, choice: &ToolChoice) -> Rendered {
+fn render_folder(tree: &FileTree, folder: &str, choice: &ToolChoice, context: &RenderContext) -> Rendered {
     match &source::resolved(tree, folder, choice) {
         ToolChoice::Auto => directory::render(tree, folder, &DirectoryOptions::default()),
         ToolChoice::Directory(options) => directory::render(tree, folder, options),
         ToolChoice::Kustomize(options) => kustomize::render(tree, folder, options),
-        ToolChoice::Helm => unsupported(folder, Tool::Helm, "Chart.yaml"),
-        ToolChoice::Jsonnet => unsupported(folder, Tool::Jsonnet, ""),
-        ToolChoice::Plugin(_) => unsupported(folder, Tool::Plugin, ""),
+        ToolChoice::Helm(options) => helm::render(tree, folder, options, context),
+        ToolChoice::Jsonnet => unsupported(folder, Tool::Jsonnet),
+        ToolChoice::Plugin(_) => unsupported(folder, Tool::Plugin),
     }
 }
 
-fn unsupported(folder: &str, tool: Tool, file: &str) -> Rendered {
-    let place = if file.is_empty() { folder.to_owned() } else { path::join(folder, file).unwrap_or_default() };
+fn unsupported(folder: &str, tool: Tool) -> Rendered {
     let problem = Problem::error(format!("{tool} is not supported yet, nothing was rendered"))
-        .in_file(place, 0, 0)
-        .hint("render it in CI and commit the manifests, or use plain YAML or Kustomize");
+        .in_file(folder, 0, 0)
+        .hint("render it in CI and commit the manifests, or use plain YAML, Kustomize or Helm");
     Rendered { problems: vec![problem], tool, ..Rendered::default() }
 }
 
@@ -94,8 +105,10 @@ fn folder_of(tree: &FileTree, source: &Source) -> Result<String, Box<Problem>> {
         let problem = Problem::error(format!("the path {:?} leaves the repository", source.path));
         return Err(Box::new(problem.hint("spec.source.path is relative to the root of the repository")));
     };
+    let packed_chart = matches!(source.tool, ToolChoice::Helm(_)) && tree.is_file(&folder).unwrap_or(false);
     match tree.is_folder(&folder) {
         Ok(true) => Ok(folder),
+        Ok(false) if packed_chart => Ok(folder),
         Ok(false) => Err(Box::new(
             Problem::error(format!("the folder {folder:?} does not exist in the repository"))
                 .hint(suggest::folders_hint(tree, "", &folder)),

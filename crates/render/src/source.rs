@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use object::{FileTree, path};
+use serde_json::Value;
 
+use crate::helm::Surroundings;
 use crate::kustomize;
 
 /// The part of an Application's source that decides what is rendered.
@@ -30,7 +32,7 @@ pub enum ToolChoice {
     Auto,
     Directory(DirectoryOptions),
     Kustomize(Box<KustomizeOptions>),
-    Helm,
+    Helm(Box<HelmOptions>),
     Jsonnet,
     /// A config management plugin, by name.
     Plugin(String),
@@ -80,6 +82,69 @@ pub struct KustomizePatch {
     pub options: BTreeMap<String, bool>,
 }
 
+/// `spec.source.helm` of an Application.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HelmOptions {
+    /// Empty: the name of the Application.
+    pub release_name: String,
+    /// Paths from the chart, from the root of the repository (`/values.yaml`), or in another source
+    /// (`$ref/values.yaml`); `*`, `**`, `?` and `[a-z]` choose several.
+    pub value_files: Vec<String>,
+    pub ignore_missing_value_files: bool,
+    /// YAML, over the value files.
+    pub values: String,
+    /// Instead of `values`, when there is one.
+    pub values_object: Option<Value>,
+    /// Over the values.
+    pub parameters: Vec<HelmParameter>,
+    pub file_parameters: Vec<HelmFileParameter>,
+    pub skip_crds: bool,
+    pub skip_tests: bool,
+    pub skip_schema_validation: bool,
+    /// Empty: the namespace of the destination.
+    pub namespace: String,
+    /// Empty: the version of the cluster.
+    pub kube_version: String,
+    /// Empty: those of the cluster.
+    pub api_versions: Vec<String>,
+}
+
+/// One entry of `spec.source.helm.parameters`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HelmParameter {
+    pub name: String,
+    pub value: String,
+    /// The value is a text, whatever it looks like.
+    pub force_string: bool,
+}
+
+/// One entry of `spec.source.helm.fileParameters`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HelmFileParameter {
+    pub name: String,
+    /// As of a value file, without patterns.
+    pub path: String,
+}
+
+/// What a render may know of the Application that it is for.
+#[derive(Debug, Clone, Default)]
+pub struct RenderContext {
+    /// Name of the Application: the release name of charts.
+    pub app_name: String,
+    /// Of the destination.
+    pub namespace: String,
+    /// Of the cluster; empty: Helm's default.
+    pub kube_version: String,
+    /// Of the cluster, as `group/version` and `group/version/Kind`.
+    pub api_versions: Vec<String>,
+    /// `ARGOCD_APP_NAME` and the like, for `$NAME` in parameters and paths of charts.
+    pub environment: BTreeMap<String, String>,
+    /// The files of the sources that have a `ref`, by that name.
+    pub references: BTreeMap<String, FileTree>,
+    /// What `now` and random functions of charts give.
+    pub surroundings: Option<Surroundings>,
+}
+
 /// The tool that rendered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tool {
@@ -118,7 +183,7 @@ fn detect(tree: &FileTree, folder: &str) -> ToolChoice {
     if kustomize::FILE_NAMES.iter().any(|name| has(name)) {
         ToolChoice::Kustomize(Box::default())
     } else if has("Chart.yaml") {
-        ToolChoice::Helm
+        ToolChoice::Helm(Box::default())
     } else {
         ToolChoice::Directory(DirectoryOptions::default())
     }

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::decode::{FieldError, Fields};
 use super::error::HelmError;
+use super::origins::Origins;
 use super::values_file::utf8;
+use crate::Origin;
 
 /// The order of kinds; others follow by name.
 const KINDS: [&str; 38] = [
@@ -72,10 +74,12 @@ pub struct Document {
     pub source: String,
     /// Without the separator, with white space behind.
     pub text: String,
-    /// Where in the rendered file the text starts, in bytes.
-    pub offset: usize,
-    /// The same as data; null when the text holds only comments.
+    /// The template and the line in it.
+    pub origin: Origin,
+    /// The text as data; null when it holds only comments, or is a whole file.
     pub value: Value,
+    /// A file of `crds/`, as it is: it may hold several documents.
+    pub whole_file: bool,
 }
 
 /// What becomes of a document.
@@ -97,19 +101,25 @@ pub(crate) struct Sorted {
     pub(crate) hooks: Vec<(Document, bool)>,
 }
 
-/// Splits files, told by their name, into documents and sorts them by kind.
+/// Splits files, told by their name, into documents and sorts them by kind. `origins` knows the template of a file.
 ///
 /// # Errors
 /// The first document that is no YAML, or whose head has fields of a wrong type.
-pub(crate) fn sort(files: &BTreeMap<String, String>) -> Result<Sorted, HelmError> {
+pub(crate) fn sort(
+    files: &BTreeMap<String, String>,
+    origins: impl Fn(&str) -> Option<Origins>,
+) -> Result<Sorted, HelmError> {
     let mut sorted = Sorted::default();
     for (source, content) in files {
         if content.trim().is_empty() {
             continue;
         }
+        let mut origins = origins(source);
+        let place = origins.as_ref().map_or(source.as_str(), Origins::file).to_owned();
         for (offset, text) in split(content) {
-            let document = read(source, content, offset, text)?;
-            match role(&document).map_err(|e| misfit(source, content, offset, &e))? {
+            let mut document = read(source, content, offset, text).map_err(|e| e.in_file(&place, 0, 0))?;
+            document.origin = origins.as_mut().map(|o| o.next(kind(&document.value))).unwrap_or_default();
+            match role(&document).map_err(|e| misfit(content, offset, &e).in_file(&place, 0, 0))? {
                 Role::Object => sorted.objects.push(document),
                 Role::Hook { is_test } => sorted.hooks.push((document, is_test)),
                 Role::Dropped => {}
@@ -162,7 +172,8 @@ fn read(source: &str, content: &str, offset: usize, text: &str) -> Result<Docume
         HelmError::new(format!("the rendered text is no YAML in line {line}: {}{shown}", error.reason))
             .in_file(source, 0, 0)
     })?;
-    Ok(Document { source: source.to_owned(), text: text.to_owned(), offset, value })
+    let (source, text) = (source.to_owned(), text.to_owned());
+    Ok(Document { source, text, origin: Origin::default(), value, whole_file: false })
 }
 
 fn line_at(content: &str, offset: usize) -> usize {
@@ -175,9 +186,9 @@ fn excerpt(content: &str, line: usize) -> String {
     lines.map(|(index, text)| format!("\n  {:>4} | {text}", index + 1)).collect()
 }
 
-fn misfit(source: &str, content: &str, offset: usize, error: &FieldError) -> HelmError {
+fn misfit(content: &str, offset: usize, error: &FieldError) -> HelmError {
     let line = line_at(content, offset);
-    HelmError::new(format!("{error} in the object in line {line} of the rendered text")).in_file(source, 0, 0)
+    HelmError::new(format!("{error} in the object in line {line} of the rendered text"))
 }
 
 /// # Errors
@@ -238,7 +249,8 @@ mod tests {
         ]
         .join("---\n");
         let sorted =
-            sort(&files(&[("c/templates/b.yaml", &text), ("c/templates/c.yaml", "kind: Namespace\n")])).unwrap();
+            sort(&files(&[("c/templates/b.yaml", &text), ("c/templates/c.yaml", "kind: Namespace\n")]), |_| None)
+                .unwrap();
         let texts: Vec<&str> = sorted.objects.iter().map(|d| d.text.as_str()).collect();
         assert_eq!(texts, ["kind: Namespace\n", "kind: Service\n", "# only\n", "kind: Apple\n", "kind: Zebra\n"]);
         assert_eq!(sorted.hooks.iter().map(|(_, is_test)| *is_test).collect::<Vec<_>>(), [true]);
@@ -251,9 +263,9 @@ mod tests {
             ("metadata: {annotations: {a: []}}\n", "annotations.a is a list"),
             ("- a\n", "the document is a list"),
         ] {
-            let error = sort(&files(&[("c/templates/x.yaml", text)])).unwrap_err().to_string();
+            let error = sort(&files(&[("c/templates/x.yaml", text)]), |_| None).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-        assert!(sort(&files(&[("a", "metadata: {annotations: {a: 1, b: ~}}\n")])).is_ok());
+        assert!(sort(&files(&[("a", "metadata: {annotations: {a: 1, b: ~}}\n")]), |_| None).is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! `helm template` of Helm 4.2.4, in process.
 
+mod application;
 mod archive;
 mod budget;
 mod capabilities;
@@ -8,6 +9,7 @@ mod coalesce;
 mod compiled;
 mod decode;
 mod engine;
+mod environment;
 mod error;
 mod files;
 mod given;
@@ -20,6 +22,7 @@ mod load;
 mod manifests;
 mod metadata;
 mod options;
+mod origins;
 mod output;
 mod problems;
 mod release_name;
@@ -27,10 +30,12 @@ mod schema;
 mod scope;
 mod strvals;
 mod template;
+mod value_files;
 mod values_file;
 mod versions;
 mod world;
 
+pub(crate) use application::render;
 pub use capabilities::KubeVersion;
 pub use chart::{Chart, File};
 pub use error::HelmError;

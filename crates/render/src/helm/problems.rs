@@ -4,6 +4,7 @@ use gotemplate::error::{Cause, Error, ExecuteError, NilField, ParseError};
 use gotemplate::value::{Map, Value};
 
 use super::error::HelmError;
+use super::load::join;
 use super::scope::{Renderable, Renderables};
 use crate::suggest;
 
@@ -109,11 +110,10 @@ fn placed(error: HelmError, files: &Renderables<'_>, template: &str, line: usize
 /// Where a template is: a path in the repository, or in an archive in it.
 pub(crate) fn place(renderable: &Renderable<'_>, template: &str) -> String {
     let chart = renderable.chart;
-    match (chart.packed, chart.location.is_empty()) {
-        (true, _) => format!("{}: {template}", chart.location),
-        (false, true) => renderable.file.name.clone(),
-        (false, false) => format!("{}/{}", chart.location, renderable.file.name),
+    if chart.packed {
+        return format!("{}: {template}", chart.location);
     }
+    join(&chart.location, &renderable.file.name)
 }
 
 /// Adds where the chain of calls starts.

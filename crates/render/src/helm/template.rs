@@ -12,13 +12,16 @@ use super::error::HelmError;
 use super::given;
 use super::go_values::map_from_json;
 use super::instance::Instance;
-use super::load::load;
+use super::load::{join, load};
 use super::manifests::{self, Document};
 use super::options::TemplateOptions;
+use super::origins::Origins;
 use super::output::TemplateOutput;
+use super::problems;
 use super::schema;
 use super::scope::renderables;
 use super::versions::in_range;
+use crate::Origin;
 
 /// The stack that a render runs on beside what its limits allow, in bytes.
 const STACK: usize = 4 << 20;
@@ -59,10 +62,13 @@ fn run(chart: &Arc<Chart>, options: &TemplateOptions) -> Result<TemplateOutput, 
         schema::validate(&root, &values)?;
     }
     check_kube_version(chart, options)?;
-    let rendered = engine::render(&root, &renderables(&root, &values, options), options)?;
+    let files = renderables(&root, &values, options);
+    let rendered = engine::render(&root, &files, options)?;
     output.effects = rendered.effects;
     output.notes = rendered.notes;
-    let sorted = manifests::sort(&rendered.files)?;
+    let sorted = manifests::sort(&rendered.files, |name| {
+        files.get(name).map(|renderable| Origins::of(renderable, problems::place(renderable, name)))
+    })?;
     output.manifests = sorted.objects;
     if !options.no_hooks {
         let hooks = sorted.hooks.into_iter().filter(|(_, is_test)| !(*is_test && options.skip_tests));
@@ -118,7 +124,11 @@ fn warnings(chart: &Chart) -> Vec<String> {
 fn add_crds(instance: &Instance, path: &str, crds: &mut Vec<Document>) {
     for file in instance.chart.crds() {
         let text = String::from_utf8_lossy(&file.data).into_owned();
-        crds.push(Document { source: format!("{path}/{}", file.name), text, offset: 0, value: Value::Null });
+        let source = format!("{path}/{}", file.name);
+        let location = &instance.chart.location;
+        let place = if instance.chart.packed { format!("{location}: {source}") } else { join(location, &file.name) };
+        let origin = Origin { file: place, line: 1 };
+        crds.push(Document { source, text, origin, value: Value::Null, whole_file: true });
     }
     for child in &instance.children {
         add_crds(child, &format!("{path}/charts/{}", child.name), crds);

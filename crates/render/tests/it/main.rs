@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
+mod charts;
 mod conformance;
 mod edit;
 mod folder;
+mod helm;
+mod helm_flags;
 mod hostile;
 mod problems;
