@@ -176,7 +176,9 @@ pub(crate) fn to_render(source: &ApplicationSource, settings: &Settings) -> Sour
         ApplicationSource { kustomize: Some(kustomize), .. } if *kustomize != KustomizeSource::default() => {
             ToolChoice::Kustomize(Box::new(kustomize_options(kustomize, build)))
         }
-        ApplicationSource { helm: Some(helm), .. } if *helm != HelmSource::default() => ToolChoice::Helm(Box::default()),
+        ApplicationSource { helm: Some(helm), .. } if *helm != HelmSource::default() => {
+            ToolChoice::Helm(Box::default())
+        }
         ApplicationSource { chart, .. } if !chart.is_empty() => ToolChoice::Helm(Box::default()),
         ApplicationSource { directory: Some(directory), .. } if *directory != DirectorySource::default() => {
             directory_tool(directory)

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gotemplate::functions::Functions;
-use gotemplate::sprig;
 use gotemplate::templates::{Options, Parsed, Templates};
 
 use super::error::HelmError;
@@ -68,7 +67,5 @@ fn parse(files: &Renderables<'_>, order: &[&String]) -> Result<Templates, HelmEr
 /// All functions that Helm's templates know.
 fn functions() -> Arc<Functions> {
     static FUNCTIONS: OnceLock<Arc<Functions>> = OnceLock::new();
-    Arc::clone(
-        FUNCTIONS.get_or_init(|| Arc::new(sprig::TABLES.iter().fold(Functions::helm(), |all, table| all.with(table)))),
-    )
+    Arc::clone(FUNCTIONS.get_or_init(|| Arc::new(Functions::helm())))
 }

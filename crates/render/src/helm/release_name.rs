@@ -5,7 +5,6 @@ use std::sync::Arc;
 use gotemplate::Render;
 use gotemplate::functions::Functions;
 use gotemplate::limits::Limits;
-use gotemplate::sprig;
 use gotemplate::templates::{Options, Parsed, Templates};
 use gotemplate::value::Value;
 
@@ -20,7 +19,7 @@ use super::world::World;
 pub fn release_name(template: &str, surroundings: Surroundings) -> Result<String, HelmError> {
     const NAME: &str = "name-template";
     let failed = |error: &dyn std::fmt::Display| HelmError::new(format!("--name-template {template:?}: {error}"));
-    let functions = Arc::new(sprig::TABLES.iter().fold(Functions::builtin(), |all, table| all.with(table)));
+    let functions = Arc::new(Functions::sprig());
     let parsed = Parsed::new(NAME, template, &functions).map_err(|e| failed(&e))?;
     let mut set = Templates::new(functions, Options::go(NAME));
     set.add(&parsed);
