@@ -64,9 +64,22 @@ fn key_text(key: &Node, dialect: Dialect) -> Result<String, YamlError> {
     match to_value(key, dialect)? {
         Value::String(text) => Ok(text),
         Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Number(number) if number.is_f64() => Ok(number.as_f64().map(short_float).unwrap_or_default()),
         Value::Number(number) => Ok(number.to_string()),
-        Value::Null => Ok("null".to_owned()),
+        Value::Null if dialect == Dialect::GoYaml3 => Ok("null".to_owned()),
         _ => Err(YamlError::at(key.start, "a key must be a text, number or boolean")),
+    }
+}
+
+/// The text that a float becomes where `sigs.k8s.io/yaml` needs one: Go's `FormatFloat(x, 'g', -1, 32)`.
+pub fn short_float(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "Go rounds here as well")]
+    let value = value as f32;
+    let scientific = format!("{value:e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    match exponent.parse::<i32>().unwrap_or_default() {
+        -4..=5 => value.to_string(),
+        exponent => format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
     }
 }
 
@@ -368,5 +381,31 @@ mod tests {
             let written = &text[node.start.index..node.end.index];
             assert_eq!(written.trim_matches('\''), node.as_str().unwrap());
         }
+    }
+
+    #[test]
+    fn numbers_become_the_texts_of_go() {
+        for (value, expected) in [
+            (1.1, "1.1"),
+            (1000.0, "1000"),
+            (100_000.0, "100000"),
+            (1_234_567.5, "1.2345675e+06"),
+            (1e21, "1e+21"),
+            (1e6, "1e+06"),
+            (999_999.0, "999999"),
+            (0.000_01, "1e-05"),
+            (-2.5, "-2.5"),
+        ] {
+            assert_eq!(short_float(value), expected);
+        }
+    }
+
+    #[test]
+    fn keys_become_texts() {
+        let keys = |text: &str, dialect| Ok::<_, YamlError>(documents(text, dialect)?[0].value.clone());
+        let expected = json!({"1.5": 0, "1000": 0, "true": 0, "8": 0});
+        assert_eq!(keys("{1.5: 0, 1e3: 0, yes: 0, 010: 0}", Dialect::Kubernetes).unwrap(), expected);
+        assert!(keys("~: 0", Dialect::Kubernetes).is_err());
+        assert_eq!(keys("~: 0", Dialect::GoYaml3).unwrap(), json!({"null": 0}));
     }
 }

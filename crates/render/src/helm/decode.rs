@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use object::yaml;
 use serde_json::{Map, Value};
 
 /// A field holds what does not fit it.
@@ -100,42 +101,8 @@ fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) if number.is_f64() => number.as_f64().map(short_float),
+        Value::Number(number) if number.is_f64() => number.as_f64().map(yaml::short_float),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
-    }
-}
-
-/// Go's `FormatFloat(x, 'g', -1, 32)`.
-fn short_float(value: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "Go rounds here as well")]
-    let value = value as f32;
-    let scientific = format!("{value:e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    match exponent.parse::<i32>().unwrap_or_default() {
-        -4..=5 => value.to_string(),
-        exponent => format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_become_the_texts_of_go() {
-        for (value, expected) in [
-            (1.1, "1.1"),
-            (1000.0, "1000"),
-            (100_000.0, "100000"),
-            (1_234_567.5, "1.2345675e+06"),
-            (1e21, "1e+21"),
-            (1e6, "1e+06"),
-            (999_999.0, "999999"),
-            (0.000_01, "1e-05"),
-            (-2.5, "-2.5"),
-        ] {
-            assert_eq!(short_float(value), expected);
-        }
     }
 }

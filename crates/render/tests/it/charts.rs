@@ -146,7 +146,7 @@ fn definitions_hooks_and_tests_come_as_asked() {
         format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  annotations: {{helm.sh/hook: {hook}}}\n")
     };
     let tree = chart()
-        .file("charts/shop/crds/x.yaml", "# first\napiVersion: x/v1\nkind: X\nmetadata: {name: x}\n---\napiVersion: x/v1\nkind: X\nmetadata: {name: y}\n")
+        .file("charts/shop/crds/x.yaml", "# first\napiVersion: x/v1\nkind: X\nmetadata: {name: x}\n---\napiVersion: x/v1\nkind: X\nmetadata: {name: z}\n")
         .file("charts/shop/templates/hooks.yaml", [hook("h", "pre-install"), hook("t", "test")].join("---\n"))
         .file("charts/shop/templates/list.yaml", "{{/* c */}}\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n");
     let of = |options: HelmOptions| {
@@ -158,7 +158,7 @@ fn definitions_hooks_and_tests_come_as_asked() {
         rendered.manifests.iter().map(place).collect::<Vec<_>>()
     };
     let (crds, rest) =
-        (["x crds/x.yaml:2", "y crds/x.yaml:6"], ["a templates/config.yaml:1", "s templates/list.yaml:2"]);
+        (["x crds/x.yaml:2", "z crds/x.yaml:6"], ["a templates/config.yaml:1", "s templates/list.yaml:2"]);
     let (hook, test) = ("h templates/hooks.yaml:1", "t templates/hooks.yaml:7");
     assert_eq!(of(HelmOptions::default()), [&crds[..], &rest, &[hook, test]].concat());
     let few = HelmOptions { skip_crds: true, skip_tests: true, ..HelmOptions::default() };
