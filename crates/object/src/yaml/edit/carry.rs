@@ -39,6 +39,9 @@ impl Editor {
     /// As [`Editor::remove`].
     pub fn remove_items(&mut self, list: &[Step], marked: &[bool]) -> Result<(), EditError> {
         let gone: Vec<usize> = (0..marked.len()).rev().filter(|index| marked[*index]).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
         let paths = gone.iter().map(|index| [list, &[(*index).into()]].concat());
         let mut expected = self.value().clone();
         if paths.clone().try_for_each(|path| model::remove(&mut expected, &path)).is_some()

@@ -32,7 +32,12 @@ pub struct Editor {
     mark: &'static str,
     documents: Vec<Node>,
     values: Vec<Value>,
+    /// Bytes that were read again for edits.
+    work: usize,
 }
+
+/// Every edit reads the text again: so many bytes take a second or two.
+const WORK_MAX: usize = 64 << 20;
 
 /// What a path leads to.
 enum Found<'n> {
@@ -50,7 +55,7 @@ impl Editor {
         let mark = if bare.is_some() { "\u{feff}" } else { "" };
         let text = bare.unwrap_or(text).to_owned();
         let (documents, values) = read(&text)?;
-        Ok(Self { text, mark, documents, values })
+        Ok(Self { text, mark, documents, values, work: 0 })
     }
 
     /// The text as it is now.
@@ -313,6 +318,10 @@ impl Editor {
         let refused = |what: &str| EditReason::Unsafe { path: shown(path), what: what.to_owned() };
         let new = splices.and_then(|splices| spliced(&self.text, splices));
         let new = new.ok_or_else(|| self.error(path, refused("its form is not known")))?;
+        self.work += new.len();
+        if self.work > WORK_MAX + 16 * self.text.len() {
+            return Err(self.error(path, EditReason::TooMany));
+        }
         let mut wanted = self.values.clone();
         match wanted.first_mut() {
             Some(first) => *first = expected,

@@ -119,6 +119,8 @@ pub enum EditReason {
     AnchorInUse { path: String, anchor: String },
     /// It stands in something anchored that is used elsewhere, so that both would change.
     Shared { path: String, anchor: String },
+    /// So many edits of so large a text would take too long.
+    TooMany,
     /// The new text would not mean what the edit asks for; the second text says what would differ.
     Unsafe { path: String, what: String },
 }
@@ -141,6 +143,7 @@ impl fmt::Display for EditReason {
             Self::Shared { path, anchor } => {
                 write!(f, "{path} stands in &{anchor}, which is used elsewhere, too: write the value out there first")
             }
+            Self::TooMany => f.write_str("the text needs more edits than are made at once: edit it in steps"),
             Self::Unsafe { path, what } => {
                 write!(f, "{path} cannot be edited without changing the rest ({what}): edit it by hand")
             }

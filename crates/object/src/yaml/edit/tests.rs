@@ -234,3 +234,11 @@ fn written_scalars_keep_their_form() {
         assert_eq!(scalar_like(written, content), expected);
     }
 }
+
+#[test]
+fn too_many_edits_are_refused_before_they_take_long() {
+    let mut editor = Editor::new("a: 1\n").unwrap();
+    editor.work = WORK_MAX;
+    let refused = (0..200).find_map(|number| editor.set(&steps("a"), &json!(number + 2)).err()).unwrap();
+    assert_eq!(refused.reason, EditReason::TooMany);
+}

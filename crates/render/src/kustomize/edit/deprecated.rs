@@ -25,9 +25,15 @@ pub(crate) fn move_always(file: &mut File) -> Result<()> {
 fn move_env(file: &mut File, generators: &str, index: usize) -> Result<()> {
     let env = [generators.into(), index.into(), "env".into()];
     let Some(Value::String(text)) = file.get(&file.path(&env)).cloned() else { return Ok(()) };
-    if !text.is_empty() {
-        file.push(&[generators.into(), index.into(), "envs".into()], &text.into())?;
+    let envs = [generators.into(), index.into(), "envs".into()];
+    if text.is_empty() {
+        return file.remove(&env);
     }
+    if file.get(&file.path(&envs)).is_none() {
+        file.set(&env, &json!([text]))?;
+        return file.rename(&env, "envs");
+    }
+    file.push(&envs, &text.into())?;
     file.remove(&env)
 }
 

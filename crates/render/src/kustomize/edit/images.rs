@@ -43,10 +43,9 @@ fn set_one(file: &mut File, image: Image) -> Result<()> {
             let known = file.read.images[*first].clone();
             change(file, *first, &without_stars(image, &known))?;
             // a second entry of the name would be applied after ours
-            doubles.iter().rev().try_for_each(|index| {
-                file.read.images.remove(*index);
-                file.remove(&["images".into(), (*index).into()])
-            })
+            let marked: Vec<bool> = (0..file.read.images.len()).map(|index| doubles.contains(&index)).collect();
+            file.remove_items("images", &marked)?;
+            file.reread()
         }
     }
 }

@@ -42,9 +42,7 @@ fn set_one(file: &mut File, name: String, count: i64) -> Result<()> {
     };
     file.set(&["replicas".into(), (*first).into(), "count".into()], &count.into())?;
     file.read.replicas[*first].count = count;
-    for index in doubles.iter().rev() {
-        file.remove(&["replicas".into(), (*index).into()])?;
-        file.read.replicas.remove(*index);
-    }
-    Ok(())
+    let marked: Vec<bool> = (0..file.read.replicas.len()).map(|index| doubles.contains(&index)).collect();
+    file.remove_items("replicas", &marked)?;
+    file.reread()
 }
