@@ -47,7 +47,7 @@ fn run(case: &Value, tree: &FileTree) -> Result<Edited, String> {
 }
 
 /// What a kustomization means: null and empty fields, and capitals in field names, mean nothing. Entries of `images` and
-/// `replicas` are sorted, as kustomize sorts them.
+/// `replicas` are sorted, as kustomize sorts them; so are literals, which `set configmap` writes in random order.
 fn meaning(text: &str) -> Value {
     let mut value = plain(&yaml::value(text).unwrap());
     value.as_object_mut().unwrap().retain(|_, field| *field != "");
@@ -59,10 +59,17 @@ fn meaning(text: &str) -> Value {
     value
 }
 
+fn sorted_literals(key: &str, mut value: Value) -> Value {
+    if let Some(items) = value.as_array_mut().filter(|_| key == "literals") {
+        items.sort_by_key(ToString::to_string);
+    }
+    value
+}
+
 fn plain(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let fields = map.iter().map(|(key, value)| (key.to_lowercase(), plain(value)));
+            let fields = map.iter().map(|(key, value)| (key.to_lowercase(), sorted_literals(key, plain(value))));
             let empty = |value: &Value| *value == Value::Null || *value == json!({}) || *value == json!([]);
             Value::Object(fields.filter(|(_, value)| !empty(value)).collect())
         }
