@@ -49,6 +49,10 @@ impl Place {
 
     /// A path of the tree as seen from the current folder; in full when that is far away.
     pub(crate) fn path(&self, path: &str) -> String {
+        let shown = render::remote::shown(path);
+        if shown != path {
+            return shown;
+        }
         let full = self.root.join(path);
         let here = std::env::current_dir().unwrap_or_default();
         let text = |path: &Path| path.to_string_lossy().trim_start_matches('/').to_owned();

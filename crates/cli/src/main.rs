@@ -8,6 +8,7 @@ mod failure;
 mod folder;
 mod output;
 mod plane;
+mod remotes;
 mod sandbox_folder;
 mod settings;
 

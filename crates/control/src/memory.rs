@@ -3,6 +3,7 @@
 use api::argocd::ApplicationSource;
 use engine::InSyncMarks;
 use object::{Manifest, ReadSet};
+use render::{RemoteRevision, Remotes};
 use serde_json::Value;
 
 use crate::sync::Run;
@@ -26,6 +27,8 @@ pub(crate) struct Memory {
 pub(crate) struct SourceRender {
     source: ApplicationSource,
     build_options: String,
+    /// The commits of other repositories that it was made with.
+    pub(crate) remotes: Vec<(RemoteRevision, String)>,
     pub(crate) commit: String,
     pub(crate) reads: ReadSet,
     pub(crate) problems: Vec<String>,
@@ -38,6 +41,7 @@ impl SourceRender {
     pub(crate) fn new(
         source: &ApplicationSource,
         build_options: &str,
+        remotes: &Remotes,
         commit: &str,
         rendered: render::Rendered,
     ) -> Self {
@@ -48,6 +52,7 @@ impl SourceRender {
             // which commit a branch means is not part of what is rendered
             source: ApplicationSource { target_revision: String::new(), ..source.clone() },
             build_options: build_options.to_owned(),
+            remotes: remotes.commits().map(|(revision, commit)| (revision.clone(), commit.to_owned())).collect(),
             commit: commit.to_owned(),
             reads: rendered.reads,
             problems,

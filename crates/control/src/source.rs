@@ -7,7 +7,7 @@ use api::argocd::{
 use engine::DesiredSet;
 use object::FileTree;
 use render::kustomize::{BuildOptions, LoadRestrictor, Reorder};
-use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, Source, ToolChoice};
+use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, Source, ToolChoice};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -56,7 +56,17 @@ pub(crate) async fn wanted(
     let (mut manifests, mut problems) = (Vec::new(), Vec::new());
     for (source, last) in sources.list.iter().enumerate().zip(&mut memory.renders) {
         let resolved = resolve(cx, app, source, last.as_ref(), request).await?;
-        render_source(cx, source.1, &resolved, &settings, last, request.depth, &mut memory.same_at).await?;
+        render_source(
+            cx,
+            app.spec.project_name(),
+            source.1,
+            &resolved,
+            &settings,
+            last,
+            request.depth,
+            &mut memory.same_at,
+        )
+        .await?;
         let Some(render) = last else { continue };
         manifests.extend(render.manifests());
         problems.extend(render.problems.iter().cloned());
@@ -127,8 +137,10 @@ fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
 }
 
 /// Makes `last` the render of this commit.
+#[expect(clippy::too_many_arguments, reason = "what the render depends on, and what it is noted in")]
 async fn render_source(
     cx: &Context,
+    project: &str,
     source: &ApplicationSource,
     resolved: &Resolved,
     settings: &Settings,
@@ -141,7 +153,9 @@ async fn render_source(
         let holds = render.commit == resolved.commit || render.reads.holds_in(&resolved.tree);
         depth < Depth::Hard && render.is_of(source, options) && holds
     };
-    if let Some(render) = last.as_mut().filter(|render| same(render)) {
+    if let Some(render) = last.as_mut().filter(|render| same(render))
+        && remotes_hold(cx, project, render).await
+    {
         if render.commit != resolved.commit {
             cx.metrics.renders_skipped.inc();
             same_at.push(resolved.commit.clone());
@@ -150,11 +164,74 @@ async fn render_source(
         return Ok(());
     }
     cx.metrics.renders.inc();
-    let rendered = render_apart(resolved.tree.clone(), to_render(source, settings)).await?;
+    let to_render = with_remotes(cx, project, &resolved.tree, to_render(source, settings)).await?;
+    let remotes = to_render.remotes.clone();
+    let rendered = render_apart(resolved.tree.clone(), to_render).await?;
     same_at.clear();
     same_at.push(resolved.commit.clone());
-    *last = Some(SourceRender::new(source, options, &resolved.commit, rendered));
+    *last = Some(SourceRender::new(source, options, &remotes, &resolved.commit, rendered));
     Ok(())
+}
+
+/// Rounds in which remote bases may name further ones.
+const REMOTE_ROUNDS: usize = 8;
+
+/// The source with the other repositories that it names, as far as the project permits them. What is not permitted
+/// stays away: the render says which entry of which file wants it.
+///
+/// # Errors
+/// When a permitted repository cannot be reached, or lacks the revision.
+pub(crate) async fn with_remotes(
+    cx: &Context,
+    project: &str,
+    tree: &FileTree,
+    mut source: Source,
+) -> Result<Source, Condition> {
+    for _ in 0..REMOTE_ROUNDS {
+        let permitted = |revision: &RemoteRevision| permits(cx, project, &revision.url);
+        let wanted: Vec<RemoteRevision> = render::remote::wanted(tree, &source).into_iter().filter(permitted).collect();
+        if wanted.is_empty() {
+            break;
+        }
+        for revision in wanted {
+            let fresh = cx.repositories.recent();
+            let resolved = cx.repositories.resolve(&revision.url, project, head(&revision), fresh).await;
+            let Resolved { commit, tree } = resolved.map_err(|error| remote_missing(&revision, &error))?;
+            source.remotes.insert(revision, RemoteTree { commit, tree });
+        }
+    }
+    Ok(source)
+}
+
+/// Whether the other repositories that a render used are where they were.
+async fn remotes_hold(cx: &Context, project: &str, render: &SourceRender) -> bool {
+    for (revision, commit) in &render.remotes {
+        let fresh = cx.repositories.recent();
+        let now = cx.repositories.resolve(&revision.url, project, head(revision), fresh).await;
+        if now.is_ok_and(|now| now.commit != *commit) || !permits(cx, project, &revision.url) {
+            return false;
+        }
+    }
+    true
+}
+
+fn head(revision: &RemoteRevision) -> &str {
+    if revision.revision.is_empty() { "HEAD" } else { &revision.revision }
+}
+
+fn permits(cx: &Context, project: &str, url: &str) -> bool {
+    let source = ApplicationSource { repo_url: url.to_owned(), ..ApplicationSource::default() };
+    cx.inventory.project(project, &cx.namespace).is_some_and(|project| project.spec.permits_source(&source))
+}
+
+fn remote_missing(revision: &RemoteRevision, error: &Unavailable) -> Condition {
+    let message = format!(
+        "Failed to load target state: the remote base {revision} is not available since {}: {}. The last good state \
+         stays and nothing is pruned",
+        api::meta::time::whole_seconds(error.since),
+        error.error
+    );
+    condition(ConditionType::ComparisonError, message)
 }
 
 /// Rendering computes and reads from disk: not on the threads that answer.
@@ -185,7 +262,7 @@ pub(crate) fn to_render(source: &ApplicationSource, settings: &Settings) -> Sour
         }
         _ => ToolChoice::Auto,
     };
-    Source { path: source.path.clone(), tool }
+    Source { path: source.path.clone(), tool, ..Source::default() }
 }
 
 /// `kustomize.buildOptions` of `argocd-cm`: the flags of `kustomize build` that this renderer knows.

@@ -217,6 +217,47 @@ impl FileTree {
     pub fn with_file(&self, path: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
         Self::new(Arc::new(Overlay { below: Arc::clone(&self.reader), path: path.to_owned(), bytes: bytes.into() }))
     }
+
+    /// The same tree with others in it, each at the path of a folder that is not there. The record starts empty.
+    #[must_use]
+    pub fn with_mounts(&self, mounts: impl IntoIterator<Item = (String, FileTree)>) -> Self {
+        let mounts = mounts.into_iter().map(|(path, tree)| (path, tree.reader)).collect();
+        Self::new(Arc::new(Mounts { below: Arc::clone(&self.reader), mounts }))
+    }
+}
+
+struct Mounts {
+    below: Arc<dyn TreeReader>,
+    mounts: Vec<(String, Arc<dyn TreeReader>)>,
+}
+
+impl Mounts {
+    /// The tree that holds a path, and the path there.
+    fn holder<'a>(&'a self, path: &'a str) -> (&'a dyn TreeReader, &'a str) {
+        let inside = self.mounts.iter().find_map(|(mount, reader)| {
+            let rest = path.strip_prefix(mount.as_str())?;
+            let rest = if rest.is_empty() { rest } else { rest.strip_prefix('/')? };
+            Some((reader.as_ref(), rest))
+        });
+        inside.unwrap_or((self.below.as_ref(), path))
+    }
+}
+
+impl TreeReader for Mounts {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        let (reader, inside) = self.holder(path);
+        reader.entry(inside)
+    }
+
+    fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError> {
+        let (reader, inside) = self.holder(path);
+        reader.list(inside)
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
+        let (reader, inside) = self.holder(path);
+        reader.read(inside)
+    }
 }
 
 struct Overlay {

@@ -161,7 +161,7 @@ mod tests {
     const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
 
     fn check(tree: MemoryTree, options: DirectoryOptions, names: &[&str], problems: &[&str], complete: bool) {
-        let source = Source { path: "d".into(), tool: ToolChoice::Directory(options) };
+        let source = Source { path: "d".into(), tool: ToolChoice::Directory(options), ..Source::default() };
         let rendered = render(&tree.tree(), &source);
         let got: Vec<&str> = rendered.manifests.iter().map(|m| m.manifest.name()).collect();
         assert_eq!(got, names);

@@ -9,6 +9,7 @@ pub mod helm;
 pub mod kustomize;
 mod object_trace;
 mod problem;
+pub mod remote;
 mod source;
 mod suggest;
 mod trace;
@@ -19,6 +20,7 @@ use object::{FileTree, Manifest, ReadSet, path};
 
 pub use object_trace::{FieldTrace, ObjectTrace, TraceStep, trace_objects};
 pub use problem::{Problem, Severity};
+pub use remote::{RemoteRevision, RemoteTree, Remotes};
 pub use source::{
     DirectoryOptions, HelmFileParameter, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, RenderContext,
     Source, Tool, ToolChoice,
@@ -72,20 +74,25 @@ pub fn render(tree: &FileTree, source: &Source) -> Rendered {
 
 /// As [`render`], for one Application.
 pub fn render_in(tree: &FileTree, source: &Source, context: &RenderContext) -> Rendered {
-    let tree = tree.fresh();
+    let tree = source.remotes.mounted(tree).fresh();
     let mut rendered = match folder_of(&tree, source) {
-        Ok(folder) => render_folder(&tree, &folder, &source.tool, context),
+        Ok(folder) => render_folder(&tree, &folder, source, context),
         Err(problem) => Rendered { problems: vec![*problem], ..Rendered::default() },
     };
     rendered.reads = tree.reads();
+    for problem in &mut rendered.problems {
+        problem.file = remote::shown(&problem.file);
+    }
+    // those are pinned to commits
+    rendered.reads.0.retain(|path, _| remote::repository_of(path).is_none());
     rendered
 }
 
-fn render_folder(tree: &FileTree, folder: &str, choice: &ToolChoice, context: &RenderContext) -> Rendered {
-    match &source::resolved(tree, folder, choice) {
+fn render_folder(tree: &FileTree, folder: &str, source: &Source, context: &RenderContext) -> Rendered {
+    match &source::resolved(tree, folder, &source.tool) {
         ToolChoice::Auto => directory::render(tree, folder, &DirectoryOptions::default()),
         ToolChoice::Directory(options) => directory::render(tree, folder, options),
-        ToolChoice::Kustomize(options) => kustomize::render(tree, folder, options),
+        ToolChoice::Kustomize(options) => kustomize::render(tree, folder, options, &source.remotes),
         ToolChoice::Helm(options) => helm::render(tree, folder, options, context),
         ToolChoice::Jsonnet => unsupported(folder, Tool::Jsonnet),
         ToolChoice::Plugin(_) => unsupported(folder, Tool::Plugin),

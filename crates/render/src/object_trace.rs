@@ -56,11 +56,12 @@ pub fn trace_objects(
     source: &Source,
     wanted: impl Fn(&ResourceKey) -> bool,
 ) -> Result<Vec<ObjectTrace>, Box<Problem>> {
-    let tree = tree.fresh();
+    let tree = source.remotes.mounted(tree).fresh();
     let folder = crate::folder_of(&tree, source)?;
     let (resources, sources, history) = match crate::source::resolved(&tree, &folder, &source.tool) {
         ToolChoice::Kustomize(options) => {
-            let Finished { resources, builder } = build::run_traced(&tree, &folder, &options).map_err(|e| e.0)?;
+            let Finished { resources, builder } =
+                build::run_traced(&tree, &folder, &options, &source.remotes).map_err(|e| e.0)?;
             (resources, builder.sources, builder.history.unwrap_or_default())
         }
         ToolChoice::Directory(options) => {

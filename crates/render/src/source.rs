@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::helm::Surroundings;
 use crate::kustomize;
+use crate::remote::Remotes;
 
 /// The part of an Application's source that decides what is rendered.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,12 +16,14 @@ pub struct Source {
     /// Relative to the root of the repository.
     pub path: String,
     pub tool: ToolChoice,
+    /// Other repositories that the source names, as far as they may be used and were fetched.
+    pub remotes: Remotes,
 }
 
 impl Source {
     /// The folder `path` with the tool found as Argo CD finds it.
     pub fn auto(path: impl Into<String>) -> Self {
-        Self { path: path.into(), tool: ToolChoice::Auto }
+        Self { path: path.into(), ..Self::default() }
     }
 }
 

@@ -1,8 +1,10 @@
 //! "Did you mean …": the nearest existing name.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use object::{EntryKind, FileTree, path};
+
+use crate::remote;
 
 /// Edit distance (insert, delete, replace) in characters.
 pub(crate) fn distance(a: &str, b: &str) -> usize {
@@ -34,27 +36,41 @@ const FOLDERS_MAX: usize = 500;
 /// here is not recorded: a hint does not decide a result.
 fn near_paths(tree: &FileTree, base: &str, wanted: &str, folders_only: bool) -> Vec<String> {
     let tree = tree.fresh();
-    let (mut queue, mut found) = (VecDeque::from([String::new()]), Vec::new());
-    let mut seen = 0;
-    while let Some(folder) = queue.pop_front() {
-        seen += 1;
-        if seen > FOLDERS_MAX {
-            break;
-        }
-        for entry in tree.list(&folder).ok().flatten().unwrap_or_default() {
-            let full = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
-            let is_folder = entry.kind == EntryKind::Folder;
-            if is_folder || (!folders_only && entry.kind == EntryKind::File) {
-                found.push(full.clone());
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    for above in ancestors(base) {
+        let mut queue = VecDeque::from([above.to_owned()]);
+        while let Some(folder) = queue.pop_front() {
+            if seen.len() > FOLDERS_MAX || !seen.insert(folder.clone()) {
+                continue;
             }
-            if is_folder && !entry.name.starts_with('.') {
-                queue.push_back(full);
+            for entry in tree.list(&folder).ok().flatten().unwrap_or_default() {
+                let full = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+                let is_folder = entry.kind == EntryKind::Folder;
+                if is_folder || (!folders_only && entry.kind == EntryKind::File) {
+                    found.push(full.clone());
+                }
+                if is_folder && !entry.name.starts_with('.') {
+                    queue.push_back(full);
+                }
             }
         }
     }
     let mut ranked: Vec<(usize, String)> = found.into_iter().filter_map(|p| Some((rank(&p, wanted)?, p))).collect();
     ranked.sort();
     ranked.into_iter().take(3).map(|(_, p)| path::relative(base, &p)).collect()
+}
+
+/// How far above `base` the search begins: outside of a repository, all of the machine is above.
+const LEVELS_UP: usize = 4;
+
+/// `base` and the folders above it, the nearest first.
+fn ancestors(base: &str) -> Vec<&str> {
+    let root = remote::repository_of(base).unwrap_or_default();
+    let mut all = vec![base];
+    while let Some(last) = all.last().filter(|last| **last != root && all.len() <= LEVELS_UP) {
+        all.push(path::parent(last));
+    }
+    all
 }
 
 /// Lower is nearer; none when the paths have nothing to do with each other.

@@ -68,10 +68,10 @@ pub enum ImageField {
 
 /// Where the image of every container that `source` renders is set. What does not render is left out.
 pub fn trace_images(tree: &FileTree, source: &Source) -> Vec<ImageOrigin> {
-    let tree = tree.fresh();
+    let tree = source.remotes.mounted(tree).fresh();
     let Ok(folder) = crate::folder_of(&tree, source) else { return Vec::new() };
     let (resources, sources) = match &crate::source::resolved(&tree, &folder, &source.tool) {
-        ToolChoice::Kustomize(options) => match build::run(&tree, &folder, options) {
+        ToolChoice::Kustomize(options) => match build::run(&tree, &folder, options, &source.remotes) {
             Ok(finished) => (finished.resources, finished.builder.sources),
             Err(_) => return Vec::new(),
         },

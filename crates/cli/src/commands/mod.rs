@@ -41,8 +41,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Explain(command) => command.run(&reach).await,
         Command::Where(command) => command.run(&reach).await,
         Command::Env(command) => command.run(&reach).await,
-        Command::Render(command) => command.run(),
-        Command::Kustomize(command) => command.run(),
+        Command::Render(command) => command.run().await,
+        Command::Kustomize(command) => command.run().await,
         Command::Completion(command) => command.run(),
     }
 }

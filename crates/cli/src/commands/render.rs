@@ -8,7 +8,7 @@ use render::Source;
 use crate::args::Format;
 use crate::failure::{Code, Outcome};
 use crate::folder::Place;
-use crate::output;
+use crate::{output, remotes};
 
 mod trace;
 
@@ -28,9 +28,9 @@ pub(crate) struct Render {
 
 impl Render {
     #[expect(clippy::print_stderr, reason = "problems go beside the manifests")]
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) async fn run(self) -> Outcome {
         let place = Place::open(&self.path)?;
-        let source = Source::auto(place.folder.as_str());
+        let source = remotes::fetched(&place, Source::auto(place.folder.as_str())).await?;
         if let Some(object) = &self.trace {
             return trace::run(&place, &source, object, self.output.unwrap_or_default());
         }

@@ -21,7 +21,7 @@ use super::look::Look;
 use super::store;
 use crate::context::Context;
 use crate::inventory::AppKey;
-use crate::source::to_render;
+use crate::source::{to_render, with_remotes};
 use crate::timeline::TimelineKind;
 
 /// After a push that was declined, or an edit that cannot be made.
@@ -347,6 +347,8 @@ impl Attempt<'_> {
         let sources = self.app.spec.all_sources();
         let source = sources.first().ok_or_else(|| Stop::Wait("the Application has no source".to_owned()))?;
         let source = to_render(source, &cx.inventory.settings());
+        let source = with_remotes(cx, self.app.spec.project_name(), &tree, source);
+        let source = source.await.map_err(|failed| Stop::Wait(failed.message))?;
         let undone = if promotion.spec.rollback { self.present_commit(promotion) } else { None };
         if let Some(commit) = undone
             && let Some((edits, rendered)) = self.reverted(commit, head, &tree, &source).await

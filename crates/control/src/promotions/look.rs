@@ -14,7 +14,7 @@ use promotion::{Located, Observation, Reach};
 use super::condition;
 use super::memory::Memory;
 use crate::context::Context;
-use crate::source::to_render;
+use crate::source::{to_render, with_remotes};
 use crate::view;
 
 /// Looks further apart than this leave a gap that nobody saw.
@@ -255,6 +255,7 @@ async fn written(cx: &Context, app: &Application, image: &str, memory: &mut Memo
     let tree =
         cx.repositories.tree(&source.repo_url, app.spec.project_name(), commit).await.map_err(|e| e.to_string())?;
     let source = to_render(source, &cx.inventory.settings());
+    let source = with_remotes(cx, app.spec.project_name(), &tree, source).await.map_err(|failed| failed.message)?;
     memory.located(commit, &tree, &source, image).map(Some).map_err(|error| error.to_string())
 }
 

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::look::{Look, Seen};
 use super::{condition, store};
 use crate::context::Context;
-use crate::source::to_render;
+use crate::source::{to_render, with_remotes};
 use crate::timeline::TimelineKind;
 
 /// How far back the commit that set an image is looked for.
@@ -92,6 +92,8 @@ async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment:
         let repository = cx.repositories.git(url, app.spec.project_name()).ok()?;
         let files = to_render(sources.first()?, &cx.inventory.settings());
         let head = app.status.sync.revision.parse().ok()?;
+        let tree = repository.tree(head).await.ok()?;
+        let files = with_remotes(cx, app.spec.project_name(), &tree, files).await.ok()?;
         for commit in repository.log(head, None, HISTORY).await.ok()? {
             let Some(parent) = commit.parents.first().copied() else { return Some(commit) };
             let touched = repository.changed_paths(parent, commit.id).await.ok()?;

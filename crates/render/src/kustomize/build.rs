@@ -13,13 +13,14 @@ use super::fields;
 use super::fieldspec::FieldSpec;
 use super::generate::{self, What};
 use super::history::History;
-use super::load::{self, Entry, Folder};
+use super::load::{self, Entry, Folder, Reach};
 use super::node::Fault;
 use super::plugins;
 use super::resource::{self, Behavior, OriginNote, Resource};
 use super::schema::Schema;
 use super::sources::Sources;
 use super::{BuildOptions, Reorder, crds, defaults, nameref, order, overrides, vars};
+use crate::remote::Remotes;
 use crate::{KustomizeOptions, Problem};
 
 /// The version whose behaviour this is; it is written by `--enable-managedby-label`.
@@ -68,19 +69,24 @@ pub(crate) struct Finished {
 ///
 /// # Errors
 /// The first problem.
-pub(crate) fn run(tree: &FileTree, root: &str, options: &KustomizeOptions) -> Result<Finished> {
-    build(tree, root, options, false)
+pub(crate) fn run(tree: &FileTree, root: &str, options: &KustomizeOptions, remotes: &Remotes) -> Result<Finished> {
+    build(tree, root, options, remotes, false)
 }
 
 /// As [`run`], keeping what each step changed.
 ///
 /// # Errors
 /// The first problem.
-pub(crate) fn run_traced(tree: &FileTree, root: &str, options: &KustomizeOptions) -> Result<Finished> {
-    build(tree, root, options, true)
+pub(crate) fn run_traced(
+    tree: &FileTree,
+    root: &str,
+    options: &KustomizeOptions,
+    remotes: &Remotes,
+) -> Result<Finished> {
+    build(tree, root, options, remotes, true)
 }
 
-fn build(tree: &FileTree, root: &str, options: &KustomizeOptions, traced: bool) -> Result<Finished> {
+fn build(tree: &FileTree, root: &str, options: &KustomizeOptions, remotes: &Remotes, traced: bool) -> Result<Finished> {
     let mut builder = Builder {
         options: options.build,
         sources: Sources::default(),
@@ -91,7 +97,7 @@ fn build(tree: &FileTree, root: &str, options: &KustomizeOptions, traced: bool) 
         kustomizations: HashMap::new(),
     };
     let resolved = tree.resolve(root).map_err(|e| KustomizeError::tree(root, &e))?;
-    let folder = Folder::open(tree, &resolved, options.build.load_restrictor)?;
+    let folder = Folder::open(tree, &resolved, Reach::new(options.build.load_restrictor, remotes))?;
     let mut top = builder.layer(folder, None, Some(options))?;
     if !top.file.build_metadata.is_empty() {
         top.origin = Some(OriginNote::default());

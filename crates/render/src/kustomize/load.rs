@@ -10,7 +10,8 @@ use super::error::{KustomizeError, Result};
 use super::node::Node;
 use super::resource::Resource;
 use super::sources::{Role, Source, Sources};
-use super::{FILE_NAMES, LoadRestrictor};
+use super::{FILE_NAMES, LoadRestrictor, RemoteBase};
+use crate::remote::{self, Remotes};
 use crate::suggest;
 
 /// A folder with a kustomization file, and the folders that led to it.
@@ -21,8 +22,21 @@ pub(crate) struct Folder {
     file: String,
     text: Arc<str>,
     above: Vec<String>,
+    reach: Arc<Reach>,
+}
+
+/// What a build may read, and how much it has read.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
     restrictor: LoadRestrictor,
-    spent: Arc<AtomicU64>,
+    remotes: Remotes,
+    spent: AtomicU64,
+}
+
+impl Reach {
+    pub(crate) fn new(restrictor: LoadRestrictor, remotes: &Remotes) -> Self {
+        Self { restrictor, remotes: remotes.clone(), spent: AtomicU64::default() }
+    }
 }
 
 /// Bytes that one build reads, each file counted as often as it is used: bases that hold bases twice double with each
@@ -42,17 +56,11 @@ impl Folder {
     ///
     /// # Errors
     /// When there is none (the error has the file to add), or several.
-    pub(crate) fn open(tree: &FileTree, root: &str, restrictor: LoadRestrictor) -> Result<Self> {
-        Self::find(tree, root, Vec::new(), restrictor, Arc::default())
+    pub(crate) fn open(tree: &FileTree, root: &str, reach: Reach) -> Result<Self> {
+        Self::find(tree, root, Vec::new(), Arc::new(reach))
     }
 
-    fn find(
-        tree: &FileTree,
-        root: &str,
-        above: Vec<String>,
-        restrictor: LoadRestrictor,
-        spent: Arc<AtomicU64>,
-    ) -> Result<Self> {
+    fn find(tree: &FileTree, root: &str, above: Vec<String>, reach: Arc<Reach>) -> Result<Self> {
         let mut found: Vec<(String, Arc<[u8]>)> = Vec::new();
         for name in FILE_NAMES {
             let full = joined(root, name);
@@ -64,7 +72,7 @@ impl Folder {
             [] => Err(missing_file(tree, root)),
             [(file, bytes)] => {
                 let (tree, root, text) = (tree.clone(), root.to_owned(), text_of(file, bytes)?.into());
-                let folder = Self { tree, root, file: file.clone(), text, above, restrictor, spent };
+                let folder = Self { tree, root, file: file.clone(), text, above, reach };
                 folder.spend(file, bytes)?;
                 Ok(folder)
             }
@@ -76,7 +84,7 @@ impl Folder {
     /// Counts what a file costs the build.
     fn spend(&self, file: &str, bytes: &[u8]) -> Result<()> {
         let cost = bytes.len() as u64 + FILE_COST;
-        if self.spent.fetch_add(cost, Ordering::Relaxed) + cost <= BUILD_MAX {
+        if self.reach.spent.fetch_add(cost, Ordering::Relaxed) + cost <= BUILD_MAX {
             return Ok(());
         }
         let message = format!("the build reads more than {} MiB", BUILD_MAX >> 20);
@@ -115,10 +123,17 @@ impl Folder {
             return Err(KustomizeError::new(&self.file, format!("{entry} is an absolute path"))
                 .hint("paths are relative to the folder of the kustomization"));
         }
-        path::join(&self.root, entry).ok_or_else(|| {
-            KustomizeError::new(&self.file, format!("{entry} leaves the repository"))
-                .hint("only files of this repository can be used")
-        })
+        path::join(&self.root, entry).filter(|full| self.is_ours(full)).ok_or_else(|| self.leaves(entry))
+    }
+
+    /// Whether a path is in the repository of this kustomization: a remote base sees its own files only.
+    fn is_ours(&self, path: &str) -> bool {
+        remote::repository_of(path) == remote::repository_of(&self.root)
+    }
+
+    fn leaves(&self, entry: &str) -> KustomizeError {
+        KustomizeError::new(&self.file, format!("{entry} leaves the repository"))
+            .hint("only files of this repository can be used")
     }
 
     /// The bytes of a file that the kustomization names, with its path.
@@ -131,7 +146,10 @@ impl Folder {
         let bytes = bytes.ok_or_else(|| self.missing(entry, &full))?;
         self.spend(&self.file, &bytes)?;
         let real = self.tree.resolve(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
-        if self.restrictor == LoadRestrictor::RootOnly && !is_within(&real, &self.root) {
+        if !self.is_ours(&real) {
+            return Err(self.leaves(entry));
+        }
+        if self.reach.restrictor == LoadRestrictor::RootOnly && !is_within(&real, &self.root) {
             let message = format!("{entry} is outside of the folder {:?}, files there may not be read", self.root);
             return Err(KustomizeError::new(&self.file, message).hint(
                 "name the folder of the file as a base, move the file, or build with --load-restrictor LoadRestrictionsNone",
@@ -173,20 +191,35 @@ impl Folder {
         if entry.is_empty() {
             return Err(KustomizeError::new(&self.file, "an entry of resources is empty").hint("remove it"));
         }
-        let local = path::join(&self.root, entry).filter(|_| !entry.starts_with('/'));
+        let local = path::join(&self.root, entry).filter(|full| !entry.starts_with('/') && self.is_ours(full));
         if let Some(full) = &local
             && self.tree.is_folder(full).map_err(|e| KustomizeError::tree(&self.file, &e))?
         {
-            return self.tree.resolve(full).map(Entry::Folder).map_err(|e| KustomizeError::tree(&self.file, &e));
+            let real = self.tree.resolve(full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
+            return if self.is_ours(&real) { Ok(Entry::Folder(real)) } else { Err(self.leaves(entry)) };
         }
         let here = local.as_ref().is_some_and(|full| self.tree.is_file(full).unwrap_or_default());
-        if !here && is_remote(entry) {
-            let message = format!("{entry} is in another repository, which is not supported yet");
-            return Err(self
-                .placed(KustomizeError::new(&self.file, message), entry)
-                .hint("copy what it has into this repository"));
+        if let Some(base) = RemoteBase::parse(entry).filter(|_| !here) {
+            return self.remote(&base, entry).map(Entry::Folder);
         }
         self.load(entry).map(|(file, bytes)| Entry::File(file, bytes))
+    }
+
+    /// The folder of a base in another repository.
+    fn remote(&self, base: &RemoteBase, entry: &str) -> Result<String> {
+        let Some(folder) = self.reach.remotes.folder_of(base) else {
+            let error =
+                KustomizeError::new(&self.file, format!("{} is another repository and was not fetched", base.at));
+            return Err(self
+                .placed(error, entry)
+                .hint("the AppProject's sourceRepos decides which repositories may be used; or copy the base here"));
+        };
+        if self.tree.is_folder(&folder).map_err(|e| KustomizeError::tree(&self.file, &e))? {
+            return self.tree.resolve(&folder).map_err(|e| KustomizeError::tree(&self.file, &e));
+        }
+        let error = KustomizeError::new(&self.file, format!("{} has no folder {:?}", base.at, base.path));
+        let mount = self.reach.remotes.mount_of(&base.at).unwrap_or_default();
+        Err(self.placed(error, entry).hint(suggest::folders_hint(&self.tree, &mount, &folder)))
     }
 
     /// The kustomization in a folder that this one names.
@@ -202,7 +235,7 @@ impl Folder {
             let error = KustomizeError::new(&self.file, message);
             return Err(self.placed(error, entry).hint(format!("the way there is {way} -> {}", shown(root))));
         }
-        Self::find(&self.tree, root, above, self.restrictor, Arc::clone(&self.spent))
+        Self::find(&self.tree, root, above, Arc::clone(&self.reach))
     }
 
     /// The folder that an entry of `components` names.

@@ -20,6 +20,7 @@ mod order;
 mod overrides;
 mod patch;
 mod plugins;
+mod remote;
 mod replacement;
 mod reread;
 pub(crate) mod resource;
@@ -37,7 +38,9 @@ use object::{FileTree, Manifest, yaml};
 use serde_json::Value;
 
 pub use error::KustomizeError;
+pub use remote::RemoteBase;
 
+use crate::remote::Remotes;
 use crate::{KustomizeOptions, Origin, Problem, Rendered, RenderedManifest, Tool};
 
 /// Names under which a folder is a kustomization, in the order in which they are looked for.
@@ -93,11 +96,30 @@ impl KustomizeBuild {
 /// # Errors
 /// The first problem, with its place and what to do about it.
 pub fn build(tree: &FileTree, path: &str, options: &BuildOptions) -> Result<KustomizeBuild, KustomizeError> {
-    build_with(tree, path, &KustomizeOptions { build: *options, ..KustomizeOptions::default() })
+    build_with(tree, path, &KustomizeOptions { build: *options, ..KustomizeOptions::default() }, &Remotes::default())
 }
 
-fn build_with(tree: &FileTree, path: &str, options: &KustomizeOptions) -> Result<KustomizeBuild, KustomizeError> {
-    let finished = build::run(tree, path, options)?;
+/// As [`build`], with revisions of other repositories that it may use.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with_remotes(
+    tree: &FileTree,
+    path: &str,
+    options: &BuildOptions,
+    remotes: &Remotes,
+) -> Result<KustomizeBuild, KustomizeError> {
+    let options = KustomizeOptions { build: *options, ..KustomizeOptions::default() };
+    build_with(&remotes.mounted(tree), path, &options, remotes)
+}
+
+fn build_with(
+    tree: &FileTree,
+    path: &str,
+    options: &KustomizeOptions,
+    remotes: &Remotes,
+) -> Result<KustomizeBuild, KustomizeError> {
+    let finished = build::run(tree, path, options, remotes)?;
     let objects = finished.resources.iter().map(|resource| {
         let value = resource.node.object_value().and_then(reread::reread).map_err(|fault| {
             let mut error = KustomizeError::new(&resource.file, fault);
@@ -109,9 +131,17 @@ fn build_with(tree: &FileTree, path: &str, options: &KustomizeOptions) -> Result
     Ok(KustomizeBuild { objects: objects.collect::<Result<_, _>>()?, warnings: finished.builder.warnings })
 }
 
-pub(crate) fn render(tree: &FileTree, folder: &str, options: &KustomizeOptions) -> Rendered {
+/// What the kustomization in a folder names as resources, bases and components; nothing where it cannot be read.
+pub(crate) fn entries(tree: &FileTree, folder: &str) -> Vec<String> {
+    let Ok(folder) = load::Folder::open(tree, folder, load::Reach::default()) else { return Vec::new() };
+    let Ok((file, _)) = config::kustomization(folder.text(), folder.file()) else { return Vec::new() };
+    let bases = file.bases.into_iter().flatten();
+    file.resources.into_iter().chain(bases).chain(file.components).flatten().collect()
+}
+
+pub(crate) fn render(tree: &FileTree, folder: &str, options: &KustomizeOptions, remotes: &Remotes) -> Rendered {
     let mut rendered = Rendered { tool: Tool::Kustomize, ..Rendered::default() };
-    match build_with(tree, folder, options) {
+    match build_with(tree, folder, options, remotes) {
         Err(error) => rendered.problems.push(*error.0),
         Ok(build) => {
             rendered.problems = build.warnings;

@@ -16,7 +16,7 @@ fn chart() -> MemoryTree {
 }
 
 fn render(tree: MemoryTree, options: HelmOptions, context: &RenderContext) -> Rendered {
-    let source = Source { path: "charts/shop".into(), tool: ToolChoice::Helm(Box::new(options)) };
+    let source = Source { path: "charts/shop".into(), tool: ToolChoice::Helm(Box::new(options)), ..Source::default() };
     render_in(&tree.tree(), &source, context)
 }
 

@@ -10,3 +10,4 @@ mod helm;
 mod helm_flags;
 mod hostile;
 mod problems;
+mod remotes;

@@ -138,7 +138,11 @@ fn an_application_overrides_the_file() {
         ..KustomizeOptions::default()
     };
     let tree = tree(&[(DEV, "resources:\n- ../../../applications/base/myapp\n"), GOOD_BASE]);
-    let source = Source { path: "environments/dev/myapp".into(), tool: ToolChoice::Kustomize(Box::new(options)) };
+    let source = Source {
+        path: "environments/dev/myapp".into(),
+        tool: ToolChoice::Kustomize(Box::new(options)),
+        ..Source::default()
+    };
     let rendered = render(&tree.tree(), &source);
     assert!(rendered.complete(), "{:?}", rendered.problems);
     let manifest = &rendered.manifests[0].manifest;

@@ -1,18 +1,19 @@
 //! `gantline kustomize build`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use render::kustomize::{BuildOptions, LoadRestrictor, Reorder, build};
+use render::Source;
+use render::kustomize::{BuildOptions, LoadRestrictor, RemoteBase, Reorder, build_with_remotes};
 
 use crate::failure::{Code, Failure, Outcome};
 use crate::folder::Place;
-use crate::output;
+use crate::{output, remotes};
 
 /// Build a kustomization, byte for byte as kustomize 5.8.1
 #[derive(Debug, Args)]
 pub(crate) struct Build {
-    /// The folder with the kustomization
+    /// The folder with the kustomization, also `https://host/org/repo//path?ref=v1`
     #[arg(default_value = ".")]
     path: PathBuf,
     #[arg(long, value_enum, default_value_t = Load::LoadRestrictionsRootOnly, value_name = "WHAT")]
@@ -92,7 +93,7 @@ enum Order {
 
 impl Build {
     #[expect(clippy::print_stderr, reason = "warnings go beside the manifests")]
-    pub(super) fn run(self) -> Outcome {
+    pub(super) async fn run(self) -> Outcome {
         self.refused.check()?;
         let options = BuildOptions {
             load_restrictor: match self.load_restrictor {
@@ -105,8 +106,9 @@ impl Build {
             },
             enable_managedby_label: self.enable_managedby_label,
         };
-        let place = Place::open(&self.path)?;
-        let built = build(&place.tree, &place.folder, &options).map_err(|error| place.failure(&error.0))?;
+        let (place, source) = self.opened().await?;
+        let built = build_with_remotes(&place.tree, &source.path, &options, &source.remotes)
+            .map_err(|error| place.failure(&error.0))?;
         built.warnings.iter().for_each(|warning| eprintln!("{}", place.shown(warning)));
         match self.output {
             None => output::raw(&built.text()),
@@ -126,6 +128,24 @@ impl Build {
     }
 }
 
-fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+impl Build {
+    /// The folder, on this machine or in another repository, with the repositories that it names.
+    async fn opened(&self) -> Result<(Place, Source), Failure> {
+        let base = RemoteBase::parse(&self.path.to_string_lossy()).filter(|_| !self.path.exists());
+        let Some(base) = base else {
+            let place = Place::open(&self.path)?;
+            let source = Source::auto(place.folder.as_str());
+            let source = remotes::fetched(&place, source).await?;
+            return Ok((place, source));
+        };
+        let place = Place::open(Path::new("."))?;
+        let mut source = remotes::with(Source::default(), base.at.clone()).await?;
+        source.path = source.remotes.folder_of(&base).unwrap_or_default();
+        let source = remotes::fetched(&place, source).await?;
+        Ok((place, source))
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }

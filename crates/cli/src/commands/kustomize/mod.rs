@@ -19,9 +19,9 @@ pub(crate) enum Kustomize {
 }
 
 impl Kustomize {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) async fn run(self) -> Outcome {
         match self {
-            Self::Build(build) => build.run(),
+            Self::Build(build) => build.run().await,
             Self::Edit(edit) => edit.run(),
             Self::Create(create) => create.run(),
         }

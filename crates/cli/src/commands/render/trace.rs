@@ -102,7 +102,8 @@ fn note(field: &FieldTrace, folder: &str) -> String {
 }
 
 fn setter(step: &TraceStep, folder: &str) -> String {
-    let file = path::relative(folder, &step.file);
+    let shown = render::remote::shown(&step.file);
+    let file = if shown == step.file { path::relative(folder, &step.file) } else { shown };
     match (step.by.as_str(), step.line) {
         ("manifest", line) => format!("{file}:{line}"),
         (by, 0) => by.to_owned(),

@@ -4,11 +4,10 @@ use object::FileTree;
 use object::yaml::edit::{EditError, Editor, Step};
 use serde_json::{Value, json};
 
-use super::super::LoadRestrictor;
 use super::super::config::{self, Generator, Kustomization};
 use super::super::error::{KustomizeError, Result};
 use super::super::generate::{self, What};
-use super::super::load::Folder;
+use super::super::load::{Folder, Reach};
 use super::{Edited, deprecated, glob};
 use crate::Problem;
 
@@ -29,7 +28,7 @@ impl File {
     /// # Errors
     /// When the folder has no kustomization file, several, or one that is wrong.
     pub(crate) fn open(tree: &FileTree, folder: &str) -> Result<Self> {
-        let folder = Folder::open(tree, folder, LoadRestrictor::RootOnly)?;
+        let folder = Folder::open(tree, folder, Reach::default())?;
         let (read, _) = config::kustomization_of_any_kind(folder.text(), folder.file())?;
         let editor = Editor::new(folder.text()).map_err(|e| problem(folder.file(), &e))?;
         let mut file = Self { folder, editor, read, warnings: Vec::new(), left: false };
