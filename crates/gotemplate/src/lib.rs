@@ -26,6 +26,7 @@ mod stack;
 pub mod strconv;
 mod syntax;
 pub mod templates;
+mod toml;
 mod url;
 pub mod value;
 

@@ -12,7 +12,6 @@ mod letters;
 mod lists;
 mod math;
 mod merging;
-mod network;
 mod paths;
 mod random;
 mod reflect;
@@ -36,7 +35,6 @@ pub static TABLES: &[&[Function]] = &[
     json::FUNCTIONS,
     lists::FUNCTIONS,
     math::FUNCTIONS,
-    network::FUNCTIONS,
     paths::FUNCTIONS,
     reflect::FUNCTIONS,
     regexes::FUNCTIONS,

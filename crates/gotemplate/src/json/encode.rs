@@ -52,7 +52,7 @@ impl Encoder {
             Value::Int(_, number) | Value::Duration(number) => self.out.push_str(&number.to_string()),
             Value::Uint(_, number) => self.out.push_str(&number.to_string()),
             Value::Float(_, number) => self.float(*number)?,
-            Value::String(text) => self.string(&text.to_text()),
+            Value::String(text) => self.string(text.as_bytes()),
             Value::List(list) => self.list(list)?,
             Value::Map(map) => self.map(map)?,
             other => {
@@ -71,25 +71,31 @@ impl Encoder {
         Ok(())
     }
 
-    fn string(&mut self, text: &str) {
+    /// Bytes that are not UTF-8 become U+FFFD, escaped.
+    fn string(&mut self, text: &[u8]) {
         self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\u{8}' => self.out.push_str("\\b"),
-                '\u{c}' => self.out.push_str("\\f"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                '<' | '>' | '&' if self.html == Html::Raw => self.out.push(c),
-                '\0'..' ' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                    self.out.push_str(&format!("\\u{:04x}", u32::from(c)));
-                }
-                _ => self.out.push(c),
-            }
+        for chunk in text.utf8_chunks() {
+            chunk.valid().chars().for_each(|c| self.char(c));
+            self.out.push_str(&"\\ufffd".repeat(chunk.invalid().len()));
         }
         self.out.push('"');
+    }
+
+    fn char(&mut self, c: char) {
+        match c {
+            '"' => self.out.push_str("\\\""),
+            '\\' => self.out.push_str("\\\\"),
+            '\u{8}' => self.out.push_str("\\b"),
+            '\u{c}' => self.out.push_str("\\f"),
+            '\n' => self.out.push_str("\\n"),
+            '\r' => self.out.push_str("\\r"),
+            '\t' => self.out.push_str("\\t"),
+            '<' | '>' | '&' if self.html == Html::Raw => self.out.push(c),
+            '\0'..' ' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                self.out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => self.out.push(c),
+        }
     }
 
     fn list(&mut self, list: &List) -> Result<(), CallError> {
@@ -114,7 +120,7 @@ impl Encoder {
         self.open('{', "map[string]interface {}")?;
         for (i, (key, value)) in map.entries().iter().enumerate() {
             self.separate(i);
-            self.string(&key.to_text());
+            self.string(key.as_bytes());
             self.out.push_str(if self.indent.is_some() { ": " } else { ":" });
             self.value(value)?;
         }

@@ -480,7 +480,11 @@ fn number_text(number: &Number, version: Version) -> String {
         (_, _, Some(f)) => {
             let json = json_float(f);
             // integers that fit stay integers, all others are printed as floats are
-            if json.parse::<i64>().is_ok() || json.parse::<u64>().is_ok() { json } else { shortest_g(f) }
+            match (json.parse::<i64>(), json.parse::<u64>()) {
+                (Ok(whole), _) => whole.to_string(),
+                (_, Ok(_)) => json,
+                _ => shortest_g(f),
+            }
         }
         _ => number.to_string(),
     }

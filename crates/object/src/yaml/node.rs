@@ -217,7 +217,7 @@ struct Composer<'r> {
 impl Composer<'_> {
     fn next(&mut self) -> Result<Event, YamlError> {
         let event = self.parser.parse().map_err(|error| {
-            self.go_line = go_line(&error);
+            self.go_line = go_line(&error, self.unterminated.then_some(self.length));
             let at = error.problem_mark().or(error.context_mark()).unwrap_or_default();
             YamlError::at(mark(at), error.problem().to_owned())
         })?;
@@ -352,10 +352,17 @@ impl Composer<'_> {
 }
 
 /// go-yaml v2 names the line of the problem, from zero but for the scanner's errors, and none where that is zero.
-fn go_line(error: &libyaml_safer::Error) -> Option<usize> {
-    let line = |mark: Option<libyaml_safer::Mark>| mark.and_then(|m| usize::try_from(m.line).ok()).filter(|n| *n > 0);
-    let scanned = usize::from(error.kind() == libyaml_safer::ErrorKind::Scanner);
-    line(error.problem_mark()).map(|line| line + scanned).or_else(|| line(error.context_mark()))
+///
+/// `unterminated` is the length of a text to which [`compose`] added a newline: the scanner is not behind that in go-yaml.
+fn go_line(error: &libyaml_safer::Error, unterminated: Option<usize>) -> Option<usize> {
+    let scanned = error.kind() == libyaml_safer::ErrorKind::Scanner;
+    let line = |mark: Option<libyaml_safer::Mark>| {
+        let mark = mark?;
+        let added = scanned && unterminated.is_some_and(|length| usize::try_from(mark.index).is_ok_and(|i| i > length));
+        usize::try_from(mark.line).ok()?.checked_sub(usize::from(added)).filter(|line| *line > 0)
+    };
+    let problem = line(error.problem_mark()).map(|line| line + usize::from(scanned));
+    problem.or_else(|| line(error.context_mark()))
 }
 
 fn mark(mark: libyaml_safer::Mark) -> Mark {

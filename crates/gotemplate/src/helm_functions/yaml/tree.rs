@@ -66,20 +66,62 @@ fn mapping(map: &Map, road: Road, depth: usize, context: &mut Context<'_>) -> Re
     context.allocate(map.len().saturating_mul(2 * size_of::<Json>()))?;
     let mut entries = JsonMap::new();
     for (key, value) in map.entries().iter() {
-        let key = readable(&key.to_text(), road, context)?;
+        let key = readable_key(&key.to_text(), road, context)?;
         entries.insert(key, tree(value, road, depth + 1, context)?);
     }
     Ok(Json::Object(entries))
 }
 
-/// A text that passes through go-yaml's reader.
+/// go-yaml looks so many characters back for the start of a key.
+const KEY_MAX: usize = 1024;
+/// A line break in YAML, but nothing that JSON would escape.
+const NEXT_LINE: char = '\u{85}';
+
+/// A key of JSON that go-yaml takes for one.
+fn readable_key(key: &str, road: Road, context: &mut Context<'_>) -> Result<String, CallError> {
+    if road == Road::Json && (key.contains(NEXT_LINE) || key.chars().count() > KEY_MAX - 2) {
+        return Err(CallError::new("yaml: did not find expected ',' or '}'"));
+    }
+    readable(key, road, context)
+}
+
+/// A text as it passes through go-yaml's reader.
 fn readable(text: &str, road: Road, context: &mut Context<'_>) -> Result<String, CallError> {
     context.allocate(text.len())?;
+    if road == Road::Direct || text.is_ascii() && !text.contains('\u{7f}') {
+        return Ok(text.to_owned());
+    }
     let refused = |c: char| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
-    if road == Road::Json && text.contains(refused) {
+    if text.contains(refused) {
         return Err(CallError::new("yaml: control characters are not allowed"));
     }
-    Ok(text.to_owned())
+    Ok(if text.contains(NEXT_LINE) { folded(text) } else { text.to_owned() })
+}
+
+/// Line breaks as YAML folds them in quotes: one is a space, of more all but one stay; spaces around them go.
+fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut breaks = 0;
+    for (i, line) in text.split(NEXT_LINE).enumerate() {
+        let inner = if i == 0 { line } else { line.trim_start_matches(' ') };
+        breaks += usize::from(i > 0);
+        if inner.trim_matches(' ').is_empty() && i > 0 {
+            continue;
+        }
+        push_breaks(&mut out, &mut breaks);
+        out.push_str(inner);
+    }
+    push_breaks(&mut out, &mut breaks);
+    out
+}
+
+fn push_breaks(out: &mut String, breaks: &mut usize) {
+    if *breaks == 0 {
+        return;
+    }
+    out.truncate(out.trim_end_matches(' ').len());
+    out.push_str(&if *breaks == 1 { " ".to_owned() } else { "\n".repeat(*breaks - 1) });
+    *breaks = 0;
 }
 
 fn float(number: f64, road: Road) -> Result<Json, CallError> {
