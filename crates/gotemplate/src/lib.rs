@@ -29,5 +29,6 @@ pub mod templates;
 mod toml;
 mod url;
 pub mod value;
+mod x509;
 
 pub use eval::Render;

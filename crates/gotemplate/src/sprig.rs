@@ -1,5 +1,6 @@
 //! The functions of sprig 3.3.0's `TxtFuncMap`, but for `env` and `expandenv`, which read the environment.
 
+mod certificates;
 mod conversion;
 mod dates;
 mod decimal;
@@ -16,6 +17,7 @@ mod paths;
 mod random;
 mod reflect;
 mod regexes;
+mod secrets;
 mod strings;
 mod urls;
 mod versions;
@@ -26,6 +28,7 @@ use crate::function::Function;
 
 /// All tables of functions, by the noun they are about.
 pub static TABLES: &[&[Function]] = &[
+    certificates::FUNCTIONS,
     conversion::FUNCTIONS,
     dates::FUNCTIONS,
     defaults::FUNCTIONS,
@@ -38,6 +41,7 @@ pub static TABLES: &[&[Function]] = &[
     paths::FUNCTIONS,
     reflect::FUNCTIONS,
     regexes::FUNCTIONS,
+    secrets::FUNCTIONS,
     strings::FUNCTIONS,
     urls::FUNCTIONS,
     versions::FUNCTIONS,
