@@ -105,7 +105,8 @@ fn omit(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
 /// Merges the second and further maps into the first, which is changed and given back.
 fn merge_all(args: &[Value], conflict: Conflict, context: &mut Context<'_>) -> Result<Value, CallError> {
     let given = map(args, 0)?;
-    let target = if given.is_nil() { Map::default() } else { given.clone() };
+    let fills_nil = given.is_nil() && maps(&args[1..]).any(|source| !source.is_nil());
+    let target = if fills_nil { Map::default() } else { given.clone() };
     for source in maps(&args[1..]) {
         merge(&target, source, conflict, context)?;
     }

@@ -200,9 +200,13 @@ fn concat(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError>
 /// Lists of `size` items, the last one with what is left.
 fn chunk(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
     let items = list_at(args, 1, "chunk")?;
-    let size = usize::try_from(integer(args, 0)?).ok().filter(|size| *size > 0);
-    let size = size.ok_or_else(|| CallError::new("runtime error: makeslice: len out of range"))?;
+    let size = integer(args, 0)?;
+    let chunks = match usize::try_from(size) {
+        Ok(size @ 1..) => items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect(),
+        // By the reference's own arithmetic there are no chunks at all then.
+        _ if size < 0 && (2..=size.unsigned_abs().saturating_add(1)).contains(&(items.len() as u64)) => Vec::new(),
+        _ => return Err(CallError::new("runtime error: makeslice: len out of range")),
+    };
     context.allocate(items.len().saturating_mul(2 * size_of::<Value>()))?;
-    let chunks = items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect();
     Ok(Value::List(List::typed(ElementType::Named("[]interface {}"), chunks)))
 }

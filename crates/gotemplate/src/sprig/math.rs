@@ -108,16 +108,44 @@ fn decimals(
 
 fn round(args: &[Value], _: &mut Context<'_>) -> Result<Value, CallError> {
     let round_on = args.get(2).map_or(0.5, to_f64);
-    #[expect(clippy::cast_precision_loss, reason = "Go's own conversion")]
-    let scale = power_of_ten(integer(args, 1)? as f64);
-    let scaled = scale * to_f64(any(args, 0)?);
-    let rounded = if scaled.fract() >= round_on { scaled.ceil() } else { scaled.floor() };
+    let scale = power_of_ten(integer(args, 1)?);
+    let digits = scale * to_f64(any(args, 0)?);
+    let rounded = if digits.fract() >= round_on { digits.ceil() } else { digits.floor() };
     Ok(Value::float(rounded / scale))
 }
 
-/// 10 to an integral power, as exact as floats are.
-fn power_of_ten(places: f64) -> f64 {
-    format!("1e{places}").parse().unwrap_or(f64::NAN)
+/// 10 to an integral power, by squares of the fraction and sums of the exponent as Go's `math.Pow` does it.
+fn power_of_ten(places: i64) -> f64 {
+    let (mut fraction, mut exponent) = (0.625_f64, 4_i64);
+    let (mut result, mut result_exponent) = (1.0_f64, 0_i64);
+    let mut rest = places.unsigned_abs();
+    while rest != 0 {
+        if exponent.abs() > 1 << 12 {
+            result_exponent += exponent;
+            break;
+        }
+        if rest & 1 == 1 {
+            result *= fraction;
+            result_exponent += exponent;
+        }
+        fraction *= fraction;
+        exponent <<= 1;
+        if fraction < 0.5 {
+            fraction += fraction;
+            exponent -= 1;
+        }
+        rest >>= 1;
+    }
+    if places < 0 {
+        (result, result_exponent) = (1.0 / result, -result_exponent);
+    }
+    scaled(result, result_exponent)
+}
+
+/// `value * 2^exponent`, in two steps where one would leave the range of a float too early.
+fn scaled(value: f64, exponent: i64) -> f64 {
+    let exponent = i32::try_from(exponent.clamp(-5000, 5000)).unwrap_or_default();
+    value * 2.0_f64.powi(exponent / 2) * 2.0_f64.powi(exponent - exponent / 2)
 }
 
 fn until(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
