@@ -131,6 +131,10 @@ impl Instance {
                 let Some((child, parent)) = child_and_parent(item) else { continue };
                 *item = serde_json::json!({"child": child, "parent": parent});
                 match table(&values, &format!("{}.{child}", dependency.name)) {
+                    // what is imported first stays shared with the child's table, as in Helm, unless that is empty
+                    Some(found) if found.is_empty() => {
+                        merge_tables(&imported, &below(&parent, Map::default()), warnings);
+                    }
                     Some(found) => merge_tables(&imported, &below(&parent, found), warnings),
                     None => warnings
                         .push(format!("chart {}: import-values: {} has no table {child}", self.name, dependency.name)),

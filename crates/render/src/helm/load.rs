@@ -39,7 +39,18 @@ fn load_within(tree: &FileTree, location: &str, budget: &mut Budget) -> Result<C
         }
         _ => Err(HelmError::new("there is no chart here").hint("name a folder with a Chart.yaml, or a packed chart")),
     };
-    loaded.map_err(|error| error.about(location))
+    loaded.and_then(known_version).map_err(|error| error.about(location))
+}
+
+/// Helm looks at the version of the chart that it is asked for, not at those of subcharts.
+fn known_version(chart: Chart) -> Result<Chart, HelmError> {
+    match chart.metadata.api_version.as_str() {
+        "v1" | "v2" => Ok(chart),
+        other => {
+            Err(HelmError::new(format!("unsupported chart version: apiVersion is {other:?}, but must be v1 or v2"))
+                .in_file(join(&chart.location, "Chart.yaml"), 0, 0))
+        }
+    }
 }
 
 fn from_archive(bytes: &[u8], location: &str, budget: &mut Budget) -> Result<Chart, HelmError> {
@@ -329,6 +340,7 @@ mod tests {
         check_error(chart(HEAD).file("c/.helmignore", "a\n**"), "c", "c/.helmignore:2");
         check_error(chart("name: [\n"), "c", "c/Chart.yaml:2");
         check_error(chart("apiVersion: v2\nname: {}\n"), "c", "c/Chart.yaml:2");
+        check_error(chart(&HEAD.replace("v2", "v3")), "c", "c/Chart.yaml: unsupported chart version");
         check_error(chart(HEAD).file("c/values.yaml", "a: b: c"), "c", "c/values.yaml:1");
         check_error(chart(HEAD).link("c/l", "../../../etc"), "c", "outside of the repository");
         check_error(chart(HEAD).link("c/l", "../c"), "c", "nested too deeply");

@@ -75,12 +75,10 @@ impl Command {
 
     /// The text that is printed, and warnings.
     pub(crate) fn run(&self) -> Result<(String, Vec<String>), String> {
-        let (root, chart) = match fs::canonicalize(&self.chart) {
-            Ok(path) => (path.parent().unwrap_or(Path::new("/")).to_owned(), path),
-            Err(error) => return Err(format!("{}: {error}", self.chart.display())),
-        };
-        let name = chart.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let output = helm::template(&Folder::tree(root), &name, &self.options).map_err(|e| e.to_string())?;
+        let chart = fs::canonicalize(&self.chart).map_err(|error| format!("{}: {error}", self.chart.display()))?;
+        // the whole disk: links in a chart may lead out of its folder
+        let path = chart.to_string_lossy().trim_start_matches('/').to_owned();
+        let output = helm::template(&Folder::tree("/"), &path, &self.options).map_err(|e| e.to_string())?;
         if let Some(folder) = &self.output {
             return Ok((write(folder, &output)?, output.warnings));
         }
