@@ -217,7 +217,10 @@ impl Parser<'_> {
         if self.skip_to_comma() {
             return Ok(Value::Null);
         }
-        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
+        // a scalar ends where it is complete, whatever follows
+        let scalar = &self.rest[..scalar_end(self.rest)];
+        let text = if scalar.is_empty() { self.rest } else { scalar };
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
         let value = match values.next() {
             Some(Ok(value)) => value,
             Some(Err(reason)) => return error(format!("invalid JSON: {reason}")),
@@ -235,6 +238,30 @@ impl Parser<'_> {
         self.rest = self.rest.strip_prefix(',').unwrap_or(self.rest);
         before == 0 || self.rest.len() < before
     }
+}
+
+/// The length of the number, `true`, `false` or `null` that a JSON text starts with.
+fn scalar_end(text: &str) -> usize {
+    let word = ["true", "false", "null"].into_iter().find(|word| text.starts_with(word));
+    word.map_or_else(|| number_end(text.as_bytes()), str::len)
+}
+
+fn number_end(text: &[u8]) -> usize {
+    let digits = |from: usize| text.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();
+    let mut end = usize::from(text.first() == Some(&b'-'));
+    end += match text.get(end) {
+        Some(b'0') => 1,
+        Some(b'1'..=b'9') => digits(end),
+        _ => return 0,
+    };
+    if text.get(end) == Some(&b'.') {
+        end += 1 + digits(end + 1);
+    }
+    if matches!(text.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        end += 1 + sign + digits(end + 1 + sign);
+    }
+    end
 }
 
 fn kind_of(value: &Value) -> &'static str {
@@ -324,6 +351,7 @@ mod tests {
             r#"a=1,b={"x": [1,2]} , c="t",d=,e[1]=null"#,
             json!({"a": 1.0, "b": {"x": [1.0, 2.0]}, " c": "t", "d": null, "e": [null, null]}),
         );
+        check(Json, "a=1.5x=true,b=007=1", json!({"a": 1.5, "x": true, "b": 0.0, "07": 1.0}));
         check(Literal, r"a.b=x,y={1}\", json!({"a": {"b": r"x,y={1}\"}}));
         check(Literal, "a[1]=x=y", json!({"a": [null, "x=y"]}));
         let read = |name: &str| if name == "f" { Ok(Value::from("content")) } else { Err(format!("no {name}")) };
