@@ -44,34 +44,42 @@ pub(super) fn json_kind(value: &Value) -> &'static str {
     }
 }
 
-fn decoded(args: &[Value], context: &mut Context<'_>) -> Result<Result<Value, String>, CallError> {
+/// A text as JSON: the value, and what is wrong with one of its numbers; or the message for a text that is no JSON.
+type Decoded = Result<(Value, Option<String>), String>;
+
+fn decoded(args: &[Value], context: &mut Context<'_>) -> Result<Decoded, CallError> {
     match decode(string(args, 0)?.as_bytes(), context) {
-        Ok(value) => Ok(Ok(value)),
+        Ok(value) => Ok(Ok((value, None))),
         Err(JsonError::Syntax(message)) => Ok(Err(message)),
+        // A number alone is of the wrong type before it is too large.
+        Err(JsonError::Range { value: Value::Nil, .. }) => Ok(Ok((Value::float(0.0), None))),
+        Err(JsonError::Range { message, value }) => Ok(Ok((value, Some(message)))),
         Err(JsonError::Exceeded(error)) => Err(error),
     }
 }
 
+fn mismatch(value: &Value, wanted: &str) -> String {
+    format!("json: cannot unmarshal {} into Go value of type {wanted}", json_kind(value))
+}
+
 fn from_json(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
     Ok(match decoded(args, context)? {
-        Ok(value @ Value::Map(_)) => value,
-        Ok(Value::Nil) => Value::Map(Map::nil(MapType::Any)),
-        Ok(other) => {
-            let kind = json_kind(&other);
-            error_map(&format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
+        Ok((Value::Map(map), None)) => Value::Map(map),
+        Ok((Value::Map(map), Some(message))) => {
+            map.insert("Error", Value::string(message));
+            Value::Map(map)
         }
+        Ok((Value::Nil, _)) => Value::Map(Map::nil(MapType::Any)),
+        Ok((other, _)) => error_map(&mismatch(&other, "map[string]interface {}")),
         Err(message) => error_map(&message),
     })
 }
 
 fn from_json_array(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
     Ok(match decoded(args, context)? {
-        Ok(value @ Value::List(_)) => value,
-        Ok(Value::Nil) => Value::List(List::nil(ElementType::Any)),
-        Ok(other) => {
-            let kind = json_kind(&other);
-            error_list(&format!("json: cannot unmarshal {kind} into Go value of type []interface {{}}"))
-        }
-        Err(message) => error_list(&message),
+        Ok((Value::List(list), None)) => Value::List(list),
+        Ok((Value::List(_), Some(message))) | Err(message) => error_list(&message),
+        Ok((Value::Nil, _)) => Value::List(List::nil(ElementType::Any)),
+        Ok((other, _)) => error_list(&mismatch(&other, "[]interface {}")),
     })
 }

@@ -12,18 +12,24 @@ const VALUE: usize = 2 * size_of::<Value>();
 pub(crate) enum JsonError {
     #[error("{0}")]
     Syntax(String),
+    /// A number is too large; it is nil in the value, which is fine otherwise.
+    #[error("{message}")]
+    Range { message: String, value: Value },
     #[error(transparent)]
     Exceeded(CallError),
 }
 
 /// The value of a JSON text; numbers are floats.
 pub(crate) fn decode(text: &[u8], context: &mut Context<'_>) -> Result<Value, JsonError> {
-    let mut decoder = Decoder { text, at: 0, depth: 0, context };
+    let mut decoder = Decoder { text, at: 0, depth: 0, too_large: None, context };
     decoder.skip_space();
     let value = decoder.value()?;
     decoder.skip_space();
     match decoder.peek() {
-        None => Ok(value),
+        None => match decoder.too_large {
+            Some(message) => Err(JsonError::Range { message, value }),
+            None => Ok(value),
+        },
         Some(_) => Err(decoder.unexpected("after top-level value")),
     }
 }
@@ -32,6 +38,8 @@ struct Decoder<'t, 'c, 'h> {
     text: &'t [u8],
     at: usize,
     depth: usize,
+    /// What is said of the first number that is too large.
+    too_large: Option<String>,
     context: &'c mut Context<'h>,
 }
 
@@ -48,7 +56,12 @@ impl Decoder<'_, '_, '_> {
 
     /// The character at hand does not belong there.
     fn unexpected(&self, place: &str) -> JsonError {
-        let Some(byte) = self.peek() else { return JsonError::Syntax("unexpected end of JSON input".to_owned()) };
+        // At its end Go looks at the text as if a space followed.
+        let in_token = place.starts_with("in literal") || place.contains("numeric") || place.contains("escape");
+        let byte = match self.peek() {
+            None if !in_token => return JsonError::Syntax("unexpected end of JSON input".to_owned()),
+            other => other.unwrap_or(b' '),
+        };
         let shown = match byte {
             b'\'' => r"'\''".to_owned(),
             b'"' => "'\"'".to_owned(),
@@ -170,7 +183,8 @@ impl Decoder<'_, '_, '_> {
         let number: f64 = text.parse().unwrap_or(f64::INFINITY);
         if number.is_infinite() {
             let message = format!("json: cannot unmarshal number {text} into Go value of type float64");
-            return Err(JsonError::Syntax(message));
+            self.too_large.get_or_insert(message);
+            return Ok(Value::Nil);
         }
         Ok(Value::float(number))
     }

@@ -184,7 +184,8 @@ impl Fields {
             Some(Offset::Seconds(seconds)) => seconds,
             None => offset::of_name(&self.zone_name),
         };
-        let unix_seconds = local - i64::from(offset);
+        // Go reads a clock beside the name of an unknown zone as that of UTC.
+        let unix_seconds = if self.offset.is_some() { local - i64::from(offset) } else { local };
         if offset == 0 && matches!(self.zone_name.as_str(), "" | "UTC") {
             return Ok(Time::utc(unix_seconds, self.nanoseconds));
         }

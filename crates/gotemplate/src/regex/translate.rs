@@ -21,6 +21,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, RegexError> {
         group_names: vec![String::new()],
         open: Vec::new(),
         operand: Operand::None,
+        flags: String::new(),
     };
     translator.run()?;
     Ok(Translated { pattern: translator.out, group_names: translator.group_names })
@@ -48,6 +49,8 @@ struct Translator<'p> {
     /// The greatest product of counts in each open group.
     open: Vec<u32>,
     operand: Operand,
+    /// Flags that are set behind the operand, which may still be repeated.
+    flags: String,
 }
 
 impl<'p> Translator<'p> {
@@ -97,8 +100,9 @@ impl<'p> Translator<'p> {
         self.operand = Operand::None;
     }
 
-    /// Remembers in the open group how often the last operand is repeated.
+    /// Ends the last operand: writes the flags behind it, and remembers in the open group how often it is repeated.
     fn keep_repeats(&mut self) {
+        self.out.push_str(&std::mem::take(&mut self.flags));
         if let (Some(most), Operand::Expression { repeats } | Operand::Repeated { repeats }) =
             (self.open.last_mut(), self.operand)
         {
@@ -155,7 +159,10 @@ impl<'p> Translator<'p> {
         }
         self.advance(read);
         if !flags.is_empty() {
-            self.out.push_str(&format!("(?{})", distinct(flags)));
+            self.flags.push_str(&format!("(?{})", distinct(flags)));
+        }
+        if let Operand::Repeated { repeats } = self.operand {
+            self.operand = Operand::Expression { repeats };
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ fn quietly(result: Result<Value, CallError>) -> Result<Value, CallError> {
 
 fn decoded(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
     decode(string(args, 0)?.as_bytes(), context).map_err(|error| match error {
-        JsonError::Syntax(message) => CallError::new(message),
+        JsonError::Syntax(message) | JsonError::Range { message, .. } => CallError::new(message),
         JsonError::Exceeded(error) => error,
     })
 }

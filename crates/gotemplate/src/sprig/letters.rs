@@ -2,7 +2,17 @@
 
 /// The upper case; the character itself where that is not one character.
 pub(super) fn upper(c: char) -> char {
-    single(c.to_uppercase()).unwrap_or(c)
+    single(c.to_uppercase()).or_else(|| with_iota(c)).unwrap_or(c)
+}
+
+/// Greek letters with an iota below have a capital of their own.
+fn with_iota(c: char) -> Option<char> {
+    let distance = match c {
+        'ᾀ'..='ᾇ' | 'ᾐ'..='ᾗ' | 'ᾠ'..='ᾧ' => 8,
+        'ᾳ' | 'ῃ' | 'ῳ' => 9,
+        _ => return None,
+    };
+    char::from_u32(u32::from(c) + distance)
 }
 
 /// The lower case; the character itself where that is not one character.

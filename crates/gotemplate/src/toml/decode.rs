@@ -26,8 +26,10 @@ pub(crate) fn decode(text: &str, context: &mut Context<'_>) -> Result<Map, CallE
 /// What is wrong; the parser adds where.
 #[derive(Debug)]
 enum Wrong {
-    /// At the character at hand.
+    /// At the character at hand; a newline counts as read.
     Here(String),
+    /// At what was read last.
+    Token(String),
     /// On the line before, as the reference says of lines that end too early.
     LineBefore(String),
     /// At the key that was read last.
@@ -76,7 +78,8 @@ impl Parser<'_, '_, '_> {
         let (line, message) = match wrong {
             Wrong::Limit(error) => return error,
             Wrong::Key(message) => (self.key_line, message),
-            Wrong::LineBefore(message) => (here, message),
+            Wrong::LineBefore(message) | Wrong::Token(message) => (here, message),
+            Wrong::Here(message) if self.peek() == Some('\n') => (here + 1, message),
             Wrong::Here(message) if self.at == self.text.len() && self.text.ends_with('\n') => (here - 1, message),
             Wrong::Here(message) => (here, message),
         };

@@ -353,12 +353,14 @@ impl Composer<'_> {
 
 /// go-yaml v2 names the line of the problem, from zero but for the scanner's errors, and none where that is zero.
 ///
-/// `unterminated` is the length of a text to which [`compose`] added a newline: the scanner is not behind that in go-yaml.
+/// `unterminated` is the length of a text to which [`compose`] added a newline: what ends in the middle of a token ends
+/// before that in go-yaml.
 fn go_line(error: &libyaml_safer::Error, unterminated: Option<usize>) -> Option<usize> {
     let scanned = error.kind() == libyaml_safer::ErrorKind::Scanner;
     let line = |mark: Option<libyaml_safer::Mark>| {
         let mark = mark?;
-        let added = scanned && unterminated.is_some_and(|length| usize::try_from(mark.index).is_ok_and(|i| i > length));
+        let behind = unterminated.is_some_and(|length| usize::try_from(mark.index).is_ok_and(|i| i > length));
+        let added = behind && error.problem() == "found unexpected end of stream";
         usize::try_from(mark.line).ok()?.checked_sub(usize::from(added)).filter(|line| *line > 0)
     };
     let problem = line(error.problem_mark()).map(|line| line + usize::from(scanned));

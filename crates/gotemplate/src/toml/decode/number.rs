@@ -49,11 +49,19 @@ impl Parser<'_, '_, '_> {
             let message = format!("cannot use sign with non-decimal numbers: '{}'", &rest[..3]);
             return Err(Wrong::Here(message));
         }
-        let fits = |c: char| match prefixed {
-            true => c.is_ascii_alphanumeric() || c == '_',
-            false => c.is_ascii_digit() || matches!(c, '_' | '.' | 'e' | 'E' | '+' | '-'),
+        let (radix, name) = match body.as_bytes().get(1) {
+            Some(b'x') if prefixed => (16, "a hexadecimal"),
+            Some(b'o') if prefixed => (8, "an octal"),
+            Some(b'b') if prefixed => (2, "a binary"),
+            _ => (10, ""),
         };
-        let length = usize::from(signed) + body.find(|c| !fits(c)).unwrap_or(body.len());
+        if prefixed && !body[2..].starts_with(|c: char| c.is_digit(radix)) {
+            let found = body[2..].chars().next().unwrap_or('\0');
+            return Err(Wrong::Token(format!("not {name} number: '{}{found}'", &body[..2])));
+        }
+        let fits = |c: char| c.is_digit(radix) || c == '_' || (!prefixed && matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+        let start = if prefixed { 2 } else { usize::from(signed) };
+        let length = start + rest[start..].find(|c| !fits(c)).unwrap_or(rest.len() - start);
         let text = rest[..length].to_owned();
         self.at += length;
         if !prefixed && text.contains(['.', 'e', 'E']) { float(&text) } else { integer(&text) }
@@ -81,7 +89,7 @@ impl Parser<'_, '_, '_> {
         match read.filter(|(form, ..)| has_leading_zeros(&text, form)) {
             Some((_, Some(zone), time)) => Ok(Value::Time(Time { zone: Str::from(*zone), ..time }.into())),
             Some((_, None, time)) => Ok(Value::Time(time.into())),
-            None => Err(Wrong::Here(format!("invalid datetime: {}", quoted(&text)))),
+            None => Err(Wrong::Token(format!("invalid datetime: {}", quoted(&text)))),
         }
     }
 }
@@ -118,19 +126,19 @@ fn has_good_underscores(text: &str) -> bool {
 }
 
 fn integer(text: &str) -> Result<Value, Wrong> {
-    let invalid = |reason: &str| Wrong::Here(format!("Invalid integer {}: {reason}", quoted(text)));
+    let invalid = |reason: &str| Wrong::Token(format!("Invalid integer {}: {reason}", quoted(text)));
     if !has_good_underscores(text) {
         return Err(invalid("underscores must be surrounded by digits"));
     }
     if has_leading_zero(text) {
         return Err(invalid("cannot have leading zeroes"));
     }
-    let number = parse_int(text).ok_or_else(|| Wrong::Here(format!("{text} is out of range for int64")))?;
+    let number = parse_int(text).ok_or_else(|| Wrong::Token(format!("{text} is out of range for int64")))?;
     Ok(Value::int64(number))
 }
 
 fn float(text: &str) -> Result<Value, Wrong> {
-    let invalid = |reason: &str| Wrong::Here(format!("Invalid float {}: {reason}", quoted(text)));
+    let invalid = |reason: &str| Wrong::Token(format!("Invalid float {}: {reason}", quoted(text)));
     let parts: Vec<&str> = text.split(['.', 'e', 'E']).filter(|part| !part.is_empty()).collect();
     if !parts.iter().all(|part| has_good_underscores(part)) {
         return Err(invalid("underscores must be surrounded by digits"));
@@ -143,5 +151,5 @@ fn float(text: &str) -> Result<Value, Wrong> {
     }
     let plain = text.replace('_', "");
     let number = parse_float(&plain);
-    number.map(Value::float).ok_or_else(|| Wrong::Here(format!("Invalid float value: {}", quoted(text))))
+    number.map(Value::float).ok_or_else(|| Wrong::Token(format!("Invalid float value: {}", quoted(text))))
 }

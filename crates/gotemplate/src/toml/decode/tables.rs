@@ -73,6 +73,10 @@ impl Tables {
     pub(super) fn set_current(&mut self, value: Value, is_list: bool) -> Result<(), String> {
         let Some(key) = self.key.clone() else { return Ok(()) };
         let table = self.table()?;
+        if matches!(value, Value::Map(_)) && table.get(key.as_bytes()).is_some() {
+            let path = [self.context.as_slice(), std::slice::from_ref(&key)].concat();
+            return Err(format!("Key '{}' has already been defined.", shown(&path)));
+        }
         self.set(&table, &key, value)?;
         if is_list {
             let mut path = self.context.clone();
