@@ -9,7 +9,7 @@ use crate::function::Host;
 use crate::functions::Functions;
 use crate::limits::Limits;
 use crate::templates::{Options, Parsed, Templates};
-use crate::value::Value;
+use crate::value::{Value, runes};
 
 /// The name of the template a snippet is, and of its helpers' file.
 const TEMPLATE: &str = "t/templates/t.yaml";
@@ -44,7 +44,7 @@ pub fn answer(
     let values = if snippet["values"].is_null() { &none } else { &snippet["values"] };
     let id = &snippet["id"];
     let answer = match render(functions, &snippet, &root(values), host) {
-        Ok(output) => json!({ "id": id, "output": String::from_utf8_lossy(&output) }),
+        Ok(output) => json!({ "id": id, "output": runes(&output).collect::<String>() }),
         Err(error) => json!({ "id": id, "error": error }),
     };
     Ok(answer.to_string())
