@@ -479,10 +479,10 @@ fn number_text(number: &Number, version: Version) -> String {
         (_, _, Some(f)) if version == Version::V3 => shortest_g(f),
         (_, _, Some(f)) => {
             let json = json_float(f);
-            // integers that fit stay integers, all others are printed as floats are
+            // integers that fit stay integers, -0 among them; all others are printed as floats are
             match (json.parse::<i64>(), json.parse::<u64>()) {
-                (Ok(whole), _) => whole.to_string(),
-                (_, Ok(_)) => json,
+                (Ok(n), _) => n.to_string(),
+                (_, Ok(n)) => n.to_string(),
                 _ => shortest_g(f),
             }
         }
@@ -603,6 +603,7 @@ mod tests {
         for (value, expected) in [
             (json!(1.0), "1"),
             (json!(1e23), "1e+23"),
+            (json!(-0.0), "0"),
             (json!(0.5), "0.5"),
             (json!(1_234_567.5), "1.2345675e+06"),
             (json!(0.00001), "1e-05"),

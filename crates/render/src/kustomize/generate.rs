@@ -103,7 +103,8 @@ pub(crate) fn generate(
 
 fn text_map(map: &BTreeMap<String, String>) -> std::result::Result<Node, Fault> {
     let mut node = Node::Map(Vec::new());
-    map.iter().try_for_each(|(key, value)| node.set_field(key, Node::string(value.clone())))?;
+    let quoted = |value: &String| Node::Scalar(Scalar { quoted: true, ..Scalar::string(value.clone()) });
+    map.iter().try_for_each(|(key, value)| node.set_field(key, quoted(value)))?;
     Ok(node)
 }
 
@@ -117,9 +118,6 @@ fn set_data(node: &mut Node, what: What, data: &BTreeMap<String, Vec<u8>>) -> st
             (What::ConfigMap, Ok(text)) => ("data", text.to_owned()),
             (What::ConfigMap, Err(_)) => ("binaryData", encoded(bytes)),
         };
-        if text.starts_with('\t') && text.contains('\n') {
-            return Err(format!("{key}: a text of several lines cannot start with a tab"));
-        }
         node.get_or_create(field, super::node::Kind::Map)?.set_field(key, Node::string(text))?;
     }
     Ok(())

@@ -134,6 +134,9 @@ impl Walker<'_> {
         all.sort();
         all.dedup();
         for key in all {
+            if key.is_empty() {
+                return Err("a key is empty".to_owned());
+            }
             let comment = [Some(&into), new.as_ref()].into_iter().flatten().find_map(|n| comment_of(n, &key));
             let schema = match comment {
                 Some(comment) => Some(self.schema.of_comment(&comment)),
@@ -142,6 +145,9 @@ impl Walker<'_> {
             // fields that the patch does not mention only matter for nulls that are not written out
             let mentioned = new.as_ref().and_then(|n| n.get(&key)).cloned();
             if mentioned.is_none() && schema.is_none() && !may_change_alone(into.get(&key)) {
+                if let Some(node) = into.get_mut(&key) {
+                    node.quote_if_ambiguous();
+                }
                 continue;
             }
             let old = into.get(&key).cloned();

@@ -279,6 +279,9 @@ impl Node {
     /// When this is no mapping.
     pub(crate) fn set_field(&mut self, key: &str, mut value: Node) -> Result<(), Fault> {
         let Node::Map(pairs) = self else { return Err(format!("{key:?} cannot be set, there is no mapping")) };
+        if key.is_empty() {
+            return Err("a key is empty".to_owned());
+        }
         if value.is_null() {
             pairs.retain(|(k, _)| k.text != key);
             return Ok(());
@@ -500,7 +503,11 @@ fn map_from_yaml(pairs: &[(yaml::Node, yaml::Node)], source: u32) -> Result<Node
     }
     for mapping in merged {
         let Node::Map(other) = Node::from_yaml(mapping, source)? else { continue };
-        for (key, value) in other {
+        for (key, mut value) in other {
+            if let Node::Scalar(scalar) = &mut value {
+                // whether a missing value can stay so is up to the mapping where it ends
+                scalar.quoted &= scalar.tag != Tag::Null || !scalar.text.is_empty();
+            }
             if !map.iter().any(|(k, _)| k.text == key.text) {
                 map.push((key, value));
             }

@@ -22,6 +22,8 @@ pub(crate) struct Loaded {
     file: String,
     /// For people: `patches[0]`.
     name: String,
+    /// Of `patchesStrategicMerge`.
+    is_old: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl Loaded {
             }
             (Err(_), Ok(operations)) => Body::Json { operations, remembers: true },
         };
-        Ok(Self { body, target: patch.target.clone(), file, name: inline.name.clone() })
+        Ok(Self { body, target: patch.target.clone(), file, name: inline.name.clone(), is_old: false })
     }
 
     /// Reads an entry of `patchesStrategicMerge`: a text or a path.
@@ -105,7 +107,7 @@ impl Loaded {
                 (file, objects)
             }
         };
-        Ok(Self { body: Body::Strategic(objects), target: None, file, name: inline.name.clone() })
+        Ok(Self { body: Body::Strategic(objects), target: None, file, name: inline.name.clone(), is_old: true })
     }
 
     /// Reads an entry of `patchesJson6902`.
@@ -143,6 +145,7 @@ impl Loaded {
             target: Some(target),
             file,
             name: inline.name.clone(),
+            is_old: true,
         })
     }
 
@@ -182,7 +185,12 @@ impl Loaded {
         let Some(target) = &self.target else {
             for patch in patches {
                 let at = self.unique(patch, resources, schema)?;
-                self.merge_into(&mut resources[at], patch.clone(), schema)?;
+                let resource = &mut resources[at];
+                let copy = match self.is_old {
+                    true => retargeted(patch, resource).map_err(|f| self.fail(&f))?,
+                    false => patch.clone(),
+                };
+                self.merge_into(resource, copy, schema)?;
                 resources.retain(|r| !r.node.is_nil_or_empty());
             }
             return Ok(());
