@@ -476,14 +476,14 @@ fn number_text(number: &Number, version: Version) -> String {
     match (number.as_i64(), number.as_u64(), number.as_f64()) {
         (Some(n), _, _) => n.to_string(),
         (_, Some(n), _) => n.to_string(),
-        (_, _, Some(f)) if version == Version::V3 => shortest_g(f),
+        (_, _, Some(f)) if version == Version::V3 => shortest_float(f),
         (_, _, Some(f)) => {
             let json = json_float(f);
             // integers that fit stay integers, -0 among them; all others are printed as floats are
             match (json.parse::<i64>(), json.parse::<u64>()) {
                 (Ok(n), _) => n.to_string(),
                 (_, Ok(n)) => n.to_string(),
-                _ => shortest_g(f),
+                _ => shortest_float(f),
             }
         }
         _ => number.to_string(),
@@ -503,7 +503,7 @@ pub fn json_float(value: f64) -> String {
 }
 
 /// Go's `FormatFloat(value, 'g', -1, 64)`.
-fn shortest_g(value: f64) -> String {
+pub fn shortest_float(value: f64) -> String {
     let size = value.abs();
     if value != 0.0 && !(1e-4..1e6).contains(&size) {
         let text = exponent_form(value, 2);

@@ -9,7 +9,7 @@ mod fold;
 mod node;
 mod resolve;
 
-pub use emit::{json_float, sorted_keys, to_string, to_string_v3};
+pub use emit::{json_float, shortest_float, sorted_keys, to_string, to_string_v3};
 pub use fold::refolded;
 pub use node::{GoYamlError, Mark, Node, NodeKind, Style, YamlError, first_document, parse, parse_first};
 pub use resolve::{Dialect, ScalarKind, resolve_plain, scalar_value, short_float, timestamp, to_value};

@@ -4,7 +4,7 @@
 use object::yaml::{self, Dialect, NodeKind};
 use serde_json::Value;
 
-use super::node::{Fault, Key, Kind, Node};
+use super::node::{Fault, Json, Key, Kind, Node};
 
 /// One operation.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ fn from_yaml(node: &yaml::Node, source: u32) -> Result<Node, Fault> {
         }
         NodeKind::Scalar(_) => {
             let value = yaml::to_value(node, Dialect::Kubernetes).map_err(|e| e.to_string())?;
-            let mut new = Node::from_value(&value);
+            let mut new = Node::from_value(&value, Json::Decoded);
             if let (Node::Scalar(new), Ok(Node::Scalar(written))) = (&mut new, Node::from_yaml(node, source)) {
                 new.place = written.place;
             }
@@ -103,23 +103,25 @@ fn from_yaml(node: &yaml::Node, source: u32) -> Result<Node, Fault> {
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-pub(crate) fn through_json(node: &Node) -> Result<Node, Fault> {
+pub(crate) fn through_json(node: &Node, json: Json) -> Result<Node, Fault> {
     match node {
         Node::Scalar(scalar) => {
-            let mut new = Node::from_value(&node.to_value()?);
+            let mut new = Node::from_value(&node.to_value()?, json);
             if let Node::Scalar(new) = &mut new {
                 new.place = scalar.place;
             }
             Ok(new)
         }
-        Node::List(items) => Ok(Node::List(items.iter().map(through_json).collect::<Result<_, _>>()?)),
+        Node::List(items) => {
+            Ok(Node::List(items.iter().map(|item| through_json(item, json)).collect::<Result<_, _>>()?))
+        }
         Node::Map(pairs) => {
             let mut map: Vec<(Key, Node)> = Vec::with_capacity(pairs.len());
             for (key, value) in pairs {
                 if !key.is_text || map.iter().any(|(k, _)| k.text == key.text) {
                     node.to_value()?;
                 }
-                map.push((key.clone(), through_json(value)?));
+                map.push((key.clone(), through_json(value, json)?));
             }
             Ok(Node::Map(map))
         }
@@ -290,7 +292,7 @@ mod tests {
     use super::*;
 
     fn check(document: Value, patch: &str, expected: Result<Value, &str>) {
-        let mut node = Node::from_value(&document);
+        let mut node = Node::from_value(&document, Json::Decoded);
         let result = parse(patch, 0).and_then(|ops| apply(&mut node, &ops));
         match expected {
             Ok(value) => assert_eq!(result.and_then(|()| node.to_value()), Ok(value), "{patch}"),

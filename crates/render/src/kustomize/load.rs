@@ -7,7 +7,7 @@ use object::yaml;
 use object::{EntryKind, FileTree, path};
 
 use super::error::{KustomizeError, Result};
-use super::node::Node;
+use super::node::{Json, Node};
 use super::resource::Resource;
 use super::sources::{Role, Source, Sources};
 use super::{FILE_NAMES, LoadRestrictor, RemoteBase};
@@ -364,7 +364,7 @@ pub(crate) fn objects_inline(
         match node.get("items").filter(|_| kind.ends_with("List")) {
             Some(Node::List(items)) => {
                 for item in items {
-                    let through = super::jsonpatch::through_json(item);
+                    let through = super::jsonpatch::through_json(item, Json::Text);
                     queue.push((through.map_err(|f| at_line(file, line, &f))?, line));
                 }
             }

@@ -141,6 +141,26 @@ pub(crate) enum Kind {
     Map,
 }
 
+/// How Go gets from JSON to nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Json {
+    /// Decoded, which makes floats of all numbers, and written as YAML.
+    Decoded,
+    /// The text of it is read as YAML.
+    Text,
+}
+
+impl Json {
+    fn number(self, number: &Number) -> String {
+        let float = number.as_f64().unwrap_or_default();
+        match self {
+            Json::Decoded => yaml::shortest_float(float),
+            Json::Text if number.is_f64() => yaml::json_float(float),
+            Json::Text => number.to_string(),
+        }
+    }
+}
+
 /// A change that the node does not allow, in words.
 pub(crate) type Fault = String;
 
@@ -433,21 +453,22 @@ impl Node {
         }
     }
 
-    /// The node that Go makes of decoded JSON: all numbers are floats.
-    pub(crate) fn from_value(value: &Value) -> Self {
+    /// The node that Go makes of JSON.
+    pub(crate) fn from_value(value: &Value, json: Json) -> Self {
         match value {
             Value::Null => Node::null(),
             Value::Bool(flag) => Node::Scalar(Scalar { tag: Tag::Bool, ..Scalar::untagged(flag.to_string()) }),
             Value::Number(number) => {
-                let text = yaml::json_float(number.as_f64().unwrap_or_default());
+                let text = json.number(number);
                 Node::Scalar(Scalar { tag: Tag::resolved(&text), ..Scalar::untagged(text) })
             }
             Value::String(text) => {
-                Node::Scalar(Scalar { quoted: Tag::resolved(text) != Tag::Str, ..Scalar::string(text.clone()) })
+                let quoted = json == Json::Text || Tag::resolved(text) != Tag::Str;
+                Node::Scalar(Scalar { quoted, ..Scalar::string(text.clone()) })
             }
-            Value::Array(items) => Node::List(items.iter().map(Self::from_value).collect()),
+            Value::Array(items) => Node::List(items.iter().map(|item| Self::from_value(item, json)).collect()),
             Value::Object(map) => {
-                Node::Map(map.iter().map(|(k, v)| (Key::new(k.clone()), Self::from_value(v))).collect())
+                Node::Map(map.iter().map(|(k, v)| (Key::new(k.clone()), Self::from_value(v, json))).collect())
             }
         }
     }

@@ -7,7 +7,7 @@ use super::error::{KustomizeError, Result};
 use super::jsonpatch::{self, Operation};
 use super::load::{self, Folder};
 use super::merge;
-use super::node::{Fault, Node};
+use super::node::{Fault, Json, Node};
 use super::resource::{self, Id, Resource};
 use super::schema::Schema;
 use super::selector::Matcher;
@@ -303,7 +303,7 @@ fn apply_json(
         resource.store_previous(schema);
     }
     let shown = resource.show_state()?;
-    let mut node = jsonpatch::through_json(&resource.node)?;
+    let mut node = jsonpatch::through_json(&resource.node, Json::Decoded)?;
     jsonpatch::apply(&mut node, operations)?;
     resource.node = node;
     resource.hide_state(shown, true);

@@ -1,7 +1,8 @@
 //! Go writes JSON and go-yaml v2 reads it as YAML, before the output is written and before the fields of a kustomization
 //! reach the transformers. JSON leaves characters alone there that YAML folds or refuses.
 
-use serde_json::{Map, Value};
+use object::yaml::json_float;
+use serde_json::{Map, Number, Value};
 
 use super::node::Fault;
 
@@ -20,7 +21,18 @@ pub(crate) fn reread(value: Value) -> Result<Value, Fault> {
             let pairs = map.into_iter().map(|(key, value)| Ok((reread_key(key)?, reread(value)?)));
             pairs.collect::<Result<Map<_, _>, Fault>>().map(Value::Object)
         }
+        Value::Number(number) if number.is_f64() => Ok(Value::Number(reread_number(number))),
         other => Ok(other),
+    }
+}
+
+/// JSON writes a float without a fraction as an integer, which it is from then on.
+fn reread_number(number: Number) -> Number {
+    let text = json_float(number.as_f64().unwrap_or_default());
+    match (text.parse::<i64>(), text.parse::<u64>()) {
+        (Ok(n), _) => n.into(),
+        (_, Ok(n)) => n.into(),
+        _ => number,
     }
 }
 
@@ -86,5 +98,9 @@ mod tests {
             assert_eq!(reread(json!({"k": [text]})).ok(), expected.map(|e| json!({"k": [e]})), "{text:?}");
         }
         assert!(reread(json!({"a\u{85}b": 1})).is_err());
+        assert_eq!(
+            reread(json!([2e6, -0.0, 1.5, 1e19, 1e30])),
+            Ok(json!([2_000_000, 0, 1.5, 10_000_000_000_000_000_000_u64, 1e30]))
+        );
     }
 }

@@ -9,5 +9,6 @@ mod folder;
 mod helm;
 mod helm_flags;
 mod hostile;
+mod oddities;
 mod problems;
 mod remotes;
