@@ -5,7 +5,7 @@ use object::yaml::json_float;
 use crate::function::{CallError, Context};
 use crate::layout;
 use crate::limits::MAX_NESTING;
-use crate::value::{List, Map, Value};
+use crate::value::{List, Map, Str, Value};
 
 const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
 
@@ -55,10 +55,11 @@ impl Encoder {
             Value::String(text) => self.string(text.as_bytes()),
             Value::List(list) => self.list(list)?,
             Value::Map(map) => self.map(map)?,
-            other => {
-                let plain = plain(other)?;
-                self.value(&plain)?;
-            }
+            Value::Object(object) => match object.json_fields() {
+                Some(fields) => self.fields(&fields)?,
+                None => self.value(&plain(value)?)?,
+            },
+            other => self.value(&plain(other)?)?,
         }
         Ok(())
     }
@@ -120,12 +121,27 @@ impl Encoder {
         self.open('{', "map[string]interface {}")?;
         for (i, (key, value)) in map.entries().iter().enumerate() {
             self.separate(i);
-            self.string(key.as_bytes());
-            self.out.push_str(if self.indent.is_some() { ": " } else { ":" });
-            self.value(value)?;
+            self.entry(key, value)?;
         }
         self.close('}', map.is_empty());
         Ok(())
+    }
+
+    /// A struct, in the order of its fields.
+    fn fields(&mut self, fields: &[(Str, Value)]) -> Result<(), CallError> {
+        self.open('{', "struct")?;
+        for (i, (name, value)) in fields.iter().enumerate() {
+            self.separate(i);
+            self.entry(name, value)?;
+        }
+        self.close('}', fields.is_empty());
+        Ok(())
+    }
+
+    fn entry(&mut self, key: &Str, value: &Value) -> Result<(), CallError> {
+        self.string(key.as_bytes());
+        self.out.push_str(if self.indent.is_some() { ": " } else { ":" });
+        self.value(value)
     }
 
     /// Go takes nesting without end for a cycle, too.
@@ -182,7 +198,10 @@ pub(crate) fn plain(value: &Value) -> Result<Value, CallError> {
     match value {
         Value::Bytes(bytes) => Ok(Value::string(base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes))),
         Value::Time(time) => Ok(Value::string(layout::format(time, RFC3339_NANO))),
-        Value::Object(object) => object.plain().ok_or_else(unsupported),
+        Value::Object(object) => match object.json_fields() {
+            Some(fields) => Ok(Value::Map(fields.into_iter().collect())),
+            None => object.plain().ok_or_else(unsupported),
+        },
         Value::Complex(_) | Value::Closure(_) => Err(unsupported()),
         other => Ok(other.clone()),
     }

@@ -198,7 +198,7 @@ impl Object for KubeObject {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        field_of(self.fields(), name)
+        field_of(Self::fields(self), name)
     }
 
     fn method(&self, name: &str) -> Option<&Signature> {
@@ -212,8 +212,12 @@ impl Object for KubeObject {
         }
     }
 
+    fn fields(&self) -> Option<Vec<(Str, Value)>> {
+        Some(Self::fields(self).map(|(name, value)| (Str::from(name), value)).into())
+    }
+
     fn plain(&self) -> Option<Value> {
-        Some(struct_map("common.KubeVersion", self.fields()))
+        Some(struct_map("common.KubeVersion", Self::fields(self)))
     }
 
     fn display(&self) -> Option<Str> {
