@@ -14,24 +14,25 @@ const RECURSION: usize = 1000;
 impl Render<'_> {
     /// `include name data`
     pub(super) fn include(&mut self, frame: &Frame<'_>, node: NodeId, name: &Str, data: Value) -> Result<Slot, Fail> {
-        let running = self.running.entry(name.clone()).or_insert(0);
-        if *running > RECURSION {
+        if self.is_running_too_often(name) {
             self.at = node;
             let name = name.to_text();
             let message = format!("rendering template has a nested reference name: {name}: unable to execute template");
             return Err(self.call_failed(frame, "include", Failure::Message(message)));
         }
-        *running += 1;
         self.enter(frame)?;
+        self.running.push(name.clone());
         let result = self.template(&name.to_text()).and_then(|tree| self.capture(frame, &tree, data));
+        self.running.pop();
         self.depth -= 1;
-        if let Some(running) = self.running.get_mut(name) {
-            *running -= 1;
-        }
         result.map(|text| Some(Value::String(text))).map_err(|fail| {
             self.at = node;
             self.call_failed(frame, "include", Failure::Include(fail))
         })
+    }
+
+    fn is_running_too_often(&self, name: &Str) -> bool {
+        self.running.len() > RECURSION && self.running.iter().filter(|running| *running == name).count() > RECURSION
     }
 
     /// `tpl text data`: its own definitions hold while it runs.

@@ -7,7 +7,6 @@ mod include;
 mod pipe;
 mod walk;
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -40,8 +39,8 @@ pub struct Render<'a> {
     /// the node that an error would name
     at: NodeId,
     stack: StackGuard,
-    /// how often each name is running by `include`
-    running: HashMap<Str, usize>,
+    /// the names that `include` is running, from the outside in
+    running: Vec<Str>,
     depth: usize,
     /// what the running `tpl` texts define
     scope: Option<Rc<Scope>>,
@@ -73,7 +72,7 @@ impl<'a> Render<'a> {
             arguments: Vec::new(),
             at: 0,
             stack: StackGuard::new(limits.stack),
-            running: HashMap::new(),
+            running: Vec::new(),
             depth: 0,
             scope: None,
         }

@@ -13,15 +13,9 @@ pub(super) static METHODS: &[Function] = &[
     Function::new("YAML", &[], yaml),
 ];
 
-fn copy(map: &Map, of: MapType) -> Value {
-    Value::Map(Map::typed(of, map.entries().clone()))
-}
-
-/// The same entries as a `map[string]interface {}`.
-fn as_map(arguments: &[Value], context: &mut Context<'_>) -> Called {
-    let values = map(arguments, 0)?;
-    context.allocate(values.len() * size_of::<Value>())?;
-    Ok(copy(values, MapType::Any))
+/// The same map, seen as a `map[string]interface {}`.
+fn as_map(arguments: &[Value], _: &mut Context<'_>) -> Called {
+    Ok(Value::Map(map(arguments, 0)?.convert(MapType::Any)))
 }
 
 fn yaml(arguments: &[Value], context: &mut Context<'_>) -> Called {
@@ -36,7 +30,7 @@ fn table(arguments: &[Value], _: &mut Context<'_>) -> Called {
     for name in path.split('.') {
         found = inner_table(&found, name).ok_or_else(|| CallError::new(format!("{} is not a table", quoted(name))))?;
     }
-    Ok(copy(&found, values.of()))
+    Ok(Value::Map(found.convert(values.of())))
 }
 
 fn quoted(name: &str) -> String {
