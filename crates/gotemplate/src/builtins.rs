@@ -4,6 +4,7 @@ use crate::compare;
 use crate::escape;
 use crate::format;
 use crate::function::{CallError, Context, Function, Param, any, string};
+use crate::limits::Exceeded;
 use crate::value::{ElementType, Kind, List, Str, UintType, Value};
 
 type Called = Result<Value, CallError>;
@@ -175,16 +176,23 @@ fn bounds(indexes: &[Value], length: usize) -> Result<(usize, usize), CallError>
 }
 
 fn print(arguments: &[Value], context: &mut Context<'_>) -> Called {
-    Ok(Value::String(format::sprint(arguments, context.budget.room())?.into()))
+    written(format::sprint(arguments, context.budget.room()), context)
 }
 
 fn println(arguments: &[Value], context: &mut Context<'_>) -> Called {
-    Ok(Value::String(format::sprintln(arguments, context.budget.room())?.into()))
+    written(format::sprintln(arguments, context.budget.room()), context)
 }
 
 fn printf(arguments: &[Value], context: &mut Context<'_>) -> Called {
     let format = string(arguments, 0)?;
-    Ok(Value::String(format::sprintf(format.as_bytes(), &arguments[1..], context.budget.room())?.into()))
+    written(format::sprintf(format.as_bytes(), &arguments[1..], context.budget.room()), context)
+}
+
+/// What was printed, as a string.
+fn written(text: Result<Vec<u8>, Exceeded>, context: &mut Context<'_>) -> Called {
+    let text = text?;
+    context.budget.spend_on_text(text.len())?;
+    Ok(Value::String(text.into()))
 }
 
 fn html(arguments: &[Value], context: &mut Context<'_>) -> Called {

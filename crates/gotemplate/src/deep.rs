@@ -77,10 +77,12 @@ fn copy_at(value: &Value, depth: usize, context: &mut Context<'_>) -> Result<Val
     }
     match value {
         Value::List(list) if !list.is_nil() => {
+            context.allocate(List::footprint(list.len()))?;
             let items = list.items().iter().map(|item| copy_at(item, depth + 1, context)).collect::<Result<_, _>>()?;
             Ok(Value::List(List::typed(list.element(), items)))
         }
         Value::Map(map) if !map.is_nil() => {
+            context.allocate(Map::footprint(map.len()))?;
             let copied = |(key, value): (&Str, &Value)| Ok((key.clone(), copy_at(value, depth + 1, context)?));
             let entries = map.entries().iter().map(copied).collect::<Result<_, CallError>>()?;
             Ok(Value::Map(Map::typed(map.of(), entries)))

@@ -17,7 +17,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 50_000_000, output: 64 << 20, allocated: 192 << 20, depth: 1100, stack: 1 << 20 }
+        Self { steps: 50_000_000, output: 64 << 20, allocated: 128 << 20, depth: 1100, stack: 1 << 20 }
     }
 }
 
@@ -38,6 +38,9 @@ pub enum Exceeded {
 
 /// The deepest nesting of lists and maps that is printed, copied or compared.
 pub const MAX_NESTING: usize = 1000;
+
+/// Bytes of printed values that are written in the time of a step.
+const WRITTEN_A_STEP: usize = 4;
 
 /// What is left of the limits.
 #[derive(Clone, Copy, Debug)]
@@ -76,9 +79,15 @@ impl Budget {
         Ok(())
     }
 
-    /// Bytes that may still be allocated.
+    /// How long a text may become that is written now and then copied into a string.
     pub fn room(&self) -> usize {
-        self.allocated
+        let steps = usize::try_from(self.steps).unwrap_or(usize::MAX);
+        (self.allocated / 3).min(steps.saturating_mul(WRITTEN_A_STEP))
+    }
+
+    /// Takes the steps of writing a text.
+    pub fn spend_on_text(&mut self, bytes: usize) -> Result<(), Exceeded> {
+        self.spend(bytes / WRITTEN_A_STEP)
     }
 
     /// Takes bytes of output.

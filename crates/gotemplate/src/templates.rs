@@ -77,13 +77,32 @@ pub struct Templates {
     pub(crate) options: Options,
     by_name: HashMap<Arc<str>, Arc<Tree>>,
     /// texts given to `tpl`, from render to render
-    texts: Mutex<HashMap<Str, Parsed>>,
+    texts: Mutex<Texts>,
 }
 
-/// How many texts of `tpl` are remembered.
-const TEXTS: usize = 1024;
-/// Longer texts are parsed each time.
-const LONGEST_TEXT: usize = 64 << 10;
+/// Parsed texts of `tpl`, remembered up to a total length.
+#[derive(Debug, Default)]
+struct Texts {
+    parsed: HashMap<Str, Parsed>,
+    bytes: usize,
+}
+
+/// How much text is remembered: its parsed form can be a hundred times as large.
+const TEXT_BYTES: usize = 512 << 10;
+
+impl Texts {
+    fn remember(&mut self, text: &Str, parsed: &Parsed) {
+        if text.len() > TEXT_BYTES / 8 {
+            return;
+        }
+        if self.bytes + text.len() > TEXT_BYTES {
+            *self = Self::default();
+        }
+        if self.parsed.insert(text.clone(), parsed.clone()).is_none() {
+            self.bytes += text.len();
+        }
+    }
+}
 
 impl Templates {
     /// An empty set.
@@ -111,17 +130,12 @@ impl Templates {
 
     /// The parsed form of a text given to `tpl`.
     pub(crate) fn parse_text(&self, text: &Str) -> Result<Parsed, ParseError> {
-        if let Some(parsed) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(text) {
+        let texts = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parsed) = texts().parsed.get(text) {
             return Ok(parsed.clone());
         }
         let parsed = Parsed::new(&self.options.name, text.clone(), &self.functions)?;
-        if text.len() <= LONGEST_TEXT {
-            let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-            if texts.len() >= TEXTS {
-                texts.clear();
-            }
-            texts.insert(text.clone(), parsed.clone());
-        }
+        texts().remember(text, &parsed);
         Ok(parsed)
     }
 }

@@ -4,7 +4,10 @@ use super::{Fail, Frame, Render, Slot};
 use crate::error::Cause;
 use crate::function::{CallError, Function, Param, Signature};
 use crate::syntax::ast::{Callee, Expr, Form, NodeId};
-use crate::value::{Closure, Value};
+use crate::value::{Closure, List, Map, Str, Value};
+
+/// How much text a function reads in the time of a step.
+const BYTES_A_STEP: usize = 64;
 
 const NAME_AND_DATA: Signature = Signature::fixed(&[Param::String, Param::Any]);
 
@@ -50,7 +53,9 @@ impl Render<'_> {
     ) -> Result<Slot, Fail> {
         let base = self.arguments.len();
         self.push_arguments(frame, dot, function.name, &function.signature, arguments, last)?;
-        let result = (function.body)(&self.arguments[base..], &mut self.context);
+        let arguments = &self.arguments[base..];
+        let read: usize = arguments.iter().map(|value| value.as_str().map_or(0, Str::len) / BYTES_A_STEP).sum();
+        let result = self.context.spend(read).and_then(|()| (function.body)(arguments, &mut self.context));
         self.arguments.truncate(base);
         self.called(frame, node, function.name, result)
     }
@@ -174,12 +179,11 @@ fn prepare(value: &Value, param: Param) -> Result<Value, String> {
 
 /// Bytes that a value a function gave may have taken, its items' own content left out.
 fn size(value: &Value) -> usize {
-    const ITEM: usize = size_of::<Value>();
     match value {
         Value::String(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
-        Value::List(list) => list.len() * ITEM,
-        Value::Map(map) => map.len() * 3 * ITEM,
+        Value::List(list) => List::footprint(list.len()),
+        Value::Map(_) => Map::footprint(0),
         _ => 0,
     }
 }

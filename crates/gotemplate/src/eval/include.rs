@@ -51,6 +51,7 @@ impl Render<'_> {
     }
 
     fn run_text(&mut self, frame: &Frame<'_>, text: &Str, data: Value) -> Result<Str, Fail> {
+        self.context.budget.spend(text.len()).map_err(|exceeded| self.exceeded(frame, exceeded))?;
         let parsed = self.templates.parse_text(text).map_err(|error| Box::new(Error::Parse(error)))?;
         let Some(tree) = parsed.named(&self.templates.options.name).cloned() else { return Ok(Str::default()) };
         let outer = self.scope.clone();

@@ -62,7 +62,9 @@ impl Render<'_> {
             Some(value) => {
                 let start = self.out.len();
                 let printed = format::print_value(&mut self.out, value, self.context.budget.room());
-                let counted = printed.and_then(|()| self.context.budget.write(self.out.len() - start));
+                let length = self.out.len() - start;
+                let budget = &mut self.context.budget;
+                let counted = printed.and_then(|()| budget.spend_on_text(length)).and_then(|()| budget.write(length));
                 counted.map_err(|exceeded| self.exceeded(frame, exceeded))
             }
         }

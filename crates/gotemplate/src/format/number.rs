@@ -37,6 +37,9 @@ impl From<u64> for Integer {
 
 /// Go's `fmtInteger`.
 pub(super) fn integer(out: &mut Vec<u8>, flags: &Flags, value: Integer, base: Base) {
+    if base == Base::Decimal && flags.width.is_none() && flags.precision.is_none() && !flags.plus && !flags.space {
+        return push_decimal(out, value);
+    }
     let plain = flags.without_zero();
     let mut wanted = flags.precision;
     if wanted == Some(0) && value.magnitude == 0 {
@@ -53,6 +56,25 @@ pub(super) fn integer(out: &mut Vec<u8>, flags: &Flags, value: Integer, base: Ba
     }
     let prefix = prefix(flags.sharp, base, &digits);
     plain.pad(out, format!("{sign}{prefix}{digits}").as_bytes());
+}
+
+/// A plain decimal number, the most frequent by far.
+fn push_decimal(out: &mut Vec<u8>, value: Integer) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = value.magnitude;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value.negative {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 fn sign(flags: &Flags, negative: bool) -> &'static str {

@@ -14,6 +14,9 @@ use crate::value::Str;
 /// Stack that parsing one text may use: enough for some hundred nested blocks.
 const STACK: usize = 1 << 20;
 
+/// Expressions that one template may have.
+const MOST_NODES: NodeId = 500_000;
+
 /// Parses a text into its own tree and those of its definitions, in the order in which they end.
 pub(crate) fn parse(name: &Arc<str>, text: Str, functions: &Functions) -> Result<Vec<Tree>, ParseError> {
     let source = Arc::new(Source { name: name.clone(), text });
@@ -154,8 +157,15 @@ impl Parser<'_> {
         if token.kind == kind { Ok(token) } else { self.unexpected(&token, context) }
     }
 
+    /// Ends what is nested too deeply for the stack or too large for the memory.
     pub(super) fn guard(&self) -> Parsed<()> {
-        if self.stack.has_room() { Ok(()) } else { self.error("blocks or parentheses are nested too deeply") }
+        if !self.stack.has_room() {
+            return self.error("blocks or parentheses are nested too deeply");
+        }
+        if self.scope.next_id > MOST_NODES {
+            return self.error(format!("the template has more than {MOST_NODES} expressions"));
+        }
+        Ok(())
     }
 
     /// The whole text.

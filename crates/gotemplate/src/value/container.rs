@@ -73,6 +73,11 @@ impl List {
         self.len() == 0
     }
 
+    /// Bytes that a list of so many items takes, what the items hold left out.
+    pub fn footprint(length: usize) -> usize {
+        128_usize.saturating_add(length.saturating_mul(size_of::<Value>() + 8))
+    }
+
     /// Whether both are one and the same slice.
     pub fn is_same(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
@@ -165,6 +170,12 @@ impl Map {
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes that a map of so many entries takes, what the keys and values hold left out.
+    pub fn footprint(length: usize) -> usize {
+        let entry = size_of::<Str>() + size_of::<Value>() + 16;
+        (12 * entry).saturating_add(length.saturating_mul(2 * entry))
     }
 
     /// Whether both are one and the same map.

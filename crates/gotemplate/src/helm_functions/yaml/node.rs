@@ -31,10 +31,12 @@ fn untyped(node: &Node, context: &mut Context<'_>) -> Result<Value, CallError> {
         NodeKind::Alias(_, target) => untyped(target, context),
         NodeKind::Scalar(text) => scalar(node, text),
         NodeKind::Sequence(items) => {
+            context.allocate(List::footprint(0))?;
             let items = items.iter().map(|item| untyped(item, context)).collect::<Result<Vec<_>, _>>()?;
             Ok(Value::List(List::new(items)))
         }
         NodeKind::Mapping(pairs) => {
+            context.allocate(Map::footprint(pairs.len()))?;
             let map = Map::default();
             fill(&map, pairs, context)?;
             Ok(Value::Map(map))

@@ -56,14 +56,14 @@ fn tree(value: &Value, road: Road, depth: usize, context: &mut Context<'_>) -> R
 }
 
 fn list(list: &List, road: Road, depth: usize, context: &mut Context<'_>) -> Result<Json, CallError> {
-    context.allocate(list.len().saturating_mul(size_of::<Json>()))?;
+    context.allocate(List::footprint(list.len()))?;
     let items = list.items();
     let items = items.iter().map(|item| tree(item, road, depth + 1, context));
     Ok(Json::Array(items.collect::<Result<_, _>>()?))
 }
 
 fn mapping(map: &Map, road: Road, depth: usize, context: &mut Context<'_>) -> Result<Json, CallError> {
-    context.allocate(map.len().saturating_mul(2 * size_of::<Json>()))?;
+    context.allocate(Map::footprint(map.len()))?;
     let mut entries = JsonMap::new();
     for (key, value) in map.entries().iter() {
         let key = readable_key(&key.to_text(), road, context)?;
