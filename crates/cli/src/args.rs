@@ -111,9 +111,14 @@ pub(crate) enum Command {
     Env(commands::env::Env),
     /// Render a folder of a local repository as the controller would
     Render(commands::render::Render),
-    /// `kustomize build`, in process
+    /// kustomize, in process: build, edit, create
     #[command(subcommand)]
     Kustomize(commands::kustomize::Kustomize),
+    /// helm, in process: template
+    #[command(subcommand)]
+    Helm(commands::helm::Helm),
+    #[command(subcommand, hide = true)]
+    Debug(commands::debug::Debug),
     /// Shell completion
     Completion(commands::completion::Completion),
 }

@@ -3,9 +3,11 @@
 pub(crate) mod app;
 pub(crate) mod approve;
 pub(crate) mod completion;
+pub(crate) mod debug;
 pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod helm;
 pub(crate) mod install;
 pub(crate) mod kustomize;
 pub(crate) mod login;
@@ -43,6 +45,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Env(command) => command.run(&reach).await,
         Command::Render(command) => command.run().await,
         Command::Kustomize(command) => command.run().await,
+        Command::Helm(command) => command.run(),
+        Command::Debug(command) => command.run(),
         Command::Completion(command) => command.run(),
     }
 }

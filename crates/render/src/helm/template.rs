@@ -39,9 +39,17 @@ pub fn template(tree: &FileTree, chart_path: &str, options: &TemplateOptions) ->
 /// # Errors
 /// As [`template`].
 pub fn render_chart(chart: &Arc<Chart>, options: &TemplateOptions) -> Result<TemplateOutput, HelmError> {
+    on_stack(options, || run(chart, options))
+}
+
+/// Renders on a thread whose stack the limits allow for.
+pub(crate) fn on_stack<T: Send>(
+    options: &TemplateOptions,
+    render: impl FnOnce() -> Result<T, HelmError> + Send,
+) -> Result<T, HelmError> {
     let thread = std::thread::Builder::new().stack_size(options.limits.stack + STACK);
     std::thread::scope(|scope| {
-        let running = thread.spawn_scoped(scope, || run(chart, options));
+        let running = thread.spawn_scoped(scope, render);
         let running = running.map_err(|e| HelmError::new(format!("no thread to render on: {e}")))?;
         running
             .join()

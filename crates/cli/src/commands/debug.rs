@@ -1,0 +1,49 @@
+//! `gantline debug`: single parts of the program, for those who work on it and for the conformance runners.
+
+use std::io::BufRead as _;
+
+use clap::Subcommand;
+use render::helm::{TemplateOptions, snippet};
+use serde_json::{Value, json};
+
+use super::helm::surroundings;
+use crate::failure::{Code, Failure, Outcome};
+use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Debug {
+    /// Render templates: a JSON object a line with id, template, helpers and values; answers have output or error
+    Template {
+        /// The only format there is
+        #[arg(long)]
+        jsonl: bool,
+    },
+}
+
+impl Debug {
+    pub(crate) fn run(self) -> Outcome {
+        let Self::Template { jsonl } = self;
+        if !jsonl {
+            return Err(Failure::usage("say --jsonl: it is the only format there is"));
+        }
+        let options = TemplateOptions {
+            release_name: "rel".to_owned(),
+            namespace: "ns-a".to_owned(),
+            surroundings: Some(surroundings()),
+            ..TemplateOptions::default()
+        };
+        for line in std::io::stdin().lock().lines() {
+            output::line(answer(&serde_json::from_str(&line?)?, &options));
+        }
+        Ok(Code::Done.into())
+    }
+}
+
+fn answer(case: &Value, options: &TemplateOptions) -> Value {
+    let text = |name: &str| case.get(name).and_then(Value::as_str);
+    let values = case.get("values").cloned().unwrap_or_default();
+    match snippet(text("template").unwrap_or_default(), text("helpers"), &values, options) {
+        Ok(output) => json!({"id": case["id"], "output": output}),
+        Err(error) => json!({"id": case["id"], "error": error.to_string()}),
+    }
+}
