@@ -7,7 +7,7 @@ use crate::syntax::ast::{Callee, Expr, Form, NodeId};
 use crate::value::{Closure, List, Map, Str, Value};
 
 /// How much text a function reads in the time of a step.
-const BYTES_A_STEP: usize = 64;
+const BYTES_A_STEP: usize = 16;
 
 const NAME_AND_DATA: Signature = Signature::fixed(&[Param::String, Param::Any]);
 

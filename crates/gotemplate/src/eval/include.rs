@@ -8,6 +8,9 @@ use crate::limits::Exceeded;
 use crate::syntax::ast::{NodeId, Tree};
 use crate::value::{Str, Value};
 
+/// What parsing a text costs beside its length.
+const PARSE_STEPS: usize = 64;
+
 /// Helm lets one name run inside itself so many times.
 const RECURSION: usize = 1000;
 
@@ -51,7 +54,7 @@ impl Render<'_> {
     }
 
     fn run_text(&mut self, frame: &Frame<'_>, text: &Str, data: Value) -> Result<Str, Fail> {
-        self.context.budget.spend(text.len()).map_err(|exceeded| self.exceeded(frame, exceeded))?;
+        self.context.budget.spend(PARSE_STEPS + 4 * text.len()).map_err(|exceeded| self.exceeded(frame, exceeded))?;
         let parsed = self.templates.parse_text(text).map_err(|error| Box::new(Error::Parse(error)))?;
         let Some(tree) = parsed.named(&self.templates.options.name).cloned() else { return Ok(Str::default()) };
         let outer = self.scope.clone();

@@ -101,6 +101,7 @@ impl Render<'_> {
         match value {
             Value::List(list) => self.range_list(frame, range, &list),
             Value::Map(map) => {
+                self.context.budget.spend(map.len()).map_err(|exceeded| self.exceeded(frame, exceeded))?;
                 let entries: Vec<(Str, Value)> =
                     map.entries().iter().map(|(key, item)| (key.clone(), item.clone())).collect();
                 self.range_entries(frame, range, entries)
