@@ -14,10 +14,12 @@ use regex_automata::meta;
 use translate::translate;
 
 /// Bytes a compiled pattern may take.
-const PROGRAM_MAX: usize = 32 << 20;
+const PROGRAM_MAX: usize = 8 << 20;
 const TOO_LARGE: &str = "expression too large";
 /// Patterns kept compiled on each thread.
 const CACHE_MAX: usize = 256;
+/// Larger patterns are not kept.
+const CACHED_MAX: usize = 128 << 10;
 
 /// Why a text is no pattern, in the words of Go's `regexp/syntax`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +68,9 @@ impl Regex {
             return Ok(regex);
         }
         let regex = Rc::new(Self::new(pattern)?);
+        if regex.size() > CACHED_MAX {
+            return Ok(regex);
+        }
         CACHE.with_borrow_mut(|cache| {
             if cache.len() >= CACHE_MAX {
                 cache.clear();
@@ -103,7 +108,7 @@ impl Regex {
 
     /// Steps that one search in so many bytes takes beyond what it finds.
     pub(crate) fn search_steps(&self, bytes: usize) -> usize {
-        if self.is_unbounded { bytes / 64 } else { 0 }
+        if self.is_unbounded { bytes / 10 } else { 0 }
     }
 
     pub fn is_match(&self, text: &[u8]) -> bool {

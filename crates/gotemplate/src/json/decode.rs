@@ -5,7 +5,7 @@ use crate::limits::MAX_NESTING;
 use crate::value::{Map, Value};
 
 /// Bytes that a decoded value takes, near enough.
-const VALUE: usize = 2 * size_of::<Value>();
+const VALUE: usize = 160;
 
 /// Why a text is no JSON, or a limit that was reached.
 #[derive(Debug, Clone, thiserror::Error)]

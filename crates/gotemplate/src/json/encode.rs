@@ -26,25 +26,26 @@ pub(crate) fn encode(
     indent: Option<&'static str>,
     context: &mut Context<'_>,
 ) -> Result<String, CallError> {
-    let room = context.budget.room();
-    let mut encoder = Encoder { out: String::new(), html, indent, depth: 0, room };
+    let mut encoder = Encoder { out: String::new(), html, indent, depth: 0, context };
     encoder.value(value)?;
-    context.allocate(encoder.out.len())?;
-    Ok(encoder.out)
+    let out = encoder.out;
+    context.allocate(out.len())?;
+    Ok(out)
 }
 
-struct Encoder {
+struct Encoder<'c, 'h> {
     out: String,
     html: Html,
     indent: Option<&'static str>,
     depth: usize,
-    room: usize,
+    context: &'c mut Context<'h>,
 }
 
-impl Encoder {
+impl Encoder<'_, '_> {
     fn value(&mut self, value: &Value) -> Result<(), CallError> {
-        if self.out.len() > self.room {
-            return Err(crate::limits::Exceeded::Allocated(self.room).into());
+        self.context.spend(2)?;
+        if self.out.len() > self.context.budget.room() {
+            self.context.allocate(self.out.len())?;
         }
         match value {
             Value::Nil => self.out.push_str("null"),

@@ -87,7 +87,7 @@ fn private_key(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallE
         "" | "rsa" => PrivateKey::new_rsa(LONE_KEY_BITS, context)?,
         "dsa" => PrivateKey::new_dsa(context)?,
         "ecdsa" => PrivateKey::new_ecdsa(context)?,
-        "ed25519" => PrivateKey::new_ed25519(context),
+        "ed25519" => PrivateKey::new_ed25519(context)?,
         other => return Ok(Value::string(format!("Unknown type {other}"))),
     };
     Ok(Value::string(key.to_pem()?))

@@ -8,6 +8,9 @@ use crate::function::{CallError, Context, Function, Param, any, string};
 use crate::strconv::{parse_float, parse_int};
 use crate::value::{ElementType, Kind, List, Str, UintType, Value};
 
+/// Bytes of a list or map as text.
+const TEXT_MAX: usize = 32 << 20;
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("toString", &[Param::Any], to_string),
     Function::new("toStrings", &[Param::Any], to_strings),
@@ -108,7 +111,7 @@ pub(super) fn plain_text(value: &Value, context: &mut Context<'_>) -> Result<Str
         return Ok(text.clone());
     }
     let mut out = Vec::new();
-    print_value(&mut out, value, context.budget.room())?;
+    print_value(&mut out, value, context.budget.room().min(TEXT_MAX))?;
     context.allocate(out.len())?;
     Ok(Str::from(out))
 }

@@ -41,7 +41,7 @@ fn prepared<'v>(args: &'v [Value], context: &mut Context<'_>) -> Result<(Rc<Rege
     let is_new = !Regex::is_cached(&pattern);
     let compiled = Regex::cached(&pattern);
     match &compiled {
-        Ok(regex) if is_new => context.spend(regex.size() / 8)?,
+        Ok(regex) if is_new => context.spend(regex.size() * 2)?,
         Err(error) if error.is_too_large() => context.spend(TOO_LARGE_STEPS)?,
         _ => {}
     }

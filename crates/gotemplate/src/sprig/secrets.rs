@@ -14,8 +14,10 @@ use crate::value::{Str, UintType, Value};
 const BLOCK: usize = 16;
 /// bcrypt's work factor: 2^10 rounds.
 const BCRYPT_COST: u32 = 10;
-/// Steps that one bcrypt or scrypt counts for; both are made to take long.
-const SLOW_HASH_STEPS: usize = 2_000_000;
+/// Steps that one bcrypt counts for, which is made to take long.
+const BCRYPT_STEPS: usize = 4_000_000;
+/// Steps that one scrypt counts for, which takes longer.
+const SCRYPT_STEPS: usize = 8_000_000;
 
 const TWO: &[Param] = &[Param::String, Param::String];
 const MASTER_PASSWORD: &[Param] =
@@ -36,7 +38,7 @@ fn bcrypt(password: &Str, context: &mut Context<'_>) -> Result<String, CallError
         let reason = "bcrypt: password length exceeds 72 bytes";
         return Ok(format!("failed to encrypt string with bcrypt: {reason}"));
     }
-    context.spend(SLOW_HASH_STEPS)?;
+    context.spend(BCRYPT_STEPS)?;
     let mut salt = [0; 16];
     context.random(&mut salt);
     let hash = bcrypt::hash_with_salt(password.as_bytes(), BCRYPT_COST, salt);
@@ -188,7 +190,7 @@ fn derive_password(args: &[Value], context: &mut Context<'_>) -> Result<Value, C
     let Some(shapes) = shapes(&kind) else {
         return Ok(Value::string(format!("cannot find password template {kind}")));
     };
-    context.spend(SLOW_HASH_STEPS)?;
+    context.spend(SCRYPT_STEPS)?;
     let (password, user, site) = (string(args, 2)?, string(args, 3)?, string(args, 4)?);
     let failed = || CallError::new("failed to derive password");
     let key = master_key(password, user).ok_or_else(failed)?;

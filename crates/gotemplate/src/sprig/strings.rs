@@ -24,8 +24,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("trimAll", TWO_STRINGS, trim_all),
     Function::new("trimSuffix", TWO_STRINGS, trim_suffix),
     Function::new("trimPrefix", TWO_STRINGS, trim_prefix),
-    Function::new("upper", STRING, |args, _| Ok(Value::string(letters::map(string(args, 0)?, letters::upper)))),
-    Function::new("lower", STRING, |args, _| Ok(Value::string(letters::map(string(args, 0)?, letters::lower)))),
+    Function::new("upper", STRING, |args, context| mapped(args, context, letters::upper)),
+    Function::new("lower", STRING, |args, context| mapped(args, context, letters::lower)),
     Function::new("title", STRING, title),
     Function::new("untitle", STRING, untitle),
     Function::new("swapcase", STRING, swap_case),
@@ -37,9 +37,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("repeat", INT_AND_STRING, repeat),
     Function::new("wrap", INT_AND_STRING, wrap),
     Function::new("wrapWith", &[Param::INT, Param::String, Param::String], wrap_with),
-    Function::new("contains", TWO_STRINGS, |args, _| compare(args, |text, part| text.contains_str(part))),
-    Function::new("hasPrefix", TWO_STRINGS, |args, _| compare(args, <[u8]>::starts_with)),
-    Function::new("hasSuffix", TWO_STRINGS, |args, _| compare(args, <[u8]>::ends_with)),
+    Function::new("contains", TWO_STRINGS, |args, context| {
+        compare(args, context, |text, part| text.contains_str(part))
+    }),
+    Function::new("hasPrefix", TWO_STRINGS, |args, context| compare(args, context, <[u8]>::starts_with)),
+    Function::new("hasSuffix", TWO_STRINGS, |args, context| compare(args, context, <[u8]>::ends_with)),
     Function::variadic("quote", &[], Param::Any, quote),
     Function::variadic("squote", &[], Param::Any, single_quote),
     Function::variadic("cat", &[], Param::Any, cat),
@@ -130,6 +132,12 @@ fn trim_prefix(args: &[Value], _: &mut Context<'_>) -> Result<Value, CallError> 
     Ok(rest.map_or_else(|| text.clone().into(), bytes))
 }
 
+fn mapped(args: &[Value], context: &mut Context<'_>, each: fn(char) -> char) -> Result<Value, CallError> {
+    let text = string(args, 0)?;
+    context.spend(text.len() / 4)?;
+    Ok(Value::string(letters::map(text, each)))
+}
+
 /// A capital at the start of each word, where all but letters, digits and `_` separate words.
 fn title(args: &[Value], _: &mut Context<'_>) -> Result<Value, CallError> {
     let separates = |c: char| if c.is_ascii() { !(c.is_ascii_alphanumeric() || c == '_') } else { is_space(c) };
@@ -215,7 +223,8 @@ fn wrap_with(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallErr
     Ok(bytes(&wrapping::wrap(text, integer(args, 0)?, newline, true)))
 }
 
-fn compare(args: &[Value], test: fn(&[u8], &[u8]) -> bool) -> Result<Value, CallError> {
+fn compare(args: &[Value], context: &mut Context<'_>, test: fn(&[u8], &[u8]) -> bool) -> Result<Value, CallError> {
+    context.spend(string(args, 1)?.len() / 16)?;
     Ok(Value::Bool(test(string(args, 1)?.as_bytes(), string(args, 0)?.as_bytes())))
 }
 

@@ -12,7 +12,8 @@ fn parsed(text: &[u8], action: &str) -> Result<Url, CallError> {
     Url::parse(text).map_err(|e| CallError::new(format!("unable to parse {action}: parse {shown:?}: {e}")))
 }
 
-fn url_parse(args: &[Value], _: &mut Context<'_>) -> Result<Value, CallError> {
+fn url_parse(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError> {
+    context.spend(string(args, 0)?.len())?;
     let url = parsed(string(args, 0)?.as_bytes(), "url")?;
     let user = url.user.as_ref().map(|user| user.to_bytes()).unwrap_or_default();
     let name = url.host_name().to_vec();

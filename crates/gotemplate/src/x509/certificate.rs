@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::der::{self, OCTET_STRING, SEQUENCE};
-use super::key::PrivateKey;
+use super::key::{CURVE_STEPS, PrivateKey};
 use super::pem::{Pem, decode_pem};
 use crate::function::{CallError, Context};
 use crate::layout;
@@ -91,6 +91,7 @@ impl Template {
         by: Option<(&Issuer, &PrivateKey)>,
         context: &mut Context<'_>,
     ) -> Result<String, CallError> {
+        context.spend(8 * CURVE_STEPS)?;
         let subject = name(&self.common_name);
         let (issuer, signer) = match by {
             Some((issuer, signer)) => (issuer.name.clone(), signer),

@@ -44,9 +44,12 @@ fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> CallError + '_ {
     move |error| CallError::new(format!("{what}: {error}"))
 }
 
+/// Steps that making a key on an elliptic curve counts for, and a signature.
+pub(super) const CURVE_STEPS: usize = 30_000;
+
 /// Steps that making an RSA key of so many bits counts for: the work grows with the fourth power.
 fn rsa_steps(bits: usize) -> usize {
-    if bits > 2048 { 20_000_000 } else { 2_500_000 }
+    if bits > 2048 { 30_000_000 } else { 4_000_000 }
 }
 
 impl PrivateKey {
@@ -60,6 +63,7 @@ impl PrivateKey {
     }
 
     pub(crate) fn new_ecdsa(context: &mut Context<'_>) -> Result<Self, CallError> {
+        context.spend(CURVE_STEPS)?;
         for _ in 0..64 {
             let mut bytes = [0; 32];
             context.random(&mut bytes);
@@ -70,10 +74,11 @@ impl PrivateKey {
         Err(CallError::new("failed to generate private key from the random source"))
     }
 
-    pub(crate) fn new_ed25519(context: &mut Context<'_>) -> Self {
+    pub(crate) fn new_ed25519(context: &mut Context<'_>) -> Result<Self, CallError> {
+        context.spend(CURVE_STEPS)?;
         let mut seed = [0; 32];
         context.random(&mut seed);
-        Self::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed)))
+        Ok(Self::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed))))
     }
 
     pub(crate) fn new_dsa(context: &mut Context<'_>) -> Result<Self, CallError> {

@@ -1,4 +1,5 @@
 //! Integration tests of the template engine.
 
 mod chart;
+mod functions;
 mod snippets;
