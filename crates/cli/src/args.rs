@@ -116,7 +116,7 @@ pub(crate) enum Command {
     Kustomize(commands::kustomize::Kustomize),
     /// helm, in process: template
     #[command(subcommand)]
-    Helm(commands::helm::Helm),
+    Helm(Box<commands::helm::Helm>),
     #[command(subcommand, hide = true)]
     Debug(commands::debug::Debug),
     /// Shell completion

@@ -176,16 +176,6 @@ impl Object for Capabilities {
 #[derive(Debug)]
 struct KubeObject(KubeVersion);
 
-impl KubeObject {
-    fn fields(&self) -> [(&'static str, Value); 3] {
-        [
-            ("Version", Value::string(self.0.version.as_str())),
-            ("Major", Value::string(self.0.major.to_string())),
-            ("Minor", Value::string(self.0.minor.to_string())),
-        ]
-    }
-}
-
 static NO_ARGUMENTS: Signature = Signature::fixed(&[]);
 
 impl Object for KubeObject {
@@ -198,7 +188,7 @@ impl Object for KubeObject {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        field_of(Self::fields(self), name)
+        self.json_fields()?.into_iter().find(|(field, _)| field == name).map(|(_, value)| value)
     }
 
     fn method(&self, name: &str) -> Option<&Signature> {
@@ -213,14 +203,16 @@ impl Object for KubeObject {
     }
 
     fn fields(&self) -> Option<Vec<(Str, Value)>> {
-        Some(Self::fields(self).map(|(name, value)| (Str::from(name), value)).into())
+        let fields = [
+            ("Version", self.0.version.clone()),
+            ("normalizedVersion", self.0.normalized.clone()),
+            ("Major", self.0.major.to_string()),
+            ("Minor", self.0.minor.to_string()),
+        ];
+        Some(fields.into_iter().map(|(name, text)| (Str::from(name), Value::string(text))).collect())
     }
 
-    fn plain(&self) -> Option<Value> {
-        Some(struct_map("common.KubeVersion", Self::fields(self)))
-    }
-
-    fn display(&self) -> Option<Str> {
+    fn display_field(&self) -> Option<Str> {
         Some(Str::from(self.0.normalized.as_str()))
     }
 
