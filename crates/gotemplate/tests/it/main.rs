@@ -1,5 +1,6 @@
 //! Integration tests of the template engine.
 
+mod bombs;
 mod chart;
 mod functions;
 mod snippets;
