@@ -64,9 +64,6 @@ fn equal_maps(a: &Map, b: &Map, depth: usize, context: &mut Context<'_>) -> Resu
     Ok(true)
 }
 
-/// Bytes that a copied value takes, near enough.
-const VALUE: usize = 160;
-
 /// The same value with lists and maps of its own.
 pub(crate) fn copy(value: &Value, context: &mut Context<'_>) -> Result<Value, CallError> {
     copy_at(value, 0, context)
@@ -74,7 +71,7 @@ pub(crate) fn copy(value: &Value, context: &mut Context<'_>) -> Result<Value, Ca
 
 fn copy_at(value: &Value, depth: usize, context: &mut Context<'_>) -> Result<Value, CallError> {
     context.spend(1)?;
-    context.allocate(VALUE)?;
+    context.allocate(size_of::<Value>())?;
     if depth > MAX_NESTING {
         return Err(Exceeded::Nesting(MAX_NESTING).into());
     }

@@ -8,7 +8,7 @@ use crate::json::unsupported_number;
 use crate::value::{List, Map, Str, Value};
 
 /// Bytes that a value takes, near enough.
-const VALUE: usize = 160;
+const VALUE: usize = 2 * size_of::<Value>();
 const TAGS: &str = "tag:yaml.org,2002:";
 
 /// The value of a document.
