@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::helm_flags::Command;
 
 /// Cases that must pass; raise it with every step forward.
-const REACHED: usize = 1;
+const REACHED: usize = 614;
 
 fn corpus() -> Option<PathBuf> {
     let shared = std::env::var_os("GANTLINE_SHARED").map(PathBuf::from);
