@@ -125,6 +125,15 @@ impl Cluster {
         Ok(all)
     }
 
+    /// The version of Kubernetes: `v1.36.0`.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub async fn server_version(&self) -> Result<String, ClusterError> {
+        let answer = Call::new(Method::GET, "/version", "version").json(self).await?;
+        Ok(answer.get("gitVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
     /// Makes the next look at a kind that is not known ask the server at once: call it when a
     /// CustomResourceDefinition has changed.
     pub async fn forget_unknown_kinds(&self) {

@@ -92,6 +92,7 @@ pub(crate) struct Context {
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
     memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
+    kube_version: tokio::sync::OnceCell<String>,
 }
 
 impl fmt::Debug for Context {
@@ -104,6 +105,12 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
+    /// The version of the cluster, asked once; empty while it does not answer.
+    pub(crate) async fn kube_version(&self) -> String {
+        let version = self.kube_version.get_or_try_init(|| self.cluster.server_version()).await;
+        version.cloned().unwrap_or_default()
+    }
+
     pub(crate) fn new(config: ControllerConfig) -> Self {
         let ControllerConfig { clock, ids, cluster, remotes, namespace, poll, jitter, workers, registry, at_step } =
             config;
@@ -123,6 +130,7 @@ impl Context {
             events: Events::start(cluster.clone(), Arc::clone(&clock), ids.clone()),
             queue: Queue::new(Arc::clone(&clock)),
             memories: Mutex::default(),
+            kube_version: tokio::sync::OnceCell::new(),
             board: Board::follow(&cluster, &namespace),
             registry,
             at_step,

@@ -6,6 +6,7 @@
 //! is kept in memory may be dropped at any time.
 
 mod board;
+mod charts;
 mod context;
 mod controller;
 mod deletion;

@@ -1,8 +1,10 @@
 //! What the controller remembers of an Application between two looks. All of it may be lost: it is computed again.
 
+use std::collections::BTreeMap;
+
 use api::argocd::ApplicationSource;
 use engine::InSyncMarks;
-use object::{Manifest, ReadSet};
+use object::{FileTree, Manifest, ReadSet};
 use render::{RemoteRevision, Remotes};
 use serde_json::Value;
 
@@ -31,6 +33,8 @@ pub(crate) struct SourceRender {
     pub(crate) remotes: Vec<(RemoteRevision, String)>,
     pub(crate) commit: String,
     pub(crate) reads: ReadSet,
+    /// What was read of sources that are named by `$ref`.
+    reference_reads: BTreeMap<String, ReadSet>,
     pub(crate) problems: Vec<String>,
     pub(crate) tool: String,
     /// A JSON list: a tenth of the memory that the values would take.
@@ -55,6 +59,7 @@ impl SourceRender {
             remotes: remotes.commits().map(|(revision, commit)| (revision.clone(), commit.to_owned())).collect(),
             commit: commit.to_owned(),
             reads: rendered.reads,
+            reference_reads: rendered.reference_reads,
             problems,
             tool: rendered.tool.to_string(),
             manifests,
@@ -65,6 +70,12 @@ impl SourceRender {
     pub(crate) fn is_of(&self, source: &ApplicationSource, build_options: &str) -> bool {
         let source = ApplicationSource { target_revision: String::new(), ..source.clone() };
         self.source == source && self.build_options == build_options
+    }
+
+    /// Whether what was read of other sources is as it was.
+    pub(crate) fn references_hold(&self, references: &BTreeMap<String, FileTree>) -> bool {
+        let holds = |(name, reads): (&String, &ReadSet)| references.get(name).is_some_and(|tree| reads.holds_in(tree));
+        self.reference_reads.iter().all(holds)
     }
 
     pub(crate) fn manifests(&self) -> Vec<Manifest> {

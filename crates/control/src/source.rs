@@ -1,5 +1,7 @@
 //! From an Application's sources to the manifests that it wants.
 
+use std::collections::BTreeMap;
+
 use api::argocd::{
     Application, ApplicationSource, Condition, ConditionType, DirectorySource, HelmSource, KustomizeSource, Settings,
     SyncStatusCode,
@@ -7,9 +9,12 @@ use api::argocd::{
 use engine::DesiredSet;
 use object::FileTree;
 use render::kustomize::{BuildOptions, LoadRestrictor, Reorder};
-use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, Source, ToolChoice};
+use render::{
+    DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, RenderContext, Source, ToolChoice,
+};
 use serde_json::Value;
 
+use crate::charts;
 use crate::context::Context;
 use crate::memory::{Memory, SourceRender};
 use crate::queue::{Depth, Request};
@@ -54,19 +59,19 @@ pub(crate) async fn wanted(
     memory.renders.resize_with(sources.list.len(), || None);
     let mut wanted = Wanted { set: DesiredSet::default(), commits: Vec::new(), tools: Vec::new() };
     let (mut manifests, mut problems) = (Vec::new(), Vec::new());
-    for (source, last) in sources.list.iter().enumerate().zip(&mut memory.renders) {
-        let resolved = resolve(cx, app, source, last.as_ref(), request).await?;
-        render_source(
-            cx,
-            app.spec.project_name(),
-            source.1,
-            &resolved,
-            &settings,
-            last,
-            request.depth,
-            &mut memory.same_at,
-        )
-        .await?;
+    let mut commits = Vec::with_capacity(sources.list.len());
+    for (source, last) in sources.list.iter().enumerate().zip(&memory.renders) {
+        commits.push(resolve(cx, app, source, last.as_ref(), request).await?);
+    }
+    let references = references(&sources.list, &commits);
+    for ((source, resolved), last) in sources.list.iter().zip(commits).zip(&mut memory.renders) {
+        if is_reference_only(source) {
+            wanted.commits.push(resolved.commit);
+            wanted.tools.push(String::new());
+            continue;
+        }
+        let job = Job { app, source, resolved: &resolved, settings: &settings, references: &references };
+        render_source(cx, &job, last, request.depth, &mut memory.same_at).await?;
         let Some(render) = last else { continue };
         manifests.extend(render.manifests());
         problems.extend(render.problems.iter().cloned());
@@ -136,25 +141,50 @@ fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
     condition
 }
 
+/// The files of the sources that others name as `$ref/path`.
+fn references(sources: &[ApplicationSource], commits: &[Resolved]) -> BTreeMap<String, FileTree> {
+    let named = sources.iter().zip(commits).filter(|(source, _)| !source.reference.is_empty());
+    named.map(|(source, resolved)| (source.reference.clone(), resolved.tree.clone())).collect()
+}
+
+/// A source that only lends its files to others deploys nothing itself (Argo CD 3.5).
+fn is_reference_only(source: &ApplicationSource) -> bool {
+    !source.reference.is_empty() && source.path.is_empty() && source.chart.is_empty()
+}
+
+/// One source to render.
+struct Job<'a> {
+    app: &'a Application,
+    source: &'a ApplicationSource,
+    resolved: &'a Resolved,
+    settings: &'a Settings,
+    references: &'a BTreeMap<String, FileTree>,
+}
+
+impl Job<'_> {
+    /// Whether a render of another time is still what this one would give.
+    async fn is_done_by(&self, cx: &Context, render: &SourceRender) -> bool {
+        let same_commit = render.commit == self.resolved.commit;
+        let holds = same_commit || render.reads.holds_in(&self.resolved.tree);
+        render.is_of(self.source, &self.settings.kustomize_build_options)
+            && holds
+            && (same_commit || !charts::names_the_commit(self.source))
+            && render.references_hold(self.references)
+            && remotes_hold(cx, self.app.spec.project_name(), render).await
+    }
+}
+
 /// Makes `last` the render of this commit.
-#[expect(clippy::too_many_arguments, reason = "what the render depends on, and what it is noted in")]
 async fn render_source(
     cx: &Context,
-    project: &str,
-    source: &ApplicationSource,
-    resolved: &Resolved,
-    settings: &Settings,
+    job: &Job<'_>,
     last: &mut Option<SourceRender>,
     depth: Depth,
     same_at: &mut Vec<String>,
 ) -> Result<(), Condition> {
-    let options = &settings.kustomize_build_options;
-    let same = |render: &SourceRender| {
-        let holds = render.commit == resolved.commit || render.reads.holds_in(&resolved.tree);
-        depth < Depth::Hard && render.is_of(source, options) && holds
-    };
-    if let Some(render) = last.as_mut().filter(|render| same(render))
-        && remotes_hold(cx, project, render).await
+    let Job { app, source, resolved, settings, references } = *job;
+    if let Some(render) = last.as_mut().filter(|_| depth < Depth::Hard)
+        && job.is_done_by(cx, render).await
     {
         if render.commit != resolved.commit {
             cx.metrics.renders_skipped.inc();
@@ -164,12 +194,14 @@ async fn render_source(
         return Ok(());
     }
     cx.metrics.renders.inc();
-    let to_render = with_remotes(cx, project, &resolved.tree, to_render(source, settings)).await?;
+    let to_render = to_render(source, settings);
+    let to_render = with_remotes(cx, app.spec.project_name(), &resolved.tree, to_render).await?;
     let remotes = to_render.remotes.clone();
-    let rendered = render_apart(resolved.tree.clone(), to_render).await?;
+    let context = charts::context(cx, app, source, &resolved.commit, references.clone()).await;
+    let rendered = render_apart(resolved.tree.clone(), to_render, context).await?;
     same_at.clear();
     same_at.push(resolved.commit.clone());
-    *last = Some(SourceRender::new(source, options, &remotes, &resolved.commit, rendered));
+    *last = Some(SourceRender::new(source, &settings.kustomize_build_options, &remotes, &resolved.commit, rendered));
     Ok(())
 }
 
@@ -235,8 +267,8 @@ fn remote_missing(revision: &RemoteRevision, error: &Unavailable) -> Condition {
 }
 
 /// Rendering computes and reads from disk: not on the threads that answer.
-async fn render_apart(tree: FileTree, source: Source) -> Result<render::Rendered, Condition> {
-    let rendered = tokio::task::spawn_blocking(move || render::render(&tree, &source)).await;
+async fn render_apart(tree: FileTree, source: Source, context: RenderContext) -> Result<render::Rendered, Condition> {
+    let rendered = tokio::task::spawn_blocking(move || render::render_in(&tree, &source, &context)).await;
     rendered.map_err(|error| {
         let message = format!("Failed to load target state: rendering ended early: {error}; please report it");
         condition(ConditionType::ComparisonError, message)
@@ -254,7 +286,7 @@ pub(crate) fn to_render(source: &ApplicationSource, settings: &Settings) -> Sour
             ToolChoice::Kustomize(Box::new(kustomize_options(kustomize, build)))
         }
         ApplicationSource { helm: Some(helm), .. } if *helm != HelmSource::default() => {
-            ToolChoice::Helm(Box::default())
+            ToolChoice::Helm(Box::new(charts::options(helm)))
         }
         ApplicationSource { chart, .. } if !chart.is_empty() => ToolChoice::Helm(Box::default()),
         ApplicationSource { directory: Some(directory), .. } if *directory != DirectorySource::default() => {

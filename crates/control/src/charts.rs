@@ -1,0 +1,85 @@
+//! What a render may know of its Application and of the cluster; only charts ask for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::argocd::{Application, ApplicationSource, HelmSource};
+use object::FileTree;
+use render::helm::Surroundings;
+use render::{HelmFileParameter, HelmOptions, HelmParameter, RenderContext};
+
+use crate::context::Context;
+
+/// The context of one render. A cluster that does not answer leaves Helm's defaults.
+pub(crate) async fn context(
+    cx: &Context,
+    app: &Application,
+    source: &ApplicationSource,
+    commit: &str,
+    references: BTreeMap<String, FileTree>,
+) -> RenderContext {
+    let now = cx.clock.now();
+    let resources = cx.cluster.resources().await.unwrap_or_default();
+    let kinds = resources.iter().map(|resource| &resource.gvk);
+    let api_versions: BTreeSet<String> =
+        kinds.flat_map(|gvk| [gvk.api_version(), format!("{}/{}", gvk.api_version(), gvk.kind)]).collect();
+    RenderContext {
+        app_name: app.metadata.name.clone(),
+        namespace: app.spec.destination.namespace.clone(),
+        kube_version: cx.kube_version().await,
+        api_versions: api_versions.into_iter().collect(),
+        environment: environment(app, source, commit),
+        references,
+        surroundings: Some(Surroundings {
+            unix_seconds: now.as_second(),
+            nanoseconds: now.subsec_nanosecond().unsigned_abs(),
+            seed: cx.ids.key(),
+        }),
+    }
+}
+
+/// The variables of Argo CD's build environment (3.5).
+fn environment(app: &Application, source: &ApplicationSource, commit: &str) -> BTreeMap<String, String> {
+    let short = |length: usize| commit.get(..length).unwrap_or(commit).to_owned();
+    let variables = [
+        ("ARGOCD_APP_NAME", app.metadata.name.clone()),
+        ("ARGOCD_APP_NAMESPACE", app.spec.destination.namespace.clone()),
+        ("ARGOCD_APP_PROJECT_NAME", app.spec.project_name().to_owned()),
+        ("ARGOCD_APP_REVISION", commit.to_owned()),
+        ("ARGOCD_APP_REVISION_SHORT", short(7)),
+        ("ARGOCD_APP_REVISION_SHORT_8", short(8)),
+        ("ARGOCD_APP_SOURCE_PATH", source.path.clone()),
+        ("ARGOCD_APP_SOURCE_REPO_URL", source.repo_url.clone()),
+        ("ARGOCD_APP_SOURCE_TARGET_REVISION", source.target_revision.clone()),
+    ];
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Whether what a source renders to may differ from commit to commit although no file does.
+pub(crate) fn names_the_commit(source: &ApplicationSource) -> bool {
+    serde_json::to_string(source).is_ok_and(|text| text.contains("ARGOCD_APP_REVISION"))
+}
+
+/// `spec.source.helm` in the renderer's terms.
+pub(crate) fn options(from: &HelmSource) -> HelmOptions {
+    let parameter = |p: &api::argocd::HelmParameter| HelmParameter {
+        name: p.name.clone(),
+        value: p.value.clone(),
+        force_string: p.force_string,
+    };
+    let file = |p: &api::argocd::HelmFileParameter| HelmFileParameter { name: p.name.clone(), path: p.path.clone() };
+    HelmOptions {
+        release_name: from.release_name.clone(),
+        value_files: from.value_files.clone(),
+        ignore_missing_value_files: from.ignore_missing_value_files,
+        values: from.values.clone(),
+        values_object: from.values_object.clone(),
+        parameters: from.parameters.iter().map(parameter).collect(),
+        file_parameters: from.file_parameters.iter().map(file).collect(),
+        skip_crds: from.skip_crds,
+        skip_tests: from.skip_tests,
+        skip_schema_validation: from.skip_schema_validation,
+        namespace: from.namespace.clone(),
+        kube_version: from.kube_version.clone(),
+        api_versions: from.api_versions.clone(),
+    }
+}
