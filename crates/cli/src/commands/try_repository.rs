@@ -44,16 +44,25 @@ pub(crate) struct Try {
 /// Something in the repository that can be deployed, or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
-    /// The folder of an Application, kustomization or plain manifests.
+    /// The folder of an Application, chart, kustomization or plain manifests.
     Deployable {
         path: String,
         kind: &'static str,
         namespace: String,
+        /// Further fields of the Application's source.
+        options: Value,
     },
     NotSupported {
         path: String,
         why: String,
     },
+}
+
+impl Found {
+    /// A folder that no Application names.
+    fn deployable(path: String, kind: &'static str) -> Self {
+        Self::Deployable { path, kind, namespace: "try".to_owned(), options: Value::Null }
+    }
 }
 
 /// So many paths are tried at most.
@@ -100,9 +109,9 @@ impl Try {
             .await?;
         let mut names = BTreeMap::new();
         for (index, item) in found.iter().enumerate() {
-            let Found::Deployable { path, namespace, .. } = item else { continue };
+            let Found::Deployable { path, namespace, options, .. } = item else { continue };
             let name = format!("try-{index}");
-            plane::apply(&cluster, [application(&name, repository.url(), commit, path, namespace)]).await?;
+            plane::apply(&cluster, [application(&name, repository.url(), commit, path, namespace, options)]).await?;
             names.insert(path.clone(), name);
         }
         let plane = Plane::new(Plan {
@@ -169,12 +178,17 @@ fn url_of(text: &str) -> Result<String, Failure> {
     Ok(format!("file://{}", path.display()))
 }
 
-fn application(name: &str, url: &str, commit: &str, path: &str, namespace: &str) -> Value {
+fn application(name: &str, url: &str, commit: &str, path: &str, namespace: &str, options: &Value) -> Value {
+    let mut source =
+        json!({ "repoURL": url, "targetRevision": commit, "path": if path.is_empty() { "." } else { path } });
+    for (field, value) in options.as_object().into_iter().flatten() {
+        source[field] = value.clone();
+    }
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": { "name": name, "namespace": "argocd" },
         "spec": {
             "project": "default",
-            "source": { "repoURL": url, "targetRevision": commit, "path": if path.is_empty() { "." } else { path } },
+            "source": source,
             "destination": { "server": "https://kubernetes.default.svc", "namespace": namespace },
             "syncPolicy": { "automated": {}, "syncOptions": ["CreateNamespace=true"], "retry": { "limit": 2, "backoff": { "duration": "5s" } } },
         },
@@ -205,11 +219,14 @@ fn survey(tree: &FileTree, below: &str) -> Vec<Found> {
     walk(tree, below, 0, &mut folders);
     let mut found: Vec<Found> = Vec::new();
     let mut used = BTreeSet::new();
-    let (mut kustomizations, mut plain) = (Vec::new(), Vec::new());
+    let (mut kustomizations, mut plain, mut charts) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for folder in &folders {
         let files = files_of(tree, folder);
+        if charts.iter().any(|chart| is_below(folder, chart)) {
+            continue;
+        }
         if files.iter().any(|file| file == "Chart.yaml") {
-            found.push(Found::NotSupported { path: folder.clone(), why: "it is a Helm chart".to_owned() });
+            charts.push(folder.clone());
         } else if let Some(file) =
             render::kustomize::FILE_NAMES.iter().find(|name| files.iter().any(|file| file == *name))
         {
@@ -221,10 +238,13 @@ fn survey(tree: &FileTree, below: &str) -> Vec<Found> {
     }
     let (applications, sources) = applications(tree, &plain);
     found.extend(applications);
-    for folder in kustomizations.into_iter().filter(|folder| !used.contains(folder) && !sources.contains(folder)) {
-        found.push(Found::Deployable { path: folder, kind: "kustomization", namespace: "try".to_owned() });
+    for folder in charts.into_iter().filter(|folder| !sources.contains(folder) && !is_library(tree, folder)) {
+        found.push(Found::deployable(folder, "chart"));
     }
-    let is_in_use = |folder: &String| used.iter().any(|base| base == folder || folder.starts_with(&format!("{base}/")));
+    for folder in kustomizations.into_iter().filter(|folder| !used.contains(folder) && !sources.contains(folder)) {
+        found.push(Found::deployable(folder, "kustomization"));
+    }
+    let is_in_use = |folder: &String| used.iter().any(|base| base == folder || is_below(folder, base));
     for folder in plain.into_iter().filter(|folder| !is_in_use(folder) && !sources.contains(folder)) {
         let rendered = render::render(tree, &render::Source::auto(&folder));
         let own = rendered
@@ -232,11 +252,20 @@ fn survey(tree: &FileTree, below: &str) -> Vec<Found> {
             .iter()
             .filter(|m| m.manifest.gvk().group != "argoproj.io" && m.manifest.gvk().group != "gantline.dev");
         if own.count() > 0 {
-            found.push(Found::Deployable { path: folder, kind: "manifests", namespace: "try".to_owned() });
+            found.push(Found::deployable(folder, "manifests"));
         }
     }
     found.truncate(LIMIT);
     found
+}
+
+fn is_below(folder: &str, above: &str) -> bool {
+    above.is_empty() || folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn is_library(tree: &FileTree, chart: &str) -> bool {
+    let text = tree.read(&inside(chart, "Chart.yaml")).ok().flatten().unwrap_or_default();
+    yaml::value(&String::from_utf8_lossy(&text)).is_ok_and(|chart| chart["type"] == "library")
 }
 
 fn walk(tree: &FileTree, folder: &str, depth: usize, folders: &mut Vec<String>) {
@@ -292,7 +321,11 @@ fn applications(tree: &FileTree, folders: &[String]) -> (Vec<Found>, BTreeSet<St
                 } else if tree.is_folder(&source).unwrap_or(false) && sources.insert(source.clone()) {
                     let namespace = get("/spec/destination/namespace");
                     let namespace = if namespace.is_empty() { "default".to_owned() } else { namespace };
-                    found.push(Found::Deployable { path: source, kind: "Application", namespace });
+                    let fields = ["helm", "kustomize", "directory"].into_iter();
+                    let given =
+                        fields.filter_map(|name| Some((name, object.pointer(&format!("/spec/source/{name}"))?)));
+                    let options = given.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+                    found.push(Found::Deployable { path: source, kind: "Application", namespace, options });
                 }
             }
         }
@@ -317,19 +350,26 @@ mod tests {
             .file("overlays/prod/kustomization.yaml", "resources: [../../base]\n")
             .file("plain/d.yaml", deployment)
             .file("chart/Chart.yaml", "name: c\n")
+            .file("chart/crds/d.yaml", deployment)
+            .file("library/Chart.yaml", "name: l\ntype: library\n")
             .file("apps/a.yaml", application)
             .tree();
         let found = survey(&tree, "");
         let paths: Vec<String> = found
             .iter()
             .map(|f| match f {
-                Found::Deployable { path, kind, namespace } => format!("{path} {kind} {namespace}"),
+                Found::Deployable { path, kind, namespace, .. } => format!("{path} {kind} {namespace}"),
                 Found::NotSupported { path, .. } => format!("{path} no"),
             })
             .collect();
         assert_eq!(
             paths,
-            ["chart no", "overlays/dev Application dev", "overlays/prod kustomization try", "plain manifests try"]
+            [
+                "overlays/dev Application dev",
+                "chart chart try",
+                "overlays/prod kustomization try",
+                "plain manifests try"
+            ]
         );
     }
 }
