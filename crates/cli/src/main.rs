@@ -19,13 +19,16 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Bytes of stack for each thread: templates may include each other deeply.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
     // every TLS client and server of this process uses ring; a second call would be a mistake of ours, not an error
     let _ = rustls::crypto::ring::default_provider().install_default();
     hush_the_yaml_reader();
     let arguments = args::Arguments::parse();
     settings::log(&arguments);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::from(error).report(),
     };

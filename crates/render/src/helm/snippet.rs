@@ -13,7 +13,7 @@ use super::instance::Instance;
 use super::load::load;
 use super::options::TemplateOptions;
 use super::scope::renderables;
-use super::template::on_stack;
+use super::template::guarded;
 
 const CHART: &str = "apiVersion: v2\nname: t\nversion: 0.1.0\nappVersion: \"1.0\"\n";
 
@@ -33,7 +33,7 @@ pub fn snippet(
         files = files.file("t/templates/_helpers.tpl", helpers);
     }
     let chart = Arc::new(load(&files.tree(), "t")?);
-    on_stack(options, || {
+    guarded(|| {
         let given = match floats(values) {
             Value::Object(map) => map_from_json(&map),
             _ => map_from_json(&serde_json::Map::new()),

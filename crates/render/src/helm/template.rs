@@ -1,5 +1,6 @@
 //! From a chart to its objects.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use object::FileTree;
@@ -23,9 +24,6 @@ use super::scope::renderables;
 use super::versions::in_range;
 use crate::Origin;
 
-/// The stack that a render runs on beside what its limits allow, in bytes.
-const STACK: usize = 4 << 20;
-
 /// Renders the chart in the folder or archive at `chart_path`, as `helm template` does.
 ///
 /// # Errors
@@ -39,22 +37,13 @@ pub fn template(tree: &FileTree, chart_path: &str, options: &TemplateOptions) ->
 /// # Errors
 /// As [`template`].
 pub fn render_chart(chart: &Arc<Chart>, options: &TemplateOptions) -> Result<TemplateOutput, HelmError> {
-    on_stack(options, || run(chart, options))
+    guarded(|| run(chart, options))
 }
 
-/// Renders on a thread whose stack the limits allow for.
-pub(crate) fn on_stack<T: Send>(
-    options: &TemplateOptions,
-    render: impl FnOnce() -> Result<T, HelmError> + Send,
-) -> Result<T, HelmError> {
-    let thread = std::thread::Builder::new().stack_size(options.limits.stack + STACK);
-    std::thread::scope(|scope| {
-        let running = thread.spawn_scoped(scope, render);
-        let running = running.map_err(|e| HelmError::new(format!("no thread to render on: {e}")))?;
-        running
-            .join()
-            .unwrap_or_else(|_| Err(HelmError::new("the render failed from within; please report it with the chart")))
-    })
+/// Runs a render so that a fault of ours ends it with an error. The stack that it takes is bounded by the limits.
+pub(crate) fn guarded<T>(render: impl FnOnce() -> Result<T, HelmError>) -> Result<T, HelmError> {
+    let ended = panic::catch_unwind(AssertUnwindSafe(render));
+    ended.unwrap_or_else(|_| Err(HelmError::new("the render failed from within; please report it with the chart")))
 }
 
 fn run(chart: &Arc<Chart>, options: &TemplateOptions) -> Result<TemplateOutput, HelmError> {
