@@ -16,6 +16,12 @@ fn main() {
     let top = Source::auto("top");
     let all = render(&tree, &top).manifests.len();
     println!("{:>4} overlays, {:>5} objects      {:>9.3}", all / 12, all, median(9, || objects(&tree, &top, all)));
+    for count in [all / 48, all / 24, all / 12] {
+        let list: String = (0..count).map(|n| format!("- ../overlay{n}\n")).collect();
+        let some = tree.with_file("top/kustomization.yaml", format!("resources:\n{list}").into_bytes());
+        let each = median(9, || objects(&some, &top, count * 12)) / count as f64;
+        println!("{count:>4} overlays, for each            {each:>9.3}");
+    }
     let last = render(&tree, &one);
     let text = tree.read("overlay7/kustomization.yaml").unwrap().unwrap();
     let changed = String::from_utf8_lossy(&text).replace("count: 3", "count: 4");

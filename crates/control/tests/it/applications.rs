@@ -289,3 +289,76 @@ async fn a_project_says_what_is_permitted() {
         .await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_chart_with_values_of_another_source() {
+    let world = World::start().await;
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-c\ndata:\n  key: {{ .Values.color | quote }}\n  size: {{ .Values.size | quote }}\n  major: {{ .Capabilities.KubeVersion.Major | quote }}\n";
+    let files = |color: &str| {
+        [
+            ("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n".to_owned()),
+            ("chart/values.yaml", "color: red\nsize: s\n".to_owned()),
+            ("chart/templates/c.yaml", template.to_owned()),
+            ("env/dev.yaml", format!("color: {color}\n")),
+        ]
+    };
+    let first = world.repository.commit(&files("blue"));
+    let helm = json!({"releaseName": "shop", "valueFiles": ["$values/env/dev.yaml"], "parameters": [{"name": "size", "value": "$ARGOCD_APP_NAME"}]});
+    let sources = json!([
+        {"repoURL": URL, "targetRevision": "main", "path": "chart", "helm": helm},
+        {"repoURL": URL, "targetRevision": "main", "ref": "values"},
+    ]);
+    world.application(json!({"spec": {"source": null, "sources": sources}})).await;
+    let synced = |revision: String| {
+        move |app: &api::argocd::Application| {
+            let revisions = [revision.clone(), revision.clone()];
+            app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revisions == revisions
+        }
+    };
+    let app = world.until("synced", synced(first)).await;
+    assert_eq!(app.status.health.status, HealthStatusCode::Healthy);
+    let data = world.live("", "ConfigMap", "shop-c").await.unwrap().value()["data"].clone();
+    assert_eq!(data, json!({"key": "blue", "size": world.name, "major": "1"}));
+
+    // only a file of the other source changes
+    let second = world.repository.commit(&files("green"));
+    world.until("synced to other values", synced(second)).await;
+    assert_eq!(world.live("", "ConfigMap", "shop-c").await.unwrap().value()["data"]["key"], "green");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn remote_bases_need_the_projects_permission() {
+    let world = World::start().await;
+    let entry = format!("resources: [\"{URL}//base?ref=main\"]\n");
+    let foreign = "resources: [\"https://git.test/foreign//base?ref=main\"]\n".to_owned();
+    let files = |top: &str, key: &str| {
+        [
+            ("app/kustomization.yaml", top.to_owned()),
+            ("base/kustomization.yaml", "resources: [a.yaml]\n".to_owned()),
+            ("base/a.yaml", config_map("a", key)),
+        ]
+    };
+    let first = world.repository.commit(&files(&entry, "1"));
+    let project = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+        "metadata": {"name": "shop", "namespace": world.name},
+        "spec": {"sourceRepos": [URL], "destinations": [{"server": "*", "namespace": "*"}]},
+    });
+    crate::fixtures::apply(&world.cluster, project).await;
+    world.application(json!({"spec": {"project": "shop"}})).await;
+    world.until("synced", synced_to(&first)).await;
+    let second = world.repository.commit(&files(&entry, "2"));
+    world.until("synced to the base's next commit", synced_to(&second)).await;
+    assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "2");
+
+    world.repository.commit(&files(&foreign, "2"));
+    world
+        .until("refused", |app| {
+            let refused = |c: &api::argocd::Condition| c.message.contains("sourceRepos decides");
+            app.status.conditions.iter().any(refused)
+        })
+        .await;
+    assert!(world.live("", "ConfigMap", "a").await.is_some(), "not pruned");
+    world.end().await;
+}
