@@ -337,6 +337,7 @@ fn kustomize_options(from: &KustomizeSource, build: BuildOptions) -> KustomizeOp
         label_include_templates: from.label_include_templates,
         common_annotations: from.common_annotations.clone(),
         force_common_annotations: from.force_common_annotations,
+        common_annotations_envsubst: from.common_annotations_envsubst,
         namespace: from.namespace.clone(),
         components: from.components.clone(),
         ignore_missing_components: from.ignore_missing_components,

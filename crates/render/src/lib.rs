@@ -5,6 +5,7 @@
 //! records what was read.
 
 mod directory;
+mod environment;
 pub mod helm;
 pub mod kustomize;
 mod object_trace;
@@ -92,7 +93,9 @@ fn render_folder(tree: &FileTree, folder: &str, source: &Source, context: &Rende
     match &source::resolved(tree, folder, &source.tool) {
         ToolChoice::Auto => directory::render(tree, folder, &DirectoryOptions::default()),
         ToolChoice::Directory(options) => directory::render(tree, folder, options),
-        ToolChoice::Kustomize(options) => kustomize::render(tree, folder, options, &source.remotes),
+        ToolChoice::Kustomize(options) => {
+            kustomize::render(tree, folder, &options.in_environment(&context.environment), &source.remotes)
+        }
         ToolChoice::Helm(options) => helm::render(tree, folder, options, context),
         ToolChoice::Jsonnet => unsupported(folder, Tool::Jsonnet),
         ToolChoice::Plugin(_) => unsupported(folder, Tool::Plugin),

@@ -1,11 +1,13 @@
 //! What to render: a folder and the tool for it, with Argo CD's options.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use object::{FileTree, path};
 use serde_json::Value;
 
+use crate::environment::expand;
 use crate::helm::Surroundings;
 use crate::kustomize;
 use crate::remote::Remotes;
@@ -67,12 +69,26 @@ pub struct KustomizeOptions {
     pub label_include_templates: bool,
     pub common_annotations: BTreeMap<String, String>,
     pub force_common_annotations: bool,
+    /// Replace `$ARGOCD_APP_NAME` and the like in their values.
+    pub common_annotations_envsubst: bool,
     pub namespace: String,
     pub components: Vec<String>,
     pub ignore_missing_components: bool,
     pub patches: Vec<KustomizePatch>,
     /// From `kustomize.buildOptions` of Argo CD's configuration.
     pub build: kustomize::BuildOptions,
+}
+
+impl KustomizeOptions {
+    /// The options with variables replaced where the Application asks for it (Argo CD 3.5, `util/kustomize`).
+    pub(crate) fn in_environment(&self, variables: &BTreeMap<String, String>) -> Cow<'_, Self> {
+        if !self.common_annotations_envsubst {
+            return Cow::Borrowed(self);
+        }
+        let mut options = self.clone();
+        options.common_annotations.values_mut().for_each(|value| *value = expand(value, variables));
+        Cow::Owned(options)
+    }
 }
 
 /// One entry of `spec.source.kustomize.patches`: the fields of a kustomization's `patches` entry.
@@ -189,5 +205,21 @@ fn detect(tree: &FileTree, folder: &str) -> ToolChoice {
         ToolChoice::Helm(Box::default())
     } else {
         ToolChoice::Directory(DirectoryOptions::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_take_variables_where_asked_to() {
+        let variables = BTreeMap::from([("ARGOCD_APP_NAME".to_owned(), "shop".to_owned())]);
+        for (common_annotations_envsubst, wanted) in [(true, "by shop"), (false, "by ${ARGOCD_APP_NAME}")] {
+            let common_annotations = BTreeMap::from([("made".to_owned(), "by ${ARGOCD_APP_NAME}".to_owned())]);
+            let options =
+                KustomizeOptions { common_annotations, common_annotations_envsubst, ..KustomizeOptions::default() };
+            assert_eq!(options.in_environment(&variables).common_annotations["made"], wanted);
+        }
     }
 }

@@ -6,7 +6,6 @@ use object::yaml::{self, Dialect};
 use object::{FileTree, ReadSet, path};
 
 use super::capabilities::KubeVersion;
-use super::environment::expand;
 use super::error::HelmError;
 use super::manifests::Document;
 use super::options::{TemplateOptions, ValueSources, ValuesFile};
@@ -14,6 +13,7 @@ use super::output::TemplateOutput;
 use super::release_name::release_name;
 use super::template::template;
 use super::value_files::Repository;
+use crate::environment::expand;
 use crate::{HelmOptions, HelmParameter, Origin, Problem, RenderContext, Rendered, RenderedManifest, Tool, directory};
 
 pub(crate) fn render(tree: &FileTree, folder: &str, options: &HelmOptions, context: &RenderContext) -> Rendered {

@@ -9,7 +9,6 @@ mod coalesce;
 mod compiled;
 mod decode;
 mod engine;
-mod environment;
 mod error;
 mod files;
 mod given;

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use globset::GlobBuilder;
 use object::{EntryKind, FileTree, path};
 
-use super::environment::expand;
 use super::options::ValuesFile;
+use crate::environment::expand;
 use crate::{HelmOptions, Problem, RenderContext, suggest};
 
 /// Folders looked at for one pattern.
