@@ -6,6 +6,7 @@
 
 mod directory;
 mod environment;
+mod go_match;
 pub mod helm;
 pub mod kustomize;
 mod object_trace;

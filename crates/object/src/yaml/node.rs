@@ -326,8 +326,8 @@ impl Composer<'_> {
 
     fn remember(&mut self, node: Node, size: usize) -> Result<(Node, usize), YamlError> {
         if let Some(anchor) = &node.anchor {
-            // the copy that aliases are made of, and its name
-            self.count(size + 1, node.start)?;
+            // the copy that aliases are made of, and its name in the table
+            self.count(size + 4, node.start)?;
             self.anchors.insert(anchor.clone(), (node.clone(), size));
         }
         Ok((node, size))

@@ -13,7 +13,6 @@ mod error;
 mod files;
 mod given;
 mod glob;
-mod go_match;
 mod go_values;
 mod ignore;
 mod instance;

@@ -3,8 +3,8 @@
 use gotemplate::function::Effects;
 
 use super::error::HelmError;
-use super::go_match;
 use super::manifests::{Document, split};
+use crate::go_match;
 
 /// What a chart renders to, in the order of installation.
 #[derive(Debug, Clone, Default)]

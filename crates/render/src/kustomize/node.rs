@@ -196,7 +196,8 @@ impl Node {
         *size += 100 + if let Node::Scalar(scalar) = self { scalar.text.len() } else { 0 };
         match self {
             _ if depth > 300 => Err("300 levels"),
-            _ if *size > 16_000_000 => Err("16 MB"),
+            Node::Scalar(scalar) if scalar.text.len() > 4_000_000 => Err("4 MB in one value"),
+            _ if *size > 12_000_000 => Err("12 MB"),
             Node::Scalar(_) => Ok(()),
             Node::List(items) => items.iter().try_for_each(|item| item.grown(depth + 1, size)),
             Node::Map(pairs) => pairs.iter().try_for_each(|(key, value)| {

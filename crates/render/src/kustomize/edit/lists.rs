@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::super::error::{KustomizeError, Result};
 use super::super::load::is_remote;
 use super::file::File;
-use super::glob::{self, Pattern};
+use super::glob;
+use crate::go_match;
 use crate::suggest;
 
 /// The texts of a list of the file.
@@ -111,8 +112,8 @@ pub(crate) fn remove(file: &mut File, field: &str, patterns: &[String]) -> Resul
     let entries = texts(file, field);
     let mut gone = vec![false; entries.len()];
     for text in patterns {
-        let pattern = Pattern::new(text).ok_or_else(|| file.error(format!("the pattern {text:?} is malformed")))?;
-        let fit: Vec<bool> = entries.iter().map(|entry| pattern.matches(entry)).collect();
+        go_match::check(text).map_err(|_| file.error(format!("the pattern {text:?} is malformed")))?;
+        let fit: Vec<bool> = entries.iter().map(|entry| go_match::matches(text, entry).unwrap_or(false)).collect();
         if !fit.contains(&true) {
             file.warn(format!("{text} is not in {field}"));
         }

@@ -23,7 +23,7 @@ pub(crate) fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
         }
         match star.then(|| after_star(chunk, name, pattern.is_empty())).transpose()?.flatten() {
             Some(left) => name = left,
-            None => return well_formed(pattern).map(|()| false),
+            None => return check(pattern).map(|()| false),
         }
     }
     Ok(name.is_empty())
@@ -43,7 +43,9 @@ fn after_star<'n>(chunk: &str, name: &'n str, last: bool) -> Result<Option<&'n s
     Ok(None)
 }
 
-fn well_formed(mut pattern: &str) -> Result<(), BadPattern> {
+/// # Errors
+/// When any part of the pattern is malformed.
+pub(crate) fn check(mut pattern: &str) -> Result<(), BadPattern> {
     while !pattern.is_empty() {
         let (_, chunk, rest) = scan_chunk(pattern);
         match_chunk(chunk, "")?;
