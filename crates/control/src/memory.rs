@@ -36,6 +36,7 @@ pub(crate) struct SourceRender {
     /// What was read of sources that are named by `$ref`.
     reference_reads: BTreeMap<String, ReadSet>,
     pub(crate) problems: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     pub(crate) tool: String,
     /// A JSON list: a tenth of the memory that the values would take.
     manifests: Box<[u8]>,
@@ -50,6 +51,7 @@ impl SourceRender {
         rendered: render::Rendered,
     ) -> Self {
         let problems = rendered.errors().map(ToString::to_string).collect();
+        let warnings = rendered.warnings().map(ToString::to_string).collect();
         let values: Vec<&Value> = rendered.manifests.iter().map(|m| m.manifest.value()).collect();
         let manifests = serde_json::to_vec(&values).unwrap_or_default().into_boxed_slice();
         Self {
@@ -61,6 +63,7 @@ impl SourceRender {
             reads: rendered.reads,
             reference_reads: rendered.reference_reads,
             problems,
+            warnings,
             tool: rendered.tool.to_string(),
             manifests,
         }

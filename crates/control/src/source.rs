@@ -29,6 +29,21 @@ pub(crate) struct Wanted {
     pub(crate) commits: Vec<String>,
     /// The tool of each source, as `status.sourceType` has it.
     pub(crate) tools: Vec<String>,
+    /// What is outdated or doubtful in the sources.
+    warnings: Vec<String>,
+}
+
+/// More warnings than these are counted only.
+const WARNINGS_SHOWN: usize = 5;
+
+impl Wanted {
+    /// The condition for what is doubtful in the sources.
+    pub(crate) fn doubts(&self) -> Option<Condition> {
+        let shown = self.warnings.iter().take(WARNINGS_SHOWN).cloned().collect::<Vec<_>>().join("; ");
+        let more = self.warnings.len().saturating_sub(WARNINGS_SHOWN);
+        let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+        (!shown.is_empty()).then(|| condition(ConditionType::SourceWarning, format!("{shown}{more}")))
+    }
 }
 
 /// The sources of an Application and the revisions to use, which an operation may override.
@@ -57,7 +72,8 @@ pub(crate) async fn wanted(
 ) -> Result<Wanted, Condition> {
     let settings = cx.inventory.settings();
     memory.renders.resize_with(sources.list.len(), || None);
-    let mut wanted = Wanted { set: DesiredSet::default(), commits: Vec::new(), tools: Vec::new() };
+    let mut wanted =
+        Wanted { set: DesiredSet::default(), commits: Vec::new(), tools: Vec::new(), warnings: Vec::new() };
     let (mut manifests, mut problems) = (Vec::new(), Vec::new());
     let mut commits = Vec::with_capacity(sources.list.len());
     for (source, last) in sources.list.iter().enumerate().zip(&memory.renders) {
@@ -75,6 +91,7 @@ pub(crate) async fn wanted(
         let Some(render) = last else { continue };
         manifests.extend(render.manifests());
         problems.extend(render.problems.iter().cloned());
+        wanted.warnings.extend(render.warnings.iter().cloned());
         wanted.commits.push(resolved.commit);
         wanted.tools.push(render.tool.clone());
     }

@@ -17,13 +17,14 @@ use crate::live::known_objects;
 use crate::reconcile::Judged;
 
 /// The conditions that a look at an Application sets or takes away; others are not its own.
-const OF_A_LOOK: [ConditionType; 7] = [
+const OF_A_LOOK: [ConditionType; 8] = [
     ConditionType::InvalidSpecError,
     ConditionType::ComparisonError,
     ConditionType::SharedResourceWarning,
     ConditionType::RepeatedResourceWarning,
     ConditionType::ExcludedResourceWarning,
     ConditionType::OrphanedResourceWarning,
+    ConditionType::SourceWarning,
     ConditionType::UnknownError,
 ];
 
@@ -36,7 +37,8 @@ pub(crate) fn show(cx: &Context, app: &mut Application, judged: Result<&Judged, 
     app.status.controller_namespace.clone_from(&cx.namespace);
     match judged {
         Ok(judged) => {
-            let found = judged.compared.comparison.conditions.clone();
+            let mut found = judged.compared.comparison.conditions.clone();
+            found.extend(judged.wanted.doubts());
             set_conditions(&mut app.status.conditions, &OF_A_LOOK, found, now);
             show_sync(app, judged);
             show_objects(app, judged, now);

@@ -102,7 +102,9 @@ const PUSHER: &str = "anybody who can push to the repository";
 fn from_condition(condition: &Condition, input: &ExplainInput<'_>) -> Reason {
     let (topic, who) = match condition.kind {
         ConditionType::InvalidSpecError => (Topic::Source, "whoever edits the Application"),
-        ConditionType::ComparisonError | ConditionType::RepeatedResourceWarning => (Topic::Source, PUSHER),
+        ConditionType::ComparisonError | ConditionType::RepeatedResourceWarning | ConditionType::SourceWarning => {
+            (Topic::Source, PUSHER)
+        }
         ConditionType::SharedResourceWarning => (Topic::Sync, "whoever edits the two Applications"),
         ConditionType::SyncError => (Topic::Operation, SYNCER),
         _ => (Topic::Operation, "an administrator"),

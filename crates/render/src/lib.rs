@@ -48,6 +48,11 @@ impl Rendered {
         self.problems.iter().all(|p| p.severity != Severity::Error)
     }
 
+    /// What is outdated or doubtful.
+    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|p| p.severity == Severity::Warning)
+    }
+
     /// The problems that make the result incomplete.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|p| p.severity == Severity::Error)

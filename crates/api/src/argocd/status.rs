@@ -221,6 +221,8 @@ pub enum ConditionType {
     RepeatedResourceWarning,
     ExcludedResourceWarning,
     OrphanedResourceWarning,
+    /// Gantline's own: the source renders, and something in it is outdated or doubtful.
+    SourceWarning,
     /// A type of another version or program.
     #[serde(other)]
     Other,

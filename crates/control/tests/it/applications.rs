@@ -293,7 +293,7 @@ async fn a_project_says_what_is_permitted() {
 #[tokio::test]
 async fn a_chart_with_values_of_another_source() {
     let world = World::start().await;
-    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-c\ndata:\n  key: {{ .Values.color | quote }}\n  size: {{ .Values.size | quote }}\n  major: {{ .Capabilities.KubeVersion.Major | quote }}\n";
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-c\ndata:\n  key: {{ .Values.color | quote }}\n  size: {{ .Values.size | quote }}\n  major: {{ .Capabilities.KubeVersion.Major | quote }}\n# {{ lookup \"v1\" \"Secret\" \"\" \"x\" | len }}\n";
     let files = |color: &str| {
         [
             ("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n".to_owned()),
@@ -319,6 +319,8 @@ async fn a_chart_with_values_of_another_source() {
     assert_eq!(app.status.health.status, HealthStatusCode::Healthy);
     let data = world.live("", "ConfigMap", "shop-c").await.unwrap().value()["data"].clone();
     assert_eq!(data, json!({"key": "blue", "size": world.name, "major": "1"}));
+    let doubt = app.status.conditions.iter().find(|c| c.kind == ConditionType::SourceWarning).unwrap();
+    assert!(doubt.message.contains("lookup"), "{doubt:?}");
 
     // only a file of the other source changes
     let second = world.repository.commit(&files("green"));
