@@ -7,15 +7,12 @@ use crate::failure::Failure;
 use crate::folder::Place;
 use crate::settings;
 
-/// Rounds in which remote bases may name further ones.
-const ROUNDS: usize = 8;
-
 /// The source of a folder with the other repositories that it names.
 ///
 /// # Errors
 /// When a repository cannot be reached, or lacks the revision.
 pub(crate) async fn fetched(place: &Place, mut source: Source) -> Result<Source, Failure> {
-    for _ in 0..ROUNDS {
+    for _ in 0..render::remote::ROUNDS {
         let wanted = render::remote::wanted(&place.tree, &source);
         if wanted.is_empty() {
             break;

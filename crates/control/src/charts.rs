@@ -9,32 +9,41 @@ use render::{HelmFileParameter, HelmOptions, HelmParameter, RenderContext};
 
 use crate::context::Context;
 
-/// The context of one render. A cluster that does not answer leaves Helm's defaults.
+/// The context of one render. A cluster that does not answer leaves Helm's defaults; what is no chart does not ask it.
 pub(crate) async fn context(
     cx: &Context,
     app: &Application,
     source: &ApplicationSource,
+    is_chart: bool,
     commit: &str,
     references: BTreeMap<String, FileTree>,
 ) -> RenderContext {
-    let now = cx.clock.now();
-    let resources = cx.cluster.resources().await.unwrap_or_default();
-    let kinds = resources.iter().map(|resource| &resource.gvk);
-    let api_versions: BTreeSet<String> =
-        kinds.flat_map(|gvk| [gvk.api_version(), format!("{}/{}", gvk.api_version(), gvk.kind)]).collect();
-    RenderContext {
+    let context = RenderContext {
         app_name: app.metadata.name.clone(),
         namespace: app.spec.destination.namespace.clone(),
-        kube_version: cx.kube_version().await,
-        api_versions: api_versions.into_iter().collect(),
         environment: environment(app, source, commit),
         references,
-        surroundings: Some(Surroundings {
-            unix_seconds: now.as_second(),
-            nanoseconds: now.subsec_nanosecond().unsigned_abs(),
-            seed: cx.ids.key(),
-        }),
+        ..RenderContext::default()
+    };
+    if !is_chart {
+        return context;
     }
+    let now = cx.clock.now();
+    let surroundings = Surroundings {
+        unix_seconds: now.as_second(),
+        nanoseconds: now.subsec_nanosecond().unsigned_abs(),
+        seed: cx.ids.key(),
+    };
+    let (kube_version, api_versions) = (cx.kube_version().await, api_versions(cx).await);
+    RenderContext { kube_version, api_versions, surroundings: Some(surroundings), ..context }
+}
+
+/// The API versions of the cluster, each by itself and with each of its kinds.
+async fn api_versions(cx: &Context) -> Vec<String> {
+    let resources = cx.cluster.resources().await.unwrap_or_default();
+    let names = resources.iter().map(|r| (r.gvk.api_version(), &r.gvk.kind));
+    let all: BTreeSet<String> = names.flat_map(|(version, kind)| [format!("{version}/{kind}"), version]).collect();
+    all.into_iter().collect()
 }
 
 /// The variables of Argo CD's build environment (3.5).

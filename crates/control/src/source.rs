@@ -211,19 +211,28 @@ async fn render_source(
         return Ok(());
     }
     cx.metrics.renders.inc();
-    let to_render = to_render(source, settings);
-    let to_render = with_remotes(cx, app.spec.project_name(), &resolved.tree, to_render).await?;
-    let remotes = to_render.remotes.clone();
-    let context = charts::context(cx, app, source, &resolved.commit, references.clone()).await;
-    let rendered = render_apart(resolved.tree.clone(), to_render, context).await?;
+    let mut to_render = to_render(source, settings);
+    let is_chart = render::is_chart(&resolved.tree, &to_render);
+    let context = charts::context(cx, app, source, is_chart, &resolved.commit, references.clone()).await;
+    let mut rendered = render_apart(resolved.tree.clone(), to_render.clone(), context.clone()).await?;
+    // only a render that failed can want another repository: all others need no second look at their files
+    if !rendered.complete() {
+        to_render = with_remotes(cx, app.spec.project_name(), &resolved.tree, to_render).await?;
+        if !to_render.remotes.is_empty() {
+            rendered = render_apart(resolved.tree.clone(), to_render.clone(), context).await?;
+        }
+    }
     same_at.clear();
     same_at.push(resolved.commit.clone());
-    *last = Some(SourceRender::new(source, &settings.kustomize_build_options, &remotes, &resolved.commit, rendered));
+    *last = Some(SourceRender::new(
+        source,
+        &settings.kustomize_build_options,
+        &to_render.remotes,
+        &resolved.commit,
+        rendered,
+    ));
     Ok(())
 }
-
-/// Rounds in which remote bases may name further ones.
-const REMOTE_ROUNDS: usize = 8;
 
 /// The source with the other repositories that it names, as far as the project permits them. What is not permitted
 /// stays away: the render says which entry of which file wants it.
@@ -236,7 +245,7 @@ pub(crate) async fn with_remotes(
     tree: &FileTree,
     mut source: Source,
 ) -> Result<Source, Condition> {
-    for _ in 0..REMOTE_ROUNDS {
+    for _ in 0..render::remote::ROUNDS {
         let permitted = |revision: &RemoteRevision| permits(cx, project, &revision.url);
         let wanted: Vec<RemoteRevision> = render::remote::wanted(tree, &source).into_iter().filter(permitted).collect();
         if wanted.is_empty() {

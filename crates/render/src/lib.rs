@@ -108,6 +108,12 @@ fn render_folder(tree: &FileTree, folder: &str, source: &Source, context: &Rende
     }
 }
 
+/// Whether `source` renders as a chart: only then the cluster's versions, the time and chance matter.
+pub fn is_chart(tree: &FileTree, source: &Source) -> bool {
+    let folder = path::join("", &source.path).unwrap_or_default();
+    matches!(source::resolved(tree, &folder, &source.tool), ToolChoice::Helm(_))
+}
+
 fn unsupported(folder: &str, tool: Tool) -> Rendered {
     let problem = Problem::error(format!("{tool} is not supported yet, nothing was rendered"))
         .in_file(folder, 0, 0)

@@ -43,6 +43,9 @@ impl PartialEq for Remotes {
     }
 }
 
+/// How often to ask [`wanted`] again: remote bases may name further ones.
+pub const ROUNDS: usize = 8;
+
 /// The folder of the render's tree below which other repositories appear. Git allows no folder of that name.
 const MOUNTS: &str = ".git/remote";
 

@@ -255,6 +255,10 @@ async fn written(cx: &Context, app: &Application, image: &str, memory: &mut Memo
     let tree =
         cx.repositories.tree(&source.repo_url, app.spec.project_name(), commit).await.map_err(|e| e.to_string())?;
     let source = to_render(source, &cx.inventory.settings());
+    // most looks find the same commit as the last one
+    if let Some(known) = memory.known(commit, &source, image) {
+        return known.map(Some).map_err(|error| error.to_string());
+    }
     let source = with_remotes(cx, app.spec.project_name(), &tree, source).await.map_err(|failed| failed.message)?;
     memory.located(commit, &tree, &source, image).map(Some).map_err(|error| error.to_string())
 }

@@ -34,6 +34,16 @@ impl Memory {
         self.digests.insert(image.to_owned(), (now, answer));
     }
 
+    /// Where an image is written at a commit, if that was looked for before.
+    pub(crate) fn known(
+        &self,
+        commit: &str,
+        source: &render::Source,
+        image: &str,
+    ) -> Option<Result<Located, WriteError>> {
+        self.located.get(&key(commit, source, image)).cloned()
+    }
+
     /// Where an image is written at a commit: found once.
     pub(crate) fn located(
         &mut self,
@@ -42,10 +52,14 @@ impl Memory {
         source: &render::Source,
         image: &str,
     ) -> Result<Located, WriteError> {
-        let key = format!("{commit} {} {:?} {image}", source.path, source.tool);
         if self.located.len() > 5000 {
             self.located.clear();
         }
+        let key = key(commit, source, image);
         self.located.entry(key).or_insert_with(|| promotion::locate(tree, source, image)).clone()
     }
+}
+
+fn key(commit: &str, source: &render::Source, image: &str) -> String {
+    format!("{commit} {} {:?} {image}", source.path, source.tool)
 }
