@@ -101,7 +101,7 @@ impl Tracer<'_> {
             }
             Node::Map(pairs) => {
                 for (key, value) in pairs {
-                    let escaped = key.text.replace('~', "~0").replace('/', "~1");
+                    let escaped = object::path::pointer_part(&key.text);
                     self.fields(value, (format!("{pointer}/{escaped}"), below(&path, &key.text)), found);
                 }
             }

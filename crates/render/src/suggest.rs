@@ -44,7 +44,7 @@ fn near_paths(tree: &FileTree, base: &str, wanted: &str, folders_only: bool) -> 
                 continue;
             }
             for entry in tree.list(&folder).ok().flatten().unwrap_or_default() {
-                let full = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+                let full = path::child(&folder, &entry.name);
                 let is_folder = entry.kind == EntryKind::Folder;
                 if is_folder || (!folders_only && entry.kind == EntryKind::File) {
                     found.push(full.clone());

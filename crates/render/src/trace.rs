@@ -283,7 +283,7 @@ fn containers<'n>(node: &'n Node, pointer: &mut String, found: &mut dyn FnMut(St
     let below = |pointer: &mut String, key: &str, node: &'n Node, found: &mut dyn FnMut(String, &str, &'n Scalar)| {
         let length = pointer.len();
         pointer.push('/');
-        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        pointer.push_str(&object::path::pointer_part(key));
         containers(node, pointer, found);
         pointer.truncate(length);
     };

@@ -264,7 +264,7 @@ fn is_below(folder: &str, above: &str) -> bool {
 }
 
 fn is_library(tree: &FileTree, chart: &str) -> bool {
-    let text = tree.read(&inside(chart, "Chart.yaml")).ok().flatten().unwrap_or_default();
+    let text = tree.read(&path::child(chart, "Chart.yaml")).ok().flatten().unwrap_or_default();
     yaml::value(&String::from_utf8_lossy(&text)).is_ok_and(|chart| chart["type"] == "library")
 }
 
@@ -275,14 +275,9 @@ fn walk(tree: &FileTree, folder: &str, depth: usize, folders: &mut Vec<String>) 
     folders.push(folder.to_owned());
     for entry in tree.list(folder).ok().flatten().unwrap_or_default() {
         if entry.kind == EntryKind::Folder && !entry.name.starts_with('.') {
-            walk(tree, &inside(folder, &entry.name), depth + 1, folders);
+            walk(tree, &path::child(folder, &entry.name), depth + 1, folders);
         }
     }
-}
-
-/// A name of a listing below its folder.
-fn inside(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 fn files_of(tree: &FileTree, folder: &str) -> Vec<String> {
@@ -292,7 +287,7 @@ fn files_of(tree: &FileTree, folder: &str) -> Vec<String> {
 
 /// The folders that a kustomization builds on.
 fn references(tree: &FileTree, folder: &str, file: &str) -> Vec<String> {
-    let text = tree.read(&inside(folder, file)).ok().flatten().unwrap_or_default();
+    let text = tree.read(&path::child(folder, file)).ok().flatten().unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let Ok(documents) = yaml::documents(&text, yaml::Dialect::Kubernetes) else { return Vec::new() };
     let lists = ["resources", "bases", "components"];
@@ -305,7 +300,7 @@ fn applications(tree: &FileTree, folders: &[String]) -> (Vec<Found>, BTreeSet<St
     let (mut found, mut sources) = (Vec::new(), BTreeSet::new());
     for folder in folders {
         for file in files_of(tree, folder) {
-            let text = tree.read(&inside(folder, &file)).ok().flatten().unwrap_or_default();
+            let text = tree.read(&path::child(folder, &file)).ok().flatten().unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             let Ok(documents) = yaml::documents(&text, yaml::Dialect::Kubernetes) else { continue };
             for object in documents.iter().map(|d| &d.value).filter(|object| object["kind"] == "Application") {
@@ -313,7 +308,7 @@ fn applications(tree: &FileTree, folders: &[String]) -> (Vec<Found>, BTreeSet<St
                     |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let source = get("/spec/source/path");
                 if source.is_empty() {
-                    let path = inside(folder, &file);
+                    let path = path::child(folder, &file);
                     found.push(Found::NotSupported {
                         path,
                         why: "an Application whose source is not one folder of Git".to_owned(),

@@ -48,7 +48,7 @@ fn known_version(chart: Chart) -> Result<Chart, HelmError> {
         "v1" | "v2" => Ok(chart),
         other => {
             Err(HelmError::new(format!("unsupported chart version: apiVersion is {other:?}, but must be v1 or v2"))
-                .in_file(join(&chart.location, "Chart.yaml"), 0, 0))
+                .in_file(path::child(&chart.location, "Chart.yaml"), 0, 0))
         }
     }
 }
@@ -84,7 +84,7 @@ impl Walk<'_> {
         }
         budget.take(0)?;
         for entry in self.tree.list(place)?.unwrap_or_default() {
-            let (mut place, inner) = (join(place, &entry.name), join(inner, &entry.name));
+            let (mut place, inner) = (path::child(place, &entry.name), path::child(inner, &entry.name));
             let mut kind = entry.kind;
             if kind == EntryKind::Symlink {
                 (place, kind) = self.linked(&place)?;
@@ -123,10 +123,6 @@ impl Walk<'_> {
         self.files.push(File { name, data: archive::without_bom(data) });
         Ok(())
     }
-}
-
-pub(crate) fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 fn from_files(files: Vec<File>, location: &str, packed: bool, budget: &mut Budget) -> Result<Chart, HelmError> {
@@ -175,7 +171,7 @@ impl Loading {
     }
 
     fn place(&self, name: &str) -> String {
-        join(&self.chart.location, name)
+        path::child(&self.chart.location, name)
     }
 
     fn yaml(&self, file: &File) -> Result<Value, HelmError> {

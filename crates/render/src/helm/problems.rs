@@ -4,9 +4,9 @@ use gotemplate::error::{Cause, Error, ExecuteError, NilField, ParseError};
 use gotemplate::value::{Map, Value};
 
 use super::error::HelmError;
-use super::load::join;
 use super::scope::{Renderable, Renderables};
 use crate::suggest;
+use object::path;
 
 /// A file that breaks the grammar.
 pub(crate) fn of_parse(error: &ParseError, files: &Renderables<'_>) -> HelmError {
@@ -113,7 +113,7 @@ pub(crate) fn place(renderable: &Renderable<'_>, template: &str) -> String {
     if chart.packed {
         return format!("{}: {template}", chart.location);
     }
-    join(&chart.location, &renderable.file.name)
+    path::child(&chart.location, &renderable.file.name)
 }
 
 /// Adds where the chain of calls starts.

@@ -13,7 +13,7 @@ use super::error::HelmError;
 use super::given;
 use super::go_values::map_from_json;
 use super::instance::Instance;
-use super::load::{join, load};
+use super::load::load;
 use super::manifests::{self, Document};
 use super::options::TemplateOptions;
 use super::origins::Origins;
@@ -123,7 +123,11 @@ fn add_crds(instance: &Instance, path: &str, crds: &mut Vec<Document>) {
         let text = String::from_utf8_lossy(&file.data).into_owned();
         let source = format!("{path}/{}", file.name);
         let location = &instance.chart.location;
-        let place = if instance.chart.packed { format!("{location}: {source}") } else { join(location, &file.name) };
+        let place = if instance.chart.packed {
+            format!("{location}: {source}")
+        } else {
+            object::path::child(location, &file.name)
+        };
         let origin = Origin { file: place, line: 1 };
         crds.push(Document { source, text, origin, value: Value::Null, whole_file: true });
     }

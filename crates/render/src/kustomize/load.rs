@@ -63,7 +63,7 @@ impl Folder {
     fn find(tree: &FileTree, root: &str, above: Vec<String>, reach: Arc<Reach>) -> Result<Self> {
         let mut found: Vec<(String, Arc<[u8]>)> = Vec::new();
         for name in FILE_NAMES {
-            let full = joined(root, name);
+            let full = path::child(root, name);
             if let Some(bytes) = tree.read(&full).map_err(|e| KustomizeError::tree(&full, &e))? {
                 found.push((full, bytes));
             }
@@ -267,10 +267,6 @@ fn is_within(path: &str, folder: &str) -> bool {
     folder.is_empty() || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn joined(root: &str, name: &str) -> String {
-    if root.is_empty() { name.to_owned() } else { format!("{root}/{name}") }
-}
-
 fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
     std::str::from_utf8(bytes).map_err(|e| {
         let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
@@ -290,18 +286,18 @@ fn missing_file(tree: &FileTree, root: &str) -> KustomizeError {
         .filter(|e| e.kind == EntryKind::Folder)
         .map(|e| e.name.clone())
         .filter(|name| {
-            FILE_NAMES.iter().any(|f| fresh.is_file(&format!("{}/{f}", joined(root, name))).unwrap_or_default())
+            FILE_NAMES.iter().any(|f| fresh.is_file(&format!("{}/{f}", path::child(root, name))).unwrap_or_default())
         })
         .collect();
     let message = format!("the folder {:?} has no kustomization file", shown(root));
-    let error = KustomizeError::new(joined(root, FILE_NAMES[0]), message);
+    let error = KustomizeError::new(path::child(root, FILE_NAMES[0]), message);
     if files.is_empty() && folders.is_empty() {
         return error.hint("add a kustomization.yaml that lists its resources");
     }
     let list: String = files.iter().chain(&folders).map(|f| format!("- {f}\n")).collect();
     error.hint(format!(
         "add {} with:\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{list}",
-        joined(root, FILE_NAMES[0])
+        path::child(root, FILE_NAMES[0])
     ))
 }
 

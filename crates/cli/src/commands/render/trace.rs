@@ -83,7 +83,7 @@ fn lines(node: &yaml::Node, pointer: String, found: &mut dyn FnMut(usize, &str))
         }
         NodeKind::Mapping(pairs) => {
             for (key, value) in pairs {
-                let key = key.as_str().unwrap_or_default().replace('~', "~0").replace('/', "~1");
+                let key = path::pointer_part(key.as_str().unwrap_or_default());
                 lines(value, format!("{pointer}/{key}"), found);
             }
         }
