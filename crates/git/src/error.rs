@@ -23,6 +23,8 @@ pub enum GitError {
     Storage { url: String, reason: String },
     #[error("repository {url}: reverting {commit} conflicts with later changes of {paths}: revert by hand")]
     RevertConflict { url: String, commit: CommitId, paths: String },
+    #[error("repository {url}: merging {theirs} into {ours} conflicts in {paths}: merge by hand")]
+    MergeConflict { url: String, ours: CommitId, theirs: CommitId, paths: String },
     #[error("repository {url} was not heard of for {seconds} s: it is tried again")]
     Timeout { url: String, seconds: u64 },
     #[error("repository {url}: {reason}")]
@@ -32,12 +34,13 @@ pub enum GitError {
 /// Why a commit was not pushed. Whatever it says, the branch does not have the commit.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PushError {
-    #[error("the branch {branch} moved meanwhile: expected {expected}, found {found}")]
-    Stale { branch: String, expected: String, found: String },
+    /// A branch moved, or a tag is there already.
+    #[error("{name} moved meanwhile: expected {expected}, found {found}")]
+    Stale { name: String, expected: String, found: String },
     #[error(
-        "{url} declines the push to {branch}: {message}: a protected branch needs a pull request, or a rule for the promotion account"
+        "{url} declines the push to {name}: {message}: a protected branch needs a pull request, or a rule for the promotion account"
     )]
-    Declined { url: String, branch: String, message: String },
+    Declined { url: String, name: String, message: String },
     #[error(transparent)]
     Git(#[from] GitError),
 }

@@ -7,40 +7,33 @@ use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
 use gix::refs::{FullName, Target};
 
 use crate::objects::Objects;
+use crate::ref_update::RefUpdate;
 use crate::{CommitId, GitError, PushError, Signature};
 
-/// Moves `refs/heads/BRANCH` from `old` to `new`. Hooks of the repository are programs, and none are run: a repository
-/// that has a hook which could decline the push is refused instead.
-pub(crate) fn push(
-    objects: &Objects,
-    path: &Path,
-    branch: &str,
-    old: CommitId,
-    new: CommitId,
-) -> Result<(), PushError> {
+/// Moves the references, all or none. Hooks of the repository are programs, and none are run: a repository that has a
+/// hook which could decline the push is refused instead.
+pub(crate) fn push(objects: &Objects, path: &Path, updates: &[RefUpdate]) -> Result<(), PushError> {
     if let Some(hook) = declining_hook(path) {
         let message =
             format!("the repository has the hook {hook}, which this program does not run: push by way of a Git server");
-        return Err(PushError::Declined { url: objects.url.clone(), branch: branch.to_owned(), message });
+        let name = updates.first().map_or("", RefUpdate::short).to_owned();
+        return Err(PushError::Declined { url: objects.url.clone(), name, message });
     }
+    let edits = updates.iter().map(|update| ref_edit(objects, update)).collect::<Result<Vec<_>, _>>()?;
+    let Err(error) = write_references(objects, edits) else { return Ok(()) };
+    let found = objects.refs()?;
+    updates.iter().try_for_each(|update| update.expect_in(&found))?;
+    Err(error.into())
+}
+
+fn ref_edit(objects: &Objects, update: &RefUpdate) -> Result<RefEdit, GitError> {
     let name: FullName =
-        format!("refs/heads/{branch}").try_into().map_err(|e| objects.storage(format!("branch {branch:?}: {e}")))?;
+        update.name.as_str().try_into().map_err(|e| objects.storage(format!("reference {}: {e}", update.name)))?;
     let log = LogChange { mode: RefLog::AndReference, force_create_reflog: false, message: "gantline".into() };
-    let expected = PreviousValue::MustExistAndMatch(Target::Object(old.0));
-    let edit = RefEdit { change: Change::Update { log, expected, new: Target::Object(new.0) }, name, deref: false };
-    let git = objects.git();
-    let who = gix::actor::SignatureRef { name: "gantline".into(), email: "".into(), time: "0 +0000" };
-    match git.edit_references_as([edit], Some(who)) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let found = objects.refs()?.get(&format!("refs/heads/{branch}")).copied();
-            if found == Some(old) {
-                return Err(objects.storage(error).into());
-            }
-            let found = found.map_or_else(|| "no such branch".to_owned(), |id| id.to_string());
-            Err(PushError::Stale { branch: branch.to_owned(), expected: old.to_string(), found })
-        }
-    }
+    let expected =
+        update.old.map_or(PreviousValue::MustNotExist, |old| PreviousValue::MustExistAndMatch(Target::Object(old.0)));
+    let change = Change::Update { log, expected, new: Target::Object(update.new.0) };
+    Ok(RefEdit { change, name, deref: false })
 }
 
 fn declining_hook(path: &Path) -> Option<&'static str> {
@@ -102,12 +95,21 @@ pub fn create_bare(
     let head = format!("ref: refs/heads/{branch}\n");
     std::fs::write(path.join("HEAD"), head).map_err(|e| objects.storage(e))?;
     let commit = objects.first_commit(files, message, author)?;
-    let name: FullName =
-        format!("refs/heads/{branch}").try_into().map_err(|e| objects.storage(format!("branch {branch:?}: {e}")))?;
-    let log = LogChange { mode: RefLog::AndReference, force_create_reflog: false, message: "gantline".into() };
-    let change = Change::Update { log, expected: PreviousValue::MustNotExist, new: Target::Object(commit.0) };
-    let who = gix::actor::SignatureRef { name: "gantline".into(), email: "".into(), time: "0 +0000" };
-    let edit = RefEdit { change, name, deref: false };
-    objects.git().edit_references_as([edit], Some(who)).map_err(|e| objects.storage(e))?;
+    create_reference(path, &format!("refs/heads/{branch}"), commit)?;
     Ok(Some(commit))
+}
+
+/// Makes a reference (by its full name) in a repository on this machine.
+///
+/// # Errors
+/// When it is there already, or cannot be written.
+pub fn create_reference(path: &Path, name: &str, commit: CommitId) -> Result<(), GitError> {
+    let objects = Objects::open(&format!("file://{}", path.display()), path)?;
+    let edit = ref_edit(&objects, &RefUpdate { name: name.to_owned(), old: None, new: commit })?;
+    write_references(&objects, vec![edit])
+}
+
+fn write_references(objects: &Objects, edits: Vec<RefEdit>) -> Result<(), GitError> {
+    let who = gix::actor::SignatureRef { name: "gantline".into(), email: "".into(), time: "0 +0000" };
+    objects.git().edit_references_as(edits, Some(who)).map(drop).map_err(|e| objects.storage(e))
 }

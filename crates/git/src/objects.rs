@@ -71,7 +71,11 @@ impl Objects {
     pub(crate) fn tree(&self, commit: CommitId) -> Result<FileTree, GitError> {
         let git = self.git();
         let found = git.find_commit(commit.0).map_err(|e| self.missing("commit", commit, e))?;
-        let root = found.tree_id().map_err(|e| self.missing("the tree of commit", commit, e))?.detach();
+        self.tree_at(found.tree_id().map_err(|e| self.missing("the tree of commit", commit, e))?.detach())
+    }
+
+    /// The files below a tree object.
+    pub(crate) fn tree_at(&self, root: gix::ObjectId) -> Result<FileTree, GitError> {
         let reader = GitTree { repository: self.repository.clone(), root, folders: Arc::clone(&self.folders) };
         Ok(FileTree::new(Arc::new(reader)))
     }
@@ -208,11 +212,34 @@ impl Objects {
         Err(GitError::RevertConflict { url: self.url.clone(), commit, paths: shown(&conflicts) })
     }
 
+    /// The tree object of two commits merged. No program that a configuration names is run: none is read.
+    pub(crate) fn merge(&self, ours: CommitId, theirs: CommitId) -> Result<gix::ObjectId, GitError> {
+        let git = self.git();
+        let options = git.tree_merge_options().map_err(|e| self.storage(e))?;
+        let labels = gix::merge::blob::builtin_driver::text::Labels::default();
+        let merged = git.merge_commits(ours.0, theirs.0, labels, options.into()).map_err(|e| self.storage(e))?;
+        let mut tree = merged.tree_merge;
+        let unresolved = gix::merge::tree::TreatAsUnresolved::git();
+        if tree.has_unresolved_conflicts(unresolved) {
+            let open = tree.conflicts.iter().filter(|conflict| conflict.is_unresolved(unresolved));
+            let paths: Vec<String> = open.map(|conflict| conflict.ours.location().to_string()).collect();
+            let paths = shown(&paths);
+            return Err(GitError::MergeConflict { url: self.url.clone(), ours, theirs, paths });
+        }
+        Ok(tree.tree.write().map_err(|e| self.storage(e))?.detach())
+    }
+
     /// Writes blobs, trees and the commit; no reference moves.
     pub(crate) fn commit(&self, write: &Write) -> Result<CommitId, GitError> {
         let git = self.git();
-        let base = git.find_commit(write.base.0).map_err(|e| self.missing("commit", write.base, e))?;
-        let root = base.tree().map_err(|e| self.missing("the tree of commit", write.base, e))?;
+        let root = match write.merge {
+            Some(theirs) => self.merge(write.base, theirs)?,
+            None => {
+                let base = git.find_commit(write.base.0).map_err(|e| self.missing("commit", write.base, e))?;
+                base.tree_id().map_err(|e| self.missing("the tree of commit", write.base, e))?.detach()
+            }
+        };
+        let root = git.find_tree(root).map_err(|e| self.storage(e))?;
         let mut editor = git.edit_tree(root.id).map_err(|e| self.storage(e))?;
         for (path, content) in &write.edits {
             match content {
@@ -236,7 +263,7 @@ impl Objects {
                 author.to_ref(&mut buffers.1),
                 &write.message,
                 tree,
-                [write.base.0],
+                [write.base].into_iter().chain(write.merge).map(|parent| parent.0),
             )
             .map_err(|e| self.storage(e))?;
         Ok(CommitId(commit.id))

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::objects::Objects;
-use crate::version::highest;
+use crate::ref_update::RefUpdate;
+use crate::version::{highest, next};
 use crate::wire::{Remote, write_pack};
 use crate::{CommitId, CommitInfo, Credentials, GitError, Place, PushError, Signature, local};
 
@@ -60,7 +61,11 @@ pub struct Write {
     pub branch: String,
     /// What the branch must be at, and the parent of the commit.
     pub base: CommitId,
+    /// A commit that is merged before the edits: the second parent.
+    pub merge: Option<CommitId>,
     pub edits: Vec<Edit>,
+    /// A new tag for the commit.
+    pub tag: Option<String>,
     pub message: String,
     pub author: Signature,
     pub committer: Signature,
@@ -372,19 +377,66 @@ impl Repository {
         self.with(move |objects| objects.revert_edits(commit, head)).await
     }
 
-    /// Makes the commit and moves the branch to it, if the branch is still at `write.base`. Then and only then it is Ok.
+    /// The files of `ours` with what `theirs` changed since they parted.
     ///
     /// # Errors
-    /// [`PushError::Stale`] when the branch moved, [`PushError::Declined`] when the other side does not want it.
+    /// [`GitError::MergeConflict`] when both changed the same lines.
+    pub async fn merged(&self, ours: CommitId, theirs: CommitId) -> Result<FileTree, GitError> {
+        self.with(move |objects| objects.tree_at(objects.merge(ours, theirs)?)).await
+    }
+
+    /// The highest tag that fits a version constraint, as last seen, and the commit it names.
+    ///
+    /// # Errors
+    /// When the references cannot be read.
+    pub async fn highest_tag(&self, constraint: &str) -> Result<Option<(String, CommitId)>, GitError> {
+        let refs = self.refs().await?;
+        let tags = refs.keys().filter_map(|name| name.strip_prefix("refs/tags/"));
+        let tag = highest(constraint, tags);
+        Ok(tag.and_then(|tag| Some((tag.to_owned(), *refs.get(&format!("refs/tags/{tag}"))?))))
+    }
+
+    /// The tag to make after [`Repository::highest_tag`]: its last number one higher. Nothing where none fits, it is a
+    /// pre-release, or the next one would not fit.
+    ///
+    /// # Errors
+    /// When the references cannot be read.
+    pub async fn next_tag(&self, constraint: &str) -> Result<Option<String>, GitError> {
+        let refs = self.refs().await?;
+        let tags: Vec<&str> = refs.keys().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
+        Ok(next(constraint, &tags))
+    }
+
+    /// Whether `commit` is `head` or one of the commits before it.
+    ///
+    /// # Errors
+    /// When the repository cannot be opened.
+    pub async fn holds(&self, head: CommitId, commit: CommitId) -> Result<bool, GitError> {
+        self.with(move |objects| {
+            let git = objects.git();
+            let base = git.merge_base(head.0, commit.0).ok().flatten();
+            Ok(base.is_some_and(|base| base.detach() == commit.0))
+        })
+        .await
+    }
+
+    /// Makes the commit, moves the branch to it and names it by the tag, if the branch is still at `write.base` and
+    /// there is no such tag: all or nothing. Then and only then it is Ok.
+    ///
+    /// # Errors
+    /// [`PushError::Stale`] when the branch moved or the tag is taken, [`PushError::Declined`] when the other side does
+    /// not want it.
     pub async fn commit_and_push(&self, write: Write) -> Result<CommitId, PushError> {
-        let (branch, base) = (write.branch.clone(), write.base);
+        let (base, branch, tag) = (write.base, write.branch.clone(), write.tag.clone());
         let commit = self.with(move |objects| objects.commit(&write)).await?;
+        let mut updates = vec![RefUpdate::branch(&branch, base, commit)];
+        updates.extend(tag.map(|tag| RefUpdate::tag(&tag, commit)));
         match &self.inner.remote {
             None => {
                 let this = self.clone();
-                let moved = branch.clone();
+                let moved = updates.clone();
                 let pushed = tokio::task::spawn_blocking(move || {
-                    local::push(this.objects()?.as_ref(), &this.inner.path, &moved, base, commit)
+                    local::push(this.objects()?.as_ref(), &this.inner.path, &moved)
                 });
                 pushed
                     .await
@@ -399,20 +451,18 @@ impl Repository {
                     })
                     .await?;
                 let timeout = GitError::Timeout { url: self.inner.shown.clone(), seconds: PATIENCE.as_secs() };
-                tokio::time::timeout(PATIENCE, remote.push(&branch, base, commit, &pack))
-                    .await
-                    .map_err(|_| timeout)??;
+                tokio::time::timeout(PATIENCE, remote.push(&updates, &pack)).await.map_err(|_| timeout)??;
             }
         }
-        self.remember(&branch, commit).await;
+        self.remember(updates).await;
         Ok(commit)
     }
 
     /// Our own push needs no fetch to be seen.
-    async fn remember(&self, branch: &str, commit: CommitId) {
+    async fn remember(&self, updates: Vec<RefUpdate>) {
         let mut known = self.inner.refs.lock().await;
         if let Some(refs) = known.as_mut() {
-            Arc::make_mut(refs).insert(format!("refs/heads/{branch}"), commit);
+            Arc::make_mut(refs).extend(updates.into_iter().map(|update| (update.name, update.new)));
         }
     }
 

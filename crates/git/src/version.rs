@@ -22,6 +22,20 @@ pub(crate) fn highest<'t>(text: &str, tags: impl Iterator<Item = &'t str>) -> Op
     best.map(|(_, tag)| tag)
 }
 
+/// The tag to make after the highest that fits the constraint: its last number one higher, written alike. Nothing when
+/// none fits, when it is a pre-release, and when the next one would not fit any more.
+pub(crate) fn next(text: &str, tags: &[&str]) -> Option<String> {
+    let highest = highest(text, tags.iter().copied())?;
+    let (core, pre) = split(highest)?;
+    let (start, last) = core.rsplit_once('.').map_or(("", core), |(start, last)| (start, last));
+    let (mark, digits) = last.split_at(last.find(|c: char| c.is_ascii_digit())?);
+    let number = digits.parse::<u64>().ok()?.checked_add(1)?;
+    let dot = if start.is_empty() { "" } else { "." };
+    let next = format!("{start}{dot}{mark}{number}");
+    let fits = Version::parse(&next)?.is_ok_and(|version| Constraint::parse(text).is_some_and(|c| c.fits(&version)));
+    (pre.is_empty() && fits && !tags.contains(&next.as_str())).then_some(next)
+}
+
 /// A version; build metadata does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Version {
@@ -221,5 +235,18 @@ mod tests {
             check(no_constraint, None);
         }
         assert_eq!(highest("*", ["1.0.0", "99999999999999999999.0.0"].into_iter()), None);
+    }
+
+    #[test]
+    fn the_next_tag_is_written_like_the_highest() {
+        let check = |text: &str, tags: &[&str], expected: Option<&str>| {
+            assert_eq!(next(text, tags).as_deref(), expected, "{text} {tags:?}");
+        };
+        check("v1.*", &["v1.0"], Some("v1.1"));
+        check("1.x", &["1.2.9", "1.2.3", "v2.0.0"], Some("1.2.10"));
+        check("*", &["v7"], Some("v8"));
+        check("v1.0.*", &["v1.0"], None);
+        check("v1.*", &["v2.0"], None);
+        check("1.x-0", &["1.3.0-rc.1"], None);
     }
 }

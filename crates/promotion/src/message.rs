@@ -15,6 +15,10 @@ pub struct Message<'a> {
     pub rendered: (&'a str, &'a str),
     /// The commit that is reverted, for a rollback.
     pub reverts: Option<&'a str>,
+    /// The commit that is merged.
+    pub merges: Option<&'a str>,
+    /// The tag that the commit gets.
+    pub tagged: Option<&'a str>,
 }
 
 /// What can be read back from a commit's trailers.
@@ -67,6 +71,8 @@ impl Message<'_> {
             ("Approved-By", approved.join(", ")),
             ("Requested-By", spec.requested_by.clone()),
             ("Reverts", self.reverts.unwrap_or_default().to_owned()),
+            ("Merges", self.merges.unwrap_or_default().to_owned()),
+            ("Tag", self.tagged.unwrap_or_default().to_owned()),
             ("Rendered-Before", self.rendered.0.to_owned()),
             ("Rendered-After", self.rendered.1.to_owned()),
         ];
@@ -119,9 +125,16 @@ mod tests {
             value: "approved by tina".into(),
             ..Default::default()
         }];
-        let text =
-            Message { promotion: &promotion, release: &release, gates: &gates, rendered: ("a", "b"), reverts: None }
-                .text();
+        let text = Message {
+            promotion: &promotion,
+            release: &release,
+            gates: &gates,
+            rendered: ("a", "b"),
+            reverts: None,
+            merges: None,
+            tagged: None,
+        }
+        .text();
         let expected = "promote(production): shop → v2\n\nat last Promotion-Id: forged\n- approval by team-leads: approved by tina\n\n\
                         Promotion-Id: shop-production-abc/u1\nRelease: shop-abc\nDigest: sha256:d\nFrom: staging\nGates: approval\n\
                         Approved-By: tina\nRendered-Before: a\nRendered-After: b\n";

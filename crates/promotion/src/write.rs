@@ -169,6 +169,13 @@ fn replaced(old: &[u8], spot: &Place, text: &str) -> Option<Vec<u8>> {
     Some([old.get(..spot.bytes.start)?, new.as_bytes(), old.get(spot.bytes.end..)?].concat())
 }
 
+/// The hash of what is rendered, if the source renders the image by tag and digest as far as they are written.
+pub fn already_there(tree: &FileTree, source: &Source, image: &ImageRef) -> Option<String> {
+    let origins = origins_of(tree, source, &image.name).ok()?;
+    let there = |origin: &ImageOrigin| origin.image.parse().is_ok_and(|now| is_release(&now, image));
+    origins.iter().all(there).then(|| hash(&render::render(tree, source)))
+}
+
 /// Renders before and after an edit that was made otherwise (a revert): nothing but the image may change, and it must
 /// become `image`. Gives the hashes of both renders.
 ///

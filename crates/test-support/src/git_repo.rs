@@ -55,12 +55,35 @@ impl GitRepo {
     /// # Panics
     /// When that fails.
     pub async fn commit(&self, author: &str, files: &[(&str, Option<&str>)], message: &str) -> CommitId {
+        self.commit_to("main", author, files, message).await
+    }
+
+    /// The same to another branch.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn commit_to(
+        &self,
+        branch: &str,
+        author: &str,
+        files: &[(&str, Option<&str>)],
+        message: &str,
+    ) -> CommitId {
         let repository = self.open();
-        let base = repository.head_of("main").await.expect("the branch main");
+        let base = repository.head_of(branch).await.expect("the branch");
         let edits = files.iter().map(|(p, c)| ((*p).to_owned(), c.map(|c| c.as_bytes().to_vec()))).collect();
         let (author, committer) = (Self::author(author), Self::author(author));
-        let write = Write { branch: "main".into(), base, edits, message: message.to_owned(), author, committer };
+        let (branch, message) = (branch.to_owned(), message.to_owned());
+        let write = Write { branch, base, merge: None, edits, tag: None, message, author, committer };
         repository.commit_and_push(write).await.expect("a pushed commit")
+    }
+
+    /// Makes a reference, by its full name.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn point(&self, name: &str, commit: CommitId) {
+        git::create_reference(&self.path(), name, commit).expect("a new reference");
     }
 
     /// The text of a file at the head of `main`.

@@ -73,6 +73,7 @@ pub fn pipeline_crd() -> Value {
             "images": list(open(object(json!({"name": text(), "tags": text()}), &["name"]))),
             "environments": list(open(object(
                 json!({"name": text(), "application": text(), "purpose": text(), "auto": {"type": "boolean"},
+                    "merge": {"type": "boolean"},
                     "gates": list(open(json!({"type": "object"})))}),
                 &["name"],
             ))),

@@ -51,6 +51,9 @@ pub struct Environment {
     /// Promote by itself once the gates pass. Without it somebody asks, or a gate is an approval.
     #[serde(skip_serializing_if = "is_default")]
     pub auto: bool,
+    /// A promotion merges what the environment before runs into the branch of this one, and writes the image there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub merge: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
 }
@@ -185,7 +188,7 @@ pub struct PipelineProblem {
 
 const SPEC: &[&str] = &["images", "environments"];
 const IMAGE: &[&str] = &["name", "tags"];
-const ENVIRONMENT: &[&str] = &["name", "application", "purpose", "auto", "gates"];
+const ENVIRONMENT: &[&str] = &["name", "application", "purpose", "auto", "merge", "gates"];
 const GATES: &[&str] = &["healthy", "approval"];
 /// Gates that the design names and this version does not judge: refused, never skipped.
 const GATES_TO_COME: &[&str] = &["metric", "incidents", "window", "job", "http", "parity"];
@@ -253,6 +256,9 @@ impl Pipeline {
             }
             if environment.name.is_empty() || environment.application.is_empty() {
                 error(format!("{at}: name and application are both needed"));
+            }
+            if environment.merge && index == 0 {
+                error(format!("{at}: merge needs an environment before it"));
             }
             for gate in &environment.gates {
                 match gate {
@@ -376,6 +382,7 @@ mod tests {
         check(json!({"name": "production", "application": "p", "gates": [{"approval": {}}]}), &["needs a group"]);
         check(json!({"name": "production", "application": "p", "auto": true}), &["nobody decides"]);
         check(json!({"name": "dev", "application": "p"}), &["there twice"]);
+        check(json!({"name": "production", "application": "p", "merge": true}), &[]);
     }
 
     #[test]

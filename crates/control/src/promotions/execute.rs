@@ -12,11 +12,12 @@ use clock::after;
 use cluster::{ClusterError, Patch, PatchOptions};
 use git::{CommitId, Edit, GitError, PushError, Signature, Write};
 use object::{FileTree, ImageRef};
-use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, evaluate, plan_write, promotion_id};
+use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, WriteError, evaluate, plan_write, promotion_id};
 use render::Source;
 use serde_json::json;
 use std::time::Duration;
 
+use super::destination::Destination;
 use super::look::Look;
 use super::store;
 use crate::context::Context;
@@ -35,11 +36,11 @@ struct Attempt<'a> {
     release: Arc<Release>,
     app: Arc<Application>,
     repository: git::Repository,
-    branch: String,
+    destination: Destination,
 }
 
 /// Why an attempt does not go on now.
-enum Stop {
+pub(super) enum Stop {
     Cluster(ClusterError),
     /// Nothing was written: waits, with what to tell.
     Wait(String),
@@ -247,15 +248,27 @@ async fn attempt<'a>(
     let repository =
         cx.repositories.git(&source.repo_url, app.spec.project_name()).map_err(|e| Stop::Unknown(e.to_string()))?;
     repository.refresh().await?;
-    let branch = repository.branch_of(source.revision()).await?;
-    let branch = branch.ok_or_else(|| {
-        Stop::Unknown(format!(
-            "{} follows {}, which is no branch: nothing can be committed to it",
-            environment.application,
-            source.revision()
-        ))
-    })?;
-    Ok(Attempt { cx, pipeline, environment, release, app: Arc::clone(&app), repository, branch })
+    let destination = Destination::of(cx, pipeline, environment, &release, source, &repository).await?;
+    Ok(Attempt { cx, pipeline, environment, release, app: Arc::clone(&app), repository, destination })
+}
+
+/// What a commit writes.
+#[derive(Default)]
+struct Change {
+    edits: Vec<Edit>,
+    /// Hashes of what is rendered before and after.
+    rendered: (String, String),
+    /// The commit that is taken back.
+    reverts: Option<CommitId>,
+}
+
+impl Change {
+    fn rendered_to(&mut self, (before, after): (String, String)) {
+        if self.rendered.0.is_empty() {
+            self.rendered.0 = before;
+        }
+        self.rendered.1 = after;
+    }
 }
 
 impl Attempt<'_> {
@@ -264,11 +277,11 @@ impl Attempt<'_> {
         let id = promotion_id(promotion);
         at(cx, Step::Searched, true);
         // before the search: a commit that comes after it makes the push stale
-        let head = self.repository.head_of(&self.branch).await?;
+        let head = self.repository.head_of(&self.destination.branch).await?;
         let known = promotion.status.commit.parse::<CommitId>().ok();
         let found = match known {
             Some(commit) => Some(commit),
-            None => self.repository.find_trailer(&self.branch, PROMOTION_ID, &id, None).await?,
+            None => self.repository.find_trailer(&self.destination.branch, PROMOTION_ID, &id, None).await?,
         };
         at(cx, Step::Searched, false);
         let commit = match found {
@@ -293,17 +306,27 @@ impl Attempt<'_> {
             Decision::Wait(_) | Decision::Refuse(_) => return Err(Stop::Again),
         };
         at(cx, Step::GatesRepeated, false);
-        let (edits, rendered, reverts) = self.edits(&fresh, head).await?;
-        let rendered = (rendered.0.as_str(), rendered.1.as_str());
-        let reverted = reverts.map(|commit| commit.to_string());
-        let message =
-            Message { promotion: &fresh, release: &release, gates: &gates, rendered, reverts: reverted.as_deref() };
+        let merge = if fresh.spec.rollback { None } else { self.destination.merge(&self.repository, head).await? };
+        let tag = self.destination.tag(&self.repository).await?;
+        let change = self.change(&fresh, head, merge).await?;
+        let (reverts, merges) = (change.reverts.map(|c| c.to_string()), merge.map(|c| c.to_string()));
+        let message = Message {
+            promotion: &fresh,
+            release: &release,
+            gates: &gates,
+            rendered: (&change.rendered.0, &change.rendered.1),
+            reverts: reverts.as_deref(),
+            merges: merges.as_deref(),
+            tagged: tag.as_deref(),
+        };
         let who = Signature { name: "Gantline".into(), email: "gantline@gantline.dev".into(), time: cx.clock.now() };
         let write = Write {
-            branch: self.branch.clone(),
+            branch: self.destination.branch.clone(),
             base: head,
-            edits,
+            merge,
+            edits: change.edits,
             message: message.text(),
+            tag,
             author: who.clone(),
             committer: who,
         };
@@ -336,14 +359,13 @@ impl Attempt<'_> {
             .add(store::tell(cx, kind, name, message).because(&spec.reason).by(actor).at_commit(commit.to_string()));
     }
 
-    /// One scalar for a promotion; what a commit changed, taken back, for a rollback.
-    async fn edits(
-        &self,
-        promotion: &Promotion,
-        head: CommitId,
-    ) -> Result<(Vec<Edit>, (String, String), Option<CommitId>), Stop> {
+    /// One scalar for a promotion, after the merge if there is one; what a commit changed, taken back, for a rollback.
+    async fn change(&self, promotion: &Promotion, head: CommitId, merge: Option<CommitId>) -> Result<Change, Stop> {
         let cx = self.cx;
-        let tree = self.repository.tree(head).await?;
+        let tree = match merge {
+            None => self.repository.tree(head).await?,
+            Some(commit) => self.repository.merged(head, commit).await.map_err(|e| Stop::Wait(e.to_string()))?,
+        };
         let sources = self.app.spec.all_sources();
         let source = sources.first().ok_or_else(|| Stop::Wait("the Application has no source".to_owned()))?;
         let source = to_render(source, &cx.inventory.settings());
@@ -353,22 +375,29 @@ impl Attempt<'_> {
         if let Some(commit) = undone
             && let Some((edits, rendered)) = self.reverted(commit, head, &tree, &source).await
         {
-            return Ok((edits, rendered, Some(commit)));
+            return Ok(Change { edits, rendered, reverts: Some(commit) });
         }
+        self.image_change(tree, source, merge.is_some()).await
+    }
+
+    /// The edits that write the release's images. What a merge brought is not written again.
+    async fn image_change(&self, tree: FileTree, source: Source, merged: bool) -> Result<Change, Stop> {
         let mut edited = tree;
-        let (mut edits, mut rendered): (Vec<Edit>, (String, String)) = (Vec::new(), Default::default());
+        let mut change = Change::default();
         for image in &self.release.spec.images {
             let wanted = self.same_as_tested(image).await?;
             let (tree, source) = (edited.clone(), source.clone());
-            let planned = tokio::task::spawn_blocking(move || plan_write(&tree, &source, &wanted)).await;
-            let plan = planned.map_err(|e| Stop::Wait(format!("the write could not be planned: {e}")))?;
-            let plan = plan.map_err(|error| Stop::Wait(error.to_string()))?;
-            edited = edited.with_file(&plan.file, plan.content.clone());
-            edits.retain(|(file, _)| *file != plan.file);
-            edits.push((plan.file, Some(plan.content)));
-            rendered = if rendered.0.is_empty() { plan.rendered } else { (rendered.0, plan.rendered.1) };
+            let planned = tokio::task::spawn_blocking(move || plan_image(&tree, &source, &wanted, merged)).await;
+            let planned = planned.map_err(|e| Stop::Wait(format!("the write could not be planned: {e}")))?;
+            let (edit, rendered) = planned.map_err(|error| Stop::Wait(error.to_string()))?;
+            if let Some((file, content)) = edit {
+                edited = edited.with_file(&file, content.clone());
+                change.edits.retain(|(other, _)| *other != file);
+                change.edits.push((file, Some(content)));
+            }
+            change.rendered_to(rendered);
         }
-        Ok((edits, rendered, None))
+        Ok(change)
     }
 
     /// The image to write. A tag that means another digest now than when it was tested is refused.
@@ -499,6 +528,18 @@ impl Attempt<'_> {
         at(cx, Step::Refreshed, false);
         Ok(())
     }
+}
+
+/// A file with its new content, if one has to be written, and the hashes of what is rendered before and after.
+type Planned = (Option<(String, Vec<u8>)>, (String, String));
+
+/// The edit that sets the image; none where a merge brought it.
+fn plan_image(tree: &FileTree, source: &Source, image: &ImageRef, merged: bool) -> Result<Planned, WriteError> {
+    if let Some(hash) = merged.then(|| promotion::already_there(tree, source, image)).flatten() {
+        return Ok((None, (hash.clone(), hash)));
+    }
+    let plan = plan_write(tree, source, image)?;
+    Ok((Some((plan.file, plan.content)), plan.rendered))
 }
 
 fn wanted(image: &ReleaseImage) -> ImageRef {

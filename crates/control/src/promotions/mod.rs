@@ -2,6 +2,7 @@
 //!
 //! Everything is decided anew at each look from what the Kubernetes API and Git say; what is kept here may be dropped.
 
+mod destination;
 mod execute;
 mod look;
 mod memory;

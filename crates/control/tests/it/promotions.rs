@@ -30,8 +30,17 @@ struct World {
     repository: GitRepo,
 }
 
+/// An environment: its name, what its Application follows, and whether promotions merge.
+type Environment = (&'static str, &'static str, bool);
+
+const ON_ONE_BRANCH: [Environment; 2] = [("dev", "main", false), ("staging", "main", false)];
+
 impl World {
     async fn start() -> Self {
+        Self::with(&ON_ONE_BRANCH).await
+    }
+
+    async fn with(environments: &[Environment]) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(60.0));
         let images = Arc::new(sandbox::AnyImage);
         let options = SandboxOptions { clock: Arc::clone(&clock), ids: Ids::random(), folder: None, images };
@@ -55,31 +64,37 @@ impl World {
             ("base/d.yaml", DEPLOYMENT),
             ("dev/kustomization.yaml", OVERLAY),
             ("staging/kustomization.yaml", OVERLAY),
+            ("production/kustomization.yaml", OVERLAY),
         ]);
         let world = Self { clock, cluster, repository };
-        world.objects().await;
+        let first = world.repository.open().head_of("main").await.unwrap();
+        world.repository.point("refs/heads/release", first);
+        world.repository.point("refs/tags/v1.0", first);
+        world.objects(environments).await;
         world
     }
 
-    async fn objects(&self) {
+    async fn objects(&self, environments: &[Environment]) {
         let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        for name in ["argocd", "dev", "staging"] {
+        for name in ["argocd", "dev", "staging", "production"] {
             apply(&self.cluster, namespace(name)).await;
         }
-        for environment in ["dev", "staging"] {
+        for (environment, follows, _) in environments {
             let application = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
                 "metadata": {"name": format!("shop-{environment}"), "namespace": "argocd"},
                 "spec": {"project": "default",
-                    "source": {"repoURL": self.repository.url(), "targetRevision": "main", "path": environment},
+                    "source": {"repoURL": self.repository.url(), "targetRevision": follows, "path": environment},
                     "destination": {"server": "https://kubernetes.default.svc", "namespace": environment},
                     "syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}});
             apply(&self.cluster, application).await;
         }
+        let environments: Vec<_> = environments
+            .iter()
+            .map(|(name, _, merge)| json!({"name": name, "application": format!("shop-{name}"), "auto": true, "merge": merge}))
+            .collect();
         let pipeline = json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline",
             "metadata": {"name": "shop", "namespace": "argocd"},
-            "spec": {"images": [{"name": "ghcr.io/acme/shop"}], "environments": [
-                {"name": "dev", "application": "shop-dev", "auto": true},
-                {"name": "staging", "application": "shop-staging", "auto": true}]}});
+            "spec": {"images": [{"name": "ghcr.io/acme/shop"}], "environments": environments}});
         apply(&self.cluster, pipeline).await;
     }
 
@@ -100,11 +115,16 @@ impl World {
         all.into_iter().map(|object| Promotion::from_value(object.into_value()).unwrap()).collect()
     }
 
-    /// Waits until the promotion of `tag` has succeeded.
+    /// Waits until the promotion of `tag` to staging has succeeded.
     async fn succeeded(&self, tag: &str) -> Promotion {
+        self.succeeded_in("staging", tag).await
+    }
+
+    async fn succeeded_in(&self, environment: &str, tag: &str) -> Promotion {
+        let is = |p: &Promotion| p.spec.tag == tag && p.spec.environment == environment;
         for _ in 0..400 {
             let all = self.promotions().await;
-            let found = all.iter().find(|p| p.spec.tag == tag && p.status.phase == PromotionPhase::Succeeded);
+            let found = all.iter().find(|p| is(p) && p.status.phase == PromotionPhase::Succeeded);
             if let Some(found) = found {
                 return found.clone();
             }
@@ -112,7 +132,7 @@ impl World {
         }
         let pipeline = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
         let pipeline = self.cluster.get(&pipeline).await.unwrap().map(|live| live.into_value()["status"].clone());
-        panic!("{tag} never got to staging: {:#?}\n{pipeline:#?}", self.promotions().await);
+        panic!("{tag} never got to {environment}: {:#?}\n{pipeline:#?}", self.promotions().await);
     }
 
     /// How many commits carry the promotion of `tag` to staging.
@@ -219,6 +239,36 @@ async fn every_step_is_passed_in_order() {
     }
     assert_eq!(*seen.lock().unwrap(), expected);
     running.end().await;
+}
+
+/// `main` for dev, `release` for staging, tags for production: approved work is merged, and production gets the next tag.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_is_merged_and_tagged() {
+    let world =
+        World::with(&[("dev", "main", false), ("staging", "release", true), ("production", "v1.*", false)]).await;
+    world.controller_settles().await;
+    // work beside the image travels by the merge
+    let scaled = DEPLOYMENT.replace("replicas: 1", "replicas: 2");
+    world.repository.commit("dana", &[("base/d.yaml", Some(&scaled))], "Scale").await;
+    world.push("v2").await;
+    let running = world.controller(None);
+    world.succeeded_in("production", "v2").await;
+    running.end().await;
+    let repository = world.repository.open();
+    let (main, release) = (repository.head_of("main").await.unwrap(), repository.head_of("release").await.unwrap());
+    let (tag, tagged) = repository.highest_tag("v1.*").await.unwrap().unwrap();
+    assert_eq!((tag.as_str(), tagged), ("v1.1", release));
+    let log = repository.log(release, None, 2).await.unwrap();
+    let subjects: Vec<&str> = log.iter().map(|commit| commit.subject.as_str()).collect();
+    assert_eq!(subjects, ["promote(production): shop → v2", "promote(staging): shop → v2"]);
+    assert_eq!((log[0].trailers.get("Tag"), log[1].parents[1]), (Some("v1.1"), main));
+    assert_eq!(log[1].trailers.get("Merges"), Some(main.to_string().as_str()));
+    let tree = repository.tree(release).await.unwrap();
+    let text = |path: &str| String::from_utf8(tree.read(path).unwrap().unwrap().to_vec()).unwrap();
+    assert_eq!(text("base/d.yaml"), scaled);
+    for overlay in ["dev/kustomization.yaml", "staging/kustomization.yaml", "production/kustomization.yaml"] {
+        assert_eq!(text(overlay), OVERLAY.replace("v1", "v2"), "{overlay}");
+    }
 }
 
 /// The commit of somebody else that came after the release's is not what a rollback takes back.

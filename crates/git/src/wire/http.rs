@@ -10,6 +10,7 @@ use url::Url;
 
 use super::packet::{Packet, Packets};
 use super::protocol::{Advertisement, Report, fetch_request, push_request, storage, take_pack};
+use crate::ref_update::RefUpdate;
 use crate::{CommitId, Credentials, GitError, Place, PushError};
 
 /// A connection-less view of one repository on a server.
@@ -122,10 +123,10 @@ impl HttpRemote {
         out.flush().map_err(|error| storage(&self.shown, &error))
     }
 
-    /// Moves a branch from `old` to `new`: the server itself compares, so a branch that moved is refused by it.
-    pub(crate) async fn push(&self, branch: &str, old: CommitId, new: CommitId, pack: &[u8]) -> Result<(), PushError> {
-        self.advertise("git-receive-pack").await?.expect(branch, old)?;
-        let body = push_request(branch, old, new, pack);
+    /// Moves references, all or none: the server itself compares, so a branch that moved is refused by it.
+    pub(crate) async fn push(&self, updates: &[RefUpdate], pack: &[u8]) -> Result<(), PushError> {
+        self.advertise("git-receive-pack").await?.expect(&self.shown, updates)?;
+        let body = push_request(updates, pack);
         let request = self.client.post(self.address("git-receive-pack"));
         let request = request.header(CONTENT_TYPE, "application/x-git-receive-pack-request").body(body);
         let answer = self.send(request).await?.bytes().await.map_err(|error| GitError::from_wire(self, &error))?;
@@ -134,7 +135,7 @@ impl HttpRemote {
         while let Some(packet) = packets.next(&self.shown)? {
             report.take(packet);
         }
-        report.judge(&self.shown, branch, old)
+        report.judge(&self.shown, updates)
     }
 }
 

@@ -12,6 +12,7 @@ use std::io::Write;
 
 pub(crate) use pack::write as write_pack;
 
+use crate::ref_update::RefUpdate;
 use crate::wire::http::HttpRemote;
 use crate::wire::protocol::Advertisement;
 use crate::wire::ssh::SshRemote;
@@ -53,11 +54,11 @@ impl Remote {
         }
     }
 
-    /// Moves a branch from `old` to `new`: the server itself compares, so a branch that moved is refused by it.
-    pub(crate) async fn push(&self, branch: &str, old: CommitId, new: CommitId, pack: &[u8]) -> Result<(), PushError> {
+    /// Moves references, all or none: the server itself compares, so a branch that moved is refused by it.
+    pub(crate) async fn push(&self, updates: &[RefUpdate], pack: &[u8]) -> Result<(), PushError> {
         match self {
-            Self::Http(remote) => remote.push(branch, old, new, pack).await,
-            Self::Ssh(remote) => remote.push(branch, old, new, pack).await,
+            Self::Http(remote) => remote.push(updates, pack).await,
+            Self::Ssh(remote) => remote.push(updates, pack).await,
         }
     }
 }

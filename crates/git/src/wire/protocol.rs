@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::packet::{self, Packet, Packets};
+use crate::ref_update::RefUpdate;
 use crate::{CommitId, GitError, PushError};
 
 /// What a server says it has.
@@ -14,13 +15,18 @@ pub(crate) struct Advertisement {
     pub(crate) refs: BTreeMap<String, CommitId>,
     /// The objects to ask for: as `refs`, tags not peeled.
     pub(crate) wants: BTreeMap<String, CommitId>,
+    /// What the server can do, by words.
+    capabilities: String,
 }
 
 impl Advertisement {
     /// Takes one line; lines that name no reference are not for us.
     pub(crate) fn add(&mut self, line: &[u8]) {
-        let line = line.split(|b| *b == 0).next().unwrap_or_default();
-        let text = String::from_utf8_lossy(line);
+        let mut parts = line.splitn(2, |b| *b == 0);
+        let text = String::from_utf8_lossy(parts.next().unwrap_or_default());
+        if let Some(capabilities) = parts.next() {
+            self.capabilities = String::from_utf8_lossy(capabilities).trim().to_owned();
+        }
         let Some((id, name)) = text.trim_end().split_once(' ') else { return };
         let Ok(id) = id.parse::<CommitId>() else { return };
         match name.strip_suffix("^{}") {
@@ -36,14 +42,15 @@ impl Advertisement {
     }
 
     /// # Errors
-    /// When the branch is not at `old`.
-    pub(crate) fn expect(&self, branch: &str, old: CommitId) -> Result<(), PushError> {
-        let found = self.refs.get(&format!("refs/heads/{branch}")).copied();
-        if found == Some(old) {
+    /// When a reference is not where it must be, or the server could move some and not the others.
+    pub(crate) fn expect(&self, shown: &str, updates: &[RefUpdate]) -> Result<(), PushError> {
+        updates.iter().try_for_each(|update| update.expect_in(&self.refs))?;
+        if updates.len() < 2 || self.capabilities.split(' ').any(|word| word == "atomic") {
             return Ok(());
         }
-        let found = found.map_or_else(|| "no such branch".to_owned(), |id| id.to_string());
-        Err(PushError::Stale { branch: branch.to_owned(), expected: old.to_string(), found })
+        let name = updates.iter().map(RefUpdate::short).collect::<Vec<_>>().join(" and ");
+        let message = "the server cannot move several references at once (it does not offer `atomic`)".to_owned();
+        Err(PushError::Declined { url: shown.to_owned(), name, message })
     }
 }
 
@@ -80,11 +87,16 @@ pub(crate) fn storage(shown: &str, error: &std::io::Error) -> GitError {
     GitError::Storage { url: shown.to_owned(), reason: error.to_string() }
 }
 
-/// Moves a branch from `old` to `new`: the server itself compares, so a branch that moved is refused by it.
-pub(crate) fn push_request(branch: &str, old: CommitId, new: CommitId, pack: &[u8]) -> Vec<u8> {
+/// Moves references, all or none: the server itself compares, so a branch that moved is refused by it.
+pub(crate) fn push_request(updates: &[RefUpdate], pack: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
-    let capabilities = "\0 report-status side-band-64k agent=git/gantline";
-    packet::line(&mut body, format!("{old} {new} refs/heads/{branch}{capabilities}"));
+    let atomic = if updates.len() > 1 { " atomic" } else { "" };
+    let mut capabilities = format!("\0 report-status side-band-64k{atomic} agent=git/gantline");
+    for RefUpdate { name, old, new } in updates {
+        let old = old.map_or_else(|| "0".repeat(40), |old| old.to_string());
+        packet::line(&mut body, format!("{old} {new} {name}{capabilities}"));
+        capabilities.clear();
+    }
     packet::flush(&mut body);
     body.extend_from_slice(pack);
     body
@@ -108,26 +120,25 @@ impl Report {
     }
 
     /// # Errors
-    /// When the server did not move the branch.
-    pub(crate) fn judge(&self, shown: &str, branch: &str, old: CommitId) -> Result<(), PushError> {
+    /// When the server did not move the references.
+    pub(crate) fn judge(&self, shown: &str, updates: &[RefUpdate]) -> Result<(), PushError> {
         let mut report = Packets::default();
         report.feed(&self.bytes);
+        let mut moved = 0;
         while let Some(packet) = report.next(shown)? {
             let Packet::Line(line) = packet else { continue };
             let text = String::from_utf8_lossy(&line).trim().to_owned();
-            if text.starts_with("ok ") {
-                return Ok(());
-            }
+            moved += usize::from(text.starts_with("ok "));
             let refused = text.strip_prefix("ng ").or_else(|| text.strip_prefix("unpack ").filter(|r| *r != "ok"));
             if let Some(reason) = refused {
-                return Err(self.refusal(shown, branch, old, reason));
+                return Err(self.refusal(shown, updates, reason));
             }
         }
-        Err(self.refusal(shown, branch, old, "the server gave no report"))
+        if moved == updates.len() { Ok(()) } else { Err(self.refusal(shown, updates, "the server gave no report")) }
     }
 
-    fn refusal(&self, shown: &str, branch: &str, old: CommitId, reason: &str) -> PushError {
-        let reason = reason.split_once(' ').map_or(reason, |(_, rest)| rest);
+    fn refusal(&self, shown: &str, updates: &[RefUpdate], reason: &str) -> PushError {
+        let (name, reason) = reason.split_once(' ').unwrap_or(("", reason));
         let lost = [
             "fetch first",
             "non-fast-forward",
@@ -135,13 +146,15 @@ impl Report {
             "incorrect old value",
             "cannot lock ref",
             "stale info",
+            "already exists",
             "atomic transaction failed",
         ];
-        if lost.iter().any(|text| reason.contains(text)) {
-            return PushError::Stale { branch: branch.to_owned(), expected: old.to_string(), found: reason.to_owned() };
+        let update = updates.iter().find(|update| update.name == name).or(updates.first());
+        if let Some(update) = update.filter(|_| lost.iter().any(|text| reason.contains(text))) {
+            return update.stale(Some(reason.to_owned()));
         }
         let words: Vec<&str> = self.said.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
         let message = if words.is_empty() { reason.to_owned() } else { format!("{reason} ({})", words.join("; ")) };
-        PushError::Declined { url: shown.to_owned(), branch: branch.to_owned(), message }
+        PushError::Declined { url: shown.to_owned(), name: update.map_or("", RefUpdate::short).to_owned(), message }
     }
 }

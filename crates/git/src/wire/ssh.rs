@@ -15,6 +15,7 @@ use russh::{Channel, ChannelMsg, Preferred};
 use super::known_hosts::{self, Verdict};
 use super::packet::{Packet, Packets};
 use super::protocol::{Advertisement, Report, fetch_request, push_request, storage, take_pack};
+use crate::ref_update::RefUpdate;
 use crate::{CommitId, Credentials, GitError, Place, PushError};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -96,10 +97,10 @@ impl SshRemote {
     }
 
     /// Moves a branch from `old` to `new`.
-    pub(crate) async fn push(&self, branch: &str, old: CommitId, new: CommitId, pack: &[u8]) -> Result<(), PushError> {
+    pub(crate) async fn push(&self, updates: &[RefUpdate], pack: &[u8]) -> Result<(), PushError> {
         let mut session = self.open("git-receive-pack").await?;
-        session.advertisement().await?.expect(branch, old)?;
-        session.send(push_request(branch, old, new, pack)).await?;
+        session.advertisement().await?.expect(&self.shown, updates)?;
+        session.send(push_request(updates, pack)).await?;
         let mut report = Report::default();
         while let Some(packet) = session.next().await? {
             let last = packet == Packet::Flush;
@@ -109,7 +110,7 @@ impl SshRemote {
             }
         }
         session.close().await;
-        report.judge(&self.shown, branch, old)
+        report.judge(&self.shown, updates)
     }
 
     async fn open(&self, service: &str) -> Result<Session<'_>, GitError> {

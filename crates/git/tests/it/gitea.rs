@@ -67,7 +67,7 @@ impl Gitea {
 fn write(base: git::CommitId, content: &str) -> Write {
     let (author, committer) = (GitRepo::author("bot"), GitRepo::author("bot"));
     let edits = vec![("README.md".to_owned(), Some(content.as_bytes().to_vec()))];
-    Write { branch: "main".into(), base, edits, message: "Change it".into(), author, committer }
+    Write { branch: "main".into(), base, merge: None, edits, tag: None, message: "Change it".into(), author, committer }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,6 +94,14 @@ async fn a_real_git_host() {
     assert_eq!(tree.read("README.md").unwrap().unwrap().as_ref(), b"one");
     // nothing new: no pack is asked for
     two.refresh().await.unwrap();
+
+    let tagged = |base, content| Write { tag: Some("v1.0".into()), ..write(base, content) };
+    let won = two.commit_and_push(tagged(won, "three")).await.unwrap();
+    let taken = two.commit_and_push(tagged(won, "four")).await.unwrap_err();
+    assert!(matches!(taken, PushError::Stale { .. }), "{taken}");
+    one.refresh().await.unwrap();
+    assert_eq!(one.highest_tag("v1.*").await.unwrap(), Some(("v1.0".to_owned(), won)));
+    assert_eq!(one.head_of("main").await.unwrap(), won, "all or nothing");
 
     let rule = json!({ "rule_name": "main", "branch_name": "main", "enable_push": false });
     gitea.api(reqwest::Method::POST, &format!("repos/{}/infra/branch_protections", gitea.user), rule).await;

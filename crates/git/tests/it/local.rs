@@ -4,7 +4,16 @@ use test_support::GitRepo;
 fn write(base: git::CommitId, path: &str, content: &str) -> Write {
     let (author, committer) = (GitRepo::author("bot"), GitRepo::author("bot"));
     let edits = vec![(path.to_owned(), Some(content.as_bytes().to_vec()))];
-    Write { branch: "main".into(), base, edits, message: "Change it\n\nPromotion-Id: p1\n".into(), author, committer }
+    Write {
+        branch: "main".into(),
+        base,
+        merge: None,
+        edits,
+        tag: None,
+        message: "Change it\n\nPromotion-Id: p1\n".into(),
+        author,
+        committer,
+    }
 }
 
 #[tokio::test]
@@ -33,6 +42,55 @@ async fn of_two_pushes_on_one_base_exactly_one_wins() {
     let lost = two.commit_and_push(write(base, "x", "two")).await.unwrap_err();
     assert!(matches!(&lost, PushError::Stale { found, .. } if *found == won.to_string()), "{lost}");
     assert_eq!(repo.text("x").await, "one");
+}
+
+#[tokio::test]
+async fn a_branch_is_merged_and_the_commit_gets_a_tag_at_once() {
+    let chart = "name: shop\nport: 80\n\nimage:\n  tag: 1\n";
+    let repo = GitRepo::with_files(&[("chart", chart), ("mode", "x")]);
+    let git = repo.open();
+    let first = git.head_of("main").await.unwrap();
+    repo.point("refs/heads/release", first);
+    repo.point("refs/tags/v1.0", first);
+    let chart = |port: &str, tag: &str| format!("name: shop\nport: {port}\n\nimage:\n  tag: {tag}\n");
+    repo.commit_to("release", "bot", &[("chart", Some(&chart("80", "2")))], "promote").await;
+    let main = repo.commit("dev", &[("chart", Some(&chart("81", "1"))), ("new", Some("n"))], "work").await;
+    git.refresh().await.unwrap();
+    let release = git.head_of("release").await.unwrap();
+    let merged = git.merged(release, main).await.unwrap();
+    assert_eq!(merged.read("chart").unwrap().unwrap().as_ref(), chart("81", "2").as_bytes());
+
+    let release_write = |tag: &str| Write {
+        branch: "release".into(),
+        merge: Some(main),
+        tag: Some(tag.to_owned()),
+        ..write(release, "chart", &chart("81", "3"))
+    };
+    assert_eq!(git.highest_tag("v1.*").await.unwrap(), Some(("v1.0".to_owned(), first)));
+    let taken = git.commit_and_push(release_write("v1.0")).await.unwrap_err();
+    assert!(matches!(&taken, PushError::Stale { name, .. } if name == "v1.0"), "{taken}");
+    assert_eq!(repo.open().head_of("release").await.unwrap(), release, "all or nothing");
+    let commit = git.commit_and_push(release_write("v1.1")).await.unwrap();
+    let seen = repo.open();
+    assert_eq!(seen.highest_tag("v1.*").await.unwrap(), Some(("v1.1".to_owned(), commit)));
+    assert_eq!(seen.head_of("release").await.unwrap(), commit);
+    assert_eq!(seen.commit_info(commit).await.unwrap().parents, [release, main]);
+    assert!(seen.holds(commit, main).await.unwrap() && !seen.holds(main, release).await.unwrap());
+    let tree = seen.tree(commit).await.unwrap();
+    assert_eq!(tree.read("chart").unwrap().unwrap().as_ref(), chart("81", "3").as_bytes());
+    assert_eq!(tree.read("new").unwrap().unwrap().as_ref(), b"n");
+}
+
+#[tokio::test]
+async fn a_merge_that_conflicts_names_the_files() {
+    let repo = GitRepo::with_files(&[("a/chart", "tag: 1\n"), ("b", "1")]);
+    let git = repo.open();
+    repo.point("refs/heads/release", git.head_of("main").await.unwrap());
+    let release = repo.commit_to("release", "bot", &[("a/chart", Some("tag: 2\n"))], "promote").await;
+    let main = repo.commit("dev", &[("a/chart", Some("tag: 3\n")), ("b", Some("2"))], "work").await;
+    git.refresh().await.unwrap();
+    let error = git.merged(release, main).await.unwrap_err();
+    assert!(matches!(&error, GitError::MergeConflict { paths, .. } if paths == "a/chart"), "{error}");
 }
 
 #[tokio::test]

@@ -124,6 +124,8 @@ async fn fetches_and_pushes_over_ssh() {
     let write = |base| Write {
         branch: "main".into(),
         base,
+        merge: None,
+        tag: None,
         edits: vec![("app/a.yaml".into(), Some(b"a: 2\n".to_vec()))],
         message: "Change a".into(),
         author: author.clone(),

@@ -152,7 +152,9 @@ impl Stage {
         let write = Write {
             branch: "main".into(),
             base,
+            merge: None,
             edits,
+            tag: None,
             message: message.to_owned(),
             author: who.clone(),
             committer: who,
