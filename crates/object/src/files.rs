@@ -24,7 +24,7 @@ impl fmt::Display for ObjectId {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
     File,
     Folder,
@@ -34,7 +34,7 @@ pub enum EntryKind {
 }
 
 /// One entry of a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
     pub kind: EntryKind,
@@ -45,7 +45,7 @@ pub struct Entry {
 pub const SIZE_MAX: u64 = 10 << 20;
 
 /// Why a tree could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum TreeError {
     #[error("{path}: the symbolic link points to {target}, outside of the repository: links may only point inside")]
     LinkLeaves { path: String, target: String },
@@ -120,6 +120,11 @@ const LINKS_MAX: usize = 40;
 impl FileTree {
     pub fn new(reader: Arc<dyn TreeReader>) -> Self {
         Self { reader, reads: Arc::default() }
+    }
+
+    /// Where the bytes come from; what is read there is not recorded.
+    pub fn reader(&self) -> &Arc<dyn TreeReader> {
+        &self.reader
     }
 
     /// The same files with an empty record of reads.
@@ -270,6 +275,20 @@ impl Overlay {
     fn own_entry(&self) -> Entry {
         Entry { name: path::file_name(&self.path).to_owned(), kind: EntryKind::File, id: content_id(&self.bytes) }
     }
+
+    /// What of the edited path lies below a folder: `b/c` of `a/b/c` below `a`.
+    fn below(&self, folder: &str) -> Option<&str> {
+        let rest = self.path.strip_prefix(folder)?;
+        if folder.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+    }
+
+    /// A folder above the edited file is another folder now, or is there only now.
+    fn folder_above(&self, path: &str, before: Option<Entry>) -> Entry {
+        let name = path::file_name(path).to_owned();
+        let before = before.map_or_else(String::new, |entry| entry.id.to_string());
+        let id = content_id(format!("{before} {} {}", self.path, self.own_entry().id).as_bytes());
+        Entry { name, kind: EntryKind::Folder, id }
+    }
 }
 
 impl TreeReader for Overlay {
@@ -278,20 +297,16 @@ impl TreeReader for Overlay {
             return Ok(Some(self.own_entry()));
         }
         let entry = self.below.entry(path)?;
-        // a folder above the edited file is another folder now
-        let above = self.path.strip_prefix(path).is_some_and(|rest| path.is_empty() || rest.starts_with('/'));
-        Ok(entry.map(|e| {
-            if above { Entry { id: content_id(format!("{}{}", e.id, self.own_entry().id).as_bytes()), ..e } } else { e }
-        }))
+        Ok(if self.below(path).is_some() { Some(self.folder_above(path, entry)) } else { entry })
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError> {
-        let Some(mut entries) = self.below.list(path)? else { return Ok(None) };
-        if path::parent(&self.path) == path {
-            entries.retain(|e| e.name != path::file_name(&self.path));
-            entries.push(self.own_entry());
-            entries.sort_by(|a, b| a.name.cmp(&b.name));
-        }
+        let entries = self.below.list(path)?;
+        let Some(next) = self.below(path).and_then(|rest| rest.split('/').next()) else { return Ok(entries) };
+        let mut entries = entries.unwrap_or_default();
+        entries.retain(|e| e.name != next);
+        entries.extend(self.entry(&path::child(path, next))?);
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Some(entries))
     }
 
@@ -410,6 +425,24 @@ mod tests {
         assert!(!reads.holds_in(&tree.with_file("a/x.yaml", *b"z")));
         assert!(!reads.holds_in(&tree.with_file("a/none", *b"z")));
         assert!(reads.holds_in(&tree.with_file("a/other", *b"z")));
+    }
+
+    #[test]
+    fn every_folder_above_an_edited_file_shows_the_edit() {
+        let tree = tree();
+        for path in ["a/b/y.yaml", "a/b/new.yaml", "a/new/z.yaml", "new/deep/z.yaml"] {
+            let edited = tree.with_file(path, *b"edited");
+            assert_eq!(edited.read(path).unwrap().as_deref(), Some(&b"edited"[..]), "{path}");
+            let parts: Vec<&str> = path.split('/').collect();
+            for length in 0..parts.len() {
+                let (folder, part) = (parts[..length].join("/"), parts[length]);
+                let listed = edited.list(&folder).unwrap().unwrap().into_iter().find(|e| e.name == part);
+                assert_eq!(listed, edited.entry(&path::child(&folder, part)).unwrap(), "{path}: {folder}");
+                assert_ne!(listed, tree.entry(&path::child(&folder, part)).unwrap(), "{path}: {folder}");
+            }
+        }
+        let id = |path: &str| tree.with_file(path, *b"edited").entry("a").unwrap().unwrap().id;
+        assert_ne!(id("a/x.yaml"), id("a/z.yaml"), "the same content under another name is another folder");
     }
 
     #[test]

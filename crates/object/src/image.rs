@@ -61,7 +61,7 @@ impl fmt::Display for ImageDigest {
 }
 
 /// A reference as people write it in a pod: `ghcr.io/acme/shop:1.2@sha256:…`; tag and digest are both optional.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImageRef {
     /// As written, without tag and digest: `nginx` stays `nginx`.
     pub name: String,

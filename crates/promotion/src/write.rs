@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use object::{FileTree, ImageRef};
 use render::{ImageField, ImageOrigin, ImageOriginKind, Place, Rendered, Source};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// One place that sets the image, and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located {
     pub image: ImageRef,
     pub file: String,
@@ -18,7 +19,7 @@ pub struct Located {
 }
 
 /// The edit of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WritePlan {
     pub file: String,
     pub content: Vec<u8>,
@@ -28,7 +29,7 @@ pub struct WritePlan {
 }
 
 /// Why the image cannot be written. Each names the place and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum WriteError {
     #[error("{path} does not render: {problem}: correct it, then it is tried again")]
     DoesNotRender { path: String, problem: String },

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use object::yaml::YamlError;
+use serde::{Deserialize, Serialize};
 
 /// Whether the desired set is still whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Severity {
     /// The result is whole; something in the source is doubtful or outdated.
     Warning,
@@ -14,7 +15,7 @@ pub enum Severity {
 }
 
 /// One finding: what, where and what to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     pub severity: Severity,
     /// Path in the repository; empty when no single file is to blame.

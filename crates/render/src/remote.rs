@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use object::{FileTree, path};
+use serde::{Deserialize, Serialize};
 
 use crate::kustomize::{self, RemoteBase};
 use crate::{Source, ToolChoice, source};
 
 /// A revision of another repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RemoteRevision {
     /// What `git clone` takes.
     pub url: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use object::{FileTree, path};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::environment::expand;
@@ -12,13 +13,14 @@ use crate::helm::Surroundings;
 use crate::kustomize;
 use crate::remote::Remotes;
 
-/// The part of an Application's source that decides what is rendered.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The part of an Application's source that decides what is rendered. Written down without the files of others.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// Relative to the root of the repository.
     pub path: String,
     pub tool: ToolChoice,
     /// Other repositories that the source names, as far as they may be used and were fetched.
+    #[serde(skip)]
     pub remotes: Remotes,
 }
 
@@ -30,7 +32,7 @@ impl Source {
 }
 
 /// The tool that a source asks for.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub enum ToolChoice {
     /// A kustomization file makes it Kustomize, a Chart.yaml makes it Helm, else it is a directory.
     #[default]
@@ -44,7 +46,7 @@ pub enum ToolChoice {
 }
 
 /// `spec.source.directory` of an Application.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryOptions {
     pub recurse: bool,
     /// A glob over the path below the folder; `*` also matches `/`. Empty: every manifest file.
@@ -54,7 +56,7 @@ pub struct DirectoryOptions {
 }
 
 /// `spec.source.kustomize` of an Application: what is set on top of the kustomization file before the build.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KustomizeOptions {
     pub name_prefix: String,
     pub name_suffix: String,
@@ -92,7 +94,7 @@ impl KustomizeOptions {
 }
 
 /// One entry of `spec.source.kustomize.patches`: the fields of a kustomization's `patches` entry.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KustomizePatch {
     pub path: String,
     pub patch: String,
@@ -102,7 +104,7 @@ pub struct KustomizePatch {
 }
 
 /// `spec.source.helm` of an Application.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HelmOptions {
     /// Empty: the name of the Application.
     pub release_name: String,
@@ -129,7 +131,7 @@ pub struct HelmOptions {
 }
 
 /// One entry of `spec.source.helm.parameters`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HelmParameter {
     pub name: String,
     pub value: String,
@@ -138,15 +140,15 @@ pub struct HelmParameter {
 }
 
 /// One entry of `spec.source.helm.fileParameters`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HelmFileParameter {
     pub name: String,
     /// As of a value file, without patterns.
     pub path: String,
 }
 
-/// What a render may know of the Application that it is for.
-#[derive(Debug, Clone, Default)]
+/// What a render may know of the Application that it is for. Written down without the files of others.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RenderContext {
     /// Name of the Application: the release name of charts.
     pub app_name: String,
@@ -159,13 +161,14 @@ pub struct RenderContext {
     /// `ARGOCD_APP_NAME` and the like, for `$NAME` in parameters and paths of charts.
     pub environment: BTreeMap<String, String>,
     /// The files of the sources that have a `ref`, by that name.
+    #[serde(skip)]
     pub references: BTreeMap<String, FileTree>,
     /// What `now` and random functions of charts give.
     pub surroundings: Option<Surroundings>,
 }
 
 /// The tool that rendered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tool {
     #[default]
     Directory,

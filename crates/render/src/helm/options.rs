@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gotemplate::limits::Limits;
+use serde::{Deserialize, Serialize};
 
 use super::capabilities::KubeVersion;
 
@@ -49,7 +50,7 @@ impl Default for TemplateOptions {
 }
 
 /// Time and randomness for one render.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
     /// Seconds since 1970-01-01T00:00:00Z.
     pub unix_seconds: i64,

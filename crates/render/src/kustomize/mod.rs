@@ -35,6 +35,7 @@ mod transform;
 mod vars;
 
 use object::{FileTree, Manifest, yaml};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use error::KustomizeError;
@@ -47,7 +48,7 @@ use crate::{KustomizeOptions, Origin, Problem, Rendered, RenderedManifest, Tool}
 pub const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The order of the objects in the output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reorder {
     /// By kind: namespaces and definitions first, webhooks last.
     #[default]
@@ -57,7 +58,7 @@ pub enum Reorder {
 }
 
 /// Which files a kustomization may read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LoadRestrictor {
     /// In or below the folder of the kustomization that names the file.
     #[default]
@@ -67,7 +68,7 @@ pub enum LoadRestrictor {
 }
 
 /// The flags of `kustomize build` that change the result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildOptions {
     pub reorder: Reorder,
     pub load_restrictor: LoadRestrictor,
