@@ -1,11 +1,13 @@
 //! Repositories and artifacts on the wire: fetch, read trees, commit without a work tree, push with compare-and-swap,
-//! revert, and image digests from registries.
+//! revert; image digests from registries; charts from Helm repositories and registries.
 //!
 //! Objects are gix's. The smart protocol is spoken here: gix 0.90 cannot push, refuses credentials on loopback HTTP, and
 //! starts the `ssh` program; none of that fits. Nothing is ever forked.
 //!
 //! **Absent on purpose:** Kubernetes.
 
+mod challenge;
+mod charts;
 mod commit;
 mod credentials;
 mod error;
@@ -19,6 +21,9 @@ mod tree;
 mod version;
 mod wire;
 
+pub use charts::{
+    CHART_MAX, ChartError, ChartRepositories, ChartRepository, ChartRepositoryOptions, ChartVersion, INDEX_MAX,
+};
 pub use commit::{CommitId, CommitInfo, Signature, Trailers};
 pub use credentials::{Credentials, Secret};
 pub use error::{GitError, PushError};

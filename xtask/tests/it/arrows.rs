@@ -15,7 +15,7 @@ const RINGS: &[(&str, &[&str])] = &[
     ("render", &["object", "api", "gotemplate"]),
     ("engine", &["object", "api"]),
     ("promotion", &["object", "api", "render"]),
-    ("git", &["object"]),
+    ("git", &["object", "gotemplate"]),
     ("cluster", &["object", "clock"]),
     ("sandbox", &["object", "clock"]),
     ("control", &["object", "api", "clock", "render", "engine", "promotion", "git", "cluster"]),

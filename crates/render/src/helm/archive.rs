@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
-use object::path;
+use object::{FileTree, MemoryTree, path};
 
 use super::budget::Budget;
 use super::chart::File;
@@ -13,6 +13,19 @@ use super::error::HelmError;
 /// Whether `bytes` look like gzip.
 pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b, 0x08])
+}
+
+/// The files of a packed chart as a tree with the chart at its root, within the limits of [`load`](super::load).
+///
+/// # Errors
+/// When it is no archive, a path leaves it, or it is larger than the limits.
+pub fn unpack(bytes: &[u8]) -> Result<FileTree, HelmError> {
+    if !is_gzip(bytes) {
+        return Err(HelmError::new("this is no gzipped chart archive"));
+    }
+    let files = files(bytes, &mut Budget::default())?;
+    let tree = files.iter().fold(MemoryTree::default(), |tree, file| tree.file(&file.name, &file.data));
+    Ok(tree.tree())
 }
 
 /// The files of an archive, without the folder that they are in (Helm 4.2, `LoadArchiveFiles`). Links are read as

@@ -35,6 +35,7 @@ mod versions;
 mod world;
 
 pub(crate) use application::render;
+pub use archive::unpack;
 pub use capabilities::KubeVersion;
 pub use chart::{Chart, File};
 pub use error::HelmError;
