@@ -75,7 +75,7 @@ impl Demo {
                     || app.pointer("/status/health/status") != Some(&"Healthy".into())
             });
             match red {
-                None if apps.len() == 18 => Ok(()),
+                None if apps.len() == 24 => Ok(()),
                 red => Err(format!("{} Applications; {red:?}", apps.len())),
             }
         });

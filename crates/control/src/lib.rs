@@ -35,5 +35,6 @@ pub use git_remotes::GitRemotes;
 pub use inventory::{AppKey, Inventory};
 pub use metrics::Metrics;
 pub use repositories::{Access, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
+pub use source::to_render;
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use view::{FieldChange, ManagedResource};

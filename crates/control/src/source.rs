@@ -302,7 +302,7 @@ async fn render_apart(tree: FileTree, source: Source, context: RenderContext) ->
 }
 
 /// The Application's source in the renderer's terms. A tool named in the source wins over what the files say.
-pub(crate) fn to_render(source: &ApplicationSource, settings: &Settings) -> Source {
+pub fn to_render(source: &ApplicationSource, settings: &Settings) -> Source {
     let build = build_options(&settings.kustomize_build_options);
     let tool = match source {
         ApplicationSource { plugin: Some(plugin), .. } => {

@@ -111,7 +111,8 @@ const button = (text, className, onclick) => make('button', { textContent: text,
 function serviceLane(service) {
   const lane = make('div', { className: 'lane' }, ...service.environments.map((e) => environmentCard(service, e)))
   lane.style.setProperty('--columns', Math.max(1, service.environments.length))
-  return make('section', { className: 'service' }, make('h2', {}, service.name, make('small', { textContent: (service.images ?? []).join(', ') })), lane)
+  const problems = (service.problems ?? []).map((problem) => make('p', { className: 'problem', textContent: problem }))
+  return make('section', { className: 'service' }, make('h2', {}, service.name, make('small', { textContent: (service.images ?? []).join(', ') })), ...problems, lane)
 }
 
 function applicationRow(app) {
@@ -133,7 +134,7 @@ function timelineRow(entry) {
 // What somebody has to look at or decide comes first; the rest keeps its order.
 function urgency(service) {
   if (service.environments.some((e) => e.next?.needsApproval)) return 0
-  if (service.environments.some((e) => mood(e) === 'bad')) return 1
+  if (service.problems?.length || service.environments.some((e) => mood(e) === 'bad')) return 1
   return service.environments.some((e) => e.next || mood(e) === 'busy') ? 2 : 3
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::argocd::{Application, Settings};
 use axum::Router;
 use axum::extract::Request;
 use clock::Clock;
@@ -25,10 +26,16 @@ use crate::plane::{self, Plan, Plane};
 use crate::sandbox_folder::SandboxFolder;
 
 /// The example repositories, and what their Applications call them.
-pub(super) const REPOSITORIES: [(&str, &str); 2] = [
+pub(super) const REPOSITORIES: [(&str, &str); 4] = [
     ("ecommerce-infra", "https://github.com/acme/ecommerce-infra.git"),
     ("my-gitops-repo", "https://github.com/your-org/my-gitops-repo.git"),
+    ("manual-app-helm", "https://github.com/acme/manual-app-helm.git"),
+    ("task-manager", "https://github.com/yourorg/app-helm"),
 ];
+
+/// What is there beside `main` from the start: the branches and tags that environments of an example follow.
+const REFERENCES: [(&str, &str); 2] =
+    [("manual-app-helm", "refs/heads/release"), ("manual-app-helm", "refs/tags/v1.0")];
 
 /// Accounts of the demo; each has its name as password.
 const ACCOUNTS: [&str; 2] = ["developer", "team-lead"];
@@ -162,6 +169,31 @@ impl Stage {
         Ok(repository.commit_and_push(write).await?.to_string())
     }
 
+    /// What CI does after a build: another tag on the line that begins with `key`.
+    pub(super) async fn write_tag(
+        &self,
+        repository: &str,
+        path: &str,
+        key: &str,
+        tag: &str,
+        message: &str,
+    ) -> Result<String, Failure> {
+        let text = self.file(repository, "main", path).await?;
+        let line = text.lines().find(|line| line.trim_start().starts_with(key)).unwrap_or_default();
+        let old = line.split_whitespace().nth(1).unwrap_or_default().trim_matches('"');
+        let new = text.replace(line, &line.replace(old, tag));
+        self.commit(repository, "dana", message, vec![(path.to_owned(), Some(new.into_bytes()))]).await
+    }
+
+    /// A file as it is now at the head of a branch or tag.
+    pub(super) async fn file(&self, repository: &str, revision: &str, path: &str) -> Result<String, Failure> {
+        let repository = self.repository(repository)?;
+        repository.refresh().await?;
+        let tree = repository.tree(repository.resolve(revision).await?).await?;
+        let bytes = tree.read(path)?.ok_or_else(|| Failure::new(format!("{path} is not in the repository")))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     pub(super) async fn tear_down(&mut self) {
         self.stop.cancel();
         self.stop_plane().await;
@@ -174,13 +206,14 @@ fn make_repositories(folder: &Path, clock: &dyn Clock) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)?;
     let author = Signature { name: "platform-team".into(), email: "platform@acme.example".into(), time: clock.now() };
     for (name, _) in REPOSITORIES {
-        git::create_bare(
-            &folder.join(format!("{name}.git")),
-            "main",
-            &examples::files(name),
-            "Environments of our services",
-            &author,
-        )?;
+        let path = folder.join(format!("{name}.git"));
+        let files = examples::files(name);
+        let Some(first) = git::create_bare(&path, "main", &files, "Environments of our services", &author)? else {
+            continue;
+        };
+        for (_, reference) in REFERENCES.iter().filter(|(of, _)| *of == name) {
+            git::create_reference(&path, reference, first)?;
+        }
     }
     Ok(())
 }
@@ -197,23 +230,33 @@ fn tree(example: &str) -> FileTree {
 fn push_images(registry: &Registry) -> Result<(), Failure> {
     for (name, _) in REPOSITORIES {
         let tree = tree(name);
-        for application in documents(name)?.iter().filter(|object| object["kind"] == "Application") {
-            let path = application.pointer("/spec/source/path").and_then(Value::as_str).unwrap_or_default();
-            for rendered in render::render(&tree, &render::Source::auto(path)).manifests {
-                for image in engine::images(&rendered.manifest) {
-                    let Ok(reference) = image.image.parse::<object::ImageRef>() else { continue };
-                    let (_, repository) = reference.registry_and_repository();
-                    registry.push_image(&repository, reference.tag.as_deref().unwrap_or("latest"), &BTreeMap::new());
-                }
+        for object in documents(name)?.into_iter().filter(|object| object["kind"] == "Application") {
+            let application = Application::from_value(object)?;
+            for source in application.spec.all_sources() {
+                push_images_of(registry, &tree, &control::to_render(source, &Settings::default()));
             }
         }
     }
     Ok(())
 }
 
+fn push_images_of(registry: &Registry, tree: &FileTree, source: &render::Source) {
+    for rendered in render::render(tree, source).manifests {
+        for image in engine::images(&rendered.manifest) {
+            let Ok(reference) = image.image.parse::<object::ImageRef>() else { continue };
+            let (_, repository) = reference.registry_and_repository();
+            registry.push_image(&repository, reference.tag.as_deref().unwrap_or("latest"), &BTreeMap::new());
+        }
+    }
+}
+
 /// The projects, Applications and Pipelines of an example, as written.
 fn documents(example: &str) -> Result<Vec<Value>, Failure> {
-    let folders = ["argocd/", "argo-apps/"];
+    let folders = ["argocd/", "argo-apps/", "applications/"];
+    let ours = |object: &Value| {
+        let group = object["apiVersion"].as_str().and_then(|version| version.split('/').next()).unwrap_or_default();
+        matches!(group, "argoproj.io" | "gantline.dev")
+    };
     let mut all = Vec::new();
     for (path, bytes) in examples::files(example) {
         if !folders.iter().any(|folder| path.starts_with(folder)) {
@@ -222,7 +265,7 @@ fn documents(example: &str) -> Result<Vec<Value>, Failure> {
         let text = String::from_utf8_lossy(&bytes);
         let documents = yaml::documents(&text, yaml::Dialect::Kubernetes)
             .map_err(|e| Failure::new(format!("examples/{example}/{path}: {e}")))?;
-        all.extend(documents.into_iter().map(|document| document.value));
+        all.extend(documents.into_iter().map(|document| document.value).filter(ours));
     }
     Ok(all)
 }

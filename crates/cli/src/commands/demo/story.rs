@@ -91,7 +91,7 @@ fn tell_along(stage: &Stage) -> tokio::task::JoinHandle<()> {
 async fn all_green(user: &User) -> Result<(), Failure> {
     let green = |overview: &Value| {
         let apps = overview["applications"].as_array().cloned().unwrap_or_default();
-        apps.len() >= 18 && apps.iter().all(|app| app["sync"] == "Synced" && app["health"] == "Healthy")
+        apps.len() >= 24 && apps.iter().all(|app| app["sync"] == "Synced" && app["health"] == "Healthy")
     };
     let overview = user.until("all Applications Synced and Healthy", "/api/v1/overview", green).await?;
     output::line(format!("   {} Applications", overview["applications"].as_array().map_or(0, Vec::len)));
@@ -123,23 +123,7 @@ fn short(digest: &str) -> String {
 
 async fn write_dev(stage: &Stage, tag: &str) -> Result<String, Failure> {
     let path = format!("apps/{SERVICE}/overlays/dev/kustomization.yaml");
-    let text = file(stage, "main", &path).await?;
-    let line = text.lines().find(|line| line.trim_start().starts_with("newTag:")).unwrap_or_default().to_owned();
-    let old = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
-    let new = text.replace(&line, &line.replace(&old, tag));
-    stage.commit(REPOSITORY, "dana", &format!("ci: {SERVICE} {tag}"), vec![(path, Some(new.into_bytes()))]).await
-}
-
-async fn file(stage: &Stage, branch: &str, path: &str) -> Result<String, Failure> {
-    let repository = stage.repository(REPOSITORY)?;
-    repository.refresh().await?;
-    let head = repository.head_of(branch).await?;
-    let bytes = repository
-        .tree(head)
-        .await?
-        .read(path)?
-        .ok_or_else(|| Failure::new(format!("{path} is not in the repository")))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    stage.write_tag(REPOSITORY, &path, "newTag:", tag, &format!("ci: {SERVICE} {tag}")).await
 }
 
 async fn travel(user: &User, digest: &str) -> Result<(), Failure> {
