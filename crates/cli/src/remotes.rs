@@ -13,7 +13,7 @@ use crate::settings;
 /// When a repository cannot be reached, or lacks the revision.
 pub(crate) async fn fetched(place: &Place, mut source: Source) -> Result<Source, Failure> {
     for _ in 0..render::remote::ROUNDS {
-        let wanted = render::remote::wanted(&place.tree, &source);
+        let wanted = render::remote::wanted(&place.tree, &source).revisions;
         if wanted.is_empty() {
             break;
         }

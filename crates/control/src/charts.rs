@@ -14,7 +14,7 @@ pub(crate) async fn context(
     cx: &Context,
     app: &Application,
     source: &ApplicationSource,
-    is_chart: bool,
+    has_charts: bool,
     commit: &str,
     references: BTreeMap<String, FileTree>,
 ) -> RenderContext {
@@ -25,7 +25,7 @@ pub(crate) async fn context(
         references,
         ..RenderContext::default()
     };
-    if !is_chart {
+    if !has_charts {
         return context;
     }
     let now = cx.clock.now();

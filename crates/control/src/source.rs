@@ -8,7 +8,7 @@ use api::argocd::{
 };
 use engine::DesiredSet;
 use object::FileTree;
-use render::kustomize::{BuildOptions, LoadRestrictor, Reorder};
+use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, Reorder};
 use render::{
     DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, RenderContext, Source, ToolChoice,
 };
@@ -212,8 +212,8 @@ async fn render_source(
     }
     cx.metrics.renders.inc();
     let mut to_render = to_render(source, settings);
-    let is_chart = render::is_chart(&resolved.tree, &to_render);
-    let context = charts::context(cx, app, source, is_chart, &resolved.commit, references.clone()).await;
+    let has_charts = render::has_charts(&resolved.tree, &to_render);
+    let context = charts::context(cx, app, source, has_charts, &resolved.commit, references.clone()).await;
     let mut rendered = render_apart(resolved.tree.clone(), to_render.clone(), context.clone()).await?;
     // only a render that failed can want another repository: all others need no second look at their files
     if !rendered.complete() {
@@ -247,7 +247,8 @@ pub(crate) async fn with_remotes(
 ) -> Result<Source, Condition> {
     for _ in 0..render::remote::ROUNDS {
         let permitted = |revision: &RemoteRevision| permits(cx, project, &revision.url);
-        let wanted: Vec<RemoteRevision> = render::remote::wanted(tree, &source).into_iter().filter(permitted).collect();
+        let wanted = render::remote::wanted(tree, &source);
+        let wanted: Vec<RemoteRevision> = wanted.revisions.into_iter().filter(permitted).collect();
         if wanted.is_empty() {
             break;
         }
@@ -309,7 +310,7 @@ pub fn to_render(source: &ApplicationSource, settings: &Settings) -> Source {
             ToolChoice::Plugin(plugin.get("name").and_then(Value::as_str).unwrap_or_default().to_owned())
         }
         ApplicationSource { kustomize: Some(kustomize), .. } if *kustomize != KustomizeSource::default() => {
-            ToolChoice::Kustomize(Box::new(kustomize_options(kustomize, build)))
+            ToolChoice::Kustomize(Box::new(kustomize_options(kustomize, build.clone())))
         }
         ApplicationSource { helm: Some(helm), .. } if *helm != HelmSource::default() => {
             ToolChoice::Helm(Box::new(charts::options(helm)))
@@ -320,12 +321,14 @@ pub fn to_render(source: &ApplicationSource, settings: &Settings) -> Source {
         }
         _ => ToolChoice::Auto,
     };
-    Source { path: source.path.clone(), tool, ..Source::default() }
+    Source { path: source.path.clone(), tool, build, ..Source::default() }
 }
 
-/// `kustomize.buildOptions` of `argocd-cm`: the flags of `kustomize build` that this renderer knows.
+/// `kustomize.buildOptions` of `argocd-cm`: the flags of `kustomize build` that this renderer knows. Charts are rendered
+/// in process, so there is no `--helm-command`.
 fn build_options(flags: &str) -> BuildOptions {
     let mut options = BuildOptions::default();
+    let mut helm = HelmFlags::default();
     let words: Vec<&str> = flags.split([' ', '=']).filter(|word| !word.is_empty()).collect();
     for (i, word) in words.iter().enumerate() {
         let value = words.get(i + 1).copied().unwrap_or_default();
@@ -333,9 +336,13 @@ fn build_options(flags: &str) -> BuildOptions {
             ("--load-restrictor", "LoadRestrictionsNone") => options.load_restrictor = LoadRestrictor::None,
             ("--reorder", "none") => options.reorder = Reorder::None,
             ("--enable-managedby-label", value) => options.enable_managedby_label = value != "false",
+            ("--enable-helm", value) => options.helm = (value != "false").then(HelmFlags::default),
+            ("--helm-kube-version", value) => value.clone_into(&mut helm.kube_version),
+            ("--helm-api-versions", value) => helm.api_versions.extend(value.split(',').map(str::to_owned)),
             _ => {}
         }
     }
+    options.helm = options.helm.and(Some(helm));
     options
 }
 
@@ -368,8 +375,21 @@ fn kustomize_options(from: &KustomizeSource, build: BuildOptions) -> KustomizeOp
         components: from.components.clone(),
         ignore_missing_components: from.ignore_missing_components,
         patches: from.patches.iter().map(patch).collect(),
-        build,
+        build: with_versions(build, from),
     }
+}
+
+/// The versions that charts of the kustomization are rendered for.
+fn with_versions(mut build: BuildOptions, from: &KustomizeSource) -> BuildOptions {
+    if let Some(helm) = &mut build.helm {
+        if !from.kube_version.is_empty() {
+            helm.kube_version.clone_from(&from.kube_version);
+        }
+        if !from.api_versions.is_empty() {
+            helm.api_versions.clone_from(&from.api_versions);
+        }
+    }
+    build
 }
 
 fn texts(value: Option<&Value>) -> std::collections::BTreeMap<String, String> {

@@ -22,7 +22,7 @@ use object::{FileTree, Manifest, ReadSet, path};
 
 pub use object_trace::{FieldTrace, ObjectTrace, TraceStep, trace_objects};
 pub use problem::{Problem, Severity};
-pub use remote::{RemoteRevision, RemoteTree, Remotes};
+pub use remote::{FetchedChart, RemoteChart, RemoteRevision, RemoteTree, Remotes, Wanted};
 pub use source::{
     DirectoryOptions, HelmFileParameter, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, RenderContext,
     Source, Tool, ToolChoice,
@@ -96,11 +96,11 @@ pub fn render_in(tree: &FileTree, source: &Source, context: &RenderContext) -> R
 }
 
 fn render_folder(tree: &FileTree, folder: &str, source: &Source, context: &RenderContext) -> Rendered {
-    match &source::resolved(tree, folder, &source.tool) {
+    match &source::resolved(tree, folder, source) {
         ToolChoice::Auto => directory::render(tree, folder, &DirectoryOptions::default()),
         ToolChoice::Directory(options) => directory::render(tree, folder, options),
         ToolChoice::Kustomize(options) => {
-            kustomize::render(tree, folder, &options.in_environment(&context.environment), &source.remotes)
+            kustomize::render(tree, folder, &options.for_application(context), &source.remotes)
         }
         ToolChoice::Helm(options) => helm::render(tree, folder, options, context),
         ToolChoice::Jsonnet => unsupported(folder, Tool::Jsonnet),
@@ -108,10 +108,14 @@ fn render_folder(tree: &FileTree, folder: &str, source: &Source, context: &Rende
     }
 }
 
-/// Whether `source` renders as a chart: only then the cluster's versions, the time and chance matter.
-pub fn is_chart(tree: &FileTree, source: &Source) -> bool {
+/// Whether charts may be rendered for `source`: only then the cluster's versions, the time and chance matter.
+pub fn has_charts(tree: &FileTree, source: &Source) -> bool {
     let folder = path::join("", &source.path).unwrap_or_default();
-    matches!(source::resolved(tree, &folder, &source.tool), ToolChoice::Helm(_))
+    match source::resolved(tree, &folder, source) {
+        ToolChoice::Helm(_) => true,
+        ToolChoice::Kustomize(options) => options.build.helm.is_some(),
+        _ => false,
+    }
 }
 
 fn unsupported(folder: &str, tool: Tool) -> Rendered {

@@ -58,7 +58,7 @@ pub fn trace_objects(
 ) -> Result<Vec<ObjectTrace>, Box<Problem>> {
     let tree = source.remotes.mounted(tree).fresh();
     let folder = crate::folder_of(&tree, source)?;
-    let (resources, sources, history) = match crate::source::resolved(&tree, &folder, &source.tool) {
+    let (resources, sources, history) = match crate::source::resolved(&tree, &folder, source) {
         ToolChoice::Kustomize(options) => {
             let Finished { resources, builder } =
                 build::run_traced(&tree, &folder, &options, &source.remotes).map_err(|e| e.0)?;

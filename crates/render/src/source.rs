@@ -22,6 +22,8 @@ pub struct Source {
     /// Other repositories that the source names, as far as they may be used and were fetched.
     #[serde(skip)]
     pub remotes: Remotes,
+    /// For a folder that is found to be a kustomization. One that is chosen as such has its own.
+    pub build: kustomize::BuildOptions,
 }
 
 impl Source {
@@ -82,13 +84,20 @@ pub struct KustomizeOptions {
 }
 
 impl KustomizeOptions {
-    /// The options with variables replaced where the Application asks for it (Argo CD 3.5, `util/kustomize`).
-    pub(crate) fn in_environment(&self, variables: &BTreeMap<String, String>) -> Cow<'_, Self> {
-        if !self.common_annotations_envsubst {
+    /// The options with variables replaced where the Application asks for it, and charts rendered for its cluster (Argo
+    /// CD 3.5, `util/kustomize`).
+    pub(crate) fn for_application(&self, context: &RenderContext) -> Cow<'_, Self> {
+        if !self.common_annotations_envsubst && self.build.helm.is_none() {
             return Cow::Borrowed(self);
         }
         let mut options = self.clone();
-        options.common_annotations.values_mut().for_each(|value| *value = expand(value, variables));
+        if self.common_annotations_envsubst {
+            let annotations = options.common_annotations.values_mut();
+            annotations.for_each(|value| *value = expand(value, &context.environment));
+        }
+        if let Some(flags) = &mut options.build.helm {
+            flags.complete(context);
+        }
         Cow::Owned(options)
     }
 }
@@ -192,18 +201,18 @@ impl fmt::Display for Tool {
 }
 
 /// The tool that a source asks for, found out where it leaves the choice.
-pub(crate) fn resolved(tree: &FileTree, folder: &str, choice: &ToolChoice) -> ToolChoice {
-    match choice {
-        ToolChoice::Auto => detect(tree, folder),
+pub(crate) fn resolved(tree: &FileTree, folder: &str, source: &Source) -> ToolChoice {
+    match &source.tool {
+        ToolChoice::Auto => detect(tree, folder, &source.build),
         chosen => chosen.clone(),
     }
 }
 
 /// The tool for a folder by the files in it (Argo CD 3.5, `util/app/discovery`: a kustomization file wins over a chart).
-fn detect(tree: &FileTree, folder: &str) -> ToolChoice {
+fn detect(tree: &FileTree, folder: &str, build: &kustomize::BuildOptions) -> ToolChoice {
     let has = |name: &str| path::join(folder, name).is_some_and(|p| tree.is_file(&p).unwrap_or_default());
     if kustomize::FILE_NAMES.iter().any(|name| has(name)) {
-        ToolChoice::Kustomize(Box::default())
+        ToolChoice::Kustomize(Box::new(KustomizeOptions { build: build.clone(), ..KustomizeOptions::default() }))
     } else if has("Chart.yaml") {
         ToolChoice::Helm(Box::default())
     } else {
@@ -222,7 +231,8 @@ mod tests {
             let common_annotations = BTreeMap::from([("made".to_owned(), "by ${ARGOCD_APP_NAME}".to_owned())]);
             let options =
                 KustomizeOptions { common_annotations, common_annotations_envsubst, ..KustomizeOptions::default() };
-            assert_eq!(options.in_environment(&variables).common_annotations["made"], wanted);
+            let context = RenderContext { environment: variables.clone(), ..RenderContext::default() };
+            assert_eq!(options.for_application(&context).common_annotations["made"], wanted);
         }
     }
 }

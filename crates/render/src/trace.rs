@@ -70,7 +70,7 @@ pub enum ImageField {
 pub fn trace_images(tree: &FileTree, source: &Source) -> Vec<ImageOrigin> {
     let tree = source.remotes.mounted(tree).fresh();
     let Ok(folder) = crate::folder_of(&tree, source) else { return Vec::new() };
-    let (resources, sources) = match &crate::source::resolved(&tree, &folder, &source.tool) {
+    let (resources, sources) = match &crate::source::resolved(&tree, &folder, source) {
         ToolChoice::Kustomize(options) => match build::run(&tree, &folder, options, &source.remotes) {
             Ok(finished) => (finished.resources, finished.builder.sources),
             Err(_) => return Vec::new(),

@@ -6,7 +6,6 @@ use object::yaml::{self, Dialect};
 use object::{FileTree, ReadSet, path};
 
 use super::capabilities::KubeVersion;
-use super::error::HelmError;
 use super::manifests::Document;
 use super::options::{TemplateOptions, ValueSources, ValuesFile};
 use super::output::TemplateOutput;
@@ -21,7 +20,7 @@ pub(crate) fn render(tree: &FileTree, folder: &str, options: &HelmOptions, conte
     let references = context.references.iter().map(|(name, tree)| (name.clone(), tree.fresh()));
     let context = RenderContext { references: references.collect(), ..context.clone() };
     let options = template_options(tree, folder, options, &context);
-    let output = options.and_then(|o| template(tree, folder, &o).map_err(|e| Box::new(to_problem(e))));
+    let output = options.and_then(|o| template(tree, folder, &o).map_err(|e| Box::new(e.into_problem())));
     match output {
         Ok(output) => collect(&output, &mut rendered),
         Err(problem) => rendered.problems.push(*problem),
@@ -29,14 +28,6 @@ pub(crate) fn render(tree: &FileTree, folder: &str, options: &HelmOptions, conte
     let reads = context.references.iter().map(|(name, tree)| (name.clone(), tree.reads()));
     rendered.reference_reads = reads.filter(|(_, reads)| *reads != ReadSet::default()).collect();
     rendered
-}
-
-fn to_problem(error: HelmError) -> Problem {
-    let mut problem = *error.problem;
-    if !error.chart.is_empty() && !problem.place().contains(&error.chart) {
-        problem.message = format!("chart {}: {}", error.chart, problem.message);
-    }
-    problem
 }
 
 fn template_options(
@@ -68,7 +59,7 @@ fn template_options(
 fn name(text: &str, context: &RenderContext) -> Result<String, Box<Problem>> {
     match context.surroundings {
         Some(surroundings) if text.contains("{{") => {
-            release_name(text, surroundings).map_err(|e| Box::new(to_problem(e)))
+            release_name(text, surroundings).map_err(|e| Box::new(e.into_problem()))
         }
         _ => Ok(text.to_owned()),
     }
@@ -149,32 +140,12 @@ fn escaped(value: &str) -> String {
 }
 
 fn collect(output: &TemplateOutput, rendered: &mut Rendered) {
-    rendered.problems.extend(output.warnings.iter().map(Problem::warning));
-    rendered.problems.extend(doubts(output));
+    rendered.problems.extend(output.problems());
     for document in output.documents() {
         if let Err(problem) = add(document, &mut rendered.manifests) {
             rendered.problems.push(*problem);
         }
     }
-}
-
-/// What the output depends on beside the repository.
-fn doubts(output: &TemplateOutput) -> Vec<Problem> {
-    let effects = output.effects;
-    let random =
-        "the chart uses random values or the time: each render differs, so the Application never stays in sync";
-    let lookup = "the chart asks the cluster with lookup, which finds nothing here, as in Argo CD";
-    let mut doubts = Vec::new();
-    if effects.random || effects.clock {
-        doubts.push(
-            Problem::warning(random)
-                .hint("set the generated values, such as passwords and certificates, in the values"),
-        );
-    }
-    if effects.lookup {
-        doubts.push(Problem::warning(lookup).hint("set what it looks for in the values"));
-    }
-    doubts
 }
 
 /// Adds the objects of a document: a whole file of definitions, or one rendered document.

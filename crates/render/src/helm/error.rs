@@ -56,6 +56,17 @@ impl HelmError {
     }
 }
 
+impl HelmError {
+    /// The problem, with the name of the chart unless its place tells.
+    pub(crate) fn into_problem(self) -> Problem {
+        let mut problem = *self.problem;
+        if !self.chart.is_empty() && !problem.place().contains(&self.chart) {
+            problem.message = format!("chart {}: {}", self.chart, problem.message);
+        }
+        problem
+    }
+}
+
 impl From<TreeError> for HelmError {
     fn from(error: TreeError) -> Self {
         Self::new(error.to_string())

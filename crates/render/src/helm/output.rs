@@ -4,7 +4,7 @@ use gotemplate::function::Effects;
 
 use super::error::HelmError;
 use super::manifests::{Document, split};
-use crate::go_match;
+use crate::{Origin, Problem, go_match};
 
 /// What a chart renders to, in the order of installation.
 #[derive(Debug, Clone, Default)]
@@ -40,12 +40,59 @@ impl TemplateOutput {
 
     /// The text that `helm template` prints.
     pub fn text(&self) -> String {
+        self.written(|_, _| {})
+    }
+
+    /// As [`TemplateOutput::text`], with the 1-based line of the text at which each document starts and where it comes
+    /// from.
+    pub(crate) fn text_with_places(&self) -> (String, Vec<(usize, &Origin)>) {
+        let (mut places, mut line, mut seen) = (Vec::new(), 1, 0);
+        let text = self.written(|document, before| {
+            line += before.get(seen..).unwrap_or_default().matches('\n').count();
+            seen = before.len();
+            places.push((line, &document.origin));
+        });
+        (text, places)
+    }
+
+    /// The text; `note` sees each document, and the text before it.
+    fn written<'a>(&'a self, mut note: impl FnMut(&'a Document, &str)) -> String {
         let mut text = String::new();
-        self.crds.iter().chain(&self.manifests).for_each(|document| write(document, &mut text));
+        for document in self.crds.iter().chain(&self.manifests) {
+            note(document, &text);
+            write(document, &mut text);
+        }
         text.truncate(text.trim_end().len());
         text.push('\n');
-        self.hooks.iter().for_each(|document| write(document, &mut text));
+        for document in &self.hooks {
+            note(document, &text);
+            write(document, &mut text);
+        }
         text
+    }
+
+    /// What is outdated or doubtful.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        self.warnings.iter().map(Problem::warning).chain(self.doubts()).collect()
+    }
+
+    /// What the output depends on beside the repository.
+    fn doubts(&self) -> Vec<Problem> {
+        let effects = self.effects;
+        let random =
+            "the chart uses random values or the time: each render differs, so the Application never stays in sync";
+        let lookup = "the chart asks the cluster with lookup, which finds nothing here, as in Argo CD";
+        let mut doubts = Vec::new();
+        if effects.random || effects.clock {
+            doubts.push(
+                Problem::warning(random)
+                    .hint("set the generated values, such as passwords and certificates, in the values"),
+            );
+        }
+        if effects.lookup {
+            doubts.push(Problem::warning(lookup).hint("set what it looks for in the values"));
+        }
+        doubts
     }
 
     /// The text for `--show-only`: documents of the files whose path below the chart matches a pattern.

@@ -19,7 +19,7 @@ use super::plugins;
 use super::resource::{self, Behavior, OriginNote, Resource};
 use super::schema::Schema;
 use super::sources::Sources;
-use super::{BuildOptions, Reorder, crds, defaults, nameref, order, overrides, vars};
+use super::{BuildOptions, Reorder, chart_entry, crds, defaults, helm_charts, nameref, order, overrides, vars};
 use crate::remote::Remotes;
 use crate::{KustomizeOptions, Problem};
 
@@ -57,6 +57,8 @@ pub(crate) struct Layer {
     origin: Option<OriginNote>,
     /// Entries of `images` from here on are not in the file.
     pub(crate) own_images: usize,
+    /// `namespace` of the nearest kustomization above that sets one: charts render for it.
+    namespace_above: String,
 }
 
 /// A finished build.
@@ -88,7 +90,7 @@ pub(crate) fn run_traced(
 
 fn build(tree: &FileTree, root: &str, options: &KustomizeOptions, remotes: &Remotes, traced: bool) -> Result<Finished> {
     let mut builder = Builder {
-        options: options.build,
+        options: options.build.clone(),
         sources: Sources::default(),
         warnings: Vec::new(),
         schema: Schema::built_in(),
@@ -124,11 +126,7 @@ impl Builder {
             return Err(KustomizeError::new(folder.file(), "the kustomization is empty")
                 .hint("list files and folders under resources:"));
         }
-        if !file.helm_charts.is_empty() || !file.helm_chart_inflation_generator.is_empty() {
-            return Err(KustomizeError::new(folder.file(), "helmCharts are not supported yet")
-                .hint("render the chart and commit the manifests"));
-        }
-        Ok(Layer { folder, file, document, origin, own_images })
+        Ok(Layer { folder, file, document, origin, own_images, namespace_above: String::new() })
     }
 
     /// The kustomization file of a folder, which is read once however often the folder is a base.
@@ -250,7 +248,8 @@ impl Builder {
             return Err(layer.fail(&format!("more than {NESTING_MAX} kustomizations are nested")));
         }
         let origin = layer.origin.as_ref().map(|o| OriginNote { path: below(&o.path, entry), ..OriginNote::default() });
-        let base = self.layer(folder, origin, None)?;
+        let mut base = self.layer(folder, origin, None)?;
+        base.namespace_above = layer.chart_namespace().to_owned();
         self.set_schema(&base)?;
         Ok(base)
     }
@@ -293,6 +292,7 @@ impl Builder {
                 self.note_step(layer, &mut all.resources, what.field(), Some(i));
             }
         }
+        self.add_charts(layer, all)?;
         let generators = layer.file.generators.clone();
         for (made, note) in plugins::generate(self, layer, &generators)? {
             let mut made = made;
@@ -301,6 +301,24 @@ impl Builder {
         }
         if !generators.is_empty() {
             self.note_step(layer, &mut all.resources, "generators", None);
+        }
+        Ok(())
+    }
+
+    /// Adds what the charts of `helmCharts` render to.
+    fn add_charts(&mut self, layer: &Layer, all: &mut Gathered) -> Result<()> {
+        let globals = layer.file.helm_globals.clone().unwrap_or_default();
+        for (i, chart) in layer.file.helm_charts.iter().enumerate() {
+            let mut chart = chart.clone();
+            if chart.namespace.is_empty() {
+                layer.chart_namespace().clone_into(&mut chart.namespace);
+            }
+            let made = helm_charts::generate(self, layer, &chart, &globals);
+            for mut made in made.map_err(|e| layer.folder.placed(e, &chart.name))? {
+                made.origin = layer.built_in("HelmChartInflationGenerator");
+                add_generated(layer, all, made, &self.schema)?;
+            }
+            self.note_step(layer, &mut all.resources, "helmCharts", Some(i));
         }
         Ok(())
     }
@@ -368,6 +386,11 @@ impl Builder {
 }
 
 impl Layer {
+    /// The namespace that charts render for unless they name one.
+    fn chart_namespace(&self) -> &str {
+        if self.file.namespace.is_empty() { &self.namespace_above } else { &self.file.namespace }
+    }
+
     pub(crate) fn fail(&self, message: &str) -> KustomizeError {
         KustomizeError::new(self.folder.file(), message)
     }
@@ -420,6 +443,8 @@ fn below(base: &str, entry: &str) -> String {
 fn unify(file: &mut Kustomization) {
     file.resources.extend(file.bases.take().unwrap_or_default());
     file.images.extend(file.image_tags.take().unwrap_or_default());
+    let old = std::mem::take(&mut file.helm_chart_inflation_generator);
+    chart_entry::united(&mut file.helm_charts, &mut file.helm_globals, old);
 }
 
 /// Whether a kustomization says nothing but its kind.

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::chart_entry::{FREE_FIELDS, HELM_CHART, HELM_GLOBALS, HelmChart, HelmGlobals, OLD_HELM_CHART, OldHelmChart};
 use super::error::{KustomizeError, Result};
 use super::fieldspec::{self, FieldSpec};
 use super::node::Fault;
-use super::shape::Shape::{Any, Bool, Int, List, Struct, Text, Texts};
+use super::shape::Shape::{Bool, Int, List, Struct, Text, Texts};
 use super::shape::{Reader, Shape};
 
 /// A kustomization or component file. Field names are kustomize's.
@@ -43,9 +44,9 @@ pub(crate) struct Kustomization {
     pub(crate) bases: Option<Vec<Option<String>>>,
     pub(crate) config_map_generator: Vec<Generator>,
     pub(crate) secret_generator: Vec<Generator>,
-    pub(crate) helm_globals: Option<Value>,
-    pub(crate) helm_charts: Vec<Value>,
-    pub(crate) helm_chart_inflation_generator: Vec<Value>,
+    pub(crate) helm_globals: Option<HelmGlobals>,
+    pub(crate) helm_charts: Vec<HelmChart>,
+    pub(crate) helm_chart_inflation_generator: Vec<OldHelmChart>,
     pub(crate) generator_options: Option<GeneratorOptions>,
     pub(crate) configurations: Vec<String>,
     pub(crate) generators: Vec<String>,
@@ -431,9 +432,9 @@ const KUSTOMIZATION: Shape = Struct(&[
     ("bases", &List(&Text)),
     ("configMapGenerator", &List(&CONFIG_MAP)),
     ("secretGenerator", &List(&SECRET)),
-    ("helmGlobals", &Any),
-    ("helmCharts", &List(&Any)),
-    ("helmChartInflationGenerator", &List(&Any)),
+    ("helmGlobals", &HELM_GLOBALS),
+    ("helmCharts", &List(&HELM_CHART)),
+    ("helmChartInflationGenerator", &List(&OLD_HELM_CHART)),
     ("generatorOptions", &GENERATOR_OPTIONS),
     ("configurations", &List(&Text)),
     ("generators", &List(&Text)),
@@ -483,7 +484,7 @@ fn strip_nulls(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(strip_nulls),
         Value::Object(map) => {
             map.retain(|_, v| !v.is_null());
-            map.values_mut().for_each(strip_nulls);
+            map.iter_mut().filter(|(k, _)| !FREE_FIELDS.contains(&k.as_str())).for_each(|(_, v)| strip_nulls(v));
         }
         _ => {}
     }
@@ -518,7 +519,7 @@ pub(crate) fn kustomization_of_any_kind(text: &str, file: &str) -> Result<(Kusto
 }
 
 /// The fields that kustomize writes out as YAML for its transformers and generators, as these read them.
-const HANDED_ON: [&str; 14] = [
+const HANDED_ON: [&str; 16] = [
     "patchesStrategicMerge",
     "patches",
     "patchesJson6902",
@@ -533,6 +534,8 @@ const HANDED_ON: [&str; 14] = [
     "replacements",
     "configMapGenerator",
     "secretGenerator",
+    "helmCharts",
+    "helmChartInflationGenerator",
 ];
 
 fn handed_on(mut value: Value, file: &str) -> Result<Value> {

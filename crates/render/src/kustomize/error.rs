@@ -29,6 +29,14 @@ impl KustomizeError {
         Self::new(file, error.to_string())
     }
 
+    /// Names the file that is to blame where none is named yet.
+    pub(crate) fn about(mut self, file: &str) -> Self {
+        if self.0.file.is_empty() {
+            file.clone_into(&mut self.0.file);
+        }
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = hint.into();
         self

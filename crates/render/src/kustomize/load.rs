@@ -104,6 +104,11 @@ impl Folder {
         &self.root
     }
 
+    /// What was fetched for the build.
+    pub(crate) fn remotes(&self) -> &Remotes {
+        &self.reach.remotes
+    }
+
     /// How many kustomizations led here.
     pub(crate) fn depth(&self) -> usize {
         self.above.len()
@@ -127,7 +132,7 @@ impl Folder {
     }
 
     /// Whether a path is in the repository of this kustomization: a remote base sees its own files only.
-    fn is_ours(&self, path: &str) -> bool {
+    pub(crate) fn is_ours(&self, path: &str) -> bool {
         remote::repository_of(path) == remote::repository_of(&self.root)
     }
 

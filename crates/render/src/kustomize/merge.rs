@@ -40,7 +40,18 @@ pub(crate) fn merge(target: Node, patch: Node, schema: &Schema) -> Result<Option
         // kustomize drops the result and keeps the object, which was not touched
         return Ok(Some(target));
     }
-    let mut walker = Walker { schema, path: Vec::new() };
+    merged(target, patch, Walker { schema, path: Vec::new(), appends: false })
+}
+
+/// As [`merge`], for values of charts: elements that are new come last.
+///
+/// # Errors
+/// As [`merge`].
+pub(crate) fn merge_values(target: Node, patch: Node, schema: &Schema) -> Result<Option<Node>, Fault> {
+    merged(target, patch, Walker { schema, path: Vec::new(), appends: true })
+}
+
+fn merged(target: Node, patch: Node, mut walker: Walker<'_>) -> Result<Option<Node>, Fault> {
     let walked = walker.walk(Some(target), Some(patch), None, false).map_err(|fault| walker.located(&fault))?;
     Ok(match walked {
         Walked::Nothing | Walked::Null => None,
@@ -51,6 +62,8 @@ pub(crate) fn merge(target: Node, patch: Node, schema: &Schema) -> Result<Option
 struct Walker<'s> {
     schema: &'s Schema,
     path: Vec<String>,
+    /// New elements of lists come behind the old ones.
+    appends: bool,
 }
 
 impl Walker<'_> {
@@ -215,7 +228,7 @@ impl Walker<'_> {
     ) -> Result<Node, Fault> {
         let primitive = [String::new()];
         let keys = if keys.is_empty() { &primitive[..] } else { keys };
-        let mut all = key_values(new, &old, keys);
+        let mut all = if self.appends { key_values(&old, new, keys) } else { key_values(new, &old, keys) };
         if keys.len() > 1 {
             fill_missing(&mut all);
         }

@@ -88,7 +88,8 @@ impl NamespaceChange {
         for resource in resources.iter() {
             *counts.entry(id_key(resource, schema)).or_default() += 1;
         }
-        for resource in resources {
+        // what a chart rendered has its namespace from Helm
+        for resource in resources.iter_mut().filter(|r| !r.is_from_chart()) {
             let before = id_key(resource, schema);
             resource.store_previous(schema);
             self.change(resource, schema).map_err(|f| KustomizeError::new(file, format!("namespace: {f}")))?;

@@ -11,7 +11,7 @@ use crate::{KustomizeOptions, KustomizePatch};
 
 /// Applies `options` to the file. Says whether there was anything to apply.
 pub(crate) fn apply(file: &mut Kustomization, options: &KustomizeOptions, folder: &Folder) -> bool {
-    let nothing = KustomizeOptions { build: options.build, ..KustomizeOptions::default() };
+    let nothing = KustomizeOptions { build: options.build.clone(), ..KustomizeOptions::default() };
     if *options == nothing {
         return false;
     }

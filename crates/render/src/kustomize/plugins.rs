@@ -7,12 +7,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::build::{Builder, Gathered, Layer, end_step};
+use super::chart_entry::{ChartGenerator, HELM_GENERATOR};
 use super::config::{self, Generator, Image, Patch, Replacement, Replica, Selector};
 use super::error::{KustomizeError, Result};
 use super::fields::{self, ImageChange};
 use super::fieldspec::FieldSpec;
 use super::generate::{self, What};
-use super::load::{self, Folder};
+use super::helm_charts;
+use super::load::{self, Entry, Folder};
 use super::names::{self, Affix, NamespaceChange, Subjects};
 use super::node::{Fault, Kind, Node, Place};
 use super::patch::{Inline, Loaded};
@@ -22,7 +24,7 @@ use super::schema::Schema;
 use super::selector::Matcher;
 use super::shape::Shape::{Bool, Int, List, Struct, Text, Texts};
 use super::shape::{Reader, Shape};
-use super::sources::Role;
+use super::sources::{Role, Sources};
 
 /// Adds the hash of its data to the name of each generated object that wants it.
 ///
@@ -103,6 +105,31 @@ fn configurations(builder: &mut Builder, layer: &Layer, entries: &[String]) -> R
     Ok(all.resources)
 }
 
+/// Those of the generators of a kustomization that are charts, as far as they can be read: in place, in files, and in
+/// the files of folders.
+pub(crate) fn chart_generators(folder: &Folder, entries: &[String]) -> Vec<ChartGenerator> {
+    let (mut sources, mut all) = (Sources::default(), Vec::new());
+    let mut texts: Vec<std::sync::Arc<str>> = entries.iter().map(|entry| entry.as_str().into()).collect();
+    for entry in entries {
+        match folder.entry(entry) {
+            Ok(Entry::File(_, bytes)) => texts.push(String::from_utf8_lossy(&bytes).into()),
+            Ok(Entry::Folder(root)) => {
+                let Ok(inner) = folder.below(&root, entry) else { continue };
+                let inner_entries = super::entries(inner.tree(), inner.root());
+                let files = inner_entries.iter().filter_map(|entry| inner.load_text(entry).ok());
+                texts.extend(files.map(|(_, text)| text));
+            }
+            Err(_) => {}
+        }
+    }
+    for text in texts {
+        let objects = load::objects(&text, folder.file(), Role::Computed, &mut sources).unwrap_or_default();
+        let charts = objects.iter().filter(|o| o.kind() == "HelmChartInflationGenerator");
+        all.extend(charts.filter_map(|object| read::<ChartGenerator>(object, &HELM_GENERATOR).ok()));
+    }
+    all
+}
+
 /// Runs the generators of a kustomization.
 ///
 /// # Errors
@@ -117,6 +144,12 @@ pub(crate) fn generate(
         let what = match built_in(&object)? {
             "IAMPolicyGenerator" => {
                 all.push((service_account(&object)?, configured_by(&object)));
+                continue;
+            }
+            "HelmChartInflationGenerator" => {
+                let ChartGenerator { globals, chart } = read(&object, &HELM_GENERATOR)?;
+                let made = helm_charts::generate(builder, layer, &chart, &globals)?;
+                all.extend(made.into_iter().map(|resource| (resource, configured_by(&object))));
                 continue;
             }
             "ConfigMapGenerator" => What::ConfigMap,

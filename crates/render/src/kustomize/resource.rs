@@ -11,8 +11,11 @@ use super::state;
 
 /// The namespace that cluster-scoped objects count as being in.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
+/// What kustomize marks the output of charts with; patches see it.
+const FROM_CHART: &str = "internal.config.kubernetes.io/helm-generated";
 /// Annotations that kustomize uses itself and takes away in the end.
-const BUILD_ANNOTATIONS: [&str; 18] = [
+const BUILD_ANNOTATIONS: [&str; 19] = [
+    FROM_CHART,
     "internal.config.kubernetes.io/previousKinds",
     "internal.config.kubernetes.io/previousNames",
     "internal.config.kubernetes.io/prefixes",
@@ -332,6 +335,33 @@ impl OriginNote {
         }
         let indent = " ".repeat(bullet.len());
         lines.iter().enumerate().map(|(i, line)| format!("{}{line}\n", if i == 0 { bullet } else { &indent })).collect()
+    }
+}
+
+impl Resource {
+    /// Marks what a chart rendered.
+    ///
+    /// # Errors
+    /// When metadata or annotations are no mapping.
+    pub(crate) fn mark_from_chart(&mut self) -> std::result::Result<(), Fault> {
+        self.annotations_mut()?.set_field(FROM_CHART, Node::string("true"))
+    }
+
+    /// The annotations, made where there are none.
+    ///
+    /// # Errors
+    /// When metadata or annotations are no mapping.
+    pub(crate) fn annotations_mut(&mut self) -> std::result::Result<&mut Node, Fault> {
+        let annotations = self.node.get_or_create("metadata", Kind::Map)?.get_or_create("annotations", Kind::Map)?;
+        if annotations.is_null() {
+            *annotations = Node::empty(Kind::Map);
+        }
+        Ok(annotations)
+    }
+
+    /// Whether a chart rendered this, as far as no patch took the mark away.
+    pub(crate) fn is_from_chart(&self) -> bool {
+        self.annotation(FROM_CHART) == Some("true")
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a build remembers about an object, as the annotations that kustomize keeps it in: patches and replacements can
 //! see them, copy them and take them away.
 
-use super::node::{Fault, Kind, Node};
+use super::node::{Fault, Node};
 use super::resource::{Behavior, Previous, Resource};
 
 pub(crate) const ORIGIN: &str = "config.kubernetes.io/origin";
@@ -28,11 +28,7 @@ impl Resource {
         if state.is_empty() {
             return Ok(Shown(state));
         }
-        let metadata = self.node.get_or_create("metadata", Kind::Map)?;
-        let annotations = metadata.get_or_create("annotations", Kind::Map)?;
-        if annotations.is_null() {
-            *annotations = Node::empty(Kind::Map);
-        }
+        let annotations = self.annotations_mut()?;
         state.iter().try_for_each(|(key, value)| annotations.set_field(key, Node::string(value.clone())))?;
         Ok(Shown(state))
     }

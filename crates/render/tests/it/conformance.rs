@@ -30,6 +30,7 @@ fn options(case: &Path) -> BuildOptions {
         reorder: if has("none") { Reorder::None } else { Reorder::Legacy },
         load_restrictor: if has("LoadRestrictionsNone") { LoadRestrictor::None } else { LoadRestrictor::RootOnly },
         enable_managedby_label: has("--enable-managedby-label"),
+        ..BuildOptions::default()
     }
 }
 

@@ -7,6 +7,7 @@ mod conformance;
 mod edit;
 mod folder;
 mod helm;
+mod helm_charts;
 mod helm_flags;
 mod hostile;
 mod oddities;

@@ -17,7 +17,7 @@ fn check(remote: MemoryTree, wanted: &[&str]) {
         .file("secret.yaml", SECRET);
     let mut source = Source::auto("prod");
     let tree = own.tree();
-    assert_eq!(remote::wanted(&tree, &source).into_iter().collect::<Vec<_>>(), [revision()]);
+    assert_eq!(remote::wanted(&tree, &source).revisions.into_iter().collect::<Vec<_>>(), [revision()]);
     let without = render(&tree, &source).problems[0].to_string();
     assert!(without.contains("was not fetched") && without.contains("prod/kustomization.yaml:3"), "{without}");
     let mut remotes = Remotes::default();
@@ -67,7 +67,7 @@ fn remote_bases_of_remote_bases() {
     let inner = base("\"https://git.example.com/acme/more?ref=main\"");
     source.remotes.insert(revision(), RemoteTree { commit: "1".into(), tree: inner.tree() });
     let more = RemoteRevision { url: "https://git.example.com/acme/more".into(), revision: "main".into() };
-    assert!(remote::wanted(&tree, &source).iter().eq([&more]));
+    assert!(remote::wanted(&tree, &source).revisions.iter().eq([&more]));
     let outer = MemoryTree::default().file("kustomization.yaml", format!("resources: [\"{ENTRY}\"]\n"));
     source.remotes.insert(more, RemoteTree { commit: "2".into(), tree: outer.tree() });
     let rendered = render(&tree, &source);

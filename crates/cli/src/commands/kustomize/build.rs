@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use render::Source;
-use render::kustomize::{BuildOptions, LoadRestrictor, RemoteBase, Reorder, build_with_remotes};
+use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, RemoteBase, Reorder, build_with_remotes};
 
 use crate::failure::{Code, Failure, Outcome};
+use crate::commands::helm::surroundings;
 use crate::folder::Place;
 use crate::{output, remotes};
 
@@ -30,7 +31,43 @@ pub(crate) struct Build {
     #[arg(long, hide = true)]
     as_current_user: bool,
     #[command(flatten)]
+    helm: Helm,
+    #[command(flatten)]
     refused: Refused,
+}
+
+/// Charts of kustomizations.
+#[derive(Debug, Args)]
+struct Helm {
+    /// Render the charts that the kustomization names, as Helm 4.2.4
+    #[arg(long)]
+    enable_helm: bool,
+    /// API versions of the cluster for charts that name none: group/version or group/version/Kind
+    #[arg(long, value_delimiter = ',', value_name = "API")]
+    helm_api_versions: Vec<String>,
+    /// Version of Kubernetes for charts that name none
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "VERSION")]
+    helm_kube_version: String,
+    /// Without effect: charts are rendered in process
+    #[arg(long, hide = true)]
+    helm_command: Option<String>,
+    /// Without effect: an error always names template and line
+    #[arg(long, hide = true)]
+    helm_debug: bool,
+}
+
+impl Helm {
+    #[expect(clippy::print_stderr, reason = "what is ignored is said beside the manifests")]
+    fn flags(&self) -> Option<HelmFlags> {
+        if let Some(command) = &self.helm_command {
+            eprintln!("warning: --helm-command {command} is ignored: charts are rendered in process, as by Helm 4.2.4");
+        }
+        self.enable_helm.then(|| HelmFlags {
+            api_versions: self.helm_api_versions.clone(),
+            kube_version: self.helm_kube_version.clone(),
+            surroundings: Some(surroundings()),
+        })
+    }
 }
 
 /// Flags of kustomize that would run programs: they are understood, so that the answer can say why not.
@@ -48,8 +85,6 @@ struct Refused {
     env: Vec<String>,
     #[arg(long, hide = true, num_args = 1)]
     mount: Vec<String>,
-    #[arg(long, hide = true)]
-    enable_helm: bool,
 }
 
 impl Refused {
@@ -62,11 +97,6 @@ impl Refused {
             (self.network || self.network_name.is_some(), "--network", programs),
             (!self.env.is_empty(), "--env", programs),
             (!self.mount.is_empty(), "--mount", programs),
-            (
-                self.enable_helm,
-                "--enable-helm",
-                "helmCharts are not built yet; render the chart and list its manifests",
-            ),
         ];
         match asked.iter().find(|(asked, ..)| *asked) {
             Some((_, flag, why)) => Err(Failure::usage(format!("{flag} is refused: {why}"))
@@ -105,8 +135,9 @@ impl Build {
                 Order::Legacy | Order::Unspecified => Reorder::Legacy,
             },
             enable_managedby_label: self.enable_managedby_label,
+            helm: self.helm.flags(),
         };
-        let (place, source) = self.opened().await?;
+        let (place, source) = self.opened(&options).await?;
         let built = build_with_remotes(&place.tree, &source.path, &options, &source.remotes)
             .map_err(|error| place.failure(&error.0))?;
         built.warnings.iter().for_each(|warning| eprintln!("{}", place.shown(warning)));
@@ -130,16 +161,17 @@ impl Build {
 
 impl Build {
     /// The folder, on this machine or in another repository, with the repositories that it names.
-    async fn opened(&self) -> Result<(Place, Source), Failure> {
+    async fn opened(&self, options: &BuildOptions) -> Result<(Place, Source), Failure> {
         let base = RemoteBase::parse(&self.path.to_string_lossy()).filter(|_| !self.path.exists());
         let Some(base) = base else {
             let place = Place::open(&self.path)?;
-            let source = Source::auto(place.folder.as_str());
+            let source = Source { build: options.clone(), ..Source::auto(place.folder.as_str()) };
             let source = remotes::fetched(&place, source).await?;
             return Ok((place, source));
         };
         let place = Place::open(Path::new("."))?;
-        let mut source = remotes::with(Source::default(), base.at.clone()).await?;
+        let source = Source { build: options.clone(), ..Source::default() };
+        let mut source = remotes::with(source, base.at.clone()).await?;
         source.path = source.remotes.folder_of(&base).unwrap_or_default();
         let source = remotes::fetched(&place, source).await?;
         Ok((place, source))
