@@ -338,7 +338,7 @@ fn build_options(flags: &str) -> BuildOptions {
             ("--enable-managedby-label", value) => options.enable_managedby_label = value != "false",
             ("--enable-helm", value) => options.helm = (value != "false").then(HelmFlags::default),
             ("--helm-kube-version", value) => value.clone_into(&mut helm.kube_version),
-            ("--helm-api-versions", value) => helm.api_versions.extend(value.split(',').map(str::to_owned)),
+            ("--helm-api-versions", value) => helm.api_versions.push(value.to_owned()),
             _ => {}
         }
     }

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use render::Source;
 use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, RemoteBase, Reorder, build_with_remotes};
 
-use crate::failure::{Code, Failure, Outcome};
 use crate::commands::helm::surroundings;
+use crate::failure::{Code, Failure, Outcome};
 use crate::folder::Place;
 use crate::{output, remotes};
 
@@ -43,7 +43,7 @@ struct Helm {
     #[arg(long)]
     enable_helm: bool,
     /// API versions of the cluster for charts that name none: group/version or group/version/Kind
-    #[arg(long, value_delimiter = ',', value_name = "API")]
+    #[arg(long, value_name = "API")]
     helm_api_versions: Vec<String>,
     /// Version of Kubernetes for charts that name none
     #[arg(long, default_value = "", hide_default_value = true, value_name = "VERSION")]
