@@ -138,6 +138,11 @@ impl FileTree {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Notes what was read of the same files by way of another tree.
+    pub fn record(&self, reads: &ReadSet) {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).extend(reads.clone());
+    }
+
     fn note(&self, path: &str, id: Option<ObjectId>) {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner).0.insert(path.to_owned(), id);
     }

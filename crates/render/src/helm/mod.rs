@@ -26,6 +26,7 @@ mod problems;
 mod release_name;
 mod schema;
 mod scope;
+mod shelf;
 mod snippet;
 mod strvals;
 mod template;

@@ -13,7 +13,6 @@ use super::error::HelmError;
 use super::given;
 use super::go_values::map_from_json;
 use super::instance::Instance;
-use super::load::load;
 use super::manifests::{self, Document};
 use super::options::TemplateOptions;
 use super::origins::Origins;
@@ -21,6 +20,7 @@ use super::output::TemplateOutput;
 use super::problems;
 use super::schema;
 use super::scope::renderables;
+use super::shelf;
 use super::versions::in_range;
 use crate::Origin;
 
@@ -29,7 +29,7 @@ use crate::Origin;
 /// # Errors
 /// The first problem, with its place and what to do about it.
 pub fn template(tree: &FileTree, chart_path: &str, options: &TemplateOptions) -> Result<TemplateOutput, HelmError> {
-    render_chart(&Arc::new(load(tree, chart_path)?), options)
+    render_chart(&shelf::chart(tree, chart_path)?, options)
 }
 
 /// Renders a loaded chart. What is parsed stays with the chart for the next render.
