@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use object::{ImageDigest, ImageRef};
-use reqwest::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, AUTHORIZATION};
 use reqwest::{Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::Credentials;
+use crate::challenge::{Challenge, token, token_url};
+use crate::charts::is_loopback;
 
 /// Why a registry gave no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,9 +83,7 @@ impl RegistryClient {
             return url.trim_end_matches('/').to_owned();
         }
         let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
-        let name = host.split(':').next().unwrap_or_default();
-        let loopback = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        format!("{}://{host}", if loopback { "http" } else { "https" })
+        format!("{}://{host}", if is_loopback(host) { "http" } else { "https" })
     }
 }
 
@@ -99,8 +99,7 @@ impl Ask<'_> {
         let plain = credentials.and_then(Credentials::authorization);
         let answer = self.send(method.clone(), url, plain.clone()).await?;
         let answer = if answer.status() == StatusCode::UNAUTHORIZED {
-            let challenge = answer.headers().get(WWW_AUTHENTICATE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-            match self.token(challenge, repository, plain).await? {
+            match self.token(Challenge::of(answer.headers()), repository, plain).await? {
                 Some(token) => self.send(method, url, Some(format!("Bearer {token}"))).await?,
                 None => answer,
             }
@@ -126,32 +125,21 @@ impl Ask<'_> {
         request.send().await.map_err(|error| self.unreachable(&error))
     }
 
-    /// The token that a `Bearer realm="…",service="…"` challenge asks for.
+    /// The token that a Bearer challenge asks for.
     async fn token(
         &self,
-        challenge: &str,
+        challenge: Option<Challenge>,
         repository: &str,
         basic: Option<String>,
     ) -> Result<Option<String>, RegistryError> {
-        let Some(parameters) = challenge.strip_prefix("Bearer ") else { return Ok(None) };
-        let parameter = |key: &str| {
-            let pairs = parameters.split(',').filter_map(|p| p.trim().split_once('='));
-            pairs.filter(|(k, _)| *k == key).map(|(_, v)| v.trim_matches('"').to_owned()).next()
-        };
-        let Some(realm) = parameter("realm") else { return Ok(None) };
-        let mut url = url::Url::parse(&realm).map_err(|e| self.unreachable(&e))?;
-        url.query_pairs_mut().append_pair("scope", &format!("repository:{repository}:pull"));
-        if let Some(service) = parameter("service") {
-            url.query_pairs_mut().append_pair("service", &service);
-        }
-        let mut request = self.client.client.get(url);
+        let Some(Challenge::Bearer { realm, service }) = challenge else { return Ok(None) };
+        let mut request = self.client.client.get(token_url(&realm, service.as_deref(), repository));
         if let Some(value) = basic {
             request = request.header(AUTHORIZATION, value);
         }
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let answer: serde_json::Value = answer.json().await.map_err(|error| self.unreachable(&error))?;
-        let token = answer.get("token").or_else(|| answer.get("access_token")).and_then(|t| t.as_str());
-        Ok(token.map(str::to_owned))
+        Ok(token(&answer).map(str::to_owned))
     }
 
     fn unreachable(&self, error: &dyn std::fmt::Display) -> RegistryError {

@@ -2,6 +2,8 @@
 
 mod git_repo;
 mod shared;
+mod web_server;
 
 pub use git_repo::GitRepo;
 pub use shared::shared;
+pub use web_server::{Answer, Request, WebServer};

@@ -17,7 +17,7 @@ pub enum ChartError {
         "chart repository {url} refuses the credentials ({reason}): check the repository Secret, or --username and --password"
     )]
     Unauthorized { url: String, reason: String },
-    #[error("chart repository {url} cannot be reached: {reason}: what is cached stays, try again")]
+    #[error("chart repository {url} cannot be reached: {reason}: try again, or look at the network in between")]
     Unreachable { url: String, reason: String },
     #[error("{what} of the chart repository {url} is larger than {} MiB, the limit", limit >> 20)]
     TooLarge { url: String, what: String, limit: u64 },

@@ -21,6 +21,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use url::Url;
 
 use address::Address;
+pub(crate) use address::is_loopback;
 use artifacts::{Artifacts, sha256};
 use index_cache::{IndexCache, Indexed};
 use oci::Registry;
@@ -67,13 +68,25 @@ impl Default for ChartRepositoryOptions {
 #[derive(Debug, Clone)]
 pub struct ChartRepository {
     artifacts: Artifacts,
+    clients: Clients,
+    credentials: Credentials,
+    options: ChartRepositoryOptions,
     kind: Kind,
 }
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Index { web: Web, url: Url, authorization: Option<String>, index: Indexed },
+    Index(IndexRepository),
     Registry(Registry),
+}
+
+/// Packed charts with an `index.yaml`.
+#[derive(Debug, Clone)]
+struct IndexRepository {
+    web: Web,
+    url: Url,
+    authorization: Option<String>,
+    index: Indexed,
 }
 
 impl ChartRepositories {
@@ -108,13 +121,14 @@ impl ChartRepositories {
                 let web = Web::new(&self.clients, shown, url.clone(), credentials, options.pass_credentials)?;
                 let authorization = credentials.authorization();
                 let index = self.indexes.of(&url, authorization.as_deref(), options.index_age);
-                Kind::Index { web, url, authorization, index }
+                Kind::Index(IndexRepository { web, url, authorization, index })
             }
             Address::Oci { registry, path, plain } => {
                 Kind::Registry(Registry::new(&self.clients, shown, &registry, &path, plain, credentials)?)
             }
         };
-        Ok(ChartRepository { artifacts: self.artifacts.clone(), kind })
+        let (artifacts, clients) = (self.artifacts.clone(), self.clients.clone());
+        Ok(ChartRepository { artifacts, clients, credentials: credentials.clone(), options: options.clone(), kind })
     }
 }
 
@@ -125,7 +139,7 @@ impl ChartRepository {
     /// When the repository does not know the chart, or is not there.
     pub async fn versions(&self, chart: &str) -> Result<Vec<ChartVersion>, ChartError> {
         match &self.kind {
-            Kind::Index { web, url, authorization, index } => {
+            Kind::Index(IndexRepository { web, url, authorization, index }) => {
                 index.versions(web, url, authorization.as_deref(), chart).await
             }
             Kind::Registry(registry) => registry.versions(chart).await,
@@ -160,12 +174,11 @@ impl ChartRepository {
             return Ok(bytes);
         }
         let bytes = match &self.kind {
-            Kind::Index { .. } => self.download(version).await?,
+            Kind::Index(index) => self.download(index, version).await?,
             Kind::Registry(registry) => registry.pull(version).await?,
         };
-        let name = format!("{}-{}", version.chart, version.version);
         if let Some(expected) = &version.digest {
-            self.verify(&name, expected, &bytes)?;
+            self.verify(&version.name(), expected, &bytes)?;
         }
         self.artifacts.put(&bytes)?;
         Ok(bytes.into())
@@ -174,20 +187,39 @@ impl ChartRepository {
     /// The address, without credentials.
     pub fn url(&self) -> &str {
         match &self.kind {
-            Kind::Index { web, .. } => web.shown(),
+            Kind::Index(index) => index.web.shown(),
             Kind::Registry(registry) => registry.web.shown(),
         }
     }
 
-    async fn download(&self, version: &ChartVersion) -> Result<Vec<u8>, ChartError> {
-        let Kind::Index { web, url, authorization, .. } = &self.kind else { return Ok(Vec::new()) };
-        let what = format!("{}-{}", version.chart, version.version);
-        let reference = version.urls.first().ok_or_else(|| web.malformed(&what, "the index names no URL for it"))?;
-        let url = address::resolve(url, reference).map_err(|error| web.malformed(&what, error))?;
+    async fn download(&self, index: &IndexRepository, version: &ChartVersion) -> Result<Vec<u8>, ChartError> {
+        let what = version.name();
+        let reference = version.urls.first();
+        let reference = reference.ok_or_else(|| index.web.malformed(&what, "the index names no URL for it"))?;
+        if reference.starts_with("oci://") {
+            return self.download_from_registry(reference, version).await;
+        }
+        let url = address::resolve(&index.url, reference).map_err(|error| index.web.malformed(&what, error))?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/gzip,application/octet-stream"));
-        let answer = web.get(&url, &headers, authorization.as_deref()).await?;
-        web.body(web.checked(answer, &what)?, &what, CHART_MAX).await
+        let answer = index.web.get(&url, &headers, index.authorization.as_deref()).await?;
+        index.web.body(index.web.checked(answer, &what)?, &what, CHART_MAX).await
+    }
+
+    /// An index may name registries as the places of its charts. They see credentials only where that was asked for.
+    async fn download_from_registry(&self, reference: &str, version: &ChartVersion) -> Result<Vec<u8>, ChartError> {
+        let (repository, tag) = split_reference(reference);
+        let Address::Oci { registry, path, plain } = Address::parse(repository, true, self.options.plain_http)? else {
+            return Err(ChartError::Address { url: reference.to_owned(), reason: "no registry".to_owned() });
+        };
+        let nobody = Credentials { ca_pem: self.credentials.ca_pem.clone(), ..Credentials::default() };
+        let nobody = Credentials { insecure: self.credentials.insecure, ..nobody };
+        let credentials = if self.options.pass_credentials { &self.credentials } else { &nobody };
+        let shown = format!("oci://{registry}/{path}");
+        let registry = Registry::new(&self.clients, shown, &registry, &path, plain, credentials)?;
+        let wanted = tag.map_or_else(|| version.version.clone(), |tag| tag.replace('_', "+"));
+        let found = registry.resolve("", &wanted).await?;
+        registry.pull(&found).await
     }
 
     fn verify(&self, what: &str, expected: &str, bytes: &[u8]) -> Result<(), ChartError> {
@@ -197,5 +229,16 @@ impl ChartRepository {
         }
         let (url, what, expected) = (self.url().to_owned(), what.to_owned(), expected.to_owned());
         Err(ChartError::Digest { url, what, expected, found })
+    }
+}
+
+/// An address in a registry, and the tag or digest behind it.
+fn split_reference(reference: &str) -> (&str, Option<&str>) {
+    if let Some((repository, digest)) = reference.split_once('@') {
+        return (repository, Some(digest));
+    }
+    match reference.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (reference, None),
     }
 }

@@ -120,7 +120,7 @@ impl Registry {
             None => self.packed(&version.chart, &version.version.replace('+', "_")).await?.digest,
         };
         let repository = self.repository(&version.chart);
-        let what = format!("{}-{}", version.chart, version.version);
+        let what = version.name();
         let url = self.url(&format!("{repository}/blobs/{digest}"))?;
         let answer = self.get(&repository, &url, "*/*").await?;
         let bytes = self.web.body(self.web.checked(answer, &what)?, &what, CHART_MAX).await?;
@@ -134,11 +134,20 @@ impl Registry {
         ChartVersion { chart: chart.to_owned(), version, digest, urls: vec![url], manifest }
     }
 
+    /// The chart's repository; without a chart, the registry's path is one.
     fn repository(&self, chart: &str) -> String {
-        object::path::child(&self.path, chart)
+        match (self.path.as_str(), chart) {
+            ("", chart) => chart.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, chart) => format!("{path}/{chart}"),
+        }
     }
 
     fn url(&self, tail: &str) -> Result<Url, ChartError> {
+        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/');
+        if !tail.chars().all(fine) || tail.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(self.web.malformed(tail, "this is no name in a registry"));
+        }
         self.base.join(tail).map_err(|error| self.web.malformed(tail, error))
     }
 

@@ -18,6 +18,13 @@ pub struct ChartVersion {
     pub manifest: Option<String>,
 }
 
+impl ChartVersion {
+    /// As its packed file is called, without `.tgz`.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.chart, self.version)
+    }
+}
+
 /// The newest first; of equal ones the earlier listed (Helm 4.2, `ChartVersions.Less`).
 pub(crate) fn sort(versions: &mut Vec<ChartVersion>) {
     let mut keyed: Vec<(Version, ChartVersion)> =

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and say why it skips")]
 
+mod charts;
 mod gitea;
 mod local;
 mod revision;

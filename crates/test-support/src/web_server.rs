@@ -1,0 +1,110 @@
+//! A web server for tests: every request goes to one function, and is kept.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What somebody asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// With the query.
+    pub path: String,
+    /// By names in lower case.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+    /// Bytes at the end of the body that are announced, but not sent.
+    pub missing: usize,
+}
+
+impl Answer {
+    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
+        Self { status: 200, body: body.into(), ..Self::default() }
+    }
+
+    pub fn status(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// A server on loopback until the end of the test.
+#[derive(Debug, Clone)]
+pub struct WebServer {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl WebServer {
+    /// # Panics
+    /// When no port is free.
+    #[expect(clippy::expect_used, reason = "a test cannot go on without its server")]
+    pub fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (seen, answer) = (Arc::clone(&requests), Arc::new(answer));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                std::thread::spawn(move || serve(&stream, &seen, &*answer));
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// `127.0.0.1:port`
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// What was asked for so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn serve(mut stream: &TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request) -> Answer) {
+    let Some(request) = read(stream) else { return };
+    seen.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+    let answer = answer(&request);
+    let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", answer.body.len() + answer.missing));
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&answer.body));
+}
+
+fn read(stream: &TcpStream) -> Option<Request> {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+    let path = lines.next()?.split(' ').nth(1)?.to_owned();
+    let headers = lines.filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+    });
+    Some(Request { path, headers: headers.collect() })
+}
