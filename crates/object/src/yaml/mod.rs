@@ -8,6 +8,7 @@ mod emit;
 mod fold;
 mod node;
 mod resolve;
+mod usual;
 
 pub use emit::{json_float, shortest_float, sorted_keys, to_string, to_string_v3};
 pub use fold::refolded;

@@ -5,6 +5,8 @@ use std::panic::{self, AssertUnwindSafe};
 
 use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
 
+use super::usual;
+
 /// A place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
@@ -111,7 +113,7 @@ impl Node {
 /// Limits that keep hostile texts from costing more than their size.
 const DEPTH_MAX: usize = 200;
 /// Nodes of one text, those that aliases stand for included: some 200 000 lines.
-const NODES_MAX: usize = 400_000;
+pub(super) const NODES_MAX: usize = 400_000;
 /// Bytes of one text.
 const SIZE_MAX: usize = crate::files::SIZE_MAX as usize;
 
@@ -120,6 +122,12 @@ const SIZE_MAX: usize = crate::files::SIZE_MAX as usize;
 /// # Errors
 /// The first syntax error or exceeded limit, with line and column.
 pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
+    within_size(text)?;
+    usual::read(text).map_or_else(|| parse_fully(text), Ok)
+}
+
+/// [`parse`] for any YAML.
+pub(super) fn parse_fully(text: &str) -> Result<Vec<Node>, YamlError> {
     with_composer(text, |composer| composer.stream())
 }
 
@@ -128,16 +136,26 @@ pub fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
 /// # Errors
 /// As [`parse`].
 pub fn first_document(text: &str) -> Result<Option<Node>, YamlError> {
+    within_size(text)?;
+    usual::read_first(text).map_or_else(|| first_document_fully(text), Ok)
+}
+
+/// [`first_document`] for any YAML.
+pub(super) fn first_document_fully(text: &str) -> Result<Option<Node>, YamlError> {
     with_composer(text, |composer| Ok(composer.first()?.filter(has_content)))
 }
 
 fn with_composer<T>(text: &str, read: impl FnOnce(&mut Composer<'_>) -> Result<T, YamlError>) -> Result<T, YamlError> {
-    if text.len() > SIZE_MAX {
-        let start = Mark { index: 0, line: 1, column: 1 };
-        return Err(YamlError::at(start, format!("the text has more than {} MiB", SIZE_MAX >> 20)));
-    }
     let (result, at) = compose(text, read);
     result.unwrap_or_else(|| Err(YamlError::at(at, UNREADABLE)))
+}
+
+fn within_size(text: &str) -> Result<(), YamlError> {
+    if text.len() <= SIZE_MAX {
+        return Ok(());
+    }
+    let start = Mark { index: 0, line: 1, column: 1 };
+    Err(YamlError::at(start, format!("the text has more than {} MiB", SIZE_MAX >> 20)))
 }
 
 fn has_content(node: &Node) -> bool {
@@ -164,6 +182,9 @@ pub struct GoYamlError {
 pub fn parse_first(text: &str) -> Result<Option<Node>, GoYamlError> {
     if text.len() > SIZE_MAX {
         return Err(GoYamlError { line: None, reason: format!("the text has more than {} MiB", SIZE_MAX >> 20) });
+    }
+    if let Some(first) = usual::read_first(text) {
+        return Ok(first);
     }
     let (read, at) = compose(text, |composer| {
         let first = composer.first();

@@ -8,6 +8,7 @@ mod edit;
 mod folder;
 mod helm;
 mod helm_charts;
+mod helm_cases;
 mod helm_flags;
 mod hostile;
 mod oddities;
