@@ -22,6 +22,13 @@ pub(crate) fn highest<'t>(text: &str, tags: impl Iterator<Item = &'t str>) -> Op
     best.map(|(_, tag)| tag)
 }
 
+/// The version of a chart that an Application's `targetRevision` means (Argo CD 3.5): one that is listed, and any plain
+/// version, as written; else the highest that fits the constraint. Nothing when it is no constraint, or none fits.
+pub fn chart_version<'v>(revision: &'v str, versions: &[&'v str]) -> Option<&'v str> {
+    let plain = versions.contains(&revision) || Version::parse(revision).is_some();
+    if plain { Some(revision) } else { highest(revision, versions.iter().copied()) }
+}
+
 /// The tag to make after the highest that fits the constraint: its last number one higher, written alike. Nothing when
 /// none fits, when it is a pre-release, and when the next one would not fit any more.
 pub(crate) fn next(text: &str, tags: &[&str]) -> Option<String> {
