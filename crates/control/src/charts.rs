@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::argocd::{Application, ApplicationSource, HelmSource};
 use object::FileTree;
 use render::helm::Surroundings;
-use render::{HelmFileParameter, HelmOptions, HelmParameter, RenderContext};
+use render::{FetchedChart, HelmFileParameter, HelmOptions, HelmParameter, RemoteChart, RenderContext};
 
 use crate::context::Context;
+use crate::repositories::{Address, Resolved, Unavailable};
 
 /// The context of one render. A cluster that does not answer leaves Helm's defaults; what is no chart does not ask it.
 pub(crate) async fn context(
@@ -66,6 +67,17 @@ fn environment(app: &Application, source: &ApplicationSource, commit: &str) -> B
 /// Whether what a source renders to may differ from commit to commit although no file does.
 pub(crate) fn names_the_commit(source: &ApplicationSource) -> bool {
     serde_json::to_string(source).is_ok_and(|text| text.contains("ARGOCD_APP_REVISION"))
+}
+
+/// A chart that a kustomization names, as its repository has it now.
+pub(crate) async fn fetched(cx: &Context, project: &str, chart: &RemoteChart) -> Result<FetchedChart, Unavailable> {
+    let RemoteChart { repo, name, version, devel } = chart;
+    let wanted = if version.is_empty() && *devel { ">0.0.0-0" } else { version };
+    let at = Address::of_chart(repo, name);
+    let Resolved { commit, tree } = cx.repositories.resolve(at, project, wanted, cx.repositories.recent()).await?;
+    let root = tree.fresh().entry("").ok().flatten();
+    let digest = root.map(|entry| entry.id.0.to_string()).unwrap_or_default();
+    Ok(FetchedChart { version: commit, digest, tree })
 }
 
 /// `spec.source.helm` in the renderer's terms.

@@ -3,30 +3,54 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use git::{CommitId, Credentials, GitError, Repository, Secret};
+use git::{ChartRepositoryOptions, CommitId, Credentials, GitError, Repository, Secret};
 use object::FileTree;
 use tokio::sync::watch;
 
+use crate::chart_remotes::ChartRemote;
 use crate::repositories::{Access, Remote, RemoteError, Remotes};
 
-/// Git repositories; copies of remote ones are kept in a folder.
+/// Git repositories and repositories of charts; copies of what is remote are kept in a folder.
 #[derive(Debug, Clone)]
-pub struct GitRemotes(git::Repositories);
+pub struct GitRemotes {
+    repositories: git::Repositories,
+    charts: git::ChartRepositories,
+}
 
 impl GitRemotes {
     /// Copies go below `cache`, which may be deleted at any time when nothing runs.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
-        Self(git::Repositories::new(cache))
+        let cache = cache.into();
+        let charts = git::ChartRepositories::new(cache.join("charts"));
+        Self { repositories: git::Repositories::new(cache), charts }
     }
 }
 
 impl Remotes for GitRemotes {
     fn open(&self, url: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
-        let repository = self.0.open(url, &credentials(access)).map_err(failure)?;
+        let repository = self.repositories.open(url, &credentials(access)).map_err(failure)?;
         let changes = tokio::sync::Mutex::new(repository.changes());
         Ok(Arc::new(GitRemote { repository, changes, seen: Mutex::default() }))
+    }
+
+    fn open_chart(&self, url: &str, chart: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        let (folder, name) = match chart {
+            "" => url.trim_end_matches('/').rsplit_once('/').unwrap_or((url, "")),
+            name => (url, name),
+        };
+        let options = ChartRepositoryOptions {
+            oci: access.credentials.enable_oci,
+            pass_credentials: access.pass_credentials,
+            // how old an answer may be is decided by those who ask
+            index_age: Duration::ZERO,
+            ..ChartRepositoryOptions::default()
+        };
+        let repository = self.charts.open_with(folder, &credentials(access), &options);
+        let repository = repository.map_err(|error| RemoteError::Unreachable(error.to_string()))?;
+        Ok(Arc::new(ChartRemote::new(repository, name, chart.is_empty())))
     }
 }
 

@@ -6,6 +6,7 @@
 //! is kept in memory may be dropped at any time.
 
 mod board;
+mod chart_remotes;
 mod charts;
 mod context;
 mod controller;
@@ -34,7 +35,7 @@ pub use controller::Controller;
 pub use git_remotes::GitRemotes;
 pub use inventory::{AppKey, Inventory};
 pub use metrics::Metrics;
-pub use repositories::{Access, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
+pub use repositories::{Access, Address, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
 pub use source::to_render;
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use view::{FieldChange, ManagedResource};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::argocd::ApplicationSource;
 use engine::InSyncMarks;
 use object::{FileTree, Manifest, ReadSet};
-use render::{RemoteRevision, Remotes};
+use render::{RemoteChart, RemoteRevision, Remotes};
 use serde_json::Value;
 
 use crate::sync::Run;
@@ -31,6 +31,8 @@ pub(crate) struct SourceRender {
     build_options: String,
     /// The commits of other repositories that it was made with.
     pub(crate) remotes: Vec<(RemoteRevision, String)>,
+    /// The digests of charts that a kustomization names.
+    pub(crate) charts: Vec<(RemoteChart, String)>,
     pub(crate) commit: String,
     pub(crate) reads: ReadSet,
     /// What was read of sources that are named by `$ref`.
@@ -59,6 +61,7 @@ impl SourceRender {
             source: ApplicationSource { target_revision: String::new(), ..source.clone() },
             build_options: build_options.to_owned(),
             remotes: remotes.commits().map(|(revision, commit)| (revision.clone(), commit.to_owned())).collect(),
+            charts: remotes.digests().map(|(chart, digest)| (chart.clone(), digest.to_owned())).collect(),
             commit: commit.to_owned(),
             reads: rendered.reads,
             reference_reads: rendered.reference_reads,

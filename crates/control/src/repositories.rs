@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::argocd::{RepositoryCredentials, normalize_git_url};
+use api::argocd::{ApplicationSource, RepositoryCredentials, normalize_git_url};
 use clock::{Clock, Ids};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -43,6 +43,50 @@ pub trait Remotes: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the address or the credentials cannot be used.
     fn open(&self, url: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError>;
+    /// One chart of a Helm repository or a registry: its revisions are versions. An empty name means that the address
+    /// (`oci://…`) is that of the chart.
+    ///
+    /// # Errors
+    /// As [`Remotes::open`].
+    fn open_chart(&self, url: &str, chart: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError>;
+}
+
+/// What is asked: a Git repository by its address, or one chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address<'a> {
+    url: &'a str,
+    /// Empty for Git, and where the address is that of the chart itself.
+    chart: &'a str,
+    pass_credentials: bool,
+}
+
+impl<'a> Address<'a> {
+    /// What a source of an Application names.
+    pub fn of(source: &'a ApplicationSource) -> Self {
+        let pass_credentials = source.helm.as_ref().is_some_and(|helm| helm.pass_credentials);
+        Self { url: &source.repo_url, chart: &source.chart, pass_credentials }
+    }
+
+    pub(crate) fn of_chart(url: &'a str, chart: &'a str) -> Self {
+        Self { url, chart, pass_credentials: false }
+    }
+
+    /// Whether this is a chart from a repository of charts.
+    pub(crate) fn is_chart(&self) -> bool {
+        !self.chart.is_empty() || self.url.starts_with("oci://")
+    }
+}
+
+impl<'a> From<&'a str> for Address<'a> {
+    fn from(url: &'a str) -> Self {
+        Self { url, chart: "", pass_credentials: false }
+    }
+}
+
+impl<'a> From<&'a String> for Address<'a> {
+    fn from(url: &'a String) -> Self {
+        Self::from(url.as_str())
+    }
 }
 
 /// How to get in.
@@ -53,6 +97,8 @@ pub struct Access {
     pub known_hosts: Arc<str>,
     /// A PEM bundle to trust for this host beside the system's.
     pub certificates: String,
+    /// Send the credentials of a repository of charts to other hosts, too, where the charts are there.
+    pub pass_credentials: bool,
 }
 
 /// Why a repository did not give what it was asked for: what, why, and what to do next, as one sentence.
@@ -98,7 +144,7 @@ struct Shared {
     timeline: Timeline,
     poll: Duration,
     jitter: Duration,
-    open: Mutex<HashMap<(String, String), Arc<Repository>>>,
+    open: Mutex<HashMap<Key, Arc<Repository>>>,
     on_moved: Mutex<Option<OnMoved>>,
 }
 
@@ -107,6 +153,9 @@ impl fmt::Debug for Repositories {
         f.debug_struct("Repositories").field("remotes", &self.0.remotes).finish_non_exhaustive()
     }
 }
+
+/// Normalized address, chart and project.
+type Key = (String, String, String);
 
 struct Repository {
     url: String,
@@ -162,14 +211,14 @@ impl Repositories {
     ///
     /// # Errors
     /// When the repository cannot be reached, or has no such revision.
-    pub async fn resolve(
+    pub async fn resolve<'a>(
         &self,
-        url: &str,
+        at: impl Into<Address<'a>>,
         project: &str,
         revision: &str,
         fresh: Timestamp,
     ) -> Result<Resolved, Unavailable> {
-        let repository = self.repository(url, project)?;
+        let repository = self.repository(at.into(), project)?;
         self.fetch(&repository, fresh).await?;
         let now = self.0.clock.now();
         let missing = |error| Unavailable { since: now, error };
@@ -182,9 +231,14 @@ impl Repositories {
     ///
     /// # Errors
     /// When the commit is not here any more.
-    pub async fn tree(&self, url: &str, project: &str, commit: &str) -> Result<FileTree, Unavailable> {
+    pub async fn tree<'a>(
+        &self,
+        at: impl Into<Address<'a>>,
+        project: &str,
+        commit: &str,
+    ) -> Result<FileTree, Unavailable> {
         let since = self.0.clock.now();
-        let repository = self.repository(url, project)?;
+        let repository = self.repository(at.into(), project)?;
         repository.remote.tree(commit).await.map_err(|error| Unavailable { since, error })
     }
 
@@ -192,15 +246,16 @@ impl Repositories {
     ///
     /// # Errors
     /// When the address or the credentials cannot be used, or the repository is not Git.
-    pub fn git(&self, url: &str, project: &str) -> Result<git::Repository, Unavailable> {
-        let error = || RemoteError::Unreachable(format!("{url} is no Git repository"));
+    pub fn git<'a>(&self, at: impl Into<Address<'a>>, project: &str) -> Result<git::Repository, Unavailable> {
+        let at = at.into();
+        let error = || RemoteError::Unreachable(format!("{} is no Git repository", at.url));
         let since = self.0.clock.now();
-        self.repository(url, project)?.remote.git().ok_or_else(|| Unavailable { since, error: error() })
+        self.repository(at, project)?.remote.git().ok_or_else(|| Unavailable { since, error: error() })
     }
 
     /// Something was pushed to the repository: looks at it now and wakes who uses it.
     pub async fn pushed(&self, url: &str, project: &str) {
-        let Ok(repository) = self.repository(url, project) else { return };
+        let Ok(repository) = self.repository(url.into(), project) else { return };
         if let Err(error) = self.fetch(&repository, self.0.clock.now()).await {
             tracing::debug!(%error, "not fetched after a push");
         }
@@ -216,15 +271,18 @@ impl Repositories {
         self.0.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN)
     }
 
-    fn repository(&self, url: &str, project: &str) -> Result<Arc<Repository>, Unavailable> {
-        let access = self.access(url, project);
-        let key = (normalize_git_url(url), project.to_owned());
+    fn repository(&self, at: Address<'_>, project: &str) -> Result<Arc<Repository>, Unavailable> {
+        let Address { url, chart, .. } = at;
+        let access = self.access(at, project);
+        let key = (normalize_git_url(url), chart.to_owned(), project.to_owned());
         let mut open = lock(&self.0.open);
         if let Some(known) = open.get(&key).filter(|known| known.access == access && known.url == url) {
             return Ok(Arc::clone(known));
         }
         let since = self.0.clock.now();
-        let remote = self.0.remotes.open(url, &access).map_err(|error| Unavailable { since, error })?;
+        let remotes = &self.0.remotes;
+        let opened = if at.is_chart() { remotes.open_chart(url, chart, &access) } else { remotes.open(url, &access) };
+        let remote = opened.map_err(|error| Unavailable { since, error })?;
         let (fetched, poller) = (tokio::sync::Mutex::default(), Mutex::default());
         let repository = Arc::new(Repository { url: url.to_owned(), remote, access, fetched, poller });
         let task = tokio::spawn(poll(Arc::downgrade(&self.0), Arc::downgrade(&repository), key.clone()));
@@ -233,13 +291,14 @@ impl Repositories {
         Ok(repository)
     }
 
-    fn access(&self, url: &str, project: &str) -> Access {
+    fn access(&self, at: Address<'_>, project: &str) -> Access {
         let inventory = &self.0.inventory;
         let credentials =
-            inventory.credentials().find(url, project).map(|secret| secret.credentials.clone()).unwrap_or_default();
-        let host = host_of(url);
+            inventory.credentials().find(at.url, project).map(|secret| secret.credentials.clone()).unwrap_or_default();
+        let host = host_of(at.url);
         let certificates = inventory.certificates().get(host).cloned().unwrap_or_default();
-        Access { credentials, known_hosts: inventory.known_hosts(), certificates }
+        let pass_credentials = at.pass_credentials;
+        Access { credentials, known_hosts: inventory.known_hosts(), certificates, pass_credentials }
     }
 
     async fn fetch(&self, repository: &Repository, fresh: Timestamp) -> Result<News, Unavailable> {
@@ -282,7 +341,7 @@ impl Repositories {
 }
 
 /// Asks the repository from time to time, and at once when it tells that it changed, until nobody uses it.
-async fn poll(shared: std::sync::Weak<Shared>, repository: std::sync::Weak<Repository>, key: (String, String)) {
+async fn poll(shared: std::sync::Weak<Shared>, repository: std::sync::Weak<Repository>, key: Key) {
     loop {
         let Some((repositories, current)) = shared.upgrade().zip(repository.upgrade()) else { return };
         let (clock, remote) = (Arc::clone(&repositories.clock), Arc::clone(&current.remote));

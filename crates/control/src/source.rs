@@ -18,7 +18,7 @@ use crate::charts;
 use crate::context::Context;
 use crate::memory::{Memory, SourceRender};
 use crate::queue::{Depth, Request};
-use crate::repositories::{Resolved, Unavailable};
+use crate::repositories::{Address, Resolved, Unavailable};
 use crate::status::condition;
 
 /// What an Application wants, at which commits.
@@ -122,7 +122,7 @@ async fn resolve(
     if pinned || !told || *recorded == resolved.commit || request.depth >= Depth::Forced {
         return Ok(resolved);
     }
-    let fresh = cx.repositories.resolve(&source.repo_url, app.spec.project_name(), source.revision(), request.since);
+    let fresh = cx.repositories.resolve(Address::of(source), app.spec.project_name(), source.revision(), request.since);
     fresh.await.map_err(|error| not_loaded(source, &error))
 }
 
@@ -135,13 +135,13 @@ async fn resolve_known(
 ) -> Result<Resolved, Unavailable> {
     let project = app.spec.project_name();
     if let (Depth::Live, Some(last)) = (request.depth, last) {
-        let tree = cx.repositories.tree(&source.repo_url, project, &last.commit).await;
+        let tree = cx.repositories.tree(Address::of(source), project, &last.commit).await;
         if let Ok(tree) = tree {
             return Ok(Resolved { commit: last.commit.clone(), tree });
         }
     }
     let fresh = if request.depth >= Depth::Forced { request.since } else { cx.repositories.recent() };
-    cx.repositories.resolve(&source.repo_url, project, source.revision(), fresh).await
+    cx.repositories.resolve(Address::of(source), project, source.revision(), fresh).await
 }
 
 fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
@@ -149,7 +149,11 @@ fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
         "Failed to load target state: revision {} of {} is not available since {}: {}. The last good state stays and \
          nothing is pruned; it is tried again by itself, or at once by a refresh",
         source.revision(),
-        source.repo_url,
+        if source.chart.is_empty() {
+            source.repo_url.clone()
+        } else {
+            format!("{} of {}", source.chart, source.repo_url)
+        },
         api::meta::time::whole_seconds(error.since),
         error.error
     );
@@ -181,7 +185,8 @@ struct Job<'a> {
 impl Job<'_> {
     /// Whether a render of another time is still what this one would give.
     async fn is_done_by(&self, cx: &Context, render: &SourceRender) -> bool {
-        let same_commit = render.commit == self.resolved.commit;
+        // a version of a chart may be published again with other content
+        let same_commit = render.commit == self.resolved.commit && !Address::of(self.source).is_chart();
         let holds = same_commit || render.reads.holds_in(&self.resolved.tree);
         render.is_of(self.source, &self.settings.kustomize_build_options)
             && holds
@@ -246,17 +251,23 @@ pub(crate) async fn with_remotes(
     mut source: Source,
 ) -> Result<Source, Condition> {
     for _ in 0..render::remote::ROUNDS {
-        let permitted = |revision: &RemoteRevision| permits(cx, project, &revision.url);
-        let wanted = render::remote::wanted(tree, &source);
-        let wanted: Vec<RemoteRevision> = wanted.revisions.into_iter().filter(permitted).collect();
+        let mut wanted = render::remote::wanted(tree, &source);
+        wanted.revisions.retain(|revision| permits(cx, project, &revision.url));
+        wanted.charts.retain(|chart| permits(cx, project, &chart.repo));
         if wanted.is_empty() {
             break;
         }
-        for revision in wanted {
+        for revision in wanted.revisions {
             let fresh = cx.repositories.recent();
             let resolved = cx.repositories.resolve(&revision.url, project, head(&revision), fresh).await;
-            let Resolved { commit, tree } = resolved.map_err(|error| remote_missing(&revision, &error))?;
+            let Resolved { commit, tree } =
+                resolved.map_err(|error| remote_missing(&format!("remote base {revision}"), &error))?;
             source.remotes.insert(revision, RemoteTree { commit, tree });
+        }
+        for chart in wanted.charts {
+            let fetched = charts::fetched(cx, project, &chart).await;
+            let fetched = fetched.map_err(|error| remote_missing(&format!("chart {chart}"), &error))?;
+            source.remotes.insert_chart(chart, fetched);
         }
     }
     Ok(source)
@@ -268,6 +279,12 @@ async fn remotes_hold(cx: &Context, project: &str, render: &SourceRender) -> boo
         let fresh = cx.repositories.recent();
         let now = cx.repositories.resolve(&revision.url, project, head(revision), fresh).await;
         if now.is_ok_and(|now| now.commit != *commit) || !permits(cx, project, &revision.url) {
+            return false;
+        }
+    }
+    for (chart, digest) in &render.charts {
+        let now = charts::fetched(cx, project, chart).await;
+        if now.is_ok_and(|now| now.digest != *digest) || !permits(cx, project, &chart.repo) {
             return false;
         }
     }
@@ -283,9 +300,9 @@ fn permits(cx: &Context, project: &str, url: &str) -> bool {
     cx.inventory.project(project, &cx.namespace).is_some_and(|project| project.spec.permits_source(&source))
 }
 
-fn remote_missing(revision: &RemoteRevision, error: &Unavailable) -> Condition {
+fn remote_missing(what: &str, error: &Unavailable) -> Condition {
     let message = format!(
-        "Failed to load target state: the remote base {revision} is not available since {}: {}. The last good state \
+        "Failed to load target state: the {what} is not available since {}: {}. The last good state \
          stays and nothing is pruned",
         api::meta::time::whole_seconds(error.since),
         error.error
@@ -321,7 +338,9 @@ pub fn to_render(source: &ApplicationSource, settings: &Settings) -> Source {
         }
         _ => ToolChoice::Auto,
     };
-    Source { path: source.path.clone(), tool, build, ..Source::default() }
+    // a chart that was fetched is its own repository
+    let path = if source.chart.is_empty() { source.path.clone() } else { String::new() };
+    Source { path, tool, build, ..Source::default() }
 }
 
 /// `kustomize.buildOptions` of `argocd-cm`: the flags of `kustomize build` that this renderer knows. Charts are rendered

@@ -50,7 +50,7 @@ impl fmt::Display for RemoteChart {
 pub struct FetchedChart {
     /// The version that was chosen.
     pub version: String,
-    /// SHA-256 of the archive in hexadecimal digits.
+    /// Of its files, in hexadecimal digits.
     pub digest: String,
     /// The folder of the chart is the root.
     pub tree: FileTree,

@@ -153,6 +153,10 @@ impl ApplicationSpec {
                     "spec.source.repoURL and either spec.source.path or spec.source.chart are required".to_owned(),
                 );
             }
+            if !source.chart.is_empty() && source.target_revision.is_empty() {
+                let needed = "spec.source.targetRevision is required if the manifest source is a helm chart";
+                problems.push(needed.to_owned());
+            }
         }
         let Destination { server, name, .. } = &self.destination;
         if !server.is_empty() && !name.is_empty() {

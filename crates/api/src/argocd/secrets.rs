@@ -50,6 +50,8 @@ pub struct RepositoryCredentials {
     /// Do not verify the server's certificate or host key.
     pub insecure: bool,
     pub enable_lfs: bool,
+    /// The repository of charts is a registry.
+    pub enable_oci: bool,
     pub force_http_basic_auth: bool,
     pub proxy: String,
     pub no_proxy: String,
@@ -82,6 +84,7 @@ impl RepositoryCredentials {
             tls_client_cert_key: text("tlsClientCertKey"),
             insecure: flag("insecure") || flag("insecureIgnoreHostKey"),
             enable_lfs: flag("enableLfs"),
+            enable_oci: flag("enableOCI"),
             force_http_basic_auth: flag("forceHttpBasicAuth"),
             proxy: text("proxy"),
             no_proxy: text("noProxy"),

@@ -22,6 +22,7 @@ use super::look::Look;
 use super::store;
 use crate::context::Context;
 use crate::inventory::AppKey;
+use crate::repositories::Address;
 use crate::source::{to_render, with_remotes};
 use crate::timeline::TimelineKind;
 
@@ -246,7 +247,7 @@ async fn attempt<'a>(
     let sources = app.spec.all_sources();
     let source = sources.first().ok_or_else(|| Stop::Unknown(format!("{} has no source", environment.application)))?;
     let repository =
-        cx.repositories.git(&source.repo_url, app.spec.project_name()).map_err(|e| Stop::Unknown(e.to_string()))?;
+        cx.repositories.git(Address::of(source), app.spec.project_name()).map_err(|e| Stop::Unknown(e.to_string()))?;
     repository.refresh().await?;
     let destination = Destination::of(cx, pipeline, environment, &release, source, &repository).await?;
     Ok(Attempt { cx, pipeline, environment, release, app: Arc::clone(&app), repository, destination })

@@ -14,6 +14,7 @@ use promotion::{Located, Observation, Reach};
 use super::condition;
 use super::memory::Memory;
 use crate::context::Context;
+use crate::repositories::Address;
 use crate::source::{to_render, with_remotes};
 use crate::view;
 
@@ -253,7 +254,7 @@ async fn written(cx: &Context, app: &Application, image: &str, memory: &mut Memo
     // nothing was compared yet
     let Some(commit) = revision.split(',').next().filter(|commit| !commit.is_empty()) else { return Ok(None) };
     let tree =
-        cx.repositories.tree(&source.repo_url, app.spec.project_name(), commit).await.map_err(|e| e.to_string())?;
+        cx.repositories.tree(Address::of(source), app.spec.project_name(), commit).await.map_err(|e| e.to_string())?;
     let source = to_render(source, &cx.inventory.settings());
     // most looks find the same commit as the last one
     if let Some(known) = memory.known(commit, &source, image) {

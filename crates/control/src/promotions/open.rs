@@ -18,6 +18,7 @@ use serde_json::json;
 use super::look::{Look, Seen};
 use super::{condition, store};
 use crate::context::Context;
+use crate::repositories::Address;
 use crate::source::{to_render, with_remotes};
 use crate::timeline::TimelineKind;
 
@@ -89,7 +90,7 @@ async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment:
     };
     let found = async {
         let written = seen.written.as_ref()?;
-        let repository = cx.repositories.git(url, app.spec.project_name()).ok()?;
+        let repository = cx.repositories.git(Address::of(sources.first()?), app.spec.project_name()).ok()?;
         let files = to_render(sources.first()?, &cx.inventory.settings());
         let head = app.status.sync.revision.parse().ok()?;
         let tree = repository.tree(head).await.ok()?;

@@ -91,6 +91,10 @@ impl Remotes for Repositories {
     fn open(&self, url: &str, _access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
         Ok(self.get(url))
     }
+
+    fn open_chart(&self, url: &str, chart: &str, _access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        Ok(self.get(&format!("{url}/{chart}")))
+    }
 }
 
 /// One test's control plane.
