@@ -61,7 +61,11 @@ fn from_archive(bytes: &[u8], location: &str, budget: &mut Budget) -> Result<Cha
     from_files(files, location, true, budget)
 }
 
-fn folder_files(tree: &FileTree, folder: &str, budget: &mut Budget) -> Result<Vec<File>, HelmError> {
+/// The files of a chart's folder, without those that `.helmignore` names.
+///
+/// # Errors
+/// When one cannot be read, or they are larger than the limits.
+pub(crate) fn folder_files(tree: &FileTree, folder: &str, budget: &mut Budget) -> Result<Vec<File>, HelmError> {
     let place = path::join(folder, ".helmignore").unwrap_or_default();
     let text = tree.read(&place)?.unwrap_or_default();
     let rules = IgnoreRules::parse(&String::from_utf8_lossy(&text))

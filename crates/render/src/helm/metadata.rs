@@ -168,7 +168,9 @@ impl Maintainer {
 }
 
 impl Dependency {
-    fn read(value: &Value) -> Result<Self, FieldError> {
+    /// # Errors
+    /// When a field has the wrong type.
+    pub(crate) fn read(value: &Value) -> Result<Self, FieldError> {
         let mut dependency = Self::default();
         let fields = Fields::of(value, "dependencies")?.ok_or_else(|| empty_item("dependencies"))?;
         for (name, into) in [
