@@ -4,7 +4,7 @@
 //! lists is recorded with its object id. The record ([`ReadSet`]) is the cache key: a render is still valid for another
 //! commit as long as every entry has the same id there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -107,6 +107,8 @@ impl ReadSet {
 pub struct FileTree {
     reader: Arc<dyn TreeReader>,
     reads: Arc<Mutex<ReadSet>>,
+    /// Paths that were seen to be folders, with no link on the way.
+    folders: Arc<Mutex<HashSet<String>>>,
 }
 
 impl fmt::Debug for FileTree {
@@ -119,7 +121,7 @@ const LINKS_MAX: usize = 40;
 
 impl FileTree {
     pub fn new(reader: Arc<dyn TreeReader>) -> Self {
-        Self { reader, reads: Arc::default() }
+        Self { reader, reads: Arc::default(), folders: Arc::default() }
     }
 
     /// Where the bytes come from; what is read there is not recorded.
@@ -152,29 +154,53 @@ impl FileTree {
     /// # Errors
     /// When a link leaves the tree or loops, or the storage fails.
     pub fn resolve(&self, wanted: &str) -> Result<String, TreeError> {
+        Ok(self.follow(wanted)?.0)
+    }
+
+    /// A resolved path with what is there.
+    fn follow(&self, wanted: &str) -> Result<(String, Option<Entry>), TreeError> {
         let mut todo: Vec<String> = wanted.split('/').rev().filter(|p| !p.is_empty()).map(str::to_owned).collect();
-        let mut done = String::new();
+        let (mut done, mut found) = (String::new(), None);
         let mut links = 0;
         while let Some(part) = todo.pop() {
             let next = path::join(&done, &part).ok_or_else(|| TreeError::Leaves { path: wanted.to_owned() })?;
+            if !todo.is_empty() && self.is_known_folder(&next) {
+                done = next;
+                continue;
+            }
             match self.reader.entry(&next)? {
                 Some(entry) if entry.kind == EntryKind::Symlink => {
                     links += 1;
                     if links > LINKS_MAX {
                         return Err(TreeError::TooManyLinks { path: wanted.to_owned(), limit: LINKS_MAX });
                     }
-                    self.note(&next, Some(entry.id));
-                    let bytes = self.reader.read(&next)?.unwrap_or_default();
-                    let target = String::from_utf8_lossy(&bytes).into_owned();
-                    let inside = if target.starts_with('/') { None } else { path::join(&done, &target) };
-                    let inside = inside.ok_or(TreeError::LinkLeaves { path: next, target })?;
-                    todo.extend(inside.split('/').rev().filter(|p| !p.is_empty()).map(str::to_owned));
+                    todo.extend(self.target(&done, next, entry.id)?.split('/').rev().map(str::to_owned));
+                    todo.retain(|part| !part.is_empty());
                     done.clear();
                 }
-                _ => done = next,
+                entry => (done, found) = (next, entry),
+            }
+            if found.as_ref().is_some_and(|entry| entry.kind == EntryKind::Folder) {
+                self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(done.clone());
             }
         }
-        Ok(done)
+        if done.is_empty() {
+            found = self.reader.entry("")?;
+        }
+        Ok((done, found))
+    }
+
+    fn is_known_folder(&self, path: &str) -> bool {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// Where the link at `place`, which lies in `folder`, points to.
+    fn target(&self, folder: &str, place: String, id: ObjectId) -> Result<String, TreeError> {
+        self.note(&place, Some(id));
+        let bytes = self.reader.read(&place)?.unwrap_or_default();
+        let target = String::from_utf8_lossy(&bytes).into_owned();
+        let inside = if target.starts_with('/') { None } else { path::join(folder, &target) };
+        inside.ok_or(TreeError::LinkLeaves { path: place, target })
     }
 
     /// The entry at `path`, links followed; `None` when there is none. Recorded either way.
@@ -182,10 +208,14 @@ impl FileTree {
     /// # Errors
     /// As [`FileTree::resolve`].
     pub fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
-        let path = self.resolve(path)?;
-        let entry = self.reader.entry(&path)?;
+        Ok(self.look(path)?.1)
+    }
+
+    /// The resolved path and the entry there, which is recorded.
+    fn look(&self, path: &str) -> Result<(String, Option<Entry>), TreeError> {
+        let (path, entry) = self.follow(path)?;
         self.note(&path, entry.as_ref().map(|e| e.id.clone()));
-        Ok(entry)
+        Ok((path, entry))
     }
 
     /// # Errors
@@ -205,8 +235,8 @@ impl FileTree {
     /// # Errors
     /// As [`FileTree::resolve`].
     pub fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError> {
-        match self.entry(path)? {
-            Some(entry) if entry.kind == EntryKind::Folder => self.reader.list(&self.resolve(path)?),
+        match self.look(path)? {
+            (path, Some(entry)) if entry.kind == EntryKind::Folder => self.reader.list(&path),
             _ => Ok(None),
         }
     }
@@ -216,8 +246,8 @@ impl FileTree {
     /// # Errors
     /// As [`FileTree::resolve`].
     pub fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
-        match self.entry(path)? {
-            Some(entry) if entry.kind == EntryKind::File => self.reader.read(&self.resolve(path)?),
+        match self.look(path)? {
+            (path, Some(entry)) if entry.kind == EntryKind::File => self.reader.read(&path),
             _ => Ok(None),
         }
     }
