@@ -31,4 +31,4 @@ mod url;
 pub mod value;
 mod x509;
 
-pub use eval::Render;
+pub use eval::{Read, Recording, Render, Write};

@@ -5,11 +5,14 @@
 pub mod gates;
 mod machine;
 mod message;
+mod prove;
 mod steps;
+mod values;
 mod write;
 
 pub use gates::{Decision, Evidence, evaluate};
 pub use machine::{Observation, Reach, advance};
 pub use message::{Message, PROMOTION_ID, Record, promotion_id};
+pub use prove::prove_edit;
 pub use steps::Step;
-pub use write::{Located, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write, prove_edit};
+pub use write::{Located, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write};

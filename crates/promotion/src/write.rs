@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use object::{FileTree, ImageRef};
-use render::{ImageField, ImageOrigin, ImageOriginKind, Place, Rendered, Source};
+use render::{ImageField, ImageOrigin, ImageOriginKind, Place, RenderContext, Source};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+use crate::prove::{Edited, hash, is_release, prove};
+use crate::values;
 
 /// One place that sets the image, and what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located {
     pub image: ImageRef,
+    /// The `ref` of the source in whose repository the file lies; empty: the source's own.
+    pub reference: String,
     pub file: String,
     /// For people: `apps/shop/kustomization.yaml:12 (images[0].newTag)`.
     pub place: String,
@@ -21,11 +24,15 @@ pub struct Located {
 /// The edit of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WritePlan {
+    /// The `ref` of the source in whose repository the file lies; empty: the source's own.
+    pub reference: String,
     pub file: String,
     pub content: Vec<u8>,
     pub place: String,
     /// Hashes of what is rendered before and after.
     pub rendered: (String, String),
+    /// What changes beside the image: labels and the like that show the tag.
+    pub beside: Vec<String>,
 }
 
 /// Why the image cannot be written. Each names the place and what to do.
@@ -45,6 +52,14 @@ pub enum WriteError {
         "{file}: {place} sets the image by {what}, which cannot be edited in place: set it by an `images` entry of the kustomization"
     )]
     Computed { file: String, place: String, what: String },
+    #[error(
+        "{field} of the Application sets {key}, which feeds {image}: it is in the cluster, where a commit does not reach it. Take it out of the Application and write {key} into a value file"
+    )]
+    InApplication { field: String, key: String, image: String },
+    #[error("{template} writes the image {image}, but {reason}: {fix}")]
+    NoKey { template: String, image: String, reason: String, fix: String },
+    #[error("{file}:{line}: {key} cannot be edited: {reason}")]
+    NotEditable { file: String, line: usize, key: String, reason: String },
     #[error("{place}: the text there is not {expected:?} as it was when it was found")]
     Moved { place: String, expected: String },
     #[error("{place} says {text:?}, which has no tag that could be replaced: write one first")]
@@ -62,20 +77,26 @@ pub fn is_release_tag(image: &api::gantline::ImageSource, tag: &str) -> bool {
 ///
 /// # Errors
 /// When nothing renders, no container runs it, or several places set it differently.
-pub fn locate(tree: &FileTree, source: &Source, name: &str) -> Result<Located, WriteError> {
-    let origins = origins_of(tree, source, name)?;
+pub fn locate(tree: &FileTree, source: &Source, context: &RenderContext, name: &str) -> Result<Located, WriteError> {
+    let origins = origins_of(tree, source, context, name)?;
     let image = origins.iter().find_map(|origin| origin.image.parse::<ImageRef>().ok());
     let not_found = || WriteError::NotFound { path: source.path.clone(), image: name.to_owned() };
     let first = origins.first().ok_or_else(not_found)?;
-    Ok(Located { image: image.ok_or_else(not_found)?, file: first.file.clone(), place: place_of(first) })
+    let (reference, file) = values::file_of(first).unwrap_or_else(|| (String::new(), first.file.clone()));
+    Ok(Located { image: image.ok_or_else(not_found)?, reference, file, place: place_of(first) })
 }
 
-fn origins_of(tree: &FileTree, source: &Source, name: &str) -> Result<Vec<ImageOrigin>, WriteError> {
-    let rendered = render::render(tree, source);
+fn origins_of(
+    tree: &FileTree,
+    source: &Source,
+    context: &RenderContext,
+    name: &str,
+) -> Result<Vec<ImageOrigin>, WriteError> {
+    let rendered = render::render_in(tree, source, context);
     if let Some(problem) = rendered.errors().next() {
         return Err(WriteError::DoesNotRender { path: source.path.clone(), problem: problem.to_string() });
     }
-    let mut origins = render::trace_images(tree, source);
+    let mut origins = render::trace_images_in(tree, source, context);
     origins.retain(|origin| origin.image.parse::<ImageRef>().is_ok_and(|image| image.same_repository(name)));
     if origins.is_empty() {
         return Err(WriteError::NotFound { path: source.path.clone(), image: name.to_owned() });
@@ -88,7 +109,10 @@ fn origins_of(tree: &FileTree, source: &Source, name: &str) -> Result<Vec<ImageO
     Ok(origins)
 }
 
-fn place_of(origin: &ImageOrigin) -> String {
+pub(crate) fn place_of(origin: &ImageOrigin) -> String {
+    if let ImageOriginKind::Chart(chart) = &origin.kind {
+        return values::place_of(origin, chart);
+    }
     let line = scalar(origin).map_or(String::new(), |place| format!(":{}", place.line));
     format!("{}{line} ({})", origin.file, origin.path)
 }
@@ -103,7 +127,7 @@ fn scalar(origin: &ImageOrigin) -> Option<&Place> {
         ImageOriginKind::JsonPatch(place)
         | ImageOriginKind::StrategicMerge(place)
         | ImageOriginKind::Manifest(place) => Some(place),
-        ImageOriginKind::Computed(_) => None,
+        ImageOriginKind::Chart(_) | ImageOriginKind::Computed(_) => None,
     }
 }
 
@@ -112,8 +136,16 @@ fn scalar(origin: &ImageOrigin) -> Option<&Place> {
 ///
 /// # Errors
 /// When the image cannot be found, not be edited in place, or more than it would change.
-pub fn plan_write(tree: &FileTree, source: &Source, image: &ImageRef) -> Result<WritePlan, WriteError> {
-    let origins = origins_of(tree, source, &image.name)?;
+pub fn plan_write(
+    tree: &FileTree,
+    source: &Source,
+    context: &RenderContext,
+    image: &ImageRef,
+) -> Result<WritePlan, WriteError> {
+    let origins = origins_of(tree, source, context, &image.name)?;
+    if origins.iter().any(|origin| matches!(origin.kind, ImageOriginKind::Chart(_))) {
+        return values::plan(&Edited { tree, source, context }, image, &origins);
+    }
     let places: BTreeSet<(String, usize)> =
         origins.iter().map(|o| (o.file.clone(), scalar(o).map_or(0, |place| place.bytes.start))).collect();
     if places.len() > 1 {
@@ -136,8 +168,10 @@ pub fn plan_write(tree: &FileTree, source: &Source, image: &ImageRef) -> Result<
     let content = replaced(&old, spot, &text)
         .ok_or_else(|| WriteError::Moved { place: place.clone(), expected: spot.text.clone() })?;
     let edited = tree.with_file(&origin.file, content.clone());
-    let rendered = prove(tree, &edited, source, image, &place)?;
-    Ok(WritePlan { file: origin.file.clone(), content, place, rendered })
+    let before = Edited { tree, source, context };
+    let proof = prove(&before, &Edited { tree: &edited, ..before }, image, &place)?;
+    let (reference, file) = (String::new(), origin.file.clone());
+    Ok(WritePlan { reference, file, content, place, rendered: proof.rendered, beside: proof.beside })
 }
 
 /// What the scalar says afterwards.
@@ -171,96 +205,10 @@ fn replaced(old: &[u8], spot: &Place, text: &str) -> Option<Vec<u8>> {
 }
 
 /// The hash of what is rendered, if the source renders the image by tag and digest as far as they are written.
-pub fn already_there(tree: &FileTree, source: &Source, image: &ImageRef) -> Option<String> {
-    let origins = origins_of(tree, source, &image.name).ok()?;
+pub fn already_there(tree: &FileTree, source: &Source, context: &RenderContext, image: &ImageRef) -> Option<String> {
+    let origins = origins_of(tree, source, context, &image.name).ok()?;
     let there = |origin: &ImageOrigin| origin.image.parse().is_ok_and(|now| is_release(&now, image));
-    origins.iter().all(there).then(|| hash(&render::render(tree, source)))
-}
-
-/// Renders before and after an edit that was made otherwise (a revert): nothing but the image may change, and it must
-/// become `image`. Gives the hashes of both renders.
-///
-/// # Errors
-/// When it changes something else, or another image.
-pub fn prove_edit(
-    tree: &FileTree,
-    edited: &FileTree,
-    source: &Source,
-    image: &ImageRef,
-) -> Result<(String, String), WriteError> {
-    prove(tree, edited, source, image, &source.path)
-}
-
-/// Renders again: nothing but the image may have changed.
-fn prove(
-    tree: &FileTree,
-    edited: &FileTree,
-    source: &Source,
-    image: &ImageRef,
-    place: &str,
-) -> Result<(String, String), WriteError> {
-    let more = |what: String| WriteError::ChangesMore { place: place.to_owned(), what };
-    let before = render::render(tree, source);
-    let after = render::render(edited, source);
-    if let Some(problem) = after.errors().next() {
-        return Err(more(format!("it does not render any more: {problem}")));
-    }
-    if before.manifests.len() != after.manifests.len() {
-        return Err(more("objects come or go".to_owned()));
-    }
-    let mut changed = 0;
-    for (old, new) in before.manifests.iter().zip(&after.manifests) {
-        let (old, new) = (old.manifest.value(), new.manifest.value());
-        compare(old, new, image, &mut String::new(), &mut changed).map_err(more)?;
-    }
-    if changed == 0 && !before.manifests.is_empty() {
-        return Err(more("nothing changes: the image is that one already, or the place does not decide it".to_owned()));
-    }
-    Ok((hash(&before), hash(&after)))
-}
-
-/// Every difference must be an image that becomes ours.
-fn compare(old: &Value, new: &Value, image: &ImageRef, path: &mut String, changed: &mut usize) -> Result<(), String> {
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
-            for (key, value) in a {
-                let other = b.get(key).ok_or_else(|| format!("{path}.{key} goes away"))?;
-                let length = path.len();
-                path.push('.');
-                path.push_str(key);
-                compare(value, other, image, path, changed)?;
-                path.truncate(length);
-            }
-            Ok(())
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).try_for_each(|(x, y)| compare(x, y, image, path, changed))
-        }
-        (a, b) if a == b => Ok(()),
-        (Value::String(_), Value::String(text)) if path.ends_with(".image") => {
-            let becomes: Option<ImageRef> = text.parse().ok();
-            let ours = becomes.is_some_and(|new| is_release(&new, image));
-            *changed += 1;
-            if ours { Ok(()) } else { Err(format!("{path} becomes {text}")) }
-        }
-        (a, b) => Err(format!("{path} changes from {a} to {b}")),
-    }
-}
-
-/// Whether a container gets the release: by its digest, by its tag, or by both, and by nothing else.
-fn is_release(new: &ImageRef, image: &ImageRef) -> bool {
-    let tag = new.tag.is_none() || new.tag == image.tag;
-    let digest = new.digest.is_none() || new.digest == image.digest;
-    new.same_repository(&image.name) && tag && digest && (new.tag.is_some() || new.digest.is_some())
-}
-
-/// A short name for what was rendered.
-fn hash(rendered: &Rendered) -> String {
-    let mut hash = Sha256::new();
-    for manifest in &rendered.manifests {
-        hash.update(manifest.manifest.value().to_string());
-    }
-    hex::encode(hash.finalize()).chars().take(16).collect()
+    origins.iter().all(there).then(|| hash(&render::render_in(tree, source, context)))
 }
 
 #[cfg(test)]
@@ -277,7 +225,7 @@ mod tests {
 
     fn plan(tree: &FileTree, path: &str) -> Result<WritePlan, WriteError> {
         let image: ImageRef = format!("ghcr.io/acme/shop:v2@{}", digest()).parse().unwrap();
-        plan_write(tree, &Source::auto(path), &image)
+        plan_write(tree, &Source::auto(path), &RenderContext::default(), &image)
     }
 
     /// The only line that differs, before and after.

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use object::{FileTree, Manifest, ReadSet, path};
 
+pub use helm::{ChartImage, ImageKey, ImagePart, ValueFile, ValueSource, image_parts};
 pub use object_trace::{FieldTrace, ObjectTrace, TraceStep, trace_objects};
 pub use problem::{Problem, Severity};
 pub use remote::{FetchedChart, RemoteChart, RemoteRevision, RemoteTree, Remotes, Wanted};
@@ -27,7 +28,7 @@ pub use source::{
     DirectoryOptions, HelmFileParameter, HelmOptions, HelmParameter, KustomizeOptions, KustomizePatch, RenderContext,
     Source, Tool, ToolChoice,
 };
-pub use trace::{ImageField, ImageOrigin, ImageOriginKind, Place, trace_images};
+pub use trace::{ImageField, ImageOrigin, ImageOriginKind, Place, trace_images, trace_images_in};
 
 /// What one source renders to. Partial results are kept: a bad file does not hide the others.
 #[derive(Debug, Clone, Default)]

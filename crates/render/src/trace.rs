@@ -5,11 +5,12 @@ use std::ops::Range;
 use object::yaml::{self, NodeKind, Style};
 use object::{FileTree, ResourceKey};
 
+use crate::helm::{self, ChartImage};
 use crate::kustomize::node::{Node, Scalar};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::sources::{Role, Sources};
 use crate::kustomize::{self, build, load};
-use crate::{DirectoryOptions, Source, ToolChoice, directory};
+use crate::{DirectoryOptions, RenderContext, Source, ToolChoice, directory};
 
 /// A scalar in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum ImageOriginKind {
     StrategicMerge(Place),
     /// A scalar of a manifest.
     Manifest(Place),
+    /// A template of a chart, fed by keys of the values.
+    Chart(Box<ChartImage>),
     /// Something that is not one scalar in one file (a replacement, a variable, an override of the Application): it
     /// cannot be edited in place.
     Computed(String),
@@ -68,9 +71,15 @@ pub enum ImageField {
 
 /// Where the image of every container that `source` renders is set. What does not render is left out.
 pub fn trace_images(tree: &FileTree, source: &Source) -> Vec<ImageOrigin> {
+    trace_images_in(tree, source, &RenderContext::default())
+}
+
+/// As [`trace_images`], for one Application.
+pub fn trace_images_in(tree: &FileTree, source: &Source, context: &RenderContext) -> Vec<ImageOrigin> {
     let tree = source.remotes.mounted(tree).fresh();
     let Ok(folder) = crate::folder_of(&tree, source) else { return Vec::new() };
     let (resources, sources) = match &crate::source::resolved(&tree, &folder, source) {
+        ToolChoice::Helm(options) => return helm::trace_images(&tree, &folder, options, context),
         ToolChoice::Kustomize(options) => match build::run(&tree, &folder, options, &source.remotes) {
             Ok(finished) => (finished.resources, finished.builder.sources),
             Err(_) => return Vec::new(),
@@ -132,7 +141,7 @@ impl Finder<'_> {
             ImageOriginKind::JsonPatch(at) | ImageOriginKind::StrategicMerge(at) | ImageOriginKind::Manifest(at) => {
                 at.line
             }
-            ImageOriginKind::Computed(_) => return None,
+            ImageOriginKind::Chart(_) | ImageOriginKind::Computed(_) => return None,
         };
         Some((file, line))
     }
@@ -323,7 +332,7 @@ mod tests {
         let place = match &one.kind {
             ImageOriginKind::Images { fields, .. } => &fields[0].1,
             ImageOriginKind::JsonPatch(p) | ImageOriginKind::StrategicMerge(p) | ImageOriginKind::Manifest(p) => p,
-            ImageOriginKind::Computed(why) => panic!("{why}"),
+            other => panic!("{other:?}"),
         };
         let text = files.iter().find(|(name, _)| *name == file).unwrap().1;
         assert_eq!(&text[place.bytes.clone()], written);

@@ -53,6 +53,9 @@ impl Render<'_> {
     ) -> Result<Slot, Fail> {
         let base = self.arguments.len();
         self.push_arguments(frame, dot, function.name, &function.signature, arguments, last)?;
+        if self.recorder.is_some() {
+            self.note_call(base);
+        }
         let arguments = &self.arguments[base..];
         let read: usize = arguments.iter().map(|value| value.as_str().map_or(0, Str::len) / BYTES_A_STEP).sum();
         let result = self.context.spend(read).and_then(|()| (function.body)(arguments, &mut self.context));

@@ -100,6 +100,9 @@ impl Render<'_> {
         if access.has_arguments() {
             return Err(self.error(frame, format!("{} is not a method but has arguments", access.name)));
         }
+        if self.recorder.is_some() {
+            self.note_read(map, access.name.as_bytes());
+        }
         if let Some(value) = map.get(access.name.as_bytes()) {
             return Ok(Some(value));
         }

@@ -71,6 +71,9 @@ impl Render<'_> {
         let length = self.out.len() - start;
         self.context.budget.allocate(length).map_err(|exceeded| self.exceeded(frame, exceeded))?;
         let text = Str::from(&self.out[start..]);
+        if self.recorder.is_some() {
+            self.note_capture(&text, start);
+        }
         self.out.truncate(start);
         Ok(text)
     }

@@ -5,10 +5,13 @@ mod call;
 mod field;
 mod include;
 mod pipe;
+mod record;
 mod walk;
 
 use std::rc::Rc;
 use std::sync::Arc;
+
+pub use self::record::{Read, Recording, Write};
 
 use crate::error::{Cause, Error, ExecuteError};
 use crate::function::{Context, Effects, Host};
@@ -44,6 +47,8 @@ pub struct Render<'a> {
     depth: usize,
     /// what the running `tpl` texts define
     scope: Option<Rc<Scope>>,
+    /// where the output comes from, if anybody wants to know
+    recorder: Option<Box<record::Recorder>>,
 }
 
 /// The templates of a running `tpl` text; they hide those of the outer ones.
@@ -75,6 +80,7 @@ impl<'a> Render<'a> {
             running: Vec::new(),
             depth: 0,
             scope: None,
+            recorder: None,
         }
     }
 
@@ -85,6 +91,10 @@ impl<'a> Render<'a> {
         self.execute_tree(&tree, into_slot(data.clone())).map_err(|fail| *fail)?;
         let mut out = std::mem::take(&mut self.out);
         if self.templates.options.erase_no_value {
+            if self.recorder.is_some() {
+                let erased = memchr::memmem::find_iter(&out, NO_VALUE).map(|at| at..at + NO_VALUE.len());
+                self.note_erased(&erased.collect::<Vec<_>>());
+            }
             erase_no_value(&mut out);
         }
         Ok(out)
@@ -108,6 +118,9 @@ impl<'a> Render<'a> {
         self.running.clear();
         self.depth = 0;
         self.scope = None;
+        if self.recorder.is_some() {
+            self.record();
+        }
         self.stack = StackGuard::new(self.context.budget.limits().stack);
     }
 

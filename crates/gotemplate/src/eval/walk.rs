@@ -32,6 +32,9 @@ impl Render<'_> {
             Node::Text(start, end) => {
                 let text = &frame.tree.source.text.as_bytes()[*start..*end];
                 self.write(frame, text)?;
+                if self.recorder.is_some() {
+                    self.note_text(frame, *start, self.out.len() - text.len());
+                }
             }
             Node::Action(pipe) => self.action(frame, dot, pipe)?,
             Node::If(branches) => return self.choose(frame, dot, branches, false),
@@ -45,8 +48,23 @@ impl Render<'_> {
     }
 
     fn action(&mut self, frame: &Frame<'_>, dot: &Slot, pipe: &Pipe) -> Result<(), Fail> {
+        if self.recorder.is_some() {
+            return self.noted_action(frame, dot, pipe);
+        }
         let value = self.pipe(frame, dot, pipe)?;
         if pipe.variables.is_empty() { self.print(frame, pipe, &value) } else { Ok(()) }
+    }
+
+    /// As [`Render::action`], with notes.
+    #[cold]
+    fn noted_action(&mut self, frame: &Frame<'_>, dot: &Slot, pipe: &Pipe) -> Result<(), Fail> {
+        let (began, start) = (self.note_start(), self.out.len());
+        let value = self.pipe(frame, dot, pipe)?;
+        if pipe.variables.is_empty() {
+            self.print(frame, pipe, &value)?;
+            self.note_action(frame, pipe.at, start, began);
+        }
+        Ok(())
     }
 
     /// Prints what an action gave.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use object::{FileTree, ImageRef, MemoryTree};
 use promotion::{locate, plan_write};
-use render::Source;
+use render::{RenderContext, Source};
 
 fn example(name: &str) -> FileTree {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples")).join(name);
@@ -31,11 +31,12 @@ fn text(tree: &FileTree, file: &str) -> String {
 /// Promotes `image` to `tag` below `path`: one line differs, and in that line only `old` became `tag`.
 fn check(tree: &FileTree, path: &str, image: &str, tag: &str) {
     let source = Source::auto(path);
-    let before = locate(tree, &source, image).unwrap();
+    let before = locate(tree, &source, &RenderContext::default(), image).unwrap();
     let old = before.image.tag.clone().unwrap();
     let digest = format!("sha256:{}", "ab".repeat(32));
     let wanted: ImageRef = format!("{image}:{tag}@{digest}").parse().unwrap();
-    let plan = plan_write(tree, &source, &wanted).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let plan =
+        plan_write(tree, &source, &RenderContext::default(), &wanted).unwrap_or_else(|error| panic!("{path}: {error}"));
     assert_eq!(plan.file, format!("{path}/kustomization.yaml"));
     let (was, is) = (text(tree, &plan.file), String::from_utf8(plan.content.clone()).unwrap());
     let differ: Vec<(&str, &str)> = was.split('\n').zip(is.split('\n')).filter(|(was, is)| was != is).collect();
@@ -43,7 +44,7 @@ fn check(tree: &FileTree, path: &str, image: &str, tag: &str) {
     assert_eq!(differ.len(), 1, "{path}: {differ:?}");
     assert_eq!(differ[0].0.replace(&old, tag), differ[0].1, "{path}");
     let edited = tree.with_file(&plan.file, plan.content);
-    let after = locate(&edited, &source, image).unwrap();
+    let after = locate(&edited, &source, &RenderContext::default(), image).unwrap();
     assert_eq!(after.image.tag.as_deref(), Some(tag), "{path}");
     assert_eq!((after.file, after.place), (before.file, before.place), "{path}: found again in the same place");
 }

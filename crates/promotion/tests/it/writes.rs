@@ -2,7 +2,7 @@
 
 use object::{FileTree, ImageRef, MemoryTree};
 use promotion::plan_write;
-use render::Source;
+use render::{RenderContext, Source};
 
 const DEPLOYMENT: &str = "\
 apiVersion: apps/v1
@@ -39,7 +39,8 @@ fn release(tag: &str) -> ImageRef {
 
 /// The lines that a promotion to `tag` takes away and puts there.
 fn edit(tree: &FileTree, file: &str, tag: &str) -> (Vec<String>, Vec<String>) {
-    let plan = plan_write(tree, &Source::auto("o"), &release(tag)).unwrap_or_else(|error| panic!("{error}"));
+    let plan = plan_write(tree, &Source::auto("o"), &RenderContext::default(), &release(tag))
+        .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(plan.file, file);
     let was = String::from_utf8(tree.read(file).unwrap().unwrap().to_vec()).unwrap();
     let is = String::from_utf8(plan.content).unwrap();
@@ -76,9 +77,11 @@ fn a_tag_that_yaml_would_read_as_something_else_is_quoted() {
     for tag in ["true", "null", "1_000", "2026-11-21", "0o17", "1e3", "no", "1.20"] {
         let kustomization = "resources: [../base]\nimages:\n- name: ghcr.io/acme/shop\n  newTag: v1\n";
         let files = tree(kustomization, &[]);
-        let plan = plan_write(&files, &Source::auto("o"), &release(tag)).unwrap_or_else(|e| panic!("{tag}: {e}"));
+        let plan = plan_write(&files, &Source::auto("o"), &RenderContext::default(), &release(tag))
+            .unwrap_or_else(|e| panic!("{tag}: {e}"));
         let edited = files.with_file(HERE, plan.content);
-        let found = promotion::locate(&edited, &Source::auto("o"), "ghcr.io/acme/shop").unwrap();
+        let found =
+            promotion::locate(&edited, &Source::auto("o"), &RenderContext::default(), "ghcr.io/acme/shop").unwrap();
         assert_eq!(found.image.tag.as_deref(), Some(tag));
     }
 }
@@ -123,12 +126,13 @@ fn patches_are_edited_where_they_stand() {
 fn windows_line_ends_and_comments_stay() {
     let kustomization = "# ours\r\nresources: [../base]\r\nimages:\r\n- name: ghcr.io/acme/shop\r\n  newTag: v1\r\n";
     let files = tree(kustomization, &[]);
-    let plan = plan_write(&files, &Source::auto("o"), &release("v2")).unwrap();
+    let plan = plan_write(&files, &Source::auto("o"), &RenderContext::default(), &release("v2")).unwrap();
     assert_eq!(String::from_utf8(plan.content).unwrap(), kustomization.replace("v1", "v2"));
 }
 
 fn refused(files: &FileTree, tag: &str, parts: &[&str]) {
-    let error = plan_write(files, &Source::auto("o"), &release(tag)).unwrap_err().to_string();
+    let error =
+        plan_write(files, &Source::auto("o"), &RenderContext::default(), &release(tag)).unwrap_err().to_string();
     for part in parts {
         assert!(error.contains(part), "{error:?} lacks {part:?}");
     }

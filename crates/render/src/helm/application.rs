@@ -30,7 +30,7 @@ pub(crate) fn render(tree: &FileTree, folder: &str, options: &HelmOptions, conte
     rendered
 }
 
-fn template_options(
+pub(crate) fn template_options(
     tree: &FileTree,
     folder: &str,
     options: &HelmOptions,
@@ -99,12 +99,13 @@ fn value_sources(repository: &Repository<'_>, options: &HelmOptions) -> Result<V
     Ok(sources)
 }
 
+/// Where the Application itself gives values.
+pub(crate) const OWN_FIELDS: &str = "spec.source.helm.";
+
 /// The values in the Application itself.
 fn own_values(options: &HelmOptions) -> Option<ValuesFile> {
-    let file = |field: &str, text: &str| ValuesFile {
-        name: format!("spec.source.helm.{field}"),
-        content: text.as_bytes().into(),
-    };
+    let file =
+        |field: &str, text: &str| ValuesFile { name: format!("{OWN_FIELDS}{field}"), content: text.as_bytes().into() };
     match &options.values_object {
         Some(object) => Some(file("valuesObject", &object.to_string())),
         None if options.values.is_empty() => None,

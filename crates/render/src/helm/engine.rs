@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use gotemplate::Render;
 use gotemplate::function::Effects;
 use gotemplate::templates::Templates;
+use gotemplate::{Recording, Render};
 
 use super::error::HelmError;
 use super::instance::Instance;
@@ -38,6 +38,48 @@ pub(crate) fn render(
     let rendered = execute(&templates, files, &order, options)?;
     check_effects(rendered.effects, options)?;
     Ok(take_notes(rendered, &root.name))
+}
+
+/// Some files of a tree, with what is asked to be noted of them.
+#[derive(Debug, Default)]
+pub(crate) struct RecordedFiles {
+    /// By name: the text, and where it comes from.
+    pub(crate) files: BTreeMap<String, (String, Recording)>,
+    /// Steps that the templates took.
+    pub(crate) steps: u64,
+}
+
+/// Renders the files that are `wanted`, without notes of the chart.
+///
+/// # Errors
+/// As [`render`].
+pub(crate) fn record(
+    root: &Instance,
+    files: &Renderables<'_>,
+    options: &TemplateOptions,
+    wanted: impl Fn(&str) -> bool,
+    recording: bool,
+) -> Result<RecordedFiles, HelmError> {
+    let order = parse_order(files);
+    let templates = root.chart.compiled.templates(files, &order)?;
+    let mut world = World::new(options.surroundings);
+    let mut render = Render::new(&templates, options.limits, &mut world);
+    if recording {
+        render.record();
+    }
+    let mut recorded = RecordedFiles::default();
+    let is_rendered = |name: &&String| {
+        !object::path::file_name(name).starts_with('_') && !name.ends_with("NOTES.txt") && wanted(name)
+    };
+    for name in order.into_iter().filter(is_rendered) {
+        let Some(renderable) = files.get(name) else { continue };
+        let bytes = render.execute(name, &renderable.data(name));
+        let bytes = bytes.map_err(|error| problems::of_render(&error, files, name))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        recorded.files.insert(name.clone(), (text, render.recorded()));
+    }
+    recorded.steps = render.budget().spent();
+    Ok(recorded)
 }
 
 /// The deepest files first, so that a chart's definitions win over those of its subcharts.

@@ -72,7 +72,7 @@ impl From<usize> for Step {
 }
 
 /// `images[0].newTag`; a key with a dot or bracket in it is quoted.
-pub(crate) fn shown(path: &[Step]) -> String {
+pub fn shown(path: &[Step]) -> String {
     let mut out = String::new();
     for step in path {
         match step {

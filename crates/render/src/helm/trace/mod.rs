@@ -1,0 +1,63 @@
+//! What feeds a field of a rendered chart: the template and its line, and the keys of the values.
+//!
+//! Templates are rendered once with notes of what they read. Keys that may feed a field are then proven: the chart is
+//! rendered again with another value there, and what changes depends on it.
+
+mod images;
+mod keys;
+mod layers;
+mod origin;
+mod parts;
+mod probe;
+mod variants;
+mod written;
+
+
+use object::FileTree;
+use object::yaml::edit::{Step, shown};
+
+use self::layers::Layers;
+use self::probe::{First, Probe};
+use super::application::template_options;
+use super::shelf;
+use crate::{HelmOptions, ImageOrigin, Problem, RenderContext};
+
+pub use self::origin::{ChartImage, ImageKey, ImagePart, ValueFile, ValueSource};
+pub use self::parts::ranges as image_parts;
+
+/// A chart that was rendered with notes.
+struct Traced {
+    probe: Probe,
+    first: First,
+    layers: Layers,
+}
+
+impl Traced {
+    fn new(
+        tree: &FileTree,
+        folder: &str,
+        options: &HelmOptions,
+        context: &RenderContext,
+    ) -> Result<Self, Box<Problem>> {
+        let options = template_options(tree, folder, options, context)?;
+        let chart = shelf::chart(tree, folder).map_err(|e| Box::new(e.into_problem()))?;
+        let probe = Probe::new(chart, options.clone()).map_err(|e| Box::new(e.into_problem()))?;
+        let first = probe.first().map_err(|e| Box::new(e.into_problem()))?;
+        let layers = Layers::of(tree, &first.root, &options, context);
+        Ok(Self { probe, first, layers })
+    }
+}
+
+/// Where the image of every container of a chart comes from. What does not render is left out.
+pub(crate) fn trace_images(
+    tree: &FileTree,
+    folder: &str,
+    options: &HelmOptions,
+    context: &RenderContext,
+) -> Vec<ImageOrigin> {
+    Traced::new(tree, folder, options, context).map(|traced| traced.images()).unwrap_or_default()
+}
+
+fn steps(path: &[Step]) -> String {
+    shown(path)
+}
