@@ -11,19 +11,18 @@ use api::gantline::{
 use clock::after;
 use cluster::{ClusterError, Patch, PatchOptions};
 use git::{CommitId, Edit, GitError, PushError, Signature, Write};
-use object::{FileTree, ImageRef};
-use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, WriteError, evaluate, plan_write, promotion_id};
-use render::Source;
+use object::ImageRef;
+use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, evaluate, plan_write, promotion_id};
 use serde_json::json;
 use std::time::Duration;
 
 use super::destination::Destination;
+use super::ground::{self, Ground};
 use super::look::Look;
 use super::store;
 use crate::context::Context;
 use crate::inventory::AppKey;
 use crate::repositories::Address;
-use crate::source::{to_render, with_remotes};
 use crate::timeline::TimelineKind;
 
 /// After a push that was declined, or an edit that cannot be made.
@@ -244,8 +243,15 @@ async fn attempt<'a>(
 ) -> Result<Attempt<'a>, Stop> {
     let app = cx.inventory.application(&AppKey::new(&cx.namespace, &environment.application));
     let app = app.ok_or_else(|| Stop::Unknown(format!("there is no Application {}", environment.application)))?;
-    let sources = app.spec.all_sources();
-    let source = sources.first().ok_or_else(|| Stop::Unknown(format!("{} has no source", environment.application)))?;
+    let source = ground::written(&app);
+    let source = source.ok_or_else(|| Stop::Unknown(format!("{} has no source", environment.application)))?;
+    if Address::of(source).is_chart() {
+        return Err(Stop::Wait(format!(
+            "the chart of {} comes from {}, where nothing can be committed: add a source with a ref, and name a value \
+             file of it last in spec.sources[].helm.valueFiles",
+            environment.application, source.repo_url
+        )));
+    }
     let repository =
         cx.repositories.git(Address::of(source), app.spec.project_name()).map_err(|e| Stop::Unknown(e.to_string()))?;
     repository.refresh().await?;
@@ -367,32 +373,28 @@ impl Attempt<'_> {
             None => self.repository.tree(head).await?,
             Some(commit) => self.repository.merged(head, commit).await.map_err(|e| Stop::Wait(e.to_string()))?,
         };
-        let sources = self.app.spec.all_sources();
-        let source = sources.first().ok_or_else(|| Stop::Wait("the Application has no source".to_owned()))?;
-        let source = to_render(source, &cx.inventory.settings());
-        let source = with_remotes(cx, self.app.spec.project_name(), &tree, source);
-        let source = source.await.map_err(|failed| Stop::Wait(failed.message))?;
+        let ground = Ground::at(cx, &self.app, tree, &head.to_string()).await.map_err(Stop::Wait)?;
         let undone = if promotion.spec.rollback { self.present_commit(promotion) } else { None };
         if let Some(commit) = undone
-            && let Some((edits, rendered)) = self.reverted(commit, head, &tree, &source).await
+            && let Some((edits, rendered)) = self.reverted(commit, head, &ground).await
         {
             return Ok(Change { edits, rendered, reverts: Some(commit) });
         }
-        self.image_change(tree, source, merge.is_some()).await
+        self.image_change(ground, merge.is_some()).await
     }
 
     /// The edits that write the release's images. What a merge brought is not written again.
-    async fn image_change(&self, tree: FileTree, source: Source, merged: bool) -> Result<Change, Stop> {
-        let mut edited = tree;
+    async fn image_change(&self, ground: Ground, merged: bool) -> Result<Change, Stop> {
+        let mut ground = ground;
         let mut change = Change::default();
         for image in &self.release.spec.images {
             let wanted = self.same_as_tested(image).await?;
-            let (tree, source) = (edited.clone(), source.clone());
-            let planned = tokio::task::spawn_blocking(move || plan_image(&tree, &source, &wanted, merged)).await;
+            let now = ground.clone();
+            let planned = tokio::task::spawn_blocking(move || plan_image(&now, &wanted, merged)).await;
             let planned = planned.map_err(|e| Stop::Wait(format!("the write could not be planned: {e}")))?;
-            let (edit, rendered) = planned.map_err(|error| Stop::Wait(error.to_string()))?;
+            let (edit, rendered) = planned.map_err(Stop::Wait)?;
             if let Some((file, content)) = edit {
-                edited = edited.with_file(&file, content.clone());
+                ground = ground.with_written(ground.written().with_file(&file, content.clone()));
                 change.edits.retain(|(other, _)| *other != file);
                 change.edits.push((file, Some(content)));
             }
@@ -421,18 +423,21 @@ impl Attempt<'_> {
         &self,
         commit: CommitId,
         head: CommitId,
-        tree: &FileTree,
-        source: &Source,
+        ground: &Ground,
     ) -> Option<(Vec<Edit>, (String, String))> {
         let [image] = self.release.spec.images.as_slice() else { return None };
         let image = wanted(image);
         let edits = self.repository.revert_edits(commit, head).await.ok()?;
         // a file that goes away or comes back is more than an image
-        let edited = edits.iter().try_fold(tree.clone(), |tree, (path, content)| {
+        let edited = edits.iter().try_fold(ground.written().clone(), |tree, (path, content)| {
             content.as_ref().map(|content| tree.with_file(path, content.clone()))
         })?;
-        let (tree, source) = (tree.clone(), source.clone());
-        let proof = tokio::task::spawn_blocking(move || promotion::prove_edit(&tree, &edited, &source, &image)).await;
+        let (before, after) = (ground.clone(), ground.with_written(edited));
+        let prove = move || {
+            let pair = (&before.tree, &before.context);
+            promotion::prove_edit(pair, (&after.tree, &after.context), &before.source, &image)
+        };
+        let proof = tokio::task::spawn_blocking(prove).await;
         match proof.ok()? {
             Ok(rendered) => Some((edits, rendered)),
             Err(error) => {
@@ -535,11 +540,13 @@ impl Attempt<'_> {
 type Planned = (Option<(String, Vec<u8>)>, (String, String));
 
 /// The edit that sets the image; none where a merge brought it.
-fn plan_image(tree: &FileTree, source: &Source, image: &ImageRef, merged: bool) -> Result<Planned, WriteError> {
-    if let Some(hash) = merged.then(|| promotion::already_there(tree, source, image)).flatten() {
+fn plan_image(ground: &Ground, image: &ImageRef, merged: bool) -> Result<Planned, String> {
+    let Ground { tree, source, context, .. } = ground;
+    if let Some(hash) = merged.then(|| promotion::already_there(tree, source, context, image)).flatten() {
         return Ok((None, (hash.clone(), hash)));
     }
-    let plan = plan_write(tree, source, image)?;
+    let plan = plan_write(tree, source, context, image).map_err(|error| error.to_string())?;
+    ground.check(&plan)?;
     Ok((Some((plan.file, plan.content)), plan.rendered))
 }
 

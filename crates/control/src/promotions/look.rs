@@ -12,10 +12,10 @@ use object::{ImageDigest, ImageRef, LiveObject};
 use promotion::{Located, Observation, Reach};
 
 use super::condition;
+use super::ground::{self, Ground};
 use super::memory::Memory;
 use crate::context::Context;
 use crate::repositories::Address;
-use crate::source::{to_render, with_remotes};
 use crate::view;
 
 /// Looks further apart than this leave a gap that nobody saw.
@@ -89,7 +89,7 @@ impl Look {
             name: environment.to_owned(),
             since: Some(now),
             deployed_at: Some(now),
-            commit: commit.map_or_else(String::new, |app| app.status.sync.revision.clone()),
+            commit: commit.map_or_else(String::new, |app| ground::synced(app).to_owned()),
             ..ReleaseEnvironment::default()
         }
     }
@@ -148,7 +148,7 @@ impl Look {
                 release: release.map_or_else(String::new, |release| release.metadata.name.clone()),
                 tag: tag.or_else(|| release.map(|release| release.tag().to_owned())).unwrap_or_default(),
                 digest: seen.digest.as_ref().map_or_else(String::new, ToString::to_string),
-                commit: app.map_or_else(String::new, |app| app.status.sync.revision.clone()),
+                commit: app.map_or_else(String::new, |app| ground::synced(app).to_owned()),
                 since: entry.and_then(|entry| entry.deployed_at).or_else(|| old.and_then(|old| old.since)),
                 sync: app.map_or_else(String::new, |app| app.status.sync.status.to_string()),
                 health: app.map_or_else(String::new, |app| app.status.health.status.to_string()),
@@ -247,21 +247,28 @@ fn cause(app: &Application) -> String {
     if texts.is_empty() { "see gantline explain".to_owned() } else { texts.join("; ") }
 }
 
-/// What Git says about the image at the commit that the Application is synced to.
+/// What Git says about the image at the commits that the Application is synced to.
 async fn written(cx: &Context, app: &Application, image: &str, memory: &mut Memory) -> Result<Option<Located>, String> {
-    let sources = app.spec.all_sources();
-    let (Some(source), revision) = (sources.first(), app.status.sync.revision.as_str()) else { return Ok(None) };
     // nothing was compared yet
-    let Some(commit) = revision.split(',').next().filter(|commit| !commit.is_empty()) else { return Ok(None) };
-    let tree =
-        cx.repositories.tree(Address::of(source), app.spec.project_name(), commit).await.map_err(|e| e.to_string())?;
-    let source = to_render(source, &cx.inventory.settings());
-    // most looks find the same commit as the last one
-    if let Some(known) = memory.known(commit, &source, image) {
+    let (Some(source), commit) = (ground::written(app), ground::synced(app)) else { return Ok(None) };
+    if commit.is_empty() {
+        return Ok(None);
+    }
+    let sources = serde_json::to_string(app.spec.all_sources()).unwrap_or_default();
+    let key = format!("{} {} {sources} {image}", app.metadata.name, ground::commits(app).join(","));
+    // most looks find the same commits as the last one
+    if let Some(known) = memory.known(&key) {
         return known.map(Some).map_err(|error| error.to_string());
     }
-    let source = with_remotes(cx, app.spec.project_name(), &tree, source).await.map_err(|failed| failed.message)?;
-    memory.located(commit, &tree, &source, image).map(Some).map_err(|error| error.to_string())
+    let tree =
+        cx.repositories.tree(Address::of(source), app.spec.project_name(), commit).await.map_err(|e| e.to_string())?;
+    let ground = Ground::at(cx, app, tree, commit).await?;
+    let name = image.to_owned();
+    let located =
+        tokio::task::spawn_blocking(move || promotion::locate(&ground.tree, &ground.source, &ground.context, &name));
+    let located = located.await.map_err(|e| format!("the image could not be looked for: {e}"))?;
+    memory.keep_located(key, located.clone());
+    located.map(Some).map_err(|error| error.to_string())
 }
 
 /// The digest of an image: as written, else the registry's answer, else what the pods report. Never invented.

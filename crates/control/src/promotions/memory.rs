@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use object::{FileTree, ImageDigest};
+use object::ImageDigest;
 use promotion::{Located, WriteError};
 
 /// A registry is asked about the same tag again after this time.
@@ -15,7 +15,7 @@ pub(crate) struct Memory {
     looks: HashMap<(String, String), Timestamp>,
     /// By image reference.
     digests: HashMap<String, (Timestamp, Result<ImageDigest, String>)>,
-    /// By commit, path, tool and image.
+    /// By Application, commits, source and image.
     located: HashMap<String, Result<Located, WriteError>>,
 }
 
@@ -34,32 +34,15 @@ impl Memory {
         self.digests.insert(image.to_owned(), (now, answer));
     }
 
-    /// Where an image is written at a commit, if that was looked for before.
-    pub(crate) fn known(
-        &self,
-        commit: &str,
-        source: &render::Source,
-        image: &str,
-    ) -> Option<Result<Located, WriteError>> {
-        self.located.get(&key(commit, source, image)).cloned()
+    /// Where an image is written, if that was looked for before. `key` names the Application, its commits and options.
+    pub(crate) fn known(&self, key: &str) -> Option<Result<Located, WriteError>> {
+        self.located.get(key).cloned()
     }
 
-    /// Where an image is written at a commit: found once.
-    pub(crate) fn located(
-        &mut self,
-        commit: &str,
-        tree: &FileTree,
-        source: &render::Source,
-        image: &str,
-    ) -> Result<Located, WriteError> {
+    pub(crate) fn keep_located(&mut self, key: String, located: Result<Located, WriteError>) {
         if self.located.len() > 5000 {
             self.located.clear();
         }
-        let key = key(commit, source, image);
-        self.located.entry(key).or_insert_with(|| promotion::locate(tree, source, image)).clone()
+        self.located.insert(key, located);
     }
-}
-
-fn key(commit: &str, source: &render::Source, image: &str) -> String {
-    format!("{commit} {} {:?} {image}", source.path, source.tool)
 }

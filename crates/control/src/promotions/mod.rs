@@ -4,6 +4,7 @@
 
 mod destination;
 mod execute;
+mod ground;
 mod look;
 mod memory;
 pub(crate) mod open;

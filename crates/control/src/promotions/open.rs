@@ -12,14 +12,13 @@ use git::CommitId;
 use jiff::Timestamp;
 use object::{ImageDigest, ImageRef};
 use promotion::Located;
-use render::Source;
 use serde_json::json;
 
+use super::ground::{self, Ground};
 use super::look::{Look, Seen};
 use super::{condition, store};
 use crate::context::Context;
 use crate::repositories::Address;
-use crate::source::{to_render, with_remotes};
 use crate::timeline::TimelineKind;
 
 /// How far back the commit that set an image is looked for.
@@ -80,26 +79,23 @@ fn release_name(pipeline: &Pipeline, digest: &ImageDigest) -> String {
 /// The newest commit that changed the image: who wrote it may not approve it. A later commit that changed something
 /// else in the same file is somebody else's.
 async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment: &str) -> ReleaseSource {
-    let sources = app.spec.all_sources();
-    let url = sources.first().map_or("", |source| source.repo_url.as_str());
+    let url = ground::written(app).map_or("", |source| source.repo_url.as_str());
     let mut source = ReleaseSource {
         repository: url.to_owned(),
-        commit: app.status.sync.revision.clone(),
+        commit: ground::synced(app).to_owned(),
         environment: environment.to_owned(),
         ..ReleaseSource::default()
     };
     let found = async {
         let written = seen.written.as_ref()?;
-        let repository = cx.repositories.git(Address::of(sources.first()?), app.spec.project_name()).ok()?;
-        let files = to_render(sources.first()?, &cx.inventory.settings());
-        let head = app.status.sync.revision.parse().ok()?;
-        let tree = repository.tree(head).await.ok()?;
-        let files = with_remotes(cx, app.spec.project_name(), &tree, files).await.ok()?;
+        let repository = cx.repositories.git(Address::of(ground::written(app)?), app.spec.project_name()).ok()?;
+        let head = ground::synced(app).parse().ok()?;
+        let now = Ground::at(cx, app, repository.tree(head).await.ok()?, ground::synced(app)).await.ok()?;
         for commit in repository.log(head, None, HISTORY).await.ok()? {
             let Some(parent) = commit.parents.first().copied() else { return Some(commit) };
             let touched = repository.changed_paths(parent, commit.id).await.ok()?;
             if touched.contains(&written.file)
-                && image_at(&repository, parent, &files, written).await != Some(written.image.clone())
+                && image_at(&repository, parent, &now, written).await != Some(written.image.clone())
             {
                 return Some(commit);
             }
@@ -116,10 +112,10 @@ async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment:
 }
 
 /// The image at an earlier commit; `None` when it cannot be told.
-async fn image_at(repository: &git::Repository, commit: CommitId, source: &Source, now: &Located) -> Option<ImageRef> {
-    let tree = repository.tree(commit).await.ok()?;
-    let (source, name) = (source.clone(), now.image.name.clone());
-    let found = tokio::task::spawn_blocking(move || promotion::locate(&tree, &source, &name)).await;
+async fn image_at(repository: &git::Repository, commit: CommitId, now: &Ground, written: &Located) -> Option<ImageRef> {
+    let (then, name) = (now.with_written(repository.tree(commit).await.ok()?), written.image.name.clone());
+    let locate = move || promotion::locate(&then.tree, &then.source, &then.context, &name);
+    let found = tokio::task::spawn_blocking(locate).await;
     found.ok()?.ok().map(|located| located.image)
 }
 

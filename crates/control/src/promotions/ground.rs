@@ -1,0 +1,166 @@
+//! What an environment's Application renders at some commits, and which of its sources a promotion writes to.
+
+use std::collections::BTreeMap;
+
+use api::argocd::{Application, ApplicationSource, Condition};
+use object::FileTree;
+use promotion::WritePlan;
+use render::{RenderContext, Source};
+
+use crate::charts;
+use crate::context::Context;
+use crate::repositories::{Address, Resolved};
+use crate::source::{to_render, with_remotes};
+
+/// Two sources of an Application, by their place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Roles {
+    /// The source that renders the image.
+    pub(super) rendered: usize,
+    /// The source in whose repository the image is written: the one that the last value file names by its `ref`, which
+    /// is the environment's own; else the rendered one.
+    pub(super) written: usize,
+}
+
+impl Roles {
+    pub(super) fn of(sources: &[ApplicationSource]) -> Self {
+        let renders = |source: &ApplicationSource| !source.path.is_empty() || !source.chart.is_empty();
+        let rendered = sources.iter().position(renders).unwrap_or_default();
+        let last = sources.get(rendered).and_then(|source| source.helm.as_ref()?.value_files.last());
+        let reference = last.and_then(|file| file.strip_prefix('$')?.split_once('/')).map(|(name, _)| name);
+        let named = |source: &ApplicationSource| Some(source.reference.as_str()) == reference;
+        Self { rendered, written: sources.iter().position(named).unwrap_or(rendered) }
+    }
+}
+
+/// The source that a promotion writes to.
+pub(super) fn written(app: &Application) -> Option<&ApplicationSource> {
+    let sources = app.spec.all_sources();
+    sources.get(Roles::of(sources).written)
+}
+
+/// The commit of the written source that the Application is synced to; empty before the first comparison.
+pub(super) fn synced(app: &Application) -> &str {
+    let index = Roles::of(app.spec.all_sources()).written;
+    commits(app).get(index).map_or("", String::as_str)
+}
+
+/// The commits that the Application is synced to, one for each source.
+pub(super) fn commits(app: &Application) -> &[String] {
+    let sync = &app.status.sync;
+    match (sync.revisions.is_empty(), sync.revision.is_empty()) {
+        (false, _) => &sync.revisions,
+        (true, false) => std::slice::from_ref(&sync.revision),
+        (true, true) => &[],
+    }
+}
+
+/// Files, options and surroundings of one render.
+#[derive(Debug, Clone)]
+pub(super) struct Ground {
+    pub(super) tree: FileTree,
+    pub(super) source: Source,
+    pub(super) context: RenderContext,
+    /// The `ref` of the written source; empty where that is the rendered one.
+    reference: String,
+}
+
+impl Ground {
+    /// What the Application renders with one commit of each source, which have been resolved.
+    pub(super) async fn of(cx: &Context, app: &Application, resolved: Vec<Resolved>) -> Result<Self, Condition> {
+        let sources = app.spec.all_sources();
+        let roles = Roles::of(sources);
+        let named = sources.iter().zip(&resolved).filter(|(source, _)| !source.reference.is_empty());
+        let references: BTreeMap<String, FileTree> =
+            named.map(|(source, resolved)| (source.reference.clone(), resolved.tree.clone())).collect();
+        let empty = || Resolved { commit: String::new(), tree: object::MemoryTree::default().tree() };
+        let Resolved { commit, tree } = resolved.into_iter().nth(roles.rendered).unwrap_or_else(empty);
+        let from = sources.get(roles.rendered).cloned().unwrap_or_default();
+        let source = to_render(&from, &cx.inventory.settings());
+        let source = with_remotes(cx, app.spec.project_name(), &tree, source).await?;
+        let is_chart = render::is_chart(&tree, &source);
+        let context = charts::context(cx, app, &from, is_chart, &commit, references).await;
+        let written = sources.get(roles.written).map_or_else(String::new, |source| source.reference.clone());
+        let reference = if roles.written == roles.rendered { String::new() } else { written };
+        Ok(Self { tree, source, context, reference })
+    }
+
+    /// At the commits that the Application is synced to, but the written source at another one.
+    pub(super) async fn at(cx: &Context, app: &Application, tree: FileTree, commit: &str) -> Result<Self, String> {
+        let (sources, commits) = (app.spec.all_sources(), commits(app));
+        let roles = Roles::of(sources);
+        let mut resolved = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            let (address, project) = (Address::of(source), app.spec.project_name());
+            resolved.push(if index == roles.written {
+                Resolved { commit: commit.to_owned(), tree: tree.clone() }
+            } else {
+                match commits.get(index) {
+                    Some(commit) => {
+                        let tree = cx.repositories.tree(address, project, commit).await.map_err(|e| e.to_string())?;
+                        Resolved { commit: commit.clone(), tree }
+                    }
+                    None => {
+                        let fresh = cx.repositories.recent();
+                        let now = cx.repositories.resolve(address, project, source.revision(), fresh).await;
+                        now.map_err(|e| e.to_string())?
+                    }
+                }
+            });
+        }
+        Self::of(cx, app, resolved).await.map_err(|failed| failed.message)
+    }
+
+    /// The files that a promotion writes to.
+    pub(super) fn written(&self) -> &FileTree {
+        self.context.references.get(&self.reference).unwrap_or(&self.tree)
+    }
+
+    /// The same with other files in the written repository.
+    pub(super) fn with_written(&self, tree: FileTree) -> Self {
+        let mut ground = self.clone();
+        if self.reference.is_empty() {
+            ground.tree = tree;
+        } else {
+            ground.context.references.insert(self.reference.clone(), tree);
+        }
+        ground
+    }
+
+    /// # Errors
+    /// When a plan edits another repository than the one that is written.
+    pub(super) fn check(&self, plan: &WritePlan) -> Result<(), String> {
+        if plan.reference == self.reference {
+            return Ok(());
+        }
+        let place = if plan.reference.is_empty() { "the chart".to_owned() } else { format!("ref {}", plan.reference) };
+        Err(format!(
+            "{} lies in the source of {place}, but the last of spec.source.helm.valueFiles in another one: put the key \
+             into the last value file",
+            plan.place
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_last_value_file_says_where_to_write() {
+        let chart = |files: serde_json::Value| json!({"repoURL": "a", "path": "c", "helm": {"valueFiles": files}});
+        let values = json!({"repoURL": "b", "ref": "v"});
+        for (sources, rendered, written) in [
+            (json!([chart(json!(["x.yaml"]))]), 0, 0),
+            (json!([chart(json!(["x.yaml", "$v/y.yaml"])), values]), 0, 1),
+            (json!([values, chart(json!(["$v/y.yaml"]))]), 1, 0),
+            (json!([values, chart(json!(["$v/y.yaml", "x.yaml"]))]), 1, 1),
+            (json!([chart(json!(["$w/y.yaml"])), values]), 0, 0),
+        ] {
+            let parsed: Vec<ApplicationSource> = serde_json::from_value(sources.clone()).unwrap();
+            assert_eq!(Roles::of(&parsed), Roles { rendered, written }, "{sources}");
+        }
+    }
+}
