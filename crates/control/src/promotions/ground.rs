@@ -78,8 +78,8 @@ impl Ground {
         let from = sources.get(roles.rendered).cloned().unwrap_or_default();
         let source = to_render(&from, &cx.inventory.settings());
         let source = with_remotes(cx, app.spec.project_name(), &tree, source).await?;
-        let is_chart = render::is_chart(&tree, &source);
-        let context = charts::context(cx, app, &from, is_chart, &commit, references).await;
+        let has_charts = render::has_charts(&tree, &source);
+        let context = charts::context(cx, app, &from, has_charts, &commit, references).await;
         let written = sources.get(roles.written).map_or_else(String::new, |source| source.reference.clone());
         let reference = if roles.written == roles.rendered { String::new() } else { written };
         Ok(Self { tree, source, context, reference })
