@@ -1,5 +1,7 @@
 //! Values files: one or more YAML documents, merged in order.
 
+use std::borrow::Cow;
+
 use object::yaml::{self, Dialect, Mark, YamlError};
 use serde_json::{Map, Number, Value};
 
@@ -9,8 +11,8 @@ use serde_json::{Map, Number, Value};
 /// The first syntax error, with line and column, or a document that is no mapping.
 pub(crate) fn read(bytes: &[u8]) -> Result<Map<String, Value>, YamlError> {
     let mut values = Map::new();
-    let text = utf8(bytes)?;
-    for (line, chunk) in chunks(text)? {
+    let text = with_newline(utf8(bytes)?);
+    for (line, chunk) in chunks(&text)? {
         let document = document(chunk).map_err(|mut error| {
             error.mark.line += line;
             error
@@ -18,6 +20,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Map<String, Value>, YamlError> {
         merge(&mut values, document);
     }
     Ok(values)
+}
+
+/// Helm reads values line by line and ends the last one, too: a block scalar there gets its newline.
+fn with_newline(text: &str) -> Cow<'_, str> {
+    if text.is_empty() || text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) }
 }
 
 /// # Errors
@@ -100,5 +107,12 @@ mod tests {
         assert_eq!(read(b"a: 1\n--- {b: 2}\n").unwrap_err().mark.line, 2);
         assert!(read(b"a: \xff").is_err());
         assert!(read(b"").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_last_line_ends() {
+        for (text, expected) in [("a: |\n  b", "b\n"), ("a: |-\n  b", "b"), ("a: |\n  b\r", "b\n"), ("a: b", "b")] {
+            assert_eq!(Value::Object(read(text.as_bytes()).unwrap()), json!({"a": expected}), "{text:?}");
+        }
     }
 }
