@@ -75,9 +75,18 @@ pub(crate) async fn fetched(cx: &Context, project: &str, chart: &RemoteChart) ->
     let wanted = if version.is_empty() && *devel { ">0.0.0-0" } else { version };
     let at = Address::of_chart(repo, name);
     let Resolved { commit, tree } = cx.repositories.resolve(at, project, wanted, cx.repositories.recent()).await?;
+    Ok(FetchedChart { version: commit, digest: digest(&tree), tree })
+}
+
+/// Of all files.
+fn digest(tree: &FileTree) -> String {
     let root = tree.fresh().entry("").ok().flatten();
-    let digest = root.map(|entry| entry.id.0.to_string()).unwrap_or_default();
-    Ok(FetchedChart { version: commit, digest, tree })
+    root.map(|entry| entry.id.0.to_string()).unwrap_or_default()
+}
+
+/// What was resolved, beyond doubt: a version of a chart may be published again with other content.
+pub(crate) fn exact(source: &ApplicationSource, resolved: &Resolved) -> String {
+    if Address::of(source).is_chart() { format!("sha256:{}", digest(&resolved.tree)) } else { resolved.commit.clone() }
 }
 
 /// `spec.source.helm` in the renderer's terms.

@@ -80,6 +80,7 @@ pub(crate) async fn wanted(
         commits.push(resolve(cx, app, source, last.as_ref(), request).await?);
     }
     let references = references(&sources.list, &commits);
+    let exact: Vec<String> = sources.list.iter().zip(&commits).map(|(s, r)| charts::exact(s, r)).collect();
     for ((source, resolved), last) in sources.list.iter().zip(commits).zip(&mut memory.renders) {
         if is_reference_only(source) {
             wanted.commits.push(resolved.commit);
@@ -102,7 +103,7 @@ pub(crate) async fn wanted(
         );
         return Err(condition(ConditionType::ComparisonError, message));
     }
-    wanted.set = DesiredSet::new(manifests, problems, wanted.commits.join(","));
+    wanted.set = DesiredSet::new(manifests, problems, exact.join(","));
     Ok(wanted)
 }
 

@@ -8,11 +8,12 @@ use std::time::Duration;
 use api::argocd::{Application, application_crd, project_crd};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::{ApplyOptions, Cluster, DeleteOptions, Patch, PatchOptions, Target};
-use control::{Access, Controller, ControllerConfig, Remote, RemoteError, Remotes};
+use control::{Access, Controller, ControllerConfig, GitRemotes, Remote, RemoteError, Remotes};
 use futures::future::BoxFuture;
 use object::{FileTree, LiveObject, Manifest, MemoryTree, ResourceKey};
 use sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -78,12 +79,25 @@ impl Remote for Repository {
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Repositories(Mutex<BTreeMap<String, Arc<Repository>>>);
+/// Git repositories in memory, charts from the web.
+#[derive(Debug)]
+pub(crate) struct Repositories {
+    git: Mutex<BTreeMap<String, Arc<Repository>>>,
+    charts: GitRemotes,
+    _cache: TempDir,
+}
+
+impl Default for Repositories {
+    fn default() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let cache = TempDir::new().unwrap();
+        Self { git: Mutex::default(), charts: GitRemotes::new(cache.path()), _cache: cache }
+    }
+}
 
 impl Repositories {
     fn get(&self, url: &str) -> Arc<Repository> {
-        Arc::clone(self.0.lock().unwrap().entry(url.to_owned()).or_default())
+        Arc::clone(self.git.lock().unwrap().entry(url.to_owned()).or_default())
     }
 }
 
@@ -92,8 +106,8 @@ impl Remotes for Repositories {
         Ok(self.get(url))
     }
 
-    fn open_chart(&self, url: &str, chart: &str, _access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
-        Ok(self.get(&format!("{url}/{chart}")))
+    fn open_chart(&self, url: &str, chart: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        self.charts.open_chart(url, chart, access)
     }
 }
 

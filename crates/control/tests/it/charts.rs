@@ -1,0 +1,199 @@
+//! Applications with charts from a repository of charts.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use api::argocd::{Application, ConditionType, SyncStatusCode};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use test_support::{Answer, Request, WebServer};
+
+use crate::fixtures::{URL, World, apply};
+
+/// `ann:secret`
+const LOGIN: &str = "Basic YW5uOnNlY3JldA==";
+
+/// A repository of charts that lets only one person in.
+struct ChartServer {
+    server: WebServer,
+    files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    entries: BTreeMap<String, String>,
+}
+
+fn packed(files: &[(&str, String)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, format!("shop/{path}"), text.as_bytes()).unwrap();
+    }
+    let mut compressed = archive.into_inner().unwrap();
+    compressed.flush().unwrap();
+    compressed.finish().unwrap()
+}
+
+fn config_map(name: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  version: {{{{ .Chart.Version | quote }}}}\n  size: {{{{ .Values.size | quote }}}}\n"
+    )
+}
+
+impl ChartServer {
+    fn start() -> Self {
+        let files: Arc<Mutex<BTreeMap<String, Vec<u8>>>> = Arc::default();
+        let served = Arc::clone(&files);
+        let server = WebServer::start(move |request: &Request| {
+            if request.header("authorization") != Some(LOGIN) {
+                return Answer::status(401);
+            }
+            let files = served.lock().unwrap();
+            files.get(&request.path).map_or(Answer::status(404), |bytes| Answer::ok(bytes.clone()))
+        });
+        Self { server, files, entries: BTreeMap::new() }
+    }
+
+    fn url(&self) -> String {
+        format!("{}/stable", self.server.url())
+    }
+
+    /// Puts a version of the chart `shop` with these config maps there; `announced`: what the index says of its digest.
+    fn publish(&mut self, version: &str, names: &[&str], announced: Option<&str>) {
+        let mut files = vec![
+            ("Chart.yaml", format!("apiVersion: v2\nname: shop\nversion: {version}\n")),
+            ("values.yaml", "size: small\n".to_owned()),
+        ];
+        let names: Vec<String> = names.iter().map(|name| format!("templates/{name}.yaml")).collect();
+        files.extend(names.iter().map(|path| {
+            let name = path.trim_start_matches("templates/").trim_end_matches(".yaml");
+            (path.as_str(), config_map(name))
+        }));
+        let bytes = packed(&files);
+        let digest = announced.map_or_else(|| hex::encode(Sha256::digest(&bytes)), str::to_owned);
+        self.entries.insert(
+            version.to_owned(),
+            format!("  - {{name: shop, version: {version}, digest: {digest}, urls: [shop-{version}.tgz]}}\n"),
+        );
+        let list: String = self.entries.values().cloned().collect();
+        let index = format!("apiVersion: v1\nentries:\n  shop:\n{list}");
+        let mut files = self.files.lock().unwrap();
+        files.insert(format!("/stable/shop-{version}.tgz"), bytes);
+        files.insert("/stable/index.yaml".to_owned(), index.into_bytes());
+    }
+}
+
+async fn secret(world: &World, url: &str) {
+    let value = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": "charts", "namespace": world.name, "labels": {"argocd.argoproj.io/secret-type": "repository"},
+        },
+        "stringData": {"type": "helm", "url": url, "username": "ann", "password": "secret"},
+    });
+    apply(&world.cluster, value).await;
+}
+
+/// The chart with values of the Git repository.
+fn sources(url: &str, constraint: &str) -> Value {
+    json!({"spec": {"source": null, "sources": [
+        {"repoURL": url, "chart": "shop", "targetRevision": constraint,
+         "helm": {"valueFiles": ["$values/prod/values.yaml"]}},
+        {"repoURL": URL, "targetRevision": "main", "ref": "values"},
+    ]}})
+}
+
+fn synced_to<'a>(revisions: [&'a str; 2]) -> impl Fn(&Application) -> bool + use<'a> {
+    move |app| app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revisions == revisions
+}
+
+async fn refresh(world: &World, app: &Application) {
+    control::requests::refresh(&world.controller, app, false).await.unwrap();
+}
+
+async fn data(world: &World, name: &str) -> Option<Value> {
+    Some(world.live("", "ConfigMap", name).await?.value()["data"].clone())
+}
+
+#[tokio::test]
+async fn a_chart_follows_its_constraint() {
+    let world = World::start().await;
+    let mut charts = ChartServer::start();
+    charts.publish("1.0.0", &["a", "b"], None);
+    charts.publish("2.0.0", &["other"], None);
+    let commit = world.repository.commit(&[("prod/values.yaml", "size: large\n".to_owned())]);
+    world.application(sources(&charts.url(), "^1.0")).await;
+    let app = world
+        .until("refused", |app| app.status.conditions.iter().any(|c| c.kind == ConditionType::ComparisonError))
+        .await;
+    let message = &app.status.conditions[0].message;
+    assert!(message.contains("refuses the credentials"), "{message}");
+
+    secret(&world, &charts.url()).await;
+    let app = world.until("synced", synced_to(["1.0.0", &commit])).await;
+    assert_eq!(app.status.source_types, ["Helm", ""]);
+    assert_eq!(app.status.history[0].revisions, ["1.0.0", &commit]);
+    assert_eq!(data(&world, "a").await, Some(json!({"version": "1.0.0", "size": "large"})));
+
+    charts.publish("1.1.0", &["a", "b"], None);
+    refresh(&world, &app).await;
+    world.until("upgraded", synced_to(["1.1.0", &commit])).await;
+    assert_eq!(data(&world, "a").await.unwrap()["version"], "1.1.0");
+
+    // the archive is not the one of the index: what is there stays, also what the new version does not have
+    charts.publish("1.2.0", &["a"], Some(&"f0".repeat(32)));
+    refresh(&world, &app).await;
+    let app = world
+        .until("not loaded", |app| app.status.conditions.iter().any(|c| c.kind == ConditionType::ComparisonError))
+        .await;
+    let message = &app.status.conditions[0].message;
+    assert!(message.contains("is not what was announced") && message.contains("shop"), "{message}");
+    assert_eq!(app.status.sync.status, SyncStatusCode::Unknown);
+    assert_eq!(data(&world, "b").await.unwrap()["version"], "1.1.0");
+
+    charts.publish("1.2.0", &["a"], None);
+    refresh(&world, &app).await;
+    world.until("upgraded again", synced_to(["1.2.0", &commit])).await;
+    assert_eq!(data(&world, "b").await, None, "pruned");
+
+    // the same version with other content
+    charts.publish("1.2.0", &["a", "c"], None);
+    refresh(&world, &app).await;
+    for _ in 0..200 {
+        if data(&world, "c").await.is_some() {
+            break;
+        }
+        crate::fixtures::pause(50).await;
+    }
+    assert!(data(&world, "c").await.is_some(), "published again");
+    world.end().await;
+}
+
+const OVERLAY: &str = "helmCharts:\n- name: shop\n  repo: REPO\n  version: ~1.0.0\n  valuesInline: {size: medium}\n";
+
+#[tokio::test]
+async fn charts_of_kustomizations_are_fetched() {
+    let world = World::start().await;
+    let mut charts = ChartServer::start();
+    charts.publish("1.0.3", &["a"], None);
+    secret(&world, &charts.url()).await;
+    apply(
+        &world.cluster,
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "argocd-cm", "namespace": world.name, "labels": {"app.kubernetes.io/part-of": "argocd"}},
+            "data": {"kustomize.buildOptions": "--enable-helm"},
+        }),
+    )
+    .await;
+    let overlay = OVERLAY.replace("REPO", &charts.url());
+    let commit = world.repository.commit(&[("app/kustomization.yaml", overlay)]);
+    world.application(json!({})).await;
+    let synced = |app: &Application| app.status.sync.status == SyncStatusCode::Synced;
+    let app = world.until("synced", synced).await;
+    assert_eq!((app.status.sync.revision.as_str(), app.status.source_type.as_str()), (&*commit, "Kustomize"));
+    assert_eq!(data(&world, "a").await, Some(json!({"version": "1.0.3", "size": "medium"})));
+    world.end().await;
+}
