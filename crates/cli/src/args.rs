@@ -114,7 +114,7 @@ pub(crate) enum Command {
     /// kustomize, in process: build, edit, create
     #[command(subcommand)]
     Kustomize(commands::kustomize::Kustomize),
-    /// helm, in process: template
+    /// helm, in process: template, dependency, pull, show
     #[command(subcommand)]
     Helm(Box<commands::helm::Helm>),
     #[command(subcommand, hide = true)]

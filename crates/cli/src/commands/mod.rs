@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Env(command) => command.run(&reach).await,
         Command::Render(command) => command.run().await,
         Command::Kustomize(command) => command.run().await,
-        Command::Helm(command) => command.run(),
+        Command::Helm(command) => command.run().await,
         Command::Debug(command) => command.run(),
         Command::Completion(command) => command.run(),
     }

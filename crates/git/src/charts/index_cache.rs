@@ -81,9 +81,16 @@ impl Indexed {
         found.map_err(|error: IndexError| web.malformed(WHAT, error))?.ok_or_else(missing)
     }
 
-    async fn refresh(&self, web: &Web, repository: &Url, authorization: Option<&str>) -> Result<(), ChartError> {
+    /// Asks for the index unless the copy is young.
+    pub(crate) async fn refresh(
+        &self,
+        web: &Web,
+        repository: &Url,
+        authorization: Option<&str>,
+    ) -> Result<(), ChartError> {
         let mut asked = self.state.lock().await;
-        if asked.is_some_and(|at| at.elapsed() < self.age) && self.path.exists() {
+        let young = asked.map_or(self.age == Duration::MAX, |at| at.elapsed() < self.age);
+        if young && self.path.exists() {
             return Ok(());
         }
         let url = address::resolve(repository, "index.yaml").map_err(|error| web.malformed(WHAT, error))?;

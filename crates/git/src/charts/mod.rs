@@ -54,7 +54,7 @@ pub struct ChartRepositoryOptions {
     pub pass_credentials: bool,
     /// Registries are asked by plain HTTP; those on loopback always are.
     pub plain_http: bool,
-    /// An index is used without asking while it is younger.
+    /// An index is used without asking while it is younger; with [`Duration::MAX`] also one of an earlier process.
     pub index_age: Duration,
 }
 
@@ -133,6 +133,19 @@ impl ChartRepositories {
 }
 
 impl ChartRepository {
+    /// Asks for the index now if the copy is not young enough. A registry has none.
+    ///
+    /// # Errors
+    /// When the repository is not there.
+    pub async fn refresh(&self) -> Result<(), ChartError> {
+        match &self.kind {
+            Kind::Index(IndexRepository { web, url, authorization, index }) => {
+                index.refresh(web, url, authorization.as_deref()).await
+            }
+            Kind::Registry(_) => Ok(()),
+        }
+    }
+
     /// All versions of `chart`, the newest first. A registry tells neither digests nor URLs here.
     ///
     /// # Errors

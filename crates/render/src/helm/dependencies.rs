@@ -1,5 +1,7 @@
 //! What a chart says that it is built on, beside what lies in its `charts/`.
 
+use std::collections::BTreeSet;
+
 use gotemplate::semver::{Constraints, Version};
 use object::{EntryKind, FileTree, path};
 
@@ -8,6 +10,7 @@ use super::error::HelmError;
 use super::load::load;
 use super::lock::Lock;
 use super::metadata::Dependency;
+use super::versions::in_range;
 
 /// What `charts/` has for a dependency (Helm 4.2, `dependencyStatus`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +120,60 @@ fn version_status(chart: &Chart, dependency: &Dependency, fine: DependencyStatus
         (Ok(_), Ok(_)) => DependencyStatus::WrongVersion,
         _ => DependencyStatus::InvalidVersion,
     }
+}
+
+/// # Errors
+/// When the version of a dependency is no constraint.
+pub fn check_constraint(dependency: &Dependency) -> Result<(), HelmError> {
+    let Dependency { name, version, .. } = dependency;
+    match Constraints::parse(version) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(HelmError::new(format!("dependency {name:?} has an invalid version/constraint format: {error}"))
+                .hint("write a version or a constraint such as ^1.2.0 into Chart.yaml"))
+        }
+    }
+}
+
+/// Whether a chart of this version is what a dependency asks for.
+pub fn fulfils(dependency: &Dependency, version: &str) -> bool {
+    in_range(&dependency.version, version)
+}
+
+/// Packed charts that are in the way of the dependencies of a chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// Names in `charts/`.
+    pub files: BTreeSet<String>,
+    /// Names of files that are no charts, and why: they are left alone.
+    pub unreadable: Vec<(String, String)>,
+}
+
+/// The packed charts in `charts/` that are neither in `kept` nor dependencies without a repository (Helm 4.2,
+/// `safeMoveDeps`).
+///
+/// # Errors
+/// When the tree cannot be read.
+pub fn outdated(
+    tree: &FileTree,
+    folder: &str,
+    kept: &[&str],
+    dependencies: &[Dependency],
+) -> Result<Outdated, HelmError> {
+    let charts = path::child(folder, "charts");
+    let mut found = Outdated::default();
+    for entry in tree.list(&charts)?.unwrap_or_default() {
+        let place = path::child(&charts, &entry.name);
+        if kept.contains(&entry.name.as_str()) || !tree.is_file(&place)? {
+            continue;
+        }
+        match load(tree, &place) {
+            Err(error) => found.unreadable.push((entry.name, error.problem.message.clone())),
+            Ok(chart) if dependencies.iter().any(|d| d.repository.is_empty() && d.name == chart.name()) => {}
+            Ok(_) => drop(found.files.insert(entry.name)),
+        }
+    }
+    Ok(found)
 }
 
 /// What `helm dependency list` prints for the chart in the folder or archive at `location`; `shown` is how the user
@@ -233,6 +290,31 @@ mod tests {
         check(&two, DependencyStatus::TooManyMatches);
         let other = [("kid-1.0.0.tgz", tgz("kid", "1.0.0")), ("kid-more-1.1.0.tgz", tgz("kid-more", "1.1.0"))];
         check(&other, DependencyStatus::Ok);
+    }
+
+    #[test]
+    fn packed_charts_that_nobody_wants_go() {
+        let tree = MemoryTree::default()
+            .file("c/charts/kid-1.0.0.tgz", tgz("kid", "1.0.0"))
+            .file("c/charts/kid-1.1.0.tgz", tgz("kid", "1.1.0"))
+            .file("c/charts/own-1.0.0.tgz", tgz("own", "1.0.0"))
+            .file("c/charts/notes.txt", "mine")
+            .file("c/charts/folder/Chart.yaml", chart("folder", "1.0.0"))
+            .tree();
+        let own = Dependency { name: "own".into(), ..Dependency::default() };
+        let found = outdated(&tree, "c", &["kid-1.1.0.tgz"], &[own]).unwrap();
+        assert_eq!(found.files, BTreeSet::from(["kid-1.0.0.tgz".to_owned()]));
+        assert_eq!(found.unreadable.len(), 1);
+        assert_eq!(outdated(&tree, "d", &[], &[]).unwrap(), Outdated::default());
+    }
+
+    #[test]
+    fn constraints_are_checked() {
+        let kid = |version: &str| Dependency { name: "kid".into(), version: version.into(), ..Dependency::default() };
+        assert!(fulfils(&kid("^1"), "1.2.0") && !fulfils(&kid("^1"), "2.0.0"));
+        assert!(check_constraint(&kid("^1")).is_ok());
+        let error = check_constraint(&kid("")).unwrap_err().to_string();
+        assert!(error.contains("dependency \"kid\" has an invalid version"), "{error}");
     }
 
     #[test]

@@ -44,7 +44,9 @@ pub(crate) use application::render;
 pub use archive::unpack;
 pub use capabilities::KubeVersion;
 pub use chart::{Chart, File};
-pub use dependencies::{DependencyStatus, dependency_list, dependency_status, lock};
+pub use dependencies::{
+    DependencyStatus, Outdated, check_constraint, dependency_list, dependency_status, fulfils, lock, outdated,
+};
 pub use error::HelmError;
 pub use given::set_file_names;
 pub use load::load;

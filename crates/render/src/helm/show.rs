@@ -33,12 +33,10 @@ pub fn show(tree: &FileTree, location: &str, what: Show) -> Result<String, HelmE
         text.push_str(&yaml::to_string(&chart.metadata.to_value()));
         text.push('\n');
     }
-    if all || what == Show::Values {
+    if let Some(values) = values(tree, location, &chart)?.filter(|_| all || what == Show::Values) {
         text.push_str(if all { "---\n" } else { "" });
-        if let Some(values) = values(tree, location, &chart)? {
-            text.push_str(&String::from_utf8_lossy(&values));
-            text.push('\n');
-        }
+        text.push_str(&String::from_utf8_lossy(&values));
+        text.push('\n');
     }
     if let Some(readme) = readme(&chart.files).filter(|_| all || what == Show::Readme) {
         text.push_str(if all { "---\n" } else { "" });

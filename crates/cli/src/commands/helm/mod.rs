@@ -1,6 +1,13 @@
-//! `gantline helm`: what the helm program does to render charts, in process.
+//! `gantline helm`: what the helm program does to fetch and render charts, in process.
 
+mod charts_folder;
+mod dependency;
+mod pull;
+mod remote_chart;
+mod repository_file;
+mod show;
 mod template;
+mod write;
 
 use clap::Subcommand;
 
@@ -10,12 +17,22 @@ pub(crate) use template::surroundings;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Helm {
-    Template(template::Template),
+    Template(Box<template::Template>),
+    #[command(subcommand, visible_alias = "dep", alias = "dependencies")]
+    Dependency(dependency::Dependency),
+    #[command(alias = "fetch")]
+    Pull(pull::Pull),
+    #[command(subcommand, alias = "inspect")]
+    Show(show::Show),
 }
 
 impl Helm {
-    pub(crate) fn run(self) -> Outcome {
-        let Self::Template(template) = self;
-        template.run()
+    pub(crate) async fn run(self) -> Outcome {
+        match self {
+            Self::Template(template) => template.run().await,
+            Self::Dependency(dependency) => dependency.run().await,
+            Self::Pull(pull) => pull.run().await,
+            Self::Show(show) => show.run().await,
+        }
     }
 }

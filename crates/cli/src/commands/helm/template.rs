@@ -8,14 +8,15 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use render::helm::{self, KubeVersion, Surroundings, TemplateOptions, TemplateOutput, ValueSources, ValuesFile};
 
+use super::remote_chart::ChartFlags;
 use crate::failure::{Code, Failure, Outcome};
-use crate::folder::Place;
 use crate::output;
 
 /// Render a chart, byte for byte as Helm 4.2.4
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(crate) struct Template {
-    /// [NAME] CHART: the name of the release and the folder or archive of the chart
+    /// [NAME] CHART: the name of the release, and the chart: a folder, an archive, oci://host/chart, a URL or repo/chart
     #[arg(required = true, num_args = 1..=2, value_name = "NAME] [CHART")]
     names: Vec<String>,
     /// Namespace of the release
@@ -29,6 +30,8 @@ pub(crate) struct Template {
     generate_name: bool,
     #[command(flatten)]
     values: ValueFlags,
+    #[command(flatten)]
+    remote: ChartFlags,
     /// Version of Kubernetes to render for
     #[arg(long, value_name = "VERSION", value_parser = KubeVersion::parse)]
     kube_version: Option<KubeVersion>,
@@ -158,11 +161,12 @@ impl Refused {
 
 impl Template {
     #[expect(clippy::print_stderr, reason = "warnings go beside the manifests")]
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) async fn run(self) -> Outcome {
         self.refused.check()?;
         let options = self.options()?;
         let chart = self.names.last().map(String::as_str).unwrap_or_default();
-        let place = Place::open(Path::new(chart))?;
+        let (place, report) = self.remote.locate(chart).await?;
+        report.iter().for_each(|report| eprint!("{report}"));
         let output =
             helm::template(&place.tree, &place.folder, &options).map_err(|error| place.failure(&error.problem))?;
         output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
