@@ -111,6 +111,8 @@ pub(crate) enum Command {
     Env(commands::env::Env),
     /// Render a folder of a local repository as the controller would
     Render(commands::render::Render),
+    #[command(hide = true)]
+    RenderWorker(commands::render_worker::RenderWorker),
     /// kustomize, in process: build, edit, create
     #[command(subcommand)]
     Kustomize(commands::kustomize::Kustomize),

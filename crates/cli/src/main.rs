@@ -27,6 +27,10 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     hush_the_yaml_reader();
     let arguments = args::Arguments::parse();
+    if let args::Command::RenderWorker(worker) = arguments.command {
+        // before anything else is opened or started
+        return worker.run();
+    }
     settings::log(&arguments);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime,

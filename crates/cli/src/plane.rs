@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use clock::{Clock, Ids};
 use cluster::{ApplyOptions, Cluster};
+use control::workers::{Pool, Renderer};
 use control::{AtStep, Controller, ControllerConfig, GitRemotes};
 use object::Manifest;
 use serde_json::Value;
 use server::{Access, Server, ServerConfig};
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::render_worker::Rendering;
 use crate::failure::Failure;
 
 /// What a control plane is made of.
@@ -29,6 +31,7 @@ pub(crate) struct Plan {
     pub(crate) tls: bool,
     pub(crate) access: Access,
     pub(crate) at_step: Option<AtStep>,
+    pub(crate) rendering: Rendering,
 }
 
 /// Controller and server; nothing runs until [`Plane::run`].
@@ -43,8 +46,9 @@ const SESSION: Duration = Duration::from_secs(24 * 3600);
 impl Plane {
     pub(crate) fn new(plan: Plan) -> Self {
         let remotes = Arc::new(GitRemotes::new(plan.cache));
+        let renderer = Renderer::Processes(Pool::new(plan.rendering.pool()));
         let mut config =
-            ControllerConfig::new(Arc::clone(&plan.clock), plan.ids.clone(), plan.cluster.clone(), remotes);
+            ControllerConfig::new(Arc::clone(&plan.clock), plan.ids.clone(), plan.cluster.clone(), remotes, renderer);
         config.namespace.clone_from(&plan.namespace);
         config.poll = plan.poll;
         config.jitter = plan.poll / 3;

@@ -10,6 +10,7 @@ use clock::{Clock, Ids};
 use cluster::{Cluster, ClusterError, LiveCache, Patch, PatchOptions};
 use object::{LiveObject, ResourceKey};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::board::Board;
 use crate::events::{Events, Reason};
@@ -20,6 +21,8 @@ use crate::queue::Queue;
 use crate::repositories::{Remotes, Repositories};
 use crate::status;
 use crate::timeline::{Timeline, TimelineEntry, TimelineKind};
+use crate::turns::Lent;
+use crate::workers::{Ended, FromAnswer, Renderer, Running};
 
 /// How often a write is tried against others who write the same Application.
 const WRITES: usize = 5;
@@ -37,8 +40,9 @@ pub struct ControllerConfig {
     /// The time between two questions to a repository, plus up to `jitter`.
     pub poll: Duration,
     pub jitter: Duration,
-    /// How many Applications are worked on at once.
+    /// How many Applications are worked on at once; those that wait for a slow render do not count.
     pub workers: usize,
+    pub renderer: Renderer,
     /// Asked for the digests of tags; without it only what pods report is known.
     pub registry: Option<git::RegistryClient>,
     /// Called before (`true`) and after each durable step of a promotion: where tests stop the process.
@@ -57,7 +61,13 @@ impl fmt::Debug for AtStep {
 
 impl ControllerConfig {
     /// Namespace `argocd`, repositories asked every three to four minutes, eight workers.
-    pub fn new(clock: Arc<dyn Clock>, ids: Ids, cluster: Cluster, remotes: Arc<dyn Remotes>) -> Self {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        ids: Ids,
+        cluster: Cluster,
+        remotes: Arc<dyn Remotes>,
+        renderer: Renderer,
+    ) -> Self {
         let (poll, jitter) = (Duration::from_secs(180), Duration::from_secs(60));
         Self {
             clock,
@@ -68,6 +78,7 @@ impl ControllerConfig {
             poll,
             jitter,
             workers: 8,
+            renderer,
             registry: None,
             at_step: None,
         }
@@ -87,7 +98,9 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) queue: Queue,
     pub(crate) namespace: String,
-    pub(crate) workers: usize,
+    /// One for each Application that is worked on.
+    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) renderer: Renderer,
     pub(crate) board: Board,
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
@@ -112,9 +125,21 @@ impl Context {
     }
 
     pub(crate) fn new(config: ControllerConfig) -> Self {
-        let ControllerConfig { clock, ids, cluster, remotes, namespace, poll, jitter, workers, registry, at_step } =
-            config;
+        let ControllerConfig {
+            clock,
+            ids,
+            cluster,
+            remotes,
+            namespace,
+            poll,
+            jitter,
+            workers,
+            renderer,
+            registry,
+            at_step,
+        } = config;
         let (inventory, timeline, metrics) = (Inventory::default(), Timeline::default(), Arc::new(Metrics::default()));
+        metrics.with_registry(|registry| renderer.register(registry));
         let repositories = Repositories::new(
             remotes,
             Arc::clone(&clock),
@@ -142,8 +167,20 @@ impl Context {
             timeline,
             metrics,
             namespace,
-            workers,
+            turns: Arc::new(Semaphore::new(workers.max(1))),
+            renderer,
         }
+    }
+
+    /// The answer of a job. One that is slow does not keep others from being worked on.
+    pub(crate) async fn patiently<T: FromAnswer>(&self, mut job: Running<T>) -> Result<T, Ended> {
+        if let Some(answer) = job.soon().await {
+            return answer;
+        }
+        let lent = Lent::new(&self.turns);
+        let answer = job.end().await;
+        lent.back().await;
+        answer
     }
 
     /// What is remembered of an Application; locked while it is worked on.

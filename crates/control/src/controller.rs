@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::after;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use crate::board::Board;
 use crate::context::{Context, ControllerConfig};
 use crate::inventory::{AppChange, AppKey, Inventory, follow};
 use crate::metrics::Metrics;
-use crate::queue::Depth;
+use crate::queue::{Depth, Request};
 use crate::reconcile::{Next, reconcile};
 use crate::repositories::Repositories;
 use crate::timeline::Timeline;
@@ -67,9 +68,7 @@ impl Controller {
         loops.spawn(follow_inventory(context()));
         loops.spawn(live_changes(context()));
         loops.spawn(crate::promotions::run(context()));
-        for _ in 0..self.context.workers {
-            loops.spawn(work(context()));
-        }
+        loops.spawn(work(context()));
         tokio::select! {
             // a loop ends only by a defect: better to stop and be started again than to go on without it
             _ = loops.join_next() => tracing::error!("a loop of the controller ended"),
@@ -102,24 +101,41 @@ fn wake_all(context: &Context, depth: Depth) {
     }
 }
 
-/// One worker: takes what is next, for ever.
+/// Takes what is next whenever a turn is free, for ever.
 async fn work(context: Arc<Context>) {
     context.inventory.ready().await;
+    let mut working = JoinSet::new();
     loop {
-        let (key, request) = context.queue.next().await;
-        let next = reconcile(&context, &key, request).await;
-        context.metrics.reconciles.inc();
-        context.queue.done(&key);
-        match next {
-            Next::Nothing => {}
-            Next::At(time) => context.queue.add_at(&key, time, Depth::Live),
-            Next::Retry => {
-                context.metrics.reconcile_errors.inc();
-                let failures = context.memory(&key).lock().await.fail();
-                let wait = RETRY_MAX.min(RETRY_FIRST * 2_u32.pow(failures.min(10)));
-                let wait = wait + context.ids.jitter(wait / 10);
-                context.queue.add_at(&key, after(context.clock.now(), wait), request.depth.min(Depth::Latest));
+        tokio::select! {
+            (turn, key, request) = next(&context) => {
+                working.spawn(work_on(Arc::clone(&context), key, request, turn));
             }
+            Some(ended) = working.join_next() => if ended.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn next(context: &Context) -> (Option<OwnedSemaphorePermit>, AppKey, Request) {
+    let turn = Arc::clone(&context.turns).acquire_owned().await.ok();
+    let (key, request) = context.queue.next().await;
+    (turn, key, request)
+}
+
+async fn work_on(context: Arc<Context>, key: AppKey, request: Request, _turn: Option<OwnedSemaphorePermit>) {
+    let next = reconcile(&context, &key, request).await;
+    context.metrics.reconciles.inc();
+    context.queue.done(&key);
+    match next {
+        Next::Nothing => {}
+        Next::At(time) => context.queue.add_at(&key, time, Depth::Live),
+        Next::Retry => {
+            context.metrics.reconcile_errors.inc();
+            let failures = context.memory(&key).lock().await.fail();
+            let wait = RETRY_MAX.min(RETRY_FIRST * 2_u32.pow(failures.min(10)));
+            let wait = wait + context.ids.jitter(wait / 10);
+            context.queue.add_at(&key, after(context.clock.now(), wait), request.depth.min(Depth::Latest));
         }
     }
 }

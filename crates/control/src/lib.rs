@@ -27,7 +27,9 @@ mod source;
 mod status;
 mod sync;
 mod timeline;
+mod turns;
 mod view;
+pub mod workers;
 
 pub use board::Board;
 pub use context::{AtStep, ControllerConfig};

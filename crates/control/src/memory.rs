@@ -1,14 +1,17 @@
 //! What the controller remembers of an Application between two looks. All of it may be lost: it is computed again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use api::argocd::ApplicationSource;
 use engine::InSyncMarks;
+use jiff::Timestamp;
 use object::{FileTree, Manifest, ReadSet};
-use render::{RemoteChart, RemoteRevision, Remotes};
+use render::{Problem, RemoteChart, RemoteRevision, Remotes, Severity};
 use serde_json::Value;
 
 use crate::sync::Run;
+use crate::workers::Output;
 
 /// Of one Application.
 #[derive(Debug, Default)]
@@ -42,6 +45,16 @@ pub(crate) struct SourceRender {
     pub(crate) tool: String,
     /// A JSON list: a tenth of the memory that the values would take.
     manifests: Box<[u8]>,
+    /// Of a render that was ended: when it may be tried again although nothing has changed.
+    pub(crate) again: Option<Again>,
+}
+
+/// The next attempt at something that was ended before it was done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Again {
+    pub(crate) at: Timestamp,
+    /// How long this one waited.
+    pub(crate) wait: Duration,
 }
 
 impl SourceRender {
@@ -50,12 +63,11 @@ impl SourceRender {
         build_options: &str,
         remotes: &Remotes,
         commit: &str,
-        rendered: render::Rendered,
+        rendered: Output,
     ) -> Self {
-        let problems = rendered.errors().map(ToString::to_string).collect();
-        let warnings = rendered.warnings().map(ToString::to_string).collect();
-        let values: Vec<&Value> = rendered.manifests.iter().map(|m| m.manifest.value()).collect();
-        let manifests = serde_json::to_vec(&values).unwrap_or_default().into_boxed_slice();
+        let (errors, warnings): (Vec<&Problem>, Vec<&Problem>) =
+            rendered.problems.iter().partition(|problem| problem.severity == Severity::Error);
+        let texts = |problems: Vec<&Problem>| problems.into_iter().map(ToString::to_string).collect();
         Self {
             // which commit a branch means is not part of what is rendered
             source: ApplicationSource { target_revision: String::new(), ..source.clone() },
@@ -65,10 +77,11 @@ impl SourceRender {
             commit: commit.to_owned(),
             reads: rendered.reads,
             reference_reads: rendered.reference_reads,
-            problems,
-            warnings,
+            problems: texts(errors),
+            warnings: texts(warnings),
             tool: rendered.tool.to_string(),
-            manifests,
+            manifests: rendered.manifests,
+            again: None,
         }
     }
 
@@ -84,9 +97,27 @@ impl SourceRender {
         self.reference_reads.iter().all(holds)
     }
 
-    pub(crate) fn manifests(&self) -> Vec<Manifest> {
-        let values: Vec<Value> = serde_json::from_slice(&self.manifests).unwrap_or_default();
-        values.into_iter().filter_map(|value| Manifest::new(value).ok()).collect()
+    /// # Errors
+    /// When what was kept is not a list of objects: then nothing may be said about what is wanted.
+    pub(crate) fn manifests(&self) -> Result<Vec<Manifest>, String> {
+        let read = || {
+            let values: Vec<Value> = serde_json::from_slice(&self.manifests).map_err(|error| error.to_string())?;
+            let manifests: Result<_, _> = values.into_iter().map(Manifest::new).collect();
+            manifests.map_err(|error| error.to_string())
+        };
+        read().map_err(|why: String| format!("what was rendered cannot be read back: {why}"))
+    }
+}
+
+impl Again {
+    const FIRST: Duration = Duration::from_secs(60);
+    const LAST: Duration = Duration::from_secs(3600);
+
+    /// Later each time.
+    pub(crate) fn after(last: Option<&SourceRender>, now: Timestamp) -> Self {
+        let before = last.and_then(|render| render.again);
+        let wait = before.map_or(Self::FIRST, |before| (before.wait * 2).min(Self::LAST));
+        Self { at: clock::after(now, wait), wait }
     }
 }
 

@@ -9,17 +9,17 @@ use api::argocd::{
 use engine::DesiredSet;
 use object::FileTree;
 use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, Reorder};
-use render::{
-    DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, RenderContext, Source, ToolChoice,
-};
+use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, Source, ToolChoice};
 use serde_json::Value;
 
 use crate::charts;
 use crate::context::Context;
-use crate::memory::{Memory, SourceRender};
+use crate::inventory::AppKey;
+use crate::memory::{Again, Memory, SourceRender};
 use crate::queue::{Depth, Request};
 use crate::repositories::{Address, Resolved, Unavailable};
 use crate::status::condition;
+use crate::workers::{Ended, Output, Subject};
 
 /// What an Application wants, at which commits.
 #[derive(Debug, Clone)]
@@ -90,8 +90,11 @@ pub(crate) async fn wanted(
         let job = Job { app, source, resolved: &resolved, settings: &settings, references: &references };
         render_source(cx, &job, last, request.depth, &mut memory.same_at).await?;
         let Some(render) = last else { continue };
-        manifests.extend(render.manifests());
         problems.extend(render.problems.iter().cloned());
+        match render.manifests() {
+            Ok(rendered) => manifests.extend(rendered),
+            Err(problem) => problems.push(problem),
+        }
         wanted.warnings.extend(render.warnings.iter().cloned());
         wanted.commits.push(resolved.commit);
         wanted.tools.push(render.tool.clone());
@@ -191,6 +194,7 @@ impl Job<'_> {
         let holds = same_commit || render.reads.holds_in(&self.resolved.tree);
         render.is_of(self.source, &self.settings.kustomize_build_options)
             && holds
+            && render.again.is_none_or(|again| cx.clock.now() < again.at)
             && (same_commit || !charts::names_the_commit(self.source))
             && render.references_hold(self.references)
             && remotes_hold(cx, self.app.spec.project_name(), render).await
@@ -217,42 +221,63 @@ async fn render_source(
         return Ok(());
     }
     cx.metrics.renders.inc();
-    let mut to_render = to_render(source, settings);
+    let to_render = to_render(source, settings);
     let has_charts = render::has_charts(&resolved.tree, &to_render);
     let context = charts::context(cx, app, source, has_charts, &resolved.commit, references.clone()).await;
-    let mut rendered = render_apart(resolved.tree.clone(), to_render.clone(), context.clone()).await?;
-    // only a render that failed can want another repository: all others need no second look at their files
-    if !rendered.complete() {
-        to_render = with_remotes(cx, app.spec.project_name(), &resolved.tree, to_render).await?;
-        if !to_render.remotes.is_empty() {
-            rendered = render_apart(resolved.tree.clone(), to_render.clone(), context).await?;
-        }
-    }
+    let (name, tree) = (name_of(app, source), resolved.tree.clone());
+    let mut subject = Subject { name, tree, source: to_render, context };
+    let (output, again) = match rendered(cx, app.spec.project_name(), &mut subject).await? {
+        Ok(output) => (output, None),
+        Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_ref(), cx.clock.now()))),
+    };
     same_at.clear();
     same_at.push(resolved.commit.clone());
-    *last = Some(SourceRender::new(
-        source,
-        &settings.kustomize_build_options,
-        &to_render.remotes,
-        &resolved.commit,
-        rendered,
-    ));
+    let (build_options, remotes) = (&settings.kustomize_build_options, &subject.source.remotes);
+    let mut render = SourceRender::new(source, build_options, remotes, &resolved.commit, output);
+    render.again = again;
+    *last = Some(render);
     Ok(())
 }
 
-/// The source with the other repositories that it names, as far as the project permits them. What is not permitted
-/// stays away: the render says which entry of which file wants it.
+/// For messages, and to know the source again.
+pub(crate) fn name_of(app: &Application, source: &ApplicationSource) -> String {
+    let folder = if source.chart.is_empty() { &source.path } else { &source.chart };
+    format!("Application {}, {folder} of {}", AppKey::of(app), source.repo_url)
+}
+
+/// Renders, once more with other repositories if it wants them: they come into the subject. What is inside is to be
+/// remembered with the commit, also that the render was ended.
 ///
 /// # Errors
-/// When a permitted repository cannot be reached, or lacks the revision.
-pub(crate) async fn with_remotes(
-    cx: &Context,
-    project: &str,
-    tree: &FileTree,
-    mut source: Source,
-) -> Result<Source, Condition> {
+/// What will pass by itself: no worker could be started, or a remote base is not available.
+async fn rendered(cx: &Context, project: &str, subject: &mut Subject) -> Result<Result<Output, Ended>, Condition> {
+    let mut output = cx.patiently(cx.renderer.render(subject.clone())).await;
+    // only a render that failed can want another repository: all others need no second look at their files
+    if output.as_ref().is_ok_and(|output| !output.complete()) {
+        add_remotes(cx, project, subject).await?;
+        if !subject.source.remotes.is_empty() {
+            output = cx.patiently(cx.renderer.render(subject.clone())).await;
+        }
+    }
+    match output {
+        Err(ended @ Ended::NotStarted { .. }) => Err(not_rendered(&ended)),
+        other => Ok(other),
+    }
+}
+
+pub(crate) fn not_rendered(ended: &Ended) -> Condition {
+    condition(ConditionType::ComparisonError, format!("Failed to load target state: {ended}"))
+}
+
+/// Adds the other repositories that the source names, as far as the project permits them. What is not permitted stays
+/// away: the render says which entry of which file wants it.
+///
+/// # Errors
+/// When a permitted repository cannot be reached, or lacks the revision, or the names cannot be found out.
+pub(crate) async fn add_remotes(cx: &Context, project: &str, subject: &mut Subject) -> Result<(), Condition> {
     for _ in 0..render::remote::ROUNDS {
-        let mut wanted = render::remote::wanted(tree, &source);
+        let wanted = cx.patiently(cx.renderer.wanted_remotes(subject.clone())).await;
+        let mut wanted = wanted.map_err(|ended| not_rendered(&ended))?;
         wanted.revisions.retain(|revision| permits(cx, project, &revision.url));
         wanted.charts.retain(|chart| permits(cx, project, &chart.repo));
         if wanted.is_empty() {
@@ -263,15 +288,15 @@ pub(crate) async fn with_remotes(
             let resolved = cx.repositories.resolve(&revision.url, project, head(&revision), fresh).await;
             let Resolved { commit, tree } =
                 resolved.map_err(|error| remote_missing(&format!("remote base {revision}"), &error))?;
-            source.remotes.insert(revision, RemoteTree { commit, tree });
+            subject.source.remotes.insert(revision, RemoteTree { commit, tree });
         }
         for chart in wanted.charts {
             let fetched = charts::fetched(cx, project, &chart).await;
             let fetched = fetched.map_err(|error| remote_missing(&format!("chart {chart}"), &error))?;
-            source.remotes.insert_chart(chart, fetched);
+            subject.source.remotes.insert_chart(chart, fetched);
         }
     }
-    Ok(source)
+    Ok(())
 }
 
 /// Whether the other repositories that a render used are where they were.
@@ -309,15 +334,6 @@ fn remote_missing(what: &str, error: &Unavailable) -> Condition {
         error.error
     );
     condition(ConditionType::ComparisonError, message)
-}
-
-/// Rendering computes and reads from disk: not on the threads that answer.
-async fn render_apart(tree: FileTree, source: Source, context: RenderContext) -> Result<render::Rendered, Condition> {
-    let rendered = tokio::task::spawn_blocking(move || render::render_in(&tree, &source, &context)).await;
-    rendered.map_err(|error| {
-        let message = format!("Failed to load target state: rendering ended early: {error}; please report it");
-        condition(ConditionType::ComparisonError, message)
-    })
 }
 
 /// The Application's source in the renderer's terms. A tool named in the source wins over what the files say.

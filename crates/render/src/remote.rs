@@ -78,7 +78,7 @@ impl PartialEq for Remotes {
 }
 
 /// What a source wants from elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
     pub revisions: BTreeSet<RemoteRevision>,
     pub charts: BTreeSet<RemoteChart>,

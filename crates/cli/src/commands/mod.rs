@@ -15,6 +15,7 @@ pub(crate) mod pipeline;
 pub(crate) mod promote;
 pub(crate) mod release;
 pub(crate) mod render;
+pub(crate) mod render_worker;
 pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod try_repository;
@@ -44,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Where(command) => command.run(&reach).await,
         Command::Env(command) => command.run(&reach).await,
         Command::Render(command) => command.run().await,
+        Command::RenderWorker(command) => Ok(command.run()),
         Command::Kustomize(command) => command.run().await,
         Command::Helm(command) => command.run().await,
         Command::Debug(command) => command.run(),

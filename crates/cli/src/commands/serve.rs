@@ -17,6 +17,7 @@ use server::{Access, Listener, Transport};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Reach;
+use crate::commands::render_worker::Rendering;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output;
 use crate::plane::{self, Plan, Plane};
@@ -60,6 +61,8 @@ pub(crate) struct Serve {
     /// Ask this URL instead of a registry host; * stands for all hosts
     #[arg(long, value_name = "HOST=URL", value_parser = host_url)]
     registry: Vec<(String, String)>,
+    #[command(flatten)]
+    rendering: Rendering,
     /// For tests: wait for ever at a durable step (`Pushed:after`), after making a file
     #[arg(long, value_name = "STEP:before|after", value_parser = stopping_point, requires = "stop_file", hide = true)]
     stop_at: Option<(Step, bool)>,
@@ -144,6 +147,7 @@ impl Serve {
             tls: !matches!(self.transport(), Transport::Plain),
             access: Access::Accounts,
             at_step: self.stopper(),
+            rendering: self.rendering.clone(),
         })
     }
 
@@ -201,6 +205,7 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
         tls: false,
         access: Access::Core { user },
         at_step: None,
+        rendering: Rendering::default(),
     });
     plane.controller.load().await;
     plane.server.ready().await;

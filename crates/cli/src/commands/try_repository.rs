@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use server::Access;
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::render_worker::Rendering;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output;
 use crate::plane::{self, Plan, Plane};
@@ -127,6 +128,7 @@ impl Try {
             tls: false,
             access: Access::Core { user: "try".to_owned() },
             at_step: None,
+            rendering: Rendering::default(),
         });
         let stop = CancellationToken::new();
         plane.run(stop.clone());

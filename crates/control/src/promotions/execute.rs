@@ -12,7 +12,7 @@ use clock::after;
 use cluster::{ClusterError, Patch, PatchOptions};
 use git::{CommitId, Edit, GitError, PushError, Signature, Write};
 use object::ImageRef;
-use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, evaluate, plan_write, promotion_id};
+use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, evaluate, promotion_id};
 use serde_json::json;
 use std::time::Duration;
 
@@ -389,10 +389,7 @@ impl Attempt<'_> {
         let mut change = Change::default();
         for image in &self.release.spec.images {
             let wanted = self.same_as_tested(image).await?;
-            let now = ground.clone();
-            let planned = tokio::task::spawn_blocking(move || plan_image(&now, &wanted, merged)).await;
-            let planned = planned.map_err(|e| Stop::Wait(format!("the write could not be planned: {e}")))?;
-            let (edit, rendered) = planned.map_err(Stop::Wait)?;
+            let (edit, rendered) = plan_image(self.cx, &ground, wanted, merged).await.map_err(Stop::Wait)?;
             if let Some((file, content)) = edit {
                 ground = ground.with_written(ground.written().with_file(&file, content.clone()));
                 change.edits.retain(|(other, _)| *other != file);
@@ -432,13 +429,8 @@ impl Attempt<'_> {
         let edited = edits.iter().try_fold(ground.written().clone(), |tree, (path, content)| {
             content.as_ref().map(|content| tree.with_file(path, content.clone()))
         })?;
-        let (before, after) = (ground.clone(), ground.with_written(edited));
-        let prove = move || {
-            let pair = (&before.tree, &before.context);
-            promotion::prove_edit(pair, (&after.tree, &after.context), &before.source, &image)
-        };
-        let proof = tokio::task::spawn_blocking(prove).await;
-        match proof.ok()? {
+        let proof = self.cx.renderer.prove_edit(ground.subject.clone(), &ground.reference, edited, image);
+        match proof.end().await.ok()? {
             Ok(rendered) => Some((edits, rendered)),
             Err(error) => {
                 tracing::info!(%commit, %error, "not reverted: the image is written instead");
@@ -540,12 +532,15 @@ impl Attempt<'_> {
 type Planned = (Option<(String, Vec<u8>)>, (String, String));
 
 /// The edit that sets the image; none where a merge brought it.
-fn plan_image(ground: &Ground, image: &ImageRef, merged: bool) -> Result<Planned, String> {
-    let Ground { tree, source, context, .. } = ground;
-    if let Some(hash) = merged.then(|| promotion::already_there(tree, source, context, image)).flatten() {
-        return Ok((None, (hash.clone(), hash)));
+async fn plan_image(cx: &Context, ground: &Ground, image: ImageRef, merged: bool) -> Result<Planned, String> {
+    if merged {
+        let there = cx.renderer.already_there(ground.subject.clone(), image.clone()).end().await;
+        if let Some(hash) = there.map_err(|ended| ended.to_string())? {
+            return Ok((None, (hash.clone(), hash)));
+        }
     }
-    let plan = plan_write(tree, source, context, image).map_err(|error| error.to_string())?;
+    let plan = cx.renderer.plan_write(ground.subject.clone(), image).end().await;
+    let plan = plan.map_err(|ended| ended.to_string())?.map_err(|error| error.to_string())?;
     ground.check(&plan)?;
     Ok((Some((plan.file, plan.content)), plan.rendered))
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use api::argocd::{Application, ApplicationSource, Condition};
 use object::FileTree;
 use promotion::WritePlan;
-use render::{RenderContext, Source};
 
 use crate::charts;
 use crate::context::Context;
 use crate::repositories::{Address, Resolved};
-use crate::source::{to_render, with_remotes};
+use crate::source::{add_remotes, name_of, to_render};
+use crate::workers::Subject;
 
 /// Two sources of an Application, by their place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +58,9 @@ pub(super) fn commits(app: &Application) -> &[String] {
 /// Files, options and surroundings of one render.
 #[derive(Debug, Clone)]
 pub(super) struct Ground {
-    pub(super) tree: FileTree,
-    pub(super) source: Source,
-    pub(super) context: RenderContext,
+    pub(super) subject: Subject,
     /// The `ref` of the written source; empty where that is the rendered one.
-    reference: String,
+    pub(super) reference: String,
 }
 
 impl Ground {
@@ -77,12 +75,13 @@ impl Ground {
         let Resolved { commit, tree } = resolved.into_iter().nth(roles.rendered).unwrap_or_else(empty);
         let from = sources.get(roles.rendered).cloned().unwrap_or_default();
         let source = to_render(&from, &cx.inventory.settings());
-        let source = with_remotes(cx, app.spec.project_name(), &tree, source).await?;
         let has_charts = render::has_charts(&tree, &source);
         let context = charts::context(cx, app, &from, has_charts, &commit, references).await;
+        let mut subject = Subject { name: name_of(app, &from), tree, source, context };
+        add_remotes(cx, app.spec.project_name(), &mut subject).await?;
         let written = sources.get(roles.written).map_or_else(String::new, |source| source.reference.clone());
         let reference = if roles.written == roles.rendered { String::new() } else { written };
-        Ok(Self { tree, source, context, reference })
+        Ok(Self { subject, reference })
     }
 
     /// At the commits that the Application is synced to, but the written source at another one.
@@ -113,16 +112,16 @@ impl Ground {
 
     /// The files that a promotion writes to.
     pub(super) fn written(&self) -> &FileTree {
-        self.context.references.get(&self.reference).unwrap_or(&self.tree)
+        self.subject.context.references.get(&self.reference).unwrap_or(&self.subject.tree)
     }
 
     /// The same with other files in the written repository.
     pub(super) fn with_written(&self, tree: FileTree) -> Self {
         let mut ground = self.clone();
         if self.reference.is_empty() {
-            ground.tree = tree;
+            ground.subject.tree = tree;
         } else {
-            ground.context.references.insert(self.reference.clone(), tree);
+            ground.subject.context.references.insert(self.reference.clone(), tree);
         }
         ground
     }

@@ -257,18 +257,23 @@ async fn written(cx: &Context, app: &Application, image: &str, memory: &mut Memo
     let sources = serde_json::to_string(app.spec.all_sources()).unwrap_or_default();
     let key = format!("{} {} {sources} {image}", app.metadata.name, ground::commits(app).join(","));
     // most looks find the same commits as the last one
-    if let Some(known) = memory.known(&key) {
-        return known.map(Some).map_err(|error| error.to_string());
+    if let Some(known) = memory.known(&key, cx.clock.now()) {
+        return known.map(Some);
     }
-    let tree =
-        cx.repositories.tree(Address::of(source), app.spec.project_name(), commit).await.map_err(|e| e.to_string())?;
-    let ground = Ground::at(cx, app, tree, commit).await?;
-    let name = image.to_owned();
-    let located =
-        tokio::task::spawn_blocking(move || promotion::locate(&ground.tree, &ground.source, &ground.context, &name));
-    let located = located.await.map_err(|e| format!("the image could not be looked for: {e}"))?;
-    memory.keep_located(key, located.clone());
-    located.map(Some).map_err(|error| error.to_string())
+    let mut search = match memory.take_search(&key) {
+        Some(search) => search,
+        None => {
+            let tree = cx.repositories.tree(Address::of(source), app.spec.project_name(), commit).await;
+            let ground = Ground::at(cx, app, tree.map_err(|e| e.to_string())?, commit).await?;
+            cx.renderer.locate(ground.subject, image)
+        }
+    };
+    // other environments do not wait for one that renders slowly: the next look comes back to it
+    let Some(located) = search.soon().await else {
+        memory.keep_search(key, search);
+        return Err("the image is being looked for: its render takes long".to_owned());
+    };
+    memory.keep_located(key, cx.clock.now(), located).map(Some)
 }
 
 /// The digest of an image: as written, else the registry's answer, else what the pods report. Never invented.

@@ -4,10 +4,22 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use object::ImageDigest;
-use promotion::{Located, WriteError};
+use promotion::Located;
+
+use crate::workers::{Ended, Location, Running};
 
 /// A registry is asked about the same tag again after this time.
 const DIGEST_AGE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A render that was ended is tried again after this time.
+const ENDED_AGE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Where an image is, or why that is not known, and until when that holds; for ever without a time.
+#[derive(Debug)]
+struct Found {
+    located: Result<Located, String>,
+    until: Option<Timestamp>,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -16,7 +28,9 @@ pub(crate) struct Memory {
     /// By image reference.
     digests: HashMap<String, (Timestamp, Result<ImageDigest, String>)>,
     /// By Application, commits, source and image.
-    located: HashMap<String, Result<Located, WriteError>>,
+    located: HashMap<String, Found>,
+    /// By the same: those that are under way.
+    searches: HashMap<String, Running<Location>>,
 }
 
 impl Memory {
@@ -35,14 +49,39 @@ impl Memory {
     }
 
     /// Where an image is written, if that was looked for before. `key` names the Application, its commits and options.
-    pub(crate) fn known(&self, key: &str) -> Option<Result<Located, WriteError>> {
-        self.located.get(key).cloned()
+    pub(crate) fn known(&self, key: &str, now: Timestamp) -> Option<Result<Located, String>> {
+        let found = self.located.get(key)?;
+        found.until.is_none_or(|until| now < until).then(|| found.located.clone())
     }
 
-    pub(crate) fn keep_located(&mut self, key: String, located: Result<Located, WriteError>) {
+    /// Keeps and gives what was found. A render that was ended is tried again after a while.
+    pub(crate) fn keep_located(
+        &mut self,
+        key: String,
+        now: Timestamp,
+        ended: Result<Location, Ended>,
+    ) -> Result<Located, String> {
         if self.located.len() > 5000 {
             self.located.clear();
         }
-        self.located.insert(key, located);
+        let until = ended.is_err().then(|| now + ENDED_AGE);
+        let located = match ended {
+            Ok(located) => located.map_err(|error| error.to_string()),
+            Err(ended) => Err(ended.to_string()),
+        };
+        self.located.insert(key, Found { located: located.clone(), until });
+        located
+    }
+
+    pub(crate) fn take_search(&mut self, key: &str) -> Option<Running<Location>> {
+        self.searches.remove(key)
+    }
+
+    pub(crate) fn keep_search(&mut self, key: String, search: Running<Location>) {
+        // what nobody came back for is given up
+        if self.searches.len() > 100 {
+            self.searches.clear();
+        }
+        self.searches.insert(key, search);
     }
 }

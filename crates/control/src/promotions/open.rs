@@ -95,7 +95,7 @@ async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment:
             let Some(parent) = commit.parents.first().copied() else { return Some(commit) };
             let touched = repository.changed_paths(parent, commit.id).await.ok()?;
             if touched.contains(&written.file)
-                && image_at(&repository, parent, &now, written).await != Some(written.image.clone())
+                && image_at(cx, &repository, parent, &now, written).await != Some(written.image.clone())
             {
                 return Some(commit);
             }
@@ -112,10 +112,15 @@ async fn found_source(cx: &Context, app: &Application, seen: &Seen, environment:
 }
 
 /// The image at an earlier commit; `None` when it cannot be told.
-async fn image_at(repository: &git::Repository, commit: CommitId, now: &Ground, written: &Located) -> Option<ImageRef> {
-    let (then, name) = (now.with_written(repository.tree(commit).await.ok()?), written.image.name.clone());
-    let locate = move || promotion::locate(&then.tree, &then.source, &then.context, &name);
-    let found = tokio::task::spawn_blocking(locate).await;
+async fn image_at(
+    cx: &Context,
+    repository: &git::Repository,
+    commit: CommitId,
+    now: &Ground,
+    written: &Located,
+) -> Option<ImageRef> {
+    let then = now.with_written(repository.tree(commit).await.ok()?);
+    let found = cx.renderer.locate(then.subject, &written.image.name).end().await;
     found.ok()?.ok().map(|located| located.image)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::argocd::{Application, application_crd, project_crd};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::{ApplyOptions, Cluster, DeleteOptions, Patch, PatchOptions, Target};
+use control::workers::Renderer;
 use control::{Access, Controller, ControllerConfig, GitRemotes, Remote, RemoteError, Remotes};
 use futures::future::BoxFuture;
 use object::{FileTree, LiveObject, Manifest, MemoryTree, ResourceKey};
@@ -182,7 +183,7 @@ impl World {
         let repository = remotes.get(URL);
         let config = ControllerConfig {
             namespace: name.clone(),
-            ..ControllerConfig::new(clock, Ids::random(), cluster.clone(), remotes)
+            ..ControllerConfig::new(clock, Ids::random(), cluster.clone(), remotes, Renderer::InProcess)
         };
         let stop = CancellationToken::new();
         let controller = run(config.clone(), &stop);

@@ -10,6 +10,7 @@ use api::gantline::{Promotion, PromotionPhase, crds};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::Cluster;
 use control::requests::roll_back;
+use control::workers::Renderer;
 use control::{AtStep, Controller, ControllerConfig, GitRemotes};
 use object::ResourceKey;
 use promotion::Step;
@@ -102,7 +103,13 @@ impl World {
         let remotes = Arc::new(GitRemotes::new(self.repository.beside("copies")));
         let config = ControllerConfig {
             at_step,
-            ..ControllerConfig::new(Arc::clone(&self.clock), Ids::random(), self.cluster.clone(), remotes)
+            ..ControllerConfig::new(
+                Arc::clone(&self.clock),
+                Ids::random(),
+                self.cluster.clone(),
+                remotes,
+                Renderer::InProcess,
+            )
         };
         let (controller, stop) = (Controller::new(config), CancellationToken::new());
         let token = stop.clone();
@@ -281,7 +288,13 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     let other = [("base/notes.yaml", Some("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"))];
     world.repository.commit("olga", &other, "Take notes").await;
     let remotes = Arc::new(GitRemotes::new(world.repository.beside("copies")));
-    let config = ControllerConfig::new(Arc::clone(&world.clock), Ids::random(), world.cluster.clone(), remotes);
+    let config = ControllerConfig::new(
+        Arc::clone(&world.clock),
+        Ids::random(),
+        world.cluster.clone(),
+        remotes,
+        Renderer::InProcess,
+    );
     let (controller, stop) = (Controller::new(config), CancellationToken::new());
     let (running, token) = (controller.clone(), stop.clone());
     let task = tokio::spawn(async move { running.run(token).await });

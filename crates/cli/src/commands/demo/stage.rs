@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::commands::render_worker::Rendering;
 use crate::examples;
 use crate::failure::Failure;
 use crate::plane::{self, Plan, Plane};
@@ -116,6 +117,7 @@ impl Stage {
             tls: false,
             access: Access::Accounts,
             at_step: None,
+            rendering: Rendering::default(),
         });
         let stop = CancellationToken::new();
         plane.run(stop.clone());

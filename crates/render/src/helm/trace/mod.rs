@@ -12,7 +12,6 @@ mod probe;
 mod variants;
 mod written;
 
-
 use object::FileTree;
 use object::yaml::edit::{Step, shown};
 

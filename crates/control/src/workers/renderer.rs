@@ -1,0 +1,128 @@
+//! Who renders, and what can be asked of it.
+
+use std::marker::PhantomData;
+
+use object::{FileTree, ImageRef};
+use prometheus_client::registry::Registry;
+use render::remote::Wanted;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::ended::Ended;
+use super::job::{Answer, FromAnswer, Job, Location, Output, Plan, Proof, Subject, Task};
+use super::pool::Pool;
+
+/// Who renders.
+#[derive(Debug, Clone)]
+pub enum Renderer {
+    /// Worker processes.
+    Processes(Pool),
+    /// This process, without limits on time and memory: for sources that are trusted, as in tests.
+    InProcess,
+}
+
+impl Renderer {
+    /// [`render::render_in`]
+    pub(crate) fn render(&self, subject: Subject) -> Running<Output> {
+        self.start(Job::new(subject, Task::Render))
+    }
+
+    /// [`render::remote::wanted`]
+    pub(crate) fn wanted_remotes(&self, subject: Subject) -> Running<Wanted> {
+        self.start(Job::new(subject, Task::WantedRemotes))
+    }
+
+    /// [`promotion::locate`]
+    pub(crate) fn locate(&self, subject: Subject, image: &str) -> Running<Location> {
+        self.start(Job::new(subject, Task::Locate { image: image.to_owned() }))
+    }
+
+    /// [`promotion::already_there`]
+    pub(crate) fn already_there(&self, subject: Subject, image: ImageRef) -> Running<Option<String>> {
+        self.start(Job::new(subject, Task::AlreadyThere { image }))
+    }
+
+    /// [`promotion::plan_write`]
+    pub(crate) fn plan_write(&self, subject: Subject, image: ImageRef) -> Running<Plan> {
+        self.start(Job::new(subject, Task::PlanWrite { image }))
+    }
+
+    /// [`promotion::prove_edit`], where only the files of that `ref` are edited; empty: the source's own.
+    pub(crate) fn prove_edit(
+        &self,
+        subject: Subject,
+        reference: &str,
+        edited: FileTree,
+        image: ImageRef,
+    ) -> Running<Proof> {
+        self.start(Job::new(subject, Task::ProveEdit { image, reference: reference.to_owned() }).with_tree(edited))
+    }
+
+    fn start<T: FromAnswer>(&self, job: Job) -> Running<T> {
+        let name = job.name.clone();
+        let (tell_slow, slow) = oneshot::channel();
+        let task = match self {
+            Self::Processes(pool) => tokio::spawn(pool.clone().run(job, tell_slow)),
+            Self::InProcess => tokio::task::spawn_blocking(move || {
+                let answer = job.order.perform(&job.trees);
+                answer.map_err(|error| Ended::Failed { name: job.name, reason: error.to_string() })
+            }),
+        };
+        Running { name, task, slow: Some(slow), answer: PhantomData }
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        if let Self::Processes(pool) = self {
+            pool.figures().register(registry);
+        }
+    }
+}
+
+/// A job under way. It is given up when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running<T> {
+    name: String,
+    task: JoinHandle<Result<Answer, Ended>>,
+    slow: Option<oneshot::Receiver<()>>,
+    answer: PhantomData<fn() -> T>,
+}
+
+impl<T: FromAnswer> Running<T> {
+    /// The answer, unless the job turns out to be slow. May be asked again later.
+    pub(crate) async fn soon(&mut self) -> Option<Result<T, Ended>> {
+        let told = async {
+            match self.slow.as_mut() {
+                Some(slow) => slow.await.is_ok(),
+                None => true,
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            ended = &mut self.task => Some(understood(&self.name, ended)),
+            true = told => None,
+        };
+        self.slow = None;
+        answer
+    }
+
+    /// The answer, however long it takes.
+    pub(crate) async fn end(mut self) -> Result<T, Ended> {
+        let ended = (&mut self.task).await;
+        understood(&self.name, ended)
+    }
+}
+
+fn understood<T: FromAnswer>(
+    name: &str,
+    ended: Result<Result<Answer, Ended>, tokio::task::JoinError>,
+) -> Result<T, Ended> {
+    let crashed = |how: String| Ended::Crashed { name: name.to_owned(), how };
+    let answer = ended.map_err(|error| crashed(error.to_string()))??;
+    T::from_answer(answer).map_err(|error| crashed(format!("its answer cannot be read: {error}")))
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
