@@ -1,5 +1,6 @@
 //! `gantline demo`: the whole product on this machine, with nothing else.
 
+mod charts;
 mod check;
 mod stage;
 mod story;

@@ -8,6 +8,7 @@ use cluster::{Patch, PatchOptions};
 use object::ResourceKey;
 use serde_json::{Value, json};
 
+use super::charts;
 use super::check::{User, ensure, pause};
 use super::stage::Stage;
 use crate::failure::Failure;
@@ -41,6 +42,8 @@ async fn steps(stage: &mut Stage) -> Result<(), Failure> {
     let lead = User::log_in(&stage.url, "team-lead").await?;
     named("a", "all Applications are Synced and Healthy", all_green(&lead)).await?;
     let digest = named("b", "CI pushes an image and writes the dev overlay", deliver(stage, &lead, GOOD)).await?;
+    // on its way while the others go on
+    let charts = charts::deliver(stage).await?;
     named("c", "dev converges, and staging gets the same digest by itself", travel(&lead, &digest)).await?;
     named("d", "production waits, and says for what", waits(&lead)).await?;
     named("e", "a pod in staging turns Degraded: the soak starts again", degrade(stage, &lead)).await?;
@@ -54,7 +57,14 @@ async fn steps(stage: &mut Stage) -> Result<(), Failure> {
     named("h", "a change behind Git's back is healed, and its author named", heal(stage, &lead)).await?;
     named("i", "a bad image degrades dev and goes no further", bad_image(stage, &lead)).await?;
     named("j", "a rollback is a revert commit and a pin", roll_back(stage, &lead)).await?;
-    named("k", "a controller killed in the middle of a promotion: exactly one commit", killed(stage)).await
+    named("k", "a controller killed in the middle of a promotion: exactly one commit", killed(stage)).await?;
+    let lead = User::log_in(&stage.url, "team-lead").await?;
+    named(
+        "l",
+        "charts: the tag travels by values files, a merge to release and the tag v1.1",
+        charts.arrive(stage, &lead),
+    )
+    .await
 }
 
 async fn named<T>(letter: &str, title: &str, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -157,7 +167,7 @@ async fn waits(user: &User) -> Result<(), Failure> {
     )
 }
 
-fn text(value: &Value, key: &str) -> String {
+pub(super) fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
