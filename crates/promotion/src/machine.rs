@@ -23,9 +23,8 @@ pub struct Observation {
     pub reach: Reach,
     /// A gate of a later environment counts how long this lasts, and for how long at most.
     pub soak: Option<SignedDuration>,
-    /// Nobody looked between `last_look` and `now` for longer than looks are apart: time that nobody saw does not
-    /// count as healthy.
-    pub gap: bool,
+    /// Why the time before this look does not count as healthy, though the last look was: nobody saw it, or it was not.
+    pub gap: Option<String>,
     pub now: Timestamp,
 }
 
@@ -52,21 +51,16 @@ pub fn advance(entry: &ReleaseEnvironment, seen: &Observation) -> ReleaseEnviron
 }
 
 fn converge(next: &mut ReleaseEnvironment, seen: &Observation) {
-    let began = match next.healthy_since {
-        Some(since) if !seen.gap => since,
-        Some(_) => {
-            next.restarts += 1;
-            seen.now
-        }
-        None => seen.now,
-    };
+    let broken = next.healthy_since.and(seen.gap.as_deref());
+    next.restarts += u32::from(broken.is_some());
+    let began = next.healthy_since.filter(|_| broken.is_none()).unwrap_or(seen.now);
     next.healthy_since = Some(began);
     let phase = match seen.soak {
         None => ReleasePhase::Verified,
         Some(soak) if seen.now.duration_since(began) >= soak => ReleasePhase::Verified,
         Some(_) => ReleasePhase::Soaking,
     };
-    turn(next, phase, "", seen.now);
+    turn(next, phase, broken.unwrap_or_default(), seen.now);
 }
 
 /// Not healthy any more, or not yet: a soak begins again.
@@ -101,7 +95,7 @@ mod tests {
     use crate::gates::tests::time;
 
     fn look(reach: Reach, minute: i64) -> Observation {
-        Observation { reach, soak: Some(SignedDuration::from_mins(10)), gap: false, now: time(minute) }
+        Observation { reach, soak: Some(SignedDuration::from_mins(10)), gap: None, now: time(minute) }
     }
 
     fn play(looks: &[(Reach, i64)]) -> ReleaseEnvironment {
@@ -122,7 +116,7 @@ mod tests {
             (Reach::Converged, 13),
         ]);
         assert_eq!((broken.phase, broken.healthy_since, broken.restarts), (ReleasePhase::Soaking, Some(time(9)), 1));
-        let gap = advance(&soaking, &Observation { gap: true, ..look(Reach::Converged, 30) });
+        let gap = advance(&soaking, &Observation { gap: Some("nobody looked".into()), ..look(Reach::Converged, 30) });
         assert_eq!((gap.phase, gap.healthy_since), (ReleasePhase::Soaking, Some(time(30))));
     }
 

@@ -122,9 +122,7 @@ impl Look {
         let before = memory.looked(&release.metadata.name, &environment.name, now);
         let unseen = before.is_none_or(|before| now.duration_since(before) > GAP);
         let reach = seen.reach(release, entry, followed);
-        // pods say since when they are ready, also for the time when nobody looked
-        let gap =
-            unseen && entry.healthy_since.is_some_and(|since| seen.ready_since().is_none_or(|ready| ready > since));
+        let gap = entry.healthy_since.and_then(|since| seen.gap(since, unseen));
         Some(Observation { reach, soak: soak(pipeline, &environment.name), gap, now })
     }
 
@@ -218,6 +216,18 @@ impl Seen {
             Some(running) => Reach::Under(format!("a pod still runs {}", running.image)),
             None => Reach::Converged,
         }
+    }
+
+    /// Why the time since `since` does not count as healthy. A break may fall between two looks: the Application says
+    /// since when it is Healthy. For the time when nobody looked, pods say since when they are ready.
+    fn gap(&self, since: Timestamp, unseen: bool) -> Option<String> {
+        let app = self.application.as_ref()?;
+        let name = &app.metadata.name;
+        if app.status.health.last_transition_time.is_some_and(|healthy| healthy > since) {
+            return Some(format!("{name} was not Healthy for a moment"));
+        }
+        let unproven = unseen && self.ready_since().is_none_or(|ready| ready > since);
+        unproven.then(|| format!("nobody saw {name} for a while"))
     }
 
     /// Since when all pods are ready.
