@@ -34,6 +34,19 @@ impl Place {
         Ok(Self { tree: FileTree::new(Arc::new(Folder { root: root.clone() })), folder, root })
     }
 
+    /// A file of this machine as a path in the tree.
+    ///
+    /// # Errors
+    /// When it does not exist or lies outside.
+    pub(crate) fn file(&self, path: &Path) -> Result<String, Failure> {
+        let full = fs::canonicalize(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        let inner = full.strip_prefix(&self.root).map_err(|_| {
+            let outside = format!("{} is outside of {}", path.display(), self.root.display());
+            Failure::new(outside).hint("give a file of the same repository")
+        })?;
+        Ok(inner.to_string_lossy().into_owned())
+    }
+
     /// The problem with its path as people in the current folder write it.
     pub(crate) fn shown(&self, problem: &Problem) -> Problem {
         let file = if problem.file.is_empty() { String::new() } else { self.path(&problem.file) };

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use object::{FileTree, Manifest, ReadSet, path};
 
 pub use helm::{ChartImage, ImageKey, ImagePart, ValueFile, ValueSource, image_parts};
-pub use object_trace::{FieldTrace, ObjectTrace, TraceStep, trace_objects};
+pub use object_trace::{FieldTrace, ObjectTrace, TraceStep, trace_objects, trace_objects_in};
 pub use problem::{Problem, Severity};
 pub use remote::{FetchedChart, RemoteChart, RemoteRevision, RemoteTree, Remotes, Wanted};
 pub use source::{

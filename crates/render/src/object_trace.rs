@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use crate::kustomize::build::{self, Finished};
 use crate::kustomize::history::{ELEMENT_KEYS, History};
+use crate::kustomize::load;
 use crate::kustomize::node::{Node, Scalar};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::sources::{Role, Sources};
 use crate::trace::{Finder, key_of, read_directory};
-use crate::{Origin, Problem, Source, ToolChoice};
+use crate::{HelmOptions, Origin, Problem, RenderContext, Source, ToolChoice, helm};
 
 /// A rendered object and what set its fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +57,22 @@ pub fn trace_objects(
     source: &Source,
     wanted: impl Fn(&ResourceKey) -> bool,
 ) -> Result<Vec<ObjectTrace>, Box<Problem>> {
+    trace_objects_in(tree, source, &RenderContext::default(), wanted)
+}
+
+/// As [`trace_objects`], for one Application.
+///
+/// # Errors
+/// As [`trace_objects`].
+pub fn trace_objects_in(
+    tree: &FileTree,
+    source: &Source,
+    context: &RenderContext,
+    wanted: impl Fn(&ResourceKey) -> bool,
+) -> Result<Vec<ObjectTrace>, Box<Problem>> {
     let tree = source.remotes.mounted(tree).fresh();
     let folder = crate::folder_of(&tree, source)?;
+    let mut traces = Vec::new();
     let (resources, sources, history) = match crate::source::resolved(&tree, &folder, source) {
         ToolChoice::Kustomize(options) => {
             let Finished { resources, builder } =
@@ -68,13 +83,30 @@ pub fn trace_objects(
             let (resources, sources) = read_directory(&tree, &folder, &options);
             (resources, sources, History::default())
         }
+        ToolChoice::Helm(options) => {
+            let (resources, sources) = definitions(&tree, &folder, &options)?;
+            traces = helm::trace_fields(&tree, &folder, &options, context, &wanted)?;
+            (resources, sources, History::default())
+        }
         other => {
             let message = format!("{folder}: fields of a {other:?} source cannot be traced");
             return Err(Box::new(Problem::error(message)));
         }
     };
     let tracer = Tracer { finder: Finder { tree: &tree, sources: &sources }, sources: &sources, history: &history };
-    Ok(resources.iter().filter(|r| wanted(&key_of(r))).map(|r| tracer.object(r)).collect())
+    let plain = resources.iter().filter(|r| wanted(&key_of(r))).map(|r| tracer.object(r));
+    Ok(plain.chain(traces).collect())
+}
+
+/// The definitions that a chart brings as plain files.
+fn definitions(tree: &FileTree, folder: &str, options: &HelmOptions) -> Result<(Vec<Resource>, Sources), Box<Problem>> {
+    let (mut resources, mut sources) = (Vec::new(), Sources::default());
+    if !options.skip_crds {
+        for (file, text) in helm::definitions(tree, folder)? {
+            resources.extend(load::objects(&text, &file, Role::Manifest, &mut sources).unwrap_or_default());
+        }
+    }
+    Ok((resources, sources))
 }
 
 struct Tracer<'a> {
@@ -142,7 +174,7 @@ impl Tracer<'_> {
     }
 }
 
-fn below(path: &str, key: &str) -> String {
+pub(crate) fn below(path: &str, key: &str) -> String {
     let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     match (plain, path.is_empty()) {
         (true, true) => key.to_owned(),
@@ -155,6 +187,11 @@ fn below(path: &str, key: &str) -> String {
 fn element_name(item: &Node, index: usize) -> String {
     let name = ELEMENT_KEYS.iter().filter_map(|key| item.get(key)).find(|n| !n.text().is_empty());
     name.map_or_else(|| index.to_string(), |n| n.text().to_owned())
+}
+
+/// As [`element_name`], of plain data.
+pub(crate) fn field_name(item: &Value) -> Option<&str> {
+    ELEMENT_KEYS.iter().filter_map(|key| item.get(key)?.as_str()).find(|name| !name.is_empty())
 }
 
 #[cfg(test)]

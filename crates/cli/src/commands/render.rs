@@ -1,12 +1,13 @@
-//! `gantline render PATH [--trace OBJECT]`
+//! `gantline render PATH [-f VALUES] [--trace OBJECT]`
 
 use std::path::PathBuf;
 
 use clap::Args;
-use render::Source;
+use render::{HelmOptions, RenderContext, Source, ToolChoice};
 
 use crate::args::Format;
-use crate::failure::{Code, Outcome};
+use crate::commands::helm::surroundings;
+use crate::failure::{Code, Failure, Outcome};
 use crate::folder::Place;
 use crate::{output, remotes};
 
@@ -18,6 +19,9 @@ pub(crate) struct Render {
     /// A folder of a repository on this machine
     #[arg(default_value = ".")]
     path: PathBuf,
+    /// A value file of the chart in the folder, as an Application names it in valueFiles; later ones win
+    #[arg(short = 'f', long = "values", value_name = "FILE")]
+    values: Vec<PathBuf>,
     /// yaml, json or name
     #[arg(short, long, value_enum)]
     output: Option<Format>,
@@ -30,11 +34,12 @@ impl Render {
     #[expect(clippy::print_stderr, reason = "problems go beside the manifests")]
     pub(crate) async fn run(self) -> Outcome {
         let place = Place::open(&self.path)?;
-        let source = remotes::fetched(&place, Source::auto(place.folder.as_str())).await?;
+        let source = remotes::fetched(&place, self.source(&place)?).await?;
+        let context = RenderContext { surroundings: Some(surroundings()), ..RenderContext::default() };
         if let Some(object) = &self.trace {
-            return trace::run(&place, &source, object, self.output.unwrap_or_default());
+            return trace::run(&place, &source, &context, object, self.output.unwrap_or_default());
         }
-        let rendered = render::render(&place.tree, &source);
+        let rendered = render::render_in(&place.tree, &source, &context);
         match self.output.unwrap_or(Format::Yaml) {
             Format::Json => {
                 let values: Vec<_> = rendered.manifests.iter().map(|m| m.manifest.value()).collect();
@@ -49,5 +54,16 @@ impl Render {
             eprintln!("{}", place.shown(problem));
         }
         Ok(if rendered.complete() { Code::Done.into() } else { Code::Failed.into() })
+    }
+
+    fn source(&self, place: &Place) -> Result<Source, Failure> {
+        let source = Source::auto(place.folder.as_str());
+        if self.values.is_empty() {
+            return Ok(source);
+        }
+        let value_files: Result<_, _> =
+            self.values.iter().map(|file| place.file(file).map(|f| format!("/{f}"))).collect();
+        let options = HelmOptions { value_files: value_files?, ..HelmOptions::default() };
+        Ok(Source { tool: ToolChoice::Helm(Box::new(options)), ..source })
     }
 }

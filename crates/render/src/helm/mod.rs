@@ -60,5 +60,5 @@ pub use release_name::release_name;
 pub use show::{Show, show};
 pub use snippet::snippet;
 pub use template::{render_chart, template};
-pub(crate) use trace::trace_images;
 pub use trace::{ChartImage, ImageKey, ImagePart, ValueFile, ValueSource, image_parts};
+pub(crate) use trace::{definitions, trace_fields, trace_images};

@@ -118,7 +118,7 @@ fn warnings(chart: &Chart) -> Vec<String> {
     warnings
 }
 
-fn add_crds(instance: &Instance, path: &str, crds: &mut Vec<Document>) {
+pub(crate) fn add_crds(instance: &Instance, path: &str, crds: &mut Vec<Document>) {
     for file in instance.chart.crds() {
         let text = String::from_utf8_lossy(&file.data).into_owned();
         let source = format!("{path}/{}", file.name);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use object::yaml::{self, NodeKind};
 use object::{ResourceKey, path};
-use render::{FieldTrace, ObjectTrace, Source, TraceStep};
+use render::{FieldTrace, ObjectTrace, RenderContext, Rendered, Source, TraceStep};
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -12,11 +12,12 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::folder::Place;
 use crate::output;
 
-pub(super) fn run(place: &Place, source: &Source, object: &str, format: Format) -> Outcome {
-    let all = render::trace_objects(&place.tree, source, |_| true).map_err(|problem| place.failure(&problem))?;
-    let traces: Vec<&ObjectTrace> = all.iter().filter(|trace| is_meant(&trace.object, object)).collect();
+pub(super) fn run(place: &Place, source: &Source, context: &RenderContext, object: &str, format: Format) -> Outcome {
+    let meant = |key: &ResourceKey| is_meant(key, object);
+    let traces = render::trace_objects_in(&place.tree, source, context, meant);
+    let traces = traces.map_err(|problem| place.failure(&problem))?;
     if traces.is_empty() {
-        return Err(none_found(object, &all));
+        return Err(none_found(object, &render::render_in(&place.tree, source, context)));
     }
     match format {
         Format::Json => output::line(serde_json::to_string_pretty(&data(&traces))?),
@@ -42,8 +43,9 @@ fn is_meant(key: &ResourceKey, text: &str) -> bool {
     }
 }
 
-fn none_found(object: &str, all: &[ObjectTrace]) -> Failure {
-    let names: Vec<String> = all.iter().map(|t| format!("{}/{}", t.object.kind, t.object.name)).collect();
+fn none_found(object: &str, all: &Rendered) -> Failure {
+    let names = all.manifests.iter().map(|m| format!("{}/{}", m.manifest.kind(), m.manifest.name()));
+    let names: Vec<String> = names.collect();
     let hint = match names.len() {
         0 => "nothing is rendered here".to_owned(),
         _ => format!("there are: {}", names.join(", ")),
@@ -91,8 +93,12 @@ fn lines(node: &yaml::Node, pointer: String, found: &mut dyn FnMut(usize, &str))
     }
 }
 
-/// What set a field, and what it replaced.
+/// What set a field, and what it replaced; of a chart, the line of the template and the keys that feed it.
 fn note(field: &FieldTrace, folder: &str) -> String {
+    if field.steps.last().is_some_and(|step| step.by == "template") {
+        let steps: Vec<String> = field.steps.iter().rev().map(|step| setter(step, folder)).collect();
+        return steps.join(", ");
+    }
     let mut steps = field.steps.iter().rev();
     let last = steps.next().map_or_else(|| "the build".to_owned(), |step| setter(step, folder));
     match steps.next() {
@@ -105,11 +111,16 @@ fn setter(step: &TraceStep, folder: &str) -> String {
     let shown = render::remote::shown(&step.file);
     let file = if shown == step.file { path::relative(folder, &step.file) } else { shown };
     match (step.by.as_str(), step.line) {
-        ("manifest", line) => format!("{file}:{line}"),
+        ("manifest" | "template" | "include", line) => format!("{file}:{line}"),
+        (by, 0) if !file.is_empty() => format!("{} {file}", by.trim_start_matches(VALUE)),
+        (by, line) if by.starts_with(VALUE) => format!("{file}:{line} {}", by.trim_start_matches(VALUE)),
         (by, 0) => by.to_owned(),
         (by, line) => format!("{by} {file}:{line}"),
     }
 }
+
+/// What the step of a key of the values begins with.
+const VALUE: &str = "value ";
 
 /// A value in one short line.
 fn shown(value: &str) -> String {
@@ -118,10 +129,10 @@ fn shown(value: &str) -> String {
     if short == value { short } else { format!("{short}…") }
 }
 
-fn data(traces: &[&ObjectTrace]) -> Value {
+fn data(traces: &[ObjectTrace]) -> Value {
     let step = |s: &TraceStep| json!({"by": s.by, "file": s.file, "line": s.line, "value": s.value});
     let field = |f: &FieldTrace| json!({"path": f.path, "pointer": f.pointer, "value": f.value, "steps": f.steps.iter().map(step).collect::<Vec<_>>()});
-    let object = |t: &&ObjectTrace| {
+    let object = |t: &ObjectTrace| {
         let fields: Vec<Value> = t.fields.iter().map(field).collect();
         json!({"object": t.object.to_string(), "file": t.origin.file, "line": t.origin.line, "fields": fields})
     };
