@@ -7,7 +7,7 @@ const DEPLOYMENT: &str = "\
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {{ .Release.Name }}-{{ .Values.suffix }}
+  name: {{ include \"shop.name\" . }}
   labels:
     {{- include \"shop.labels\" . | nindent 4 }}
 spec:
@@ -35,7 +35,7 @@ fn tree() -> FileTree {
             "c/values.yaml",
             "suffix: web\nreplicas: 1\npod: {priority: high}\nimage: {repository: acme/shop, tag: \"\"}\nargs: [run, fast]\nresources:\n  limits:\n    cpu: 250m\n    memory: 1Gi\nteam: blue\n",
         )
-        .file("c/templates/_helpers.tpl", "{{- define \"shop.labels\" -}}\napp: shop\nteam: {{ .Values.team }}\n{{- end }}\n")
+        .file("c/templates/_helpers.tpl", "{{- define \"shop.name\" -}}{{ .Release.Name }}-{{ .Values.suffix }}{{ end }}\n{{- define \"shop.labels\" -}}\napp: shop\nteam: {{ .Values.team }}\n{{- end }}\n")
         .file("c/templates/deploy.yaml", DEPLOYMENT)
         .file("c/crds/a.yaml", "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: a\n")
         .file("env/prod.yaml", "replicas: 3\nimage:\n  tag: \"4\"\n")
@@ -60,12 +60,16 @@ fn check(kind: &str, path: &str, expected: &[&str]) {
 fn each_field_names_its_line_and_its_key() {
     let d = "Deployment";
     check(d, "kind", &["template c/templates/deploy.yaml:2"]);
-    check(d, "metadata.name", &["value suffix c/values.yaml:1", "template c/templates/deploy.yaml:4"]);
-    check(d, "metadata.labels.app", &["include c/templates/_helpers.tpl:2", "template c/templates/deploy.yaml:6"]);
+    check(
+        d,
+        "metadata.name",
+        &["value suffix c/values.yaml:1", "include c/templates/_helpers.tpl:1", "template c/templates/deploy.yaml:4"],
+    );
+    check(d, "metadata.labels.app", &["include c/templates/_helpers.tpl:3", "template c/templates/deploy.yaml:6"]);
     check(
         d,
         "metadata.labels.team",
-        &["value team c/values.yaml:10", "include c/templates/_helpers.tpl:3", "template c/templates/deploy.yaml:6"],
+        &["value team c/values.yaml:10", "include c/templates/_helpers.tpl:4", "template c/templates/deploy.yaml:6"],
     );
     check(d, "spec.replicas", &["value replicas env/prod.yaml:1", "template c/templates/deploy.yaml:8"]);
     let pod = "spec.template.spec";

@@ -105,14 +105,8 @@ fn a_key_that_nothing_sets() {
     let image = "    image: acme/shop:{{ .Values.image.tag | default .Chart.AppVersion }}\n";
     check(image, "image: {tag: \"\"}\n", &["tag image.tag c/values.yaml:1"]);
     check(image, "image: {pullPolicy: Always}\n", &["tag image.tag :0"]);
-    let variable = format!(
-        "{{{{- $tag := .Values.image.tag | default .Chart.AppVersion }}}}\n    image: {{{{ .Values.image.repository }}}}:{{{{ $tag }}}}\n"
-    );
-    check(
-        &variable,
-        "image: {repository: acme/shop}\n",
-        &["name image.repository c/values.yaml:1", "tag image.tag :0"],
-    );
+    let variable = "{{- $tag := .Values.image.tag | default .Chart.AppVersion }}\n    image: {{ .Values.image.repository }}:{{ $tag }}\n";
+    check(variable, "image: {repository: acme/shop}\n", &["name image.repository c/values.yaml:1", "tag image.tag :0"]);
     check("    image: acme/shop:{{ .Chart.AppVersion }}\n", "", &[]);
 }
 

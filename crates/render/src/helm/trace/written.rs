@@ -63,11 +63,12 @@ impl<'a> Written<'a> {
     /// The lines that wrote a scalar: in the object's own template, and where that was included from another one.
     pub(crate) fn writers(&self, bytes: &Range<usize>) -> Writers {
         let first = bytes.start..bytes.start + 1;
+        // from the outside in: later notes lie inside of earlier ones
         let mut writes: Vec<&Write> =
             self.over(&first).filter(|write| self.first.places.contains_key(&*write.template)).collect();
-        writes.sort_by_key(|write| write.bytes.len());
-        let outer = writes.last().map(|write| self.origin(write, bytes.start)).unwrap_or_default();
-        let inner = writes.first().map(|write| self.origin(write, bytes.start));
+        writes.sort_by_key(|write| std::cmp::Reverse(write.bytes.len()));
+        let outer = writes.first().map(|write| self.origin(write, bytes.start)).unwrap_or_default();
+        let inner = writes.last().map(|write| self.origin(write, bytes.start));
         Writers { included: inner.filter(|inner| *inner != outer), template: outer }
     }
 
