@@ -30,7 +30,11 @@ pub struct Document {
 /// # Errors
 /// The first syntax error, with line and column.
 pub fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, YamlError> {
-    let nodes = parse(text)?;
+    node::within_size(text)?;
+    if let Some(values) = usual::values(text, dialect) {
+        return Ok(values.into_iter().map(|(line, value)| Document { line, value }).collect());
+    }
+    let nodes = node::parse_fully(text)?;
     let values = nodes.iter().map(|node| Ok(Document { line: node.start.line, value: to_value(node, dialect)? }));
     values.filter(|d| d.as_ref().map_or(true, |d| !d.value.is_null())).collect()
 }
@@ -40,5 +44,9 @@ pub fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, YamlErro
 /// # Errors
 /// The first syntax error, with line and column.
 pub fn value(text: &str) -> Result<Value, YamlError> {
-    first_document(text)?.map_or(Ok(Value::Null), |node| to_value(&node, Dialect::Kubernetes))
+    node::within_size(text)?;
+    if let Some(first) = usual::first_value(text, Dialect::Kubernetes) {
+        return Ok(first.unwrap_or_default());
+    }
+    node::first_document_fully(text)?.map_or(Ok(Value::Null), |node| to_value(&node, Dialect::Kubernetes))
 }

@@ -150,7 +150,7 @@ fn with_composer<T>(text: &str, read: impl FnOnce(&mut Composer<'_>) -> Result<T
     result.unwrap_or_else(|| Err(YamlError::at(at, UNREADABLE)))
 }
 
-fn within_size(text: &str) -> Result<(), YamlError> {
+pub(super) fn within_size(text: &str) -> Result<(), YamlError> {
     if text.len() <= SIZE_MAX {
         return Ok(());
     }

@@ -35,7 +35,9 @@ fn mapping(pairs: &[(Node, Node)], dialect: Dialect) -> Result<Value, YamlError>
         merge(&mut map, value, dialect)?;
     }
     for (key, value) in pairs.iter().filter(|(k, _)| !is_merge(k)) {
-        map.insert(key_text(key, dialect)?, to_value(value, dialect)?);
+        let text = key_text(to_value(key, dialect)?, dialect);
+        let text = text.ok_or_else(|| YamlError::at(key.start, "a key must be a text, number or boolean"))?;
+        map.insert(text, to_value(value, dialect)?);
     }
     Ok(Value::Object(map))
 }
@@ -59,15 +61,15 @@ fn merge(map: &mut Map<String, Value>, node: &Node, dialect: Dialect) -> Result<
     Ok(())
 }
 
-/// Keys become texts the way `sigs.k8s.io/yaml` converts them for JSON.
-fn key_text(key: &Node, dialect: Dialect) -> Result<String, YamlError> {
-    match to_value(key, dialect)? {
-        Value::String(text) => Ok(text),
-        Value::Bool(flag) => Ok(flag.to_string()),
-        Value::Number(number) if number.is_f64() => Ok(number.as_f64().map(short_float).unwrap_or_default()),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Null if dialect == Dialect::GoYaml3 => Ok("null".to_owned()),
-        _ => Err(YamlError::at(key.start, "a key must be a text, number or boolean")),
+/// Keys become texts the way `sigs.k8s.io/yaml` converts them for JSON; nothing for keys that cannot.
+pub(super) fn key_text(key: Value, dialect: Dialect) -> Option<String> {
+    match key {
+        Value::String(text) => Some(text),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) if number.is_f64() => Some(number.as_f64().map(short_float).unwrap_or_default()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null if dialect == Dialect::GoYaml3 => Some("null".to_owned()),
+        _ => None,
     }
 }
 

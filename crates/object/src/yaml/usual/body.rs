@@ -1,7 +1,10 @@
 //! The lines below `|` and `>`.
 
-use super::super::node::{Node, NodeKind, Style};
+use std::borrow::Cow;
+
+use super::super::node::Style;
 use super::Reader;
+use super::build::{Build, Span};
 
 /// What is read of a block scalar so far.
 #[derive(Default)]
@@ -40,10 +43,10 @@ impl Body {
     }
 }
 
-impl Reader<'_> {
+impl<B: Build> Reader<'_, B> {
     /// A block scalar of a block that stands in `column`. An indentation indicator is left to the full parser.
-    pub(super) fn block_scalar(&mut self, column: usize) -> Option<Node> {
-        let start = self.cursor.mark_here();
+    pub(super) fn block_scalar(&mut self, column: usize) -> Option<B::Item> {
+        let start = self.cursor.here();
         let header = self.cursor.rest();
         self.cursor.advance(header.len());
         let chomping = header[1..].trim_end_matches(' ');
@@ -54,8 +57,8 @@ impl Reader<'_> {
         let mut body = Body { folded, ..Body::default() };
         self.body(column, &mut body)?;
         let style = if folded { Style::Folded } else { Style::Literal };
-        let end = self.cursor.mark();
-        self.node(NodeKind::Scalar(body.end(chomping)), style, start, end)
+        let end = self.cursor.block_end();
+        self.make_scalar(Cow::Owned(body.end(chomping)), style, Span { start, end })
     }
 
     /// Reads up to the first line that is not as deep as the first of the body.

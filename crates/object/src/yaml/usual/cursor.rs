@@ -2,6 +2,14 @@
 
 use super::super::node::Mark;
 
+/// Where something is: enough to say it as a mark.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) at: usize,
+    pub(super) line: usize,
+    line_start: usize,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'t> {
     text: &'t str,
@@ -9,6 +17,8 @@ pub(super) struct Cursor<'t> {
     /// 1-based.
     line: usize,
     line_start: usize,
+    /// Where the newline stands, or the end of the text.
+    line_end: usize,
     /// Columns are counted in characters.
     ascii: bool,
 }
@@ -21,7 +31,7 @@ impl<'t> Cursor<'t> {
         if !text.bytes().all(fine) || !(ascii || text.chars().all(is_usual)) {
             return None;
         }
-        Some(Self { text, at: 0, line: 1, line_start: 0, ascii })
+        Some(Self { text, at: 0, line: 1, line_start: 0, line_end: line_end(text, 0), ascii })
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -34,8 +44,7 @@ impl<'t> Cursor<'t> {
 
     /// What is left of the line.
     pub(super) fn rest(&self) -> &'t str {
-        let rest = &self.text[self.at..];
-        rest.find('\n').map_or(rest, |end| &rest[..end])
+        &self.text[self.at..self.line_end]
     }
 
     /// Goes on by bytes of the same line.
@@ -48,19 +57,22 @@ impl<'t> Cursor<'t> {
         self.at - self.line_start
     }
 
-    /// At the end of a text without a newline libyaml is fed one.
-    pub(super) fn mark(&self) -> Mark {
-        if self.at == self.text.len() && self.at > self.line_start {
-            return Mark { index: self.at + 1, line: self.line + 1, column: 1 };
-        }
-        self.mark_here()
+    pub(super) fn here(&self) -> Place {
+        Place { at: self.at, line: self.line, line_start: self.line_start }
     }
 
-    /// The place itself, behind something on the same line.
-    pub(super) fn mark_here(&self) -> Mark {
-        let before = &self.text[self.line_start..self.at];
-        let columns = if self.ascii { before.len() } else { before.chars().count() };
-        Mark { index: self.at, line: self.line, column: columns + 1 }
+    /// Where a block ends: at the end of a text without a newline libyaml is fed one.
+    pub(super) fn block_end(&self) -> Place {
+        if self.at == self.text.len() && self.at > self.line_start {
+            return Place { at: self.at + 1, line: self.line + 1, line_start: self.at + 1 };
+        }
+        self.here()
+    }
+
+    pub(super) fn mark(&self, place: Place) -> Mark {
+        let before = self.text.get(place.line_start..place.at).filter(|_| !self.ascii);
+        let columns = before.map_or(place.at - place.line_start, |text| text.chars().count());
+        Mark { index: place.at, line: place.line, column: columns + 1 }
     }
 
     pub(super) fn skip_spaces(&mut self) {
@@ -76,6 +88,7 @@ impl<'t> Cursor<'t> {
             self.at += 1;
             self.line += 1;
             self.line_start = self.at;
+            self.line_end = line_end(self.text, self.at);
         }
         is_newline
     }
@@ -88,7 +101,7 @@ impl<'t> Cursor<'t> {
             None | Some(b'\n') => Some(true),
             Some(b'\t') => None,
             Some(b'#') if spaced => {
-                self.at += self.rest().len();
+                self.at = self.line_end;
                 Some(true)
             }
             Some(_) if spaced => Some(false),
@@ -137,6 +150,10 @@ impl<'t> Cursor<'t> {
         self.at += usize::from(is_colon);
         is_colon
     }
+}
+
+fn line_end(text: &str, start: usize) -> usize {
+    text.as_bytes()[start..].iter().position(|b| *b == b'\n').map_or(text.len(), |length| start + length)
 }
 
 /// Neither a control character nor one of the breaks and marks of Unicode.

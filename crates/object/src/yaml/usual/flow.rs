@@ -1,16 +1,19 @@
 //! Flow collections in one line: `[a, "b"]`, `{a: 1}`.
 
-use super::super::node::{Node, NodeKind, Style};
+use std::borrow::Cow;
+
+use super::super::node::Style;
+use super::build::{Build, Span};
 use super::{DEPTH_MAX, KEY_MAX, Reader};
 
 /// What ends a plain scalar in a flow collection, or is left to the full parser.
 const SPECIAL: &[char] =
     &[',', '[', ']', '{', '}', ':', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`', '?', '\t'];
 
-impl Reader<'_> {
+impl<'t, B: Build> Reader<'t, B> {
     /// The list or mapping that starts here.
-    pub(super) fn flow(&mut self, depth: usize) -> Option<Node> {
-        let start = self.cursor.mark_here();
+    pub(super) fn flow(&mut self, depth: usize) -> Option<B::Item> {
+        let start = self.cursor.here();
         let is_list = self.cursor.peek()? == b'[';
         let close = if is_list { b']' } else { b'}' };
         if depth > DEPTH_MAX {
@@ -31,9 +34,8 @@ impl Reader<'_> {
             }
         }
         self.cursor.advance(1);
-        let kind = if is_list { NodeKind::Sequence(items) } else { NodeKind::Mapping(pairs) };
-        let end = self.cursor.mark_here();
-        self.node(kind, Style::Flow, start, end)
+        let span = Span { start, end: self.cursor.here() };
+        if is_list { self.make_list(items, Style::Flow, span) } else { self.make_mapping(pairs, Style::Flow, span) }
     }
 
     /// Whether another item follows; nothing for a comma before the end.
@@ -48,20 +50,26 @@ impl Reader<'_> {
         }
     }
 
-    fn flow_value(&mut self, depth: usize) -> Option<Node> {
-        match self.cursor.peek()? {
-            b'[' | b'{' => self.flow(depth + 1),
-            _ => self.flow_scalar(),
+    fn flow_value(&mut self, depth: usize) -> Option<B::Item> {
+        if matches!(self.cursor.peek()?, b'[' | b'{') {
+            return self.flow(depth + 1);
         }
+        let start = self.cursor.here();
+        let (text, style) = self.flow_scalar()?;
+        let end = self.cursor.here();
+        self.make_scalar(text, style, Span { start, end })
     }
 
     /// A key with its colon and the spaces behind.
-    fn flow_key(&mut self) -> Option<Node> {
-        let key = self.flow_scalar()?;
+    fn flow_key(&mut self) -> Option<B::Key> {
+        let start = self.cursor.here();
+        let (text, style) = self.flow_scalar()?;
+        let length = self.cursor.here().at - start.at;
+        let key = self.make_key(text, style, start).filter(|_| length <= KEY_MAX)?;
         self.cursor.skip_spaces();
         // only behind quotes a colon needs no space
-        let ends = key.style != Style::Plain || self.cursor.byte(1) == Some(b' ');
-        if self.cursor.peek()? != b':' || !ends || key.end.index - key.start.index > KEY_MAX {
+        let ends = style != Style::Plain || self.cursor.byte(1) == Some(b' ');
+        if self.cursor.peek()? != b':' || !ends {
             return None;
         }
         self.cursor.advance(1);
@@ -69,19 +77,17 @@ impl Reader<'_> {
         Some(key)
     }
 
-    fn flow_scalar(&mut self) -> Option<Node> {
+    fn flow_scalar(&mut self) -> Option<(Cow<'t, str>, Style)> {
         if matches!(self.cursor.peek()?, b'"' | b'\'') {
-            let quoted = self.quoted()?;
-            return (quoted.start.line == quoted.end.line).then_some(quoted);
+            let line = self.cursor.here().line;
+            return self.quoted().filter(|_| self.cursor.here().line == line);
         }
-        let start = self.cursor.mark_here();
         let rest = self.cursor.rest();
         let text = rest[..rest.find(SPECIAL)?].trim_end_matches(' ');
         if text.is_empty() || text == "-" || text.starts_with("- ") {
             return None;
         }
         self.cursor.advance(text.len());
-        let end = self.cursor.mark_here();
-        self.node(NodeKind::Scalar(text.to_owned()), Style::Plain, start, end)
+        Some((Cow::Borrowed(text), Style::Plain))
     }
 }

@@ -1,7 +1,10 @@
 //! Keys and scalars of the usual kinds.
 
-use super::super::node::{Node, NodeKind, Style};
+use std::borrow::Cow;
+
+use super::super::node::Style;
 use super::Reader;
+use super::build::{Build, Span};
 use super::cursor::Cursor;
 
 /// What plain scalars do not start with.
@@ -32,13 +35,13 @@ impl<'t> Cursor<'t> {
         let rest = self.rest();
         let key = rest[..key_end(rest).filter(|_| self.at_plain())?].trim_end_matches(' ');
         self.advance(key.len());
-        (!key.contains('\t') && !key.contains(" #")).then_some(key)
+        (!key.contains('\t') && comment(key).is_none()).then_some(key)
     }
 
     /// What is left of a plain scalar in this line, and whether a comment ends it. Nothing where it holds a key.
     fn plain_line(&mut self) -> Option<(&'t str, bool)> {
         let rest = self.rest();
-        let comment = rest.find(" #");
+        let comment = comment(rest);
         let text = rest[..comment.unwrap_or(rest.len())].trim_end_matches(' ');
         self.advance(text.len());
         (!text.contains('\t') && key_end(text).is_none()).then_some((text, comment.is_some()))
@@ -54,6 +57,11 @@ impl<'t> Cursor<'t> {
         }
         newlines
     }
+}
+
+/// Where the space before a comment stands.
+fn comment(line: &str) -> Option<usize> {
+    line.as_bytes().windows(2).position(|two| two == b" #")
 }
 
 /// Where the colon behind a key stands.
@@ -72,25 +80,25 @@ fn fold(text: &mut String, newlines: usize) {
     }
 }
 
-impl Reader<'_> {
+impl<'t, B: Build> Reader<'t, B> {
     /// A scalar or flow collection; its further lines are deeper than `column`.
-    pub(super) fn scalar(&mut self, column: usize) -> Option<Node> {
-        let node = match self.cursor.peek()? {
-            b'"' | b'\'' => self.quoted()?,
+    pub(super) fn scalar(&mut self, column: usize) -> Option<B::Item> {
+        let item = match self.cursor.peek()? {
+            b'"' | b'\'' => self.quoted_item()?,
             b'[' | b'{' => self.flow(0)?,
             b'|' | b'>' => return self.block_scalar(column),
             _ => return self.plain(column),
         };
-        self.cursor.rest_is_blank()?.then_some(node)
+        self.cursor.rest_is_blank()?.then_some(item)
     }
 
-    fn plain(&mut self, column: usize) -> Option<Node> {
-        let start = self.cursor.mark_here();
+    fn plain(&mut self, column: usize) -> Option<B::Item> {
+        let start = self.cursor.here();
         if !self.cursor.at_plain() {
             return None;
         }
         let (line, mut closed) = self.cursor.plain_line()?;
-        let (mut text, mut end) = (line.to_owned(), self.cursor.mark_here());
+        let (mut text, mut end) = (Cow::Borrowed(line), self.cursor.here());
         while !closed {
             let behind = self.cursor.clone();
             let newlines = self.cursor.next_line();
@@ -99,25 +107,32 @@ impl Reader<'_> {
                 self.cursor = behind;
                 break;
             }
-            fold(&mut text, newlines);
             let line;
             (line, closed) = self.cursor.plain_line()?;
-            text += line;
-            end = self.cursor.mark_here();
+            let text = text.to_mut();
+            fold(text, newlines);
+            *text += line;
+            end = self.cursor.here();
         }
-        self.node(NodeKind::Scalar(text), Style::Plain, start, end)
+        self.make_scalar(text, Style::Plain, Span { start, end })
     }
 
-    /// A quoted scalar, over any number of lines.
-    pub(super) fn quoted(&mut self) -> Option<Node> {
-        let start = self.cursor.mark_here();
+    pub(super) fn quoted_item(&mut self) -> Option<B::Item> {
+        let start = self.cursor.here();
+        let (text, style) = self.quoted()?;
+        let end = self.cursor.here();
+        self.make_scalar(text, style, Span { start, end })
+    }
+
+    /// The text of a quoted scalar, over any number of lines.
+    pub(super) fn quoted(&mut self) -> Option<(Cow<'t, str>, Style)> {
         let style = if self.cursor.peek()? == b'"' { Style::DoubleQuoted } else { Style::SingleQuoted };
-        let quote = if style == Style::DoubleQuoted { '"' } else { '\'' };
+        let quote = if style == Style::DoubleQuoted { b'"' } else { b'\'' };
         self.cursor.advance(1);
-        let mut text = String::new();
+        let mut text = Cow::Borrowed("");
         loop {
             let rest = self.cursor.rest();
-            match rest.find([quote, '\\', '\t']) {
+            match rest.bytes().position(|b| b == quote || matches!(b, b'\\' | b'\t')) {
                 None => {
                     text += rest.trim_end_matches(' ');
                     self.cursor.advance(rest.len());
@@ -125,27 +140,25 @@ impl Reader<'_> {
                     if newlines == 0 || self.cursor.at_separator() {
                         return None;
                     }
-                    fold(&mut text, newlines);
+                    fold(text.to_mut(), newlines);
                 }
                 Some(at) => {
                     text += &rest[..at];
                     self.cursor.advance(at + 1);
                     match (rest.as_bytes()[at], self.cursor.peek()) {
-                        (b'\'', Some(b'\'')) => text.push('\''),
-                        (b'"' | b'\'', _) if rest[at..].starts_with(quote) => break,
-                        (b'\\', _) if quote == '\'' => {
-                            text.push('\\');
+                        (b'\'', Some(b'\'')) => text += "'",
+                        (found, _) if found == quote => return Some((text, style)),
+                        (b'\\', _) if quote == b'\'' => {
+                            text += "\\";
                             continue;
                         }
-                        (b'\\', Some(escape)) => text.push(escaped(escape)?),
+                        (b'\\', Some(escape)) => text.to_mut().push(escaped(escape)?),
                         _ => return None,
                     }
                     self.cursor.advance(1);
                 }
             }
         }
-        let end = self.cursor.mark_here();
-        self.node(NodeKind::Scalar(text), style, start, end)
     }
 }
 
