@@ -1,24 +1,28 @@
-//! Bases in other repositories, fetched into the cache of this machine.
+//! Bases in other repositories and charts, fetched into the cache of this machine.
 
-use git::{Credentials, Repositories};
-use render::{RemoteRevision, RemoteTree, Source};
+use git::{ChartRepositories, Credentials, Repositories};
+use render::{FetchedChart, RemoteChart, RemoteRevision, RemoteTree, Source};
 
 use crate::failure::Failure;
 use crate::folder::Place;
 use crate::settings;
 
-/// The source of a folder with the other repositories that it names.
+/// The source of a folder with the other repositories and the charts that it names.
 ///
 /// # Errors
-/// When a repository cannot be reached, or lacks the revision.
+/// When a repository cannot be reached, or lacks the revision or the chart.
 pub(crate) async fn fetched(place: &Place, mut source: Source) -> Result<Source, Failure> {
     for _ in 0..render::remote::ROUNDS {
-        let wanted = render::remote::wanted(&place.tree, &source).revisions;
+        let wanted = render::remote::wanted(&place.tree, &source);
         if wanted.is_empty() {
             break;
         }
-        for revision in wanted {
+        for revision in wanted.revisions {
             source = with(source, revision).await?;
+        }
+        for chart in wanted.charts {
+            let fetched = self::chart(&chart).await?;
+            source.remotes.insert_chart(chart, fetched);
         }
     }
     Ok(source)
@@ -37,4 +41,14 @@ pub(crate) async fn with(mut source: Source, revision: RemoteRevision) -> Result
     let tree = repository.tree(commit).await.map_err(failed)?;
     source.remotes.insert(revision, RemoteTree { commit: commit.to_string(), tree });
     Ok(source)
+}
+
+async fn chart(chart: &RemoteChart) -> Result<FetchedChart, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("the chart {chart}: {error}"));
+    let repositories = ChartRepositories::new(settings::cache().join("charts"));
+    let repository = repositories.open(&chart.repo, &Credentials::default()).map_err(|e| failed(&e))?;
+    let version = repository.resolve(&chart.name, chart.constraint()).await.map_err(|e| failed(&e))?;
+    let bytes = repository.pull(&version).await.map_err(|e| failed(&e))?;
+    let tree = render::helm::unpack(&bytes).map_err(|e| failed(&e))?;
+    Ok(FetchedChart::new(version.version, tree))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::argocd::{Application, ApplicationSource, HelmSource};
 use object::FileTree;
 use render::helm::Surroundings;
+use render::remote::content_digest;
 use render::{FetchedChart, HelmFileParameter, HelmOptions, HelmParameter, RemoteChart, RenderContext};
 
 use crate::context::Context;
@@ -71,22 +72,19 @@ pub(crate) fn names_the_commit(source: &ApplicationSource) -> bool {
 
 /// A chart that a kustomization names, as its repository has it now.
 pub(crate) async fn fetched(cx: &Context, project: &str, chart: &RemoteChart) -> Result<FetchedChart, Unavailable> {
-    let RemoteChart { repo, name, version, devel } = chart;
-    let wanted = if version.is_empty() && *devel { ">0.0.0-0" } else { version };
-    let at = Address::of_chart(repo, name);
-    let Resolved { commit, tree } = cx.repositories.resolve(at, project, wanted, cx.repositories.recent()).await?;
-    Ok(FetchedChart { version: commit, digest: digest(&tree), tree })
-}
-
-/// Of all files.
-fn digest(tree: &FileTree) -> String {
-    let root = tree.fresh().entry("").ok().flatten();
-    root.map(|entry| entry.id.0.to_string()).unwrap_or_default()
+    let at = Address::of_chart(&chart.repo, &chart.name);
+    let fresh = cx.repositories.recent();
+    let Resolved { commit, tree } = cx.repositories.resolve(at, project, chart.constraint(), fresh).await?;
+    Ok(FetchedChart::new(commit, tree))
 }
 
 /// What was resolved, beyond doubt: a version of a chart may be published again with other content.
 pub(crate) fn exact(source: &ApplicationSource, resolved: &Resolved) -> String {
-    if Address::of(source).is_chart() { format!("sha256:{}", digest(&resolved.tree)) } else { resolved.commit.clone() }
+    if Address::of(source).is_chart() {
+        format!("sha256:{}", content_digest(&resolved.tree))
+    } else {
+        resolved.commit.clone()
+    }
 }
 
 /// `spec.source.helm` in the renderer's terms.

@@ -38,6 +38,13 @@ pub struct RemoteChart {
     pub devel: bool,
 }
 
+impl RemoteChart {
+    /// The version or constraint to look for; empty for the newest release.
+    pub fn constraint(&self) -> &str {
+        if self.version.is_empty() && self.devel { ">0.0.0-0" } else { &self.version }
+    }
+}
+
 impl fmt::Display for RemoteChart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = if self.version.is_empty() { "the newest version" } else { &self.version };
@@ -54,6 +61,20 @@ pub struct FetchedChart {
     pub digest: String,
     /// The folder of the chart is the root.
     pub tree: FileTree,
+}
+
+impl FetchedChart {
+    /// `tree` holds the chart at its root.
+    pub fn new(version: String, tree: FileTree) -> Self {
+        let digest = content_digest(&tree);
+        Self { version, digest, tree }
+    }
+}
+
+/// SHA-256 of all files of a tree, in hexadecimal digits.
+pub fn content_digest(tree: &FileTree) -> String {
+    let root = tree.fresh().entry("").ok().flatten();
+    root.map(|entry| entry.id.0.to_string()).unwrap_or_default()
 }
 
 /// A revision that was fetched.
