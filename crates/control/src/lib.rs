@@ -18,6 +18,7 @@ mod inventory;
 mod live;
 mod memory;
 mod metrics;
+mod overrides;
 mod promotions;
 mod queue;
 mod reconcile;

@@ -16,6 +16,7 @@ use crate::charts;
 use crate::context::Context;
 use crate::inventory::AppKey;
 use crate::memory::{Again, Memory, SourceRender};
+use crate::overrides;
 use crate::queue::{Depth, Request};
 use crate::repositories::{Address, Resolved, Unavailable};
 use crate::status::condition;
@@ -221,15 +222,18 @@ async fn render_source(
         return Ok(());
     }
     cx.metrics.renders.inc();
-    let to_render = to_render(source, settings);
+    let (merged, read) =
+        overrides::merged(source, &resolved.tree, &app.instance_name(&cx.namespace)).map_err(|e| malformed(&e))?;
+    let to_render = to_render(&merged, settings);
     let has_charts = render::has_charts(&resolved.tree, &to_render);
-    let context = charts::context(cx, app, source, has_charts, &resolved.commit, references.clone()).await;
+    let context = charts::context(cx, app, &merged, has_charts, &resolved.commit, references.clone()).await;
     let (name, tree) = (name_of(app, source), resolved.tree.clone());
     let mut subject = Subject { name, tree, source: to_render, context };
-    let (output, again) = match rendered(cx, app.spec.project_name(), &mut subject).await? {
+    let (mut output, again) = match rendered(cx, app.spec.project_name(), &mut subject).await? {
         Ok(output) => (output, None),
         Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_ref(), cx.clock.now()))),
     };
+    output.reads.extend(read);
     same_at.clear();
     same_at.push(resolved.commit.clone());
     let (build_options, remotes) = (&settings.kustomize_build_options, &subject.source.remotes);
@@ -237,6 +241,11 @@ async fn render_source(
     render.again = again;
     *last = Some(render);
     Ok(())
+}
+
+pub(crate) fn malformed(reason: &str) -> Condition {
+    let message = format!("Failed to load target state: {reason}. The last good state stays and nothing is pruned");
+    condition(ConditionType::ComparisonError, message)
 }
 
 /// For messages, and to know the source again.

@@ -8,8 +8,9 @@ use promotion::WritePlan;
 
 use crate::charts;
 use crate::context::Context;
+use crate::overrides;
 use crate::repositories::{Address, Resolved};
-use crate::source::{add_remotes, name_of, to_render};
+use crate::source::{add_remotes, malformed, name_of, to_render};
 use crate::workers::Subject;
 
 /// Two sources of an Application, by their place in it.
@@ -74,6 +75,8 @@ impl Ground {
         let empty = || Resolved { commit: String::new(), tree: object::MemoryTree::default().tree() };
         let Resolved { commit, tree } = resolved.into_iter().nth(roles.rendered).unwrap_or_else(empty);
         let from = sources.get(roles.rendered).cloned().unwrap_or_default();
+        let merged = overrides::merged(&from, &tree, &app.instance_name(&cx.namespace));
+        let from = merged.map_err(|reason| malformed(&reason))?.0;
         let source = to_render(&from, &cx.inventory.settings());
         let has_charts = render::has_charts(&tree, &source);
         let context = charts::context(cx, app, &from, has_charts, &commit, references).await;

@@ -197,3 +197,38 @@ async fn charts_of_kustomizations_are_fetched() {
     assert_eq!(data(&world, "a").await, Some(json!({"version": "1.0.3", "size": "medium"})));
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_file_beside_the_chart_changes_its_parameters() {
+    let world = World::start().await;
+    let files = |size: &str| {
+        [
+            ("app/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n".to_owned()),
+            ("app/templates/a.yaml", config_map("a")),
+            ("app/.argocd-source.yaml", "helm: {parameters: [{name: size, value: all}]}\n".to_owned()),
+            ("app/.argocd-source-APP.yaml", format!("helm: {{parameters: [{{name: size, value: {size}}}]}}\n")),
+        ]
+    };
+    let commit = |size: &str| {
+        let named = format!("app/.argocd-source-{}.yaml", world.name);
+        let files = files(size);
+        let list: Vec<(&str, String)> = files
+            .iter()
+            .map(|(path, text)| (if path.ends_with("APP.yaml") { named.as_str() } else { *path }, text.clone()))
+            .collect();
+        world.repository.commit(&list)
+    };
+    let synced = |revision: String| {
+        move |app: &Application| {
+            app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revision == revision
+        }
+    };
+    let first = commit("own");
+    world.application(json!({})).await;
+    world.until("synced", synced(first)).await;
+    assert_eq!(data(&world, "a").await.unwrap()["size"], "own");
+    let second = commit("other");
+    world.until("rendered again", synced(second)).await;
+    assert_eq!(data(&world, "a").await.unwrap()["size"], "other");
+    world.end().await;
+}
