@@ -26,7 +26,7 @@ pub(crate) fn versions(mut index: impl BufRead, chart: &str) -> Result<Option<Ve
     let first = index.fill_buf()?.iter().find(|b| !b.is_ascii_whitespace()).copied();
     let items = match first {
         Some(b'{') => index_json::entry(index, chart)?,
-        _ => Lines { text: index, number: 0, line: String::new(), ended: false }.entry(chart)?,
+        _ => Lines::new(index).entry(chart)?,
     };
     let Some(Value::Array(items)) = items else { return Ok(items.map(|_| Vec::new())) };
     let mut versions = items.iter().filter_map(|item| chart_version(chart, item)).collect();
@@ -67,12 +67,18 @@ const FIELDS: [&str; 5] = ["name", "version", "type", "urls", "digest"];
 struct Lines<R> {
     text: R,
     number: usize,
+    /// The current line as it was read.
+    bytes: Vec<u8>,
     /// The current line, without its end.
     line: String,
     ended: bool,
 }
 
 impl<R: BufRead> Lines<R> {
+    fn new(text: R) -> Self {
+        Self { text, number: 0, bytes: Vec::new(), line: String::new(), ended: false }
+    }
+
     /// The list below `entries: <chart>:`.
     fn entry(mut self, chart: &str) -> Result<Option<Value>, IndexError> {
         loop {
@@ -94,7 +100,7 @@ impl<R: BufRead> Lines<R> {
                     let rest = rest.to_owned();
                     return self.list(width, &rest).map(Some);
                 }
-                _ => self.next()?,
+                _ => self.next_within(width)?,
             }
         }
         Ok(None)
@@ -130,10 +136,23 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn next(&mut self) -> Result<(), IndexError> {
+        self.next_within(usize::MAX)
+    }
+
+    /// Goes to the next line that is not indented more than `width`. Lines on the way are not looked at any closer.
+    fn next_within(&mut self, width: usize) -> Result<(), IndexError> {
+        loop {
+            self.bytes.clear();
+            self.number += 1;
+            self.ended = self.text.read_until(b'\n', &mut self.bytes)? == 0;
+            let beyond = self.bytes.get(width).is_some_and(|_| self.bytes[..=width].iter().all(|b| *b == b' '));
+            if self.ended || !beyond {
+                break;
+            }
+        }
+        let line = str::from_utf8(&self.bytes).map_err(|error| self.error(&error.to_string()))?;
         self.line.clear();
-        self.number += 1;
-        self.ended = self.text.read_line(&mut self.line)? == 0;
-        self.line.truncate(self.line.trim_end_matches(['\n', '\r']).len());
+        self.line.push_str(line.trim_end_matches(['\n', '\r']));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod helm;
 mod helm_cases;
 mod helm_charts;
 mod helm_flags;
+mod helm_locks;
 mod hostile;
 mod oddities;
 mod problems;

@@ -9,7 +9,7 @@ use git::{ChartRepositories, ChartRepository, ChartRepositoryOptions, Credential
 use object::MemoryTree;
 use render::helm::{self, Chart, Dependency, Lock};
 
-use super::remote_chart::{Fetched, repositories};
+use super::remote_chart::Fetched;
 use super::repository_file::NamedRepository;
 use super::{surroundings, write};
 use crate::failure::Failure;
@@ -22,10 +22,16 @@ pub(crate) struct Charts {
     path: PathBuf,
     place: Place,
     chart: Chart,
-    named: Vec<NamedRepository>,
-    login: Credentials,
-    options: ChartRepositoryOptions,
-    cache: ChartRepositories,
+    sources: Sources,
+}
+
+/// Where charts come from.
+pub(crate) struct Sources {
+    pub(crate) named: Vec<NamedRepository>,
+    /// For registries.
+    pub(crate) login: Credentials,
+    pub(crate) options: ChartRepositoryOptions,
+    pub(crate) repositories: ChartRepositories,
 }
 
 /// A packed chart for `charts/`.
@@ -37,22 +43,13 @@ struct Packed {
 impl Charts {
     /// # Errors
     /// When there is no chart in the folder.
-    pub(crate) fn open(
-        path: &Path,
-        named: Vec<NamedRepository>,
-        login: Credentials,
-        plain_http: bool,
-        skip_refresh: bool,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, sources: Sources) -> Result<Self, Failure> {
         if path.is_file() {
             return Err(Failure::new("only unpacked charts can be updated").hint("give the chart's folder"));
         }
         let place = Place::open(path)?;
         let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.failure(&error.problem))?;
-        // one command sees one state of a repository
-        let index_age = if skip_refresh { Duration::MAX } else { Duration::from_secs(3600) };
-        let options = ChartRepositoryOptions { plain_http, index_age, ..ChartRepositoryOptions::default() };
-        Ok(Self { path: path.to_owned(), place, chart, named, login, options, cache: repositories() })
+        Ok(Self { path: path.to_owned(), place, chart, sources })
     }
 
     /// Fetches what the lock names; without a lock as [`Charts::update`].
@@ -108,7 +105,8 @@ impl Charts {
                     Err(unknown(repository))
                 };
             };
-            let known = self.named.iter().find(|known| known.name == name).ok_or_else(|| unknown(repository))?;
+            let known =
+                self.sources.named.iter().find(|known| known.name == name).ok_or_else(|| unknown(repository))?;
             Ok(Dependency { repository: known.url.clone(), ..dependency.clone() })
         };
         written.iter().map(addressed).collect()
@@ -142,7 +140,7 @@ impl Charts {
 
     /// Fetches everything, then changes `charts/`. What was chosen comes back.
     async fn fill(&self, wanted: &[Dependency]) -> Result<Vec<Dependency>, Failure> {
-        if self.options.index_age != Duration::MAX {
+        if self.sources.options.index_age != Duration::MAX {
             self.refresh(wanted).await?;
         }
         output::line(format!("Saving {} charts", wanted.len()));
@@ -196,21 +194,21 @@ impl Charts {
 
     /// Registries get the command's login, others the one in helm's list of repositories.
     fn repository(&self, url: &str) -> Result<ChartRepository, Failure> {
-        if url.starts_with("oci://") {
-            return Ok(self.cache.open_with(url, &self.login, &self.options)?);
-        }
-        match self.named(url) {
+        let Sources { login, options, repositories, .. } = &self.sources;
+        let opened = match self.named(url) {
+            _ if url.starts_with("oci://") => repositories.open_with(url, login, options),
+            None => repositories.open_with(url, &Credentials::default(), options),
             Some(known) => {
-                let options =
-                    ChartRepositoryOptions { pass_credentials: known.pass_credentials, ..self.options.clone() };
-                Ok(self.cache.open_with(url, &known.credentials, &options)?)
+                let options = ChartRepositoryOptions { pass_credentials: known.pass_credentials, ..options.clone() };
+                repositories.open_with(url, &known.credentials, &options)
             }
-            None => Ok(self.cache.open_with(url, &Credentials::default(), &self.options)?),
-        }
+        };
+        Ok(opened?)
     }
 
     fn named(&self, url: &str) -> Option<&NamedRepository> {
-        self.named.iter().find(|known| known.url.trim_end_matches('/') == url.trim_end_matches('/'))
+        let mut named = self.sources.named.iter();
+        named.find(|known| known.url.trim_end_matches('/') == url.trim_end_matches('/'))
     }
 
     /// Puts the packed charts into `charts/`, and takes out packed charts that are no longer wanted.
@@ -278,4 +276,148 @@ fn now() -> String {
     let now = surroundings();
     let nanoseconds = i32::try_from(now.nanoseconds).unwrap_or_default();
     jiff::Timestamp::new(now.unix_seconds, nanoseconds).unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+    use test_support::{Answer, WebServer};
+
+    use super::*;
+
+    const LOCAL: &str = "apiVersion: v2\nname: local\nversion: 1.2.0\n";
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        /// A chart `a` beside a chart `local`.
+        fn new(dependencies: &str) -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            folder.write(
+                "a/Chart.yaml",
+                &format!("apiVersion: v2\nname: a\nversion: 0.1.0\ndependencies:\n{dependencies}"),
+            );
+            folder.write("local/Chart.yaml", LOCAL);
+            folder
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+
+        fn read(&self, path: &str) -> String {
+            std::fs::read_to_string(self.0.path().join(path)).unwrap_or_default()
+        }
+
+        fn charts(&self, named: &[NamedRepository]) -> Result<Charts, Failure> {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let sources = Sources {
+                named: named.to_vec(),
+                login: Credentials::default(),
+                options: ChartRepositoryOptions::default(),
+                repositories: ChartRepositories::new(self.0.path().join("cache")),
+            };
+            Charts::open(&self.0.path().join("a"), sources)
+        }
+
+        /// Everything in the chart's folder.
+        fn files(&self) -> Vec<String> {
+            let list = |path: &str| {
+                let entries = std::fs::read_dir(self.0.path().join(path)).into_iter().flatten().flatten();
+                entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
+            };
+            let inner = list("a/charts").into_iter().map(|name| format!("charts/{name}"));
+            let mut files: Vec<String> = list("a").into_iter().filter(|name| name != "charts").chain(inner).collect();
+            files.sort();
+            files
+        }
+    }
+
+    /// A repository with the chart `kid`; its index tells the digest of `told`.
+    fn repository(told: Option<&[u8]>) -> WebServer {
+        let head = "apiVersion: v2\nname: kid\nversion: 2.0.0\n";
+        let tree = MemoryTree::default().file("Chart.yaml", head).tree();
+        let tgz = helm::pack(&tree, "").unwrap().1;
+        let digest = format!("{:x}", Sha256::digest(told.unwrap_or(&tgz)));
+        let index = format!(
+            "entries:\n  kid:\n  - name: kid\n    version: 2.0.0\n    digest: {digest}\n    urls: [kid-2.0.0.tgz]\n"
+        );
+        WebServer::start(move |request| match (request.path.as_str(), request.header("authorization")) {
+            (_, None) => Answer::status(401),
+            ("/index.yaml", _) => Answer::ok(index.clone()),
+            ("/kid-2.0.0.tgz", _) => Answer::ok(tgz.clone()),
+            _ => Answer::status(404),
+        })
+    }
+
+    fn named(server: &WebServer) -> NamedRepository {
+        let credentials = Credentials { username: "ann".into(), ..Credentials::default() };
+        NamedRepository { name: "acme".into(), url: server.url(), credentials, pass_credentials: false }
+    }
+
+    const BOTH: &str = "- {name: kid, version: ^2, repository: '@acme'}\n\
+        - {name: local, version: ^1, repository: 'file://../local'}\n";
+
+    #[tokio::test]
+    async fn an_update_is_built_again_from_its_lock() {
+        let (folder, server) = (Folder::new(BOTH), repository(None));
+        let named = [named(&server)];
+        folder.write("a/charts/_notes.txt", "mine");
+        folder.charts(&named).unwrap().update().await.unwrap();
+        let files = ["Chart.lock", "Chart.yaml", "charts/_notes.txt", "charts/kid-2.0.0.tgz", "charts/local-1.2.0.tgz"];
+        assert_eq!(folder.files(), files);
+        let lock = folder.read("a/Chart.lock");
+        assert!(lock.contains("version: 2.0.0") && lock.contains(&server.url()), "{lock}");
+
+        // what nobody asks for any more goes; the same choice leaves the lock alone
+        std::fs::rename(
+            folder.0.path().join("a/charts/local-1.2.0.tgz"),
+            folder.0.path().join("a/charts/local-1.1.0.tgz"),
+        )
+        .unwrap();
+        folder.charts(&named).unwrap().update().await.unwrap();
+        assert_eq!((folder.files(), folder.read("a/Chart.lock")), (files.map(str::to_owned).to_vec(), lock.clone()));
+
+        std::fs::remove_dir_all(folder.0.path().join("a/charts")).unwrap();
+        folder.charts(&named).unwrap().build().await.unwrap();
+        assert_eq!(folder.files(), [files[0], files[1], files[3], files[4]]);
+
+        let chart = folder.read("a/Chart.yaml").replace("^1", "^1.1");
+        folder.write("a/Chart.yaml", &chart);
+        let failure = folder.charts(&named).unwrap().build().await.unwrap_err();
+        assert!(failure.message.contains("(Chart.lock) is out of sync"), "{}", failure.message);
+        assert_eq!(folder.read("a/Chart.lock"), lock);
+    }
+
+    /// Nothing changes in the chart's folder, and the failure says why.
+    async fn check_failure(dependencies: &str, server: &WebServer, part: &str) {
+        let folder = Folder::new(dependencies);
+        let failure = match folder.charts(&[named(server)]) {
+            Ok(charts) => charts.update().await.unwrap_err(),
+            Err(failure) => failure,
+        };
+        assert!(failure.message.contains(part), "{part}: {}", failure.message);
+        assert_eq!(folder.files(), ["Chart.yaml"], "{part}");
+    }
+
+    #[tokio::test]
+    async fn what_fails_changes_nothing() {
+        let (good, bad) = (repository(None), repository(Some(b"other")));
+        let local = "- {name: local, version: ^1, repository: 'file://../local'}\n";
+        let after_local = |text: &str| format!("{local}{text}\n");
+        check_failure(BOTH, &bad, "is not what was announced").await;
+        check_failure(&after_local("- {name: kid, version: ^3, repository: '@acme'}"), &good, "no version of kid")
+            .await;
+        check_failure(&after_local("- {name: kid, repository: '@acme'}"), &good, "invalid version/constraint").await;
+        check_failure(&after_local("- {name: kid, version: '*', repository: '@x'}"), &good, "definition for @x").await;
+        check_failure(&after_local("- {name: kid, version: '*', repository: stable}"), &good, "for stable").await;
+        check_failure(&after_local("- {name: kid, version: '*'}"), &good, "not found").await;
+        check_failure(&local.replace("^1", "^2"), &good, "local at version 1.2.0 does not satisfy").await;
+        check_failure(&local.replace("../local", "../none"), &good, "a/../none not found").await;
+        // its address does not give away the login of the repository with that name
+        let address = format!("- {{name: kid, version: '*', repository: '{}'}}\n", bad.url());
+        check_failure(&address, &good, "refuses the credentials").await;
+    }
 }

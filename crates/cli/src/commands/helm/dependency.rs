@@ -1,14 +1,16 @@
 //! `gantline helm dependency list|build|update`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use git::ChartRepositoryOptions;
 use render::helm;
 
-use super::charts_folder::Charts;
-use super::remote_chart::LoginFlags;
+use super::charts_folder::{Charts, Sources};
+use super::remote_chart::{LoginFlags, repositories};
 use super::repository_file;
-use crate::failure::{Code, Outcome};
+use crate::failure::{Code, Failure, Outcome};
 use crate::folder::Place;
 use crate::output;
 
@@ -39,15 +41,15 @@ pub(crate) struct List {
 pub(crate) struct Fetch {
     /// The folder of the chart
     #[arg(default_value = ".")]
-    pub(super) chart: PathBuf,
+    chart: PathBuf,
     #[command(flatten)]
-    pub(super) login: LoginFlags,
+    login: LoginFlags,
     /// Use indexes of repositories as they were fetched before
     #[arg(long)]
-    pub(super) skip_refresh: bool,
+    skip_refresh: bool,
     /// helm's list of repositories with names
     #[arg(long, value_name = "FILE")]
-    pub(super) repository_config: Option<PathBuf>,
+    repository_config: Option<PathBuf>,
     #[arg(long, hide = true)]
     debug: bool,
 }
@@ -78,8 +80,16 @@ impl List {
 }
 
 impl Fetch {
-    fn charts(&self) -> Result<Charts, crate::failure::Failure> {
-        let named = repository_file::read(self.repository_config.as_ref())?;
-        Charts::open(&self.chart, named, self.login.credentials()?, self.login.plain_http, self.skip_refresh)
+    fn charts(&self) -> Result<Charts, Failure> {
+        // one command sees one state of a repository
+        let index_age = if self.skip_refresh { Duration::MAX } else { Duration::from_secs(3600) };
+        let plain_http = self.login.plain_http;
+        let sources = Sources {
+            named: repository_file::read(self.repository_config.as_ref())?,
+            login: self.login.credentials()?,
+            options: ChartRepositoryOptions { plain_http, index_age, ..ChartRepositoryOptions::default() },
+            repositories: repositories(),
+        };
+        Charts::open(&self.chart, sources)
     }
 }
