@@ -6,6 +6,7 @@ use api::gantline::{Environment, Pipeline, Release, ReleasePhase};
 use git::{CommitId, Repository};
 
 use super::execute::Stop;
+use super::ground;
 use crate::context::Context;
 use crate::inventory::AppKey;
 
@@ -45,8 +46,9 @@ impl Destination {
                  tags as v1.*, and make the first tag",
             ));
         }
-        let revision = before.and_then(|before| application(cx, before)).map(|app| first_revision(&app));
-        let branch = repository.branch_of(revision.as_deref().unwrap_or_default()).await?;
+        let app = before.and_then(|before| application(cx, before));
+        let followed = app.as_deref().and_then(ground::written).map_or("", ApplicationSource::revision);
+        let branch = repository.branch_of(followed).await?;
         let branch = branch.ok_or_else(|| follows("and the environment before it follows none either"))?;
         Ok(Self { branch, constraint: Some(constraint.to_owned()), merge })
     }
@@ -74,18 +76,14 @@ impl Destination {
 /// The commit that an environment runs with the release: what is tested there now, or else the one that brought it.
 fn running(cx: &Context, environment: &Environment, release: &Release) -> Result<CommitId, Stop> {
     let app = application(cx, environment);
-    let synced = app.as_ref().map(|app| &app.status.sync).filter(|sync| sync.status == SyncStatusCode::Synced);
+    let synced = app.as_ref().filter(|app| app.status.sync.status == SyncStatusCode::Synced);
     let entry = release.in_environment(&environment.name);
     let there = entry.is_some_and(|entry| entry.phase != ReleasePhase::Replaced);
-    let now = synced.filter(|_| there).and_then(|sync| sync.revision.parse().ok());
+    let now = synced.filter(|_| there).and_then(|app| ground::synced(app).parse().ok());
     let none = || Stop::Wait(format!("it is not known which commit brought the release to {}", environment.name));
     now.or_else(|| entry?.commit.parse().ok()).ok_or_else(none)
 }
 
-fn application(cx: &Context, environment: &Environment) -> Option<std::sync::Arc<Application>> {
+pub(super) fn application(cx: &Context, environment: &Environment) -> Option<std::sync::Arc<Application>> {
     cx.inventory.application(&AppKey::new(&cx.namespace, &environment.application))
-}
-
-fn first_revision(app: &Application) -> String {
-    app.spec.all_sources().first().map(|source| source.revision().to_owned()).unwrap_or_default()
 }

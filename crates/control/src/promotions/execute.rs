@@ -11,7 +11,7 @@ use api::gantline::{
 use clock::after;
 use cluster::{ClusterError, Patch, PatchOptions};
 use git::{CommitId, Edit, GitError, PushError, Signature, Write};
-use object::ImageRef;
+use object::{FileTree, ImageRef};
 use promotion::{Decision, Evidence, Message, PROMOTION_ID, Step, evaluate, promotion_id};
 use serde_json::json;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::destination::Destination;
 use super::ground::{self, Ground};
 use super::look::Look;
+use super::neighbours;
 use super::store;
 use crate::context::Context;
 use crate::inventory::AppKey;
@@ -29,14 +30,14 @@ use crate::timeline::TimelineKind;
 const RETRY: Duration = Duration::from_secs(120);
 
 /// What a step needs to know.
-struct Attempt<'a> {
-    cx: &'a Context,
-    pipeline: &'a Pipeline,
-    environment: &'a Environment,
+pub(super) struct Attempt<'a> {
+    pub(super) cx: &'a Context,
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) environment: &'a Environment,
     release: Arc<Release>,
-    app: Arc<Application>,
-    repository: git::Repository,
-    destination: Destination,
+    pub(super) app: Arc<Application>,
+    pub(super) repository: git::Repository,
+    pub(super) destination: Destination,
 }
 
 /// Why an attempt does not go on now.
@@ -316,6 +317,7 @@ impl Attempt<'_> {
         let merge = if fresh.spec.rollback { None } else { self.destination.merge(&self.repository, head).await? };
         let tag = self.destination.tag(&self.repository).await?;
         let change = self.change(&fresh, head, merge).await?;
+        self.spare_others(head, merge, &change.edits).await?;
         let (reverts, merges) = (change.reverts.map(|c| c.to_string()), merge.map(|c| c.to_string()));
         let message = Message {
             promotion: &fresh,
@@ -369,10 +371,7 @@ impl Attempt<'_> {
     /// One scalar for a promotion, after the merge if there is one; what a commit changed, taken back, for a rollback.
     async fn change(&self, promotion: &Promotion, head: CommitId, merge: Option<CommitId>) -> Result<Change, Stop> {
         let cx = self.cx;
-        let tree = match merge {
-            None => self.repository.tree(head).await?,
-            Some(commit) => self.repository.merged(head, commit).await.map_err(|e| Stop::Wait(e.to_string()))?,
-        };
+        let tree = self.base(head, merge).await?;
         let ground = Ground::at(cx, &self.app, tree, &head.to_string()).await.map_err(Stop::Wait)?;
         let undone = if promotion.spec.rollback { self.present_commit(promotion) } else { None };
         if let Some(commit) = undone
@@ -381,6 +380,23 @@ impl Attempt<'_> {
             return Ok(Change { edits, rendered, reverts: Some(commit) });
         }
         self.image_change(ground, merge.is_some()).await
+    }
+
+    /// The files that are edited: those of the head, or of the merge.
+    async fn base(&self, head: CommitId, merge: Option<CommitId>) -> Result<FileTree, Stop> {
+        match merge {
+            None => Ok(self.repository.tree(head).await?),
+            Some(commit) => self.repository.merged(head, commit).await.map_err(|e| Stop::Wait(e.to_string())),
+        }
+    }
+
+    /// # Errors
+    /// When another environment would change, too.
+    async fn spare_others(&self, head: CommitId, merge: Option<CommitId>, edits: &[Edit]) -> Result<(), Stop> {
+        let before = self.repository.tree(head).await?;
+        let contents = edits.iter().filter_map(|(path, content)| Some((path, content.clone()?)));
+        let after = contents.fold(self.base(head, merge).await?, |tree, (path, content)| tree.with_file(path, content));
+        neighbours::stay_the_same(self, &neighbours::Step { head: &head.to_string(), before, after }).await
     }
 
     /// The edits that write the release's images. What a merge brought is not written again.

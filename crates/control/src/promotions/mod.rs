@@ -7,6 +7,7 @@ mod execute;
 mod ground;
 mod look;
 mod memory;
+mod neighbours;
 pub(crate) mod open;
 pub(crate) mod store;
 

@@ -278,6 +278,34 @@ async fn a_release_is_merged_and_tagged() {
     }
 }
 
+/// Staging and production take the image from their base: what is written for one would change the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_environment_is_not_changed_by_the_promotion_into_another() {
+    let world = World::with(&[("dev", "main", false), ("staging", "main", false), ("production", "main", false)]).await;
+    let base = DEPLOYMENT.replace("acme/shop\n", "acme/shop:v1\n");
+    let plain = "resources: [../base]\n";
+    let shared = [
+        ("base/d.yaml", Some(base.as_str())),
+        ("staging/kustomization.yaml", Some(plain)),
+        ("production/kustomization.yaml", Some(plain)),
+    ];
+    world.repository.commit("dana", &shared, "Share").await;
+    world.controller_settles().await;
+    let running = world.controller(None);
+    world.push("v2").await;
+    let refused = |p: &Promotion| p.status.message.contains("would change production too");
+    for _ in 0..400 {
+        if world.promotions().await.iter().any(refused) {
+            break;
+        }
+        pause(50).await;
+    }
+    let promotions = world.promotions().await;
+    assert!(promotions.iter().any(refused), "{promotions:#?}");
+    running.end().await;
+    assert_eq!(world.commits("v2").await, 0);
+}
+
 /// The commit of somebody else that came after the release's is not what a rollback takes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollback_takes_back_the_image_and_nothing_else() {
