@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::argocd::RepositoryCredentials;
 use futures::future::BoxFuture;
 use git::{ChartRepositoryOptions, CommitId, Credentials, GitError, Repository, Secret};
 use object::FileTree;
@@ -55,15 +56,22 @@ impl Remotes for GitRemotes {
 }
 
 fn credentials(access: &Access) -> Credentials {
-    let own = &access.credentials;
+    Credentials {
+        known_hosts: access.known_hosts.to_string(),
+        ca_pem: access.certificates.clone(),
+        ..logins(&access.credentials)
+    }
+}
+
+/// What a repository Secret says.
+pub(crate) fn logins(own: &RepositoryCredentials) -> Credentials {
     Credentials {
         username: own.username.clone(),
         password: Secret::new(own.password.as_str()),
         bearer_token: Secret::new(own.bearer_token.as_str()),
         ssh_private_key: Secret::new(own.ssh_private_key.as_str()),
-        known_hosts: access.known_hosts.to_string(),
-        ca_pem: access.certificates.clone(),
         insecure: own.insecure,
+        ..Credentials::default()
     }
 }
 

@@ -180,6 +180,31 @@ impl CredentialStore {
     }
 }
 
+impl CredentialStore {
+    /// The credentials for an image `host/repository`: of the Secrets of registries on its host that belong to no
+    /// project, the one whose address begins as the image does the longest.
+    pub fn of_image(&self, image: &str) -> Option<&RepositorySecret> {
+        let host = image.split('/').next().unwrap_or_default();
+        let common = |place: &str| image.split('/').zip(place.split('/')).take_while(|(a, b)| a == b).count();
+        self.secrets
+            .iter()
+            .filter(|s| s.is_registry() && s.project.is_empty() && !s.credentials.is_anonymous())
+            .filter(|s| s.place().split('/').next() == Some(host))
+            .max_by_key(|s| common(s.place()))
+    }
+}
+
+impl RepositorySecret {
+    fn is_registry(&self) -> bool {
+        self.kind == "oci" || (self.kind == "helm" && (self.credentials.enable_oci || self.url.starts_with("oci://")))
+    }
+
+    /// The address without a scheme.
+    fn place(&self) -> &str {
+        self.url.split_once("://").map_or(self.url.as_str(), |(_, place)| place).trim_end_matches('/')
+    }
+}
+
 /// A Secret of the type `cluster`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterSecret {
@@ -304,6 +329,30 @@ mod tests {
             assert_eq!(store.find(url, "default").map(|s| s.credentials.username.as_str()), user, "{url}");
         }
         assert!(RepositorySecret::from_secret(&secret("repository", json!({}))).is_err());
+    }
+
+    #[test]
+    fn secrets_of_registries_serve_for_images() {
+        let all = [
+            secret(
+                "repository",
+                json!({"type": "helm", "url": "ghcr.io/acme/charts", "enableOCI": "true", "username": "charts"}),
+            ),
+            secret("repo-creds", json!({"type": "oci", "url": "oci://ghcr.io/acme/shop", "username": "shop"})),
+            secret("repository", json!({"type": "helm", "url": "https://quay.io/charts", "username": "index"})),
+            secret("repository", json!({"type": "oci", "url": "oci://r.io", "username": "theirs", "project": "other"})),
+            secret("repository", json!({"url": "https://git.io/a", "username": "git"})),
+        ];
+        let store = CredentialStore::new(all.iter().filter_map(|s| RepositorySecret::from_secret(s).unwrap()));
+        for (image, user) in [
+            ("ghcr.io/acme/shop/web", Some("shop")),
+            ("ghcr.io/acme/charts/x", Some("charts")),
+            ("quay.io/charts/x", None),
+            ("r.io/x", None),
+            ("git.io/a", None),
+        ] {
+            assert_eq!(store.of_image(image).map(|s| s.credentials.username.as_str()), user, "{image}");
+        }
     }
 
     #[test]

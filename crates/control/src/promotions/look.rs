@@ -15,6 +15,7 @@ use super::condition;
 use super::ground::{self, Ground};
 use super::memory::Memory;
 use crate::context::Context;
+use crate::git_remotes::logins;
 use crate::repositories::Address;
 use crate::view;
 
@@ -286,6 +287,15 @@ async fn written(cx: &Context, app: &Application, image: &str, memory: &mut Memo
     memory.keep_located(key, cx.clock.now(), located).map(Some)
 }
 
+/// The client with the credentials that a repository Secret has for the image's registry.
+fn logged_in(cx: &Context, registry: git::RegistryClient, image: &ImageRef) -> git::RegistryClient {
+    let (host, repository) = image.registry_and_repository();
+    match cx.inventory.credentials().of_image(&format!("{host}/{repository}")) {
+        Some(secret) => registry.with_credentials(&host, logins(&secret.credentials)),
+        None => registry,
+    }
+}
+
 /// The digest of an image: as written, else the registry's answer, else what the pods report. Never invented.
 async fn digest(
     cx: &Context,
@@ -301,6 +311,7 @@ async fn digest(
         (Some(answer), _) => answer,
         (None, None) => Err("no registry is asked".to_owned()),
         (None, Some(registry)) => {
+            let registry = logged_in(cx, registry.clone(), image);
             let answer = registry.resolve(image).await.map_err(|error| error.to_string());
             memory.keep_digest(&name, now, answer.clone());
             answer
