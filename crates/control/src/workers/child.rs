@@ -40,6 +40,27 @@ pub fn work(memory: u64) -> io::Result<()> {
     worker.join().unwrap_or_else(|_| Err(io::Error::other("the worker failed from within")))
 }
 
+/// Confines this process as [`work`] does and tries to get out. Gives what it could do that a worker must not.
+pub fn probe(memory: u64) -> Vec<String> {
+    let mut escapes = confine::confine(memory).missing;
+    let mut attempt = |what: &str, succeeded: bool| {
+        if succeeded {
+            escapes.push(what.to_owned());
+        }
+    };
+    attempt("read a file", std::fs::File::open("/proc/self/status").is_ok());
+    attempt("make a file", std::fs::File::create("/tmp/gantline-probe").is_ok());
+    attempt("list a folder", std::fs::read_dir("/").is_ok());
+    attempt("remove a file", std::fs::remove_file("/tmp/gantline-probe").is_ok());
+    attempt("bind a socket", std::net::UdpSocket::bind("127.0.0.1:0").is_ok());
+    attempt("connect", std::net::TcpListener::bind("127.0.0.1:0").is_ok());
+    attempt("start a program", std::process::Command::new("/bin/true").spawn().is_ok());
+    attempt("start a thread", thread::Builder::new().spawn(|| {}).is_ok());
+    let room = usize::try_from(memory).unwrap_or(usize::MAX).saturating_mul(2);
+    attempt("take more memory", Vec::<u8>::new().try_reserve_exact(room).is_ok());
+    escapes
+}
+
 fn serve<R, W>(from: R, to: W, confinement: &Confinement) -> io::Result<()>
 where
     R: Read + Send + 'static,

@@ -65,3 +65,15 @@ fn is_ended_by_others(status: &std::process::ExitStatus) -> bool {
 fn is_ended_by_others(_status: &std::process::ExitStatus) -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_ran_out_of_memory_is_not_taken_for_one_that_was_killed() {
+        let ending = |said: &str| Ending { status: None, said: said.to_owned() };
+        assert_eq!(Loss::of(&ending("memory allocation of 512 bytes failed\n")), Loss::Memory);
+        assert_eq!(Loss::of(&ending("")), Loss::Outside("it was gone".to_owned()));
+    }
+}

@@ -12,10 +12,12 @@ mod job;
 mod pool;
 mod process;
 mod renderer;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod worker;
 
-pub use child::work;
+pub use child::{probe, work};
 pub use pool::{Pool, PoolOptions};
 pub use renderer::Renderer;
 

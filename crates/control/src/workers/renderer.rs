@@ -105,6 +105,11 @@ impl<T: FromAnswer> Running<T> {
         answer
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// The answer, however long it takes.
     pub(crate) async fn end(mut self) -> Result<T, Ended> {
         let ended = (&mut self.task).await;

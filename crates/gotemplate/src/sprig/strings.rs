@@ -379,9 +379,12 @@ fn shuffle(args: &[Value], context: &mut Context<'_>) -> Result<Value, CallError
     Ok(Value::string(characters.into_iter().collect::<String>()))
 }
 
+/// Steps that one random character counts for: it is a part of a hash.
+const RANDOM_STEPS: usize = 5;
+
 fn random(args: &[Value], characters: &[u8], context: &mut Context<'_>) -> Result<Value, CallError> {
     let count = usize::try_from(integer(args, 0)?).unwrap_or(0);
-    context.spend(count)?;
+    context.spend(count.saturating_mul(RANDOM_STEPS))?;
     context.allocate(count)?;
     Ok(Value::string(super::random::text(characters, count, context)))
 }
