@@ -36,7 +36,7 @@ impl<R: Read, W: Write> Link<R, W> {
     }
 }
 
-/// One tree of the job at hand. What was asked once is kept for the time of the job, and no longer: nothing of one
+/// One tree of the job at hand. What was asked once is kept for the time of the job, and no longer: no file of one
 /// repository is there when the next one is rendered.
 pub(crate) struct Borrowed<R, W> {
     pub(crate) link: Arc<Mutex<Link<R, W>>>,

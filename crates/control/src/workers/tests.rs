@@ -18,6 +18,9 @@ fn program() -> Option<PathBuf> {
     program.exists().then_some(program)
 }
 
+/// One test with processes at a time: one of them looks for its own, and ends them.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// One process in the slow lane, and more time than a test has.
 fn pool(change: impl FnOnce(&mut PoolOptions)) -> Option<Pool> {
     let command = vec![program()?.display().to_string()];
@@ -62,6 +65,7 @@ fn processes() -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_answer_as_this_process_does() {
+    let _alone = ALONE.lock().await;
     let Some(pool) = pool(|_| {}) else { return };
     let kustomization = MemoryTree::default()
         .file("base/kustomization.yaml", "resources: [x.yaml]\n")
@@ -83,6 +87,7 @@ async fn workers_answer_as_this_process_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bombs_cost_good_charts_nothing_but_a_share_of_the_processor() {
+    let _alone = ALONE.lock().await;
     let Some(pool) = pool(|_| {}) else { return };
     let renderer = Renderer::Processes(pool);
     let bombs: Vec<_> = (0..20).map(|n| renderer.render(chart(&format!("bomb {n}"), LOOP))).collect();
@@ -97,6 +102,7 @@ async fn bombs_cost_good_charts_nothing_but_a_share_of_the_processor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_too_much_ends_with_the_limit_and_the_name() {
+    let _alone = ALONE.lock().await;
     let Some(pool) = pool(|options| options.time = Duration::from_millis(700)) else { return };
     let renderer = Renderer::Processes(pool);
     let ended = renderer.render(chart("the shop", LOOP)).end().await.unwrap_err();
@@ -119,6 +125,7 @@ mod linux {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_worker_has_no_environment_and_no_sockets_and_its_loss_costs_nothing() {
+        let _alone = ALONE.lock().await;
         let Some(pool) = pool(|options| options.fast = 1) else { return };
         let renderer = Renderer::Processes(pool.clone());
         let before = processes();
