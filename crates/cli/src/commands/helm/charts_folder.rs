@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use git::{ChartRepositories, ChartRepository, ChartRepositoryOptions, Credentials};
 use object::MemoryTree;
-use render::helm::{self, Chart, Dependency, Lock};
+use render::helm::{self, Chart, Dependency, DependencyStatus, Lock};
 
 use super::remote_chart::Fetched;
 use super::repository_file::NamedRepository;
@@ -84,6 +84,21 @@ impl Charts {
             return Ok(());
         }
         self.write_lock(&Lock { generated: now(), digest, dependencies: locked })
+    }
+
+    /// Whether `charts/` lacks something.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn lacks_some(&self) -> Result<bool, Failure> {
+        for dependency in self.chart.metadata.dependencies.iter().flatten() {
+            let status = helm::dependency_status(&self.place.tree, &self.chart, dependency)
+                .map_err(|error| self.place.failure(&error.problem))?;
+            if status == DependencyStatus::Missing {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn lock(&self) -> Result<Option<Lock>, Failure> {
@@ -219,9 +234,9 @@ impl Charts {
         let outdated = helm::outdated(&self.place.tree, &self.place.folder, &kept, locked)
             .map_err(|error| self.place.failure(&error.problem))?;
         std::fs::create_dir_all(&charts).map_err(failed)?;
-        for Packed { file, bytes } in packed {
-            write::file(&charts.join(file), bytes)?;
-        }
+        let files: Vec<(PathBuf, &[u8])> =
+            packed.iter().map(|Packed { file, bytes }| (charts.join(file), bytes.as_ref())).collect();
+        write::files(&files)?;
         output::line("Deleting outdated charts");
         for (file, reason) in outdated.unreadable {
             let file = charts.join(file);

@@ -7,6 +7,7 @@ use clap::Args;
 use git::{ChartRepositories, ChartRepositoryOptions, ChartVersion, Credentials, Secret};
 use object::MemoryTree;
 
+use super::charts_folder::{Charts, Sources};
 use super::repository_file;
 use crate::failure::Failure;
 use crate::folder::Place;
@@ -161,6 +162,25 @@ impl ChartFlags {
         let tree = MemoryTree::default().file(&file, &fetched.bytes).tree();
         let root = std::env::current_dir().unwrap_or_default();
         Ok((Place { tree, folder: file, root }, fetched.report()))
+    }
+
+    /// Fills `charts/` of a chart in a folder if something is missing there.
+    ///
+    /// # Errors
+    /// When a dependency cannot be had.
+    pub(crate) async fn complete(&self, name: &str) -> Result<(), Failure> {
+        let path = std::path::Path::new(name);
+        if self.repo.is_some() || !path.is_dir() {
+            return Ok(());
+        }
+        let sources = Sources {
+            named: repository_file::read(self.repository_config.as_ref())?,
+            login: self.login.credentials()?,
+            options: self.options(false),
+            repositories: repositories(),
+        };
+        let charts = Charts::open(path, sources)?;
+        if charts.lacks_some()? { charts.update().await } else { Ok(()) }
     }
 
     /// Fetches `[repo/]chart`, `oci://…` or a URL.

@@ -32,6 +32,9 @@ pub(crate) struct Template {
     values: ValueFlags,
     #[command(flatten)]
     remote: ChartFlags,
+    /// Fetch dependencies that are missing in charts/
+    #[arg(long)]
+    dependency_update: bool,
     /// Version of Kubernetes to render for
     #[arg(long, value_name = "VERSION", value_parser = KubeVersion::parse)]
     kube_version: Option<KubeVersion>,
@@ -165,6 +168,9 @@ impl Template {
         self.refused.check()?;
         let options = self.options()?;
         let chart = self.names.last().map(String::as_str).unwrap_or_default();
+        if self.dependency_update {
+            self.remote.complete(chart).await?;
+        }
         let (place, report) = self.remote.locate(chart).await?;
         report.iter().for_each(|report| eprint!("{report}"));
         let output =
