@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flate2::write::GzDecoder;
+use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -135,7 +135,7 @@ impl Indexed {
         self.path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
         let file = Limited { file: File::create(&draft).map_err(failed)?, left: INDEX_MAX };
         let written = if packed {
-            receive(web, answer, GzDecoder::new(file), |unpacked| unpacked.finish().map(drop)).await
+            receive(web, answer, MultiGzDecoder::new(file), |unpacked| unpacked.finish().map(drop)).await
         } else {
             receive(web, answer, file, |_| Ok(())).await
         };
