@@ -15,6 +15,7 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         return worker.run();
     }
     settings::log(&arguments);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build() {
+    let runtime = match runtime(&arguments.command) {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::from(error).report(),
     };
@@ -40,6 +41,15 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// With threads for commands that serve or wait; one that renders would be done before they have started.
+fn runtime(command: &args::Command) -> std::io::Result<Runtime> {
+    let mut builder = match command {
+        args::Command::Helm(_) | args::Command::Kustomize(_) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.enable_all().thread_stack_size(STACK).build()
 }
 
 /// Panics of the YAML reader are caught and told as errors with file and line: the panic itself is not for people.

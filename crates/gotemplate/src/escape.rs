@@ -19,20 +19,27 @@ pub(crate) fn html(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `js`: what could end a string or a script is escaped, and what cannot be printed.
+/// `js`: what could end a string or a script is escaped, and what cannot be printed; bytes that are no text stay.
 pub(crate) fn js(text: &[u8]) -> Vec<u8> {
-    let mut out = String::with_capacity(text.len());
-    for rune in crate::value::runes(text) {
-        match rune {
-            '\\' => out.push_str(r"\\"),
-            '\'' => out.push_str(r"\'"),
-            '"' => out.push_str("\\\""),
-            '<' | '>' | '&' | '=' => push_unicode(&mut out, rune),
-            _ if rune < ' ' || !(rune.is_ascii() || strconv::is_print(rune)) => push_unicode(&mut out, rune),
-            _ => out.push(rune),
-        }
+    let mut out = Vec::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        let mut escaped = String::with_capacity(chunk.valid().len());
+        chunk.valid().chars().for_each(|rune| push_js(&mut escaped, rune));
+        out.extend_from_slice(escaped.as_bytes());
+        out.extend_from_slice(chunk.invalid());
     }
-    out.into_bytes()
+    out
+}
+
+fn push_js(out: &mut String, rune: char) {
+    match rune {
+        '\\' => out.push_str(r"\\"),
+        '\'' => out.push_str(r"\'"),
+        '"' => out.push_str("\\\""),
+        '<' | '>' | '&' | '=' => push_unicode(out, rune),
+        _ if rune < ' ' || !(rune.is_ascii() || strconv::is_print(rune)) => push_unicode(out, rune),
+        _ => out.push(rune),
+    }
 }
 
 fn push_unicode(out: &mut String, rune: char) {
@@ -64,6 +71,7 @@ mod tests {
     fn texts_are_escaped_as_in_go() {
         check(html, "<a href=\"x\">&'\0", "&lt;a href=&#34;x&#34;&gt;&amp;&#39;\u{fffd}");
         check(js, "<'\"\\\n=é\u{2028}\u{7f}", "\\u003C\\'\\\"\\\\\\u000A\\u003Dé\\u2028\u{7f}");
+        assert_eq!(js(b"a\xff<"), b"a\xff\\u003C");
         check(url_query, "a b&c/é~", "a+b%26c%2F%C3%A9~");
     }
 }
