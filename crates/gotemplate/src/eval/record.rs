@@ -43,6 +43,8 @@ pub(super) struct Recorder {
     recording: Recording,
     /// Texts that templates gave as strings, with what wrote them.
     captured: Vec<Captured>,
+    /// Pieces compared so far to find captured texts again.
+    compared: usize,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub(super) struct Start {
 
 /// The most pieces of one execution that are noted; what comes later is not traced.
 const NOTES_MAX: usize = 1 << 20;
+/// The most pieces that are looked through for one line.
+const COMPARED_A_LINE: usize = 1 << 10;
 
 impl Render<'_> {
     /// Notes down from now on where the output comes from.
@@ -117,6 +121,8 @@ impl Render<'_> {
         for write in &mut writes {
             write.bytes = write.bytes.start - start..write.bytes.end - start;
         }
+        // those of one action follow it, from the outside in
+        writes.sort_by_key(|write| write.bytes.start);
         recorder.captured.push(Captured { text: text.clone(), writes });
     }
 
@@ -173,12 +179,17 @@ impl Recorder {
     /// Finds the lines of a captured text in what was printed in the end: functions such as `nindent` and `trim` keep
     /// them, and their order.
     fn place(&mut self, captured: &Captured, printed: &[u8], start: usize) {
-        let mut cursor = 0;
+        let (mut cursor, mut rest) = (0, captured.writes.as_slice());
         for (from, line) in lines(captured.text.as_bytes()) {
+            rest = &rest[rest.iter().take_while(|write| write.bytes.end <= from).count()..];
+            self.compared += rest.len().min(COMPARED_A_LINE);
+            if self.compared > NOTES_MAX {
+                return;
+            }
             let Some(found) = memchr::memmem::find(&printed[cursor..], line) else { continue };
             let to = cursor + found;
             cursor = to + line.len();
-            for write in captured.writes.iter() {
+            for write in rest.iter().take(COMPARED_A_LINE) {
                 if let Some(write) = within(write, from..from + line.len(), captured.text.as_bytes()) {
                     let shift = |at: usize| start + to + (at - from);
                     let bytes = shift(write.bytes.start)..shift(write.bytes.end);

@@ -5,4 +5,5 @@
 mod approvals;
 mod examples;
 mod pins;
+mod values;
 mod writes;

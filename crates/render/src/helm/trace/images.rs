@@ -74,22 +74,26 @@ impl Traced {
         let near = self.first.keys.leaves(&written.reads(bytes));
         let file = self.first.keys.leaves(written.all_reads());
         let shows = |leaf: &&Leaf| !leaf.text().is_empty() && found.image.contains(&leaf.text());
+        let is_set = |leaf: &&Leaf| !leaf.text().is_empty() && !leaf.value.is_boolean();
         let mut keys = Vec::new();
         self.prove(near.values().filter(shows), found, &mut keys);
-        self.prove(file.values().filter(shows), found, &mut keys);
-        let is_set = |leaf: &&Leaf| !leaf.text().is_empty() && !leaf.value.is_boolean();
-        self.prove(near.values().filter(|leaf| is_set(leaf) && !shows(leaf)), found, &mut keys);
-        // a key without a value feeds an image only where no other one does
-        if !keys.iter().any(feeds_version) {
-            self.prove(near.values().filter(|leaf| leaf.text().is_empty()), found, &mut keys);
+        if !is_complete(&keys, found.image) {
+            self.prove(file.values().filter(shows), found, &mut keys);
         }
+        if !keys.iter().any(feeds_version) {
+            self.prove(near.values().filter(|leaf| is_set(leaf) && !shows(leaf)), found, &mut keys);
+        }
+        // a key without a value feeds an image only where no other one does
         if !keys.iter().any(feeds_version) {
             let beside: Vec<&Leaf> = file.values().filter(|leaf| !shows(leaf) && is_beside(leaf, &keys)).collect();
             self.prove(beside.into_iter(), found, &mut keys);
         }
         if !keys.iter().any(feeds_version) {
+            self.prove(near.values().filter(|leaf| leaf.text().is_empty()), found, &mut keys);
+        }
+        if !keys.iter().any(feeds_version) {
             let all: Leaves = self.first.keys.all();
-            self.prove(all.values().filter(shows), found, &mut keys);
+            self.prove(all.values().filter(|leaf| shows(leaf) && leaf.text().len() > 1), found, &mut keys);
         }
         keys
     }
@@ -119,6 +123,12 @@ impl Traced {
             changed: (variant, image),
         })
     }
+}
+
+/// Whether the tag and the digest that an image has are each fed by a key.
+fn is_complete(keys: &[ImageKey], image: &str) -> bool {
+    let versions = parts::ranges(image).into_iter().map(|(part, _)| part).filter(|part| *part != ImagePart::Name);
+    keys.iter().any(feeds_version) && versions.into_iter().all(|part| keys.iter().any(|key| key.parts.contains(&part)))
 }
 
 fn feeds_version(key: &ImageKey) -> bool {
