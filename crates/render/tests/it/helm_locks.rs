@@ -12,7 +12,6 @@ const OUT_OF_SYNC: [&str; 4] =
     ["helm-dependent-chart-alias", "helm-frobnitz", "helm-frobnitz-with-bom", "helm-reqtest"];
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test says that it skips")]
 fn digests_of_real_locks() {
     let Some(corpus) = corpus() else {
         eprintln!("SKIPPED: ../shared/conformance/helm is absent");
