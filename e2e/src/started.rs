@@ -25,6 +25,11 @@ impl Started {
         Self { child, said }
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Both outputs until now.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.said.path()).unwrap_or_default()

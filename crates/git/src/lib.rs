@@ -31,4 +31,3 @@ pub use local::{create_bare, create_reference};
 pub use place::Place;
 pub use registry::{RegistryClient, RegistryError};
 pub use repositories::{Edit, Repositories, Repository, Write};
-pub use version::chart_version;

@@ -50,7 +50,7 @@ pub(crate) fn file_of(origin: &ImageOrigin) -> Option<(String, String)> {
         Some(ValueSource::File { file, .. }) => (file.reference.clone(), file.path.clone()),
         Some(ValueSource::Chart { file, .. }) => (String::new(), file.clone()),
         _ => {
-            let target = target(chart, &[]).unwrap_or(Target { reference: String::new(), file: origin.file.clone() });
+            let target = target(chart).unwrap_or(Target { reference: String::new(), file: origin.file.clone() });
             (target.reference, target.file)
         }
     })
@@ -184,7 +184,7 @@ fn target_of(origin: &ImageOrigin, chart: &ChartImage, edits: &[KeyEdit<'_>]) ->
             return Err(WriteError::InApplication { field, key, image });
         }
     }
-    let target = target(chart, edits).ok_or_else(|| WriteError::NoKey {
+    let target = target(chart).ok_or_else(|| WriteError::NoKey {
         template: format!("{}:{}", chart.template.file, chart.template.line),
         image: origin.image.clone(),
         reason: "the chart is an archive, and the Application has no value file".to_owned(),
@@ -206,7 +206,7 @@ fn target_of(origin: &ImageOrigin, chart: &ChartImage, edits: &[KeyEdit<'_>]) ->
 
 /// The last value file of the Application, which is the environment's own: earlier ones may be shared. Without any, the
 /// chart's `values.yaml`.
-fn target(chart: &ChartImage, _edits: &[KeyEdit<'_>]) -> Option<Target> {
+fn target(chart: &ChartImage) -> Option<Target> {
     match chart.value_files.last() {
         Some(last) => Some(Target { reference: last.reference.clone(), file: last.path.clone() }),
         None => chart.chart_values.clone().map(|file| Target { reference: String::new(), file }),

@@ -8,3 +8,4 @@ mod kubectl;
 mod lifecycle;
 mod people;
 mod real_cluster;
+mod workers;

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use git::{ChartError, ChartRepositories, ChartRepository, ChartRepositoryOptions, Credentials, Secret};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use test_support::{Answer, Request, WebServer};
+
+use crate::revision::recorded;
 
 const TGZ: &[u8] = b"a packed chart";
 
@@ -261,4 +264,37 @@ async fn an_index_may_name_a_registry() {
         assert_eq!(pulled.is_ok(), fine, "{pulled:?}");
     }
     assert!(!registry.requests().iter().any(|r| r.path.starts_with("/v2/") && authorized(r)));
+}
+
+/// Each case's versions are a chart of their own. A text that Argo CD hands on to Helm as it is, which then finds no such
+/// version, is not judged here: versions that are not listed, and words.
+#[tokio::test]
+async fn versions_are_chosen_as_recorded() {
+    let Some(cases) = recorded() else { return };
+    let cases: Vec<Value> = cases.into_iter().filter(|case| case["input"]["op"] == "helm").collect();
+    let entry = |chart: usize, version: &Value| json!({"name": format!("c{chart}"), "version": version, "urls": ["c.tgz"], "apiVersion": "v2"});
+    let entries: serde_json::Map<String, Value> = cases
+        .iter()
+        .enumerate()
+        .map(|(chart, case)| {
+            let versions = case["input"]["versions"].as_array().unwrap();
+            (format!("c{chart}"), versions.iter().map(|version| entry(chart, version)).collect())
+        })
+        .collect();
+    let index = json!({"apiVersion": "v1", "entries": entries}).to_string();
+    let server = WebServer::start(move |_| Answer::ok(index.clone()));
+    let (_folder, repositories) = prepare();
+    let repository = repositories.open(&server.url(), &Credentials::default()).unwrap();
+    let mut judged = 0;
+    for (chart, case) in cases.iter().enumerate() {
+        let (revision, expected) = (case["input"]["revision"].as_str().unwrap(), case["output"]["version"].as_str());
+        let listed = case["input"]["versions"].as_array().unwrap().iter().any(|version| version == revision);
+        if expected == Some(revision) && (!listed || revision == "latest") {
+            continue;
+        }
+        let found = repository.resolve(&format!("c{chart}"), revision).await;
+        assert_eq!(found.as_ref().map(|found| found.version.as_str()).ok(), expected, "{case}: {found:?}");
+        judged += 1;
+    }
+    assert!(judged >= 25, "{judged}");
 }

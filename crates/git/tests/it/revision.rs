@@ -15,23 +15,9 @@ fn judged(input: &Value) -> bool {
 }
 
 /// Nothing where the corpus is not there, which is said.
-fn recorded() -> Option<Vec<Value>> {
+pub(crate) fn recorded() -> Option<Vec<Value>> {
     let text = std::fs::read_to_string(shared("conformance/revision")?.join("cases.jsonl")).unwrap();
     Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
-}
-
-#[test]
-fn versions_of_charts_are_chosen_as_recorded() {
-    let Some(cases) = recorded() else { return };
-    let mut judged = 0;
-    for case in cases.iter().filter(|case| case["input"]["op"] == "helm") {
-        let versions: Vec<&str> =
-            case["input"]["versions"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
-        let found = git::chart_version(case["input"]["revision"].as_str().unwrap(), &versions);
-        assert_eq!(found, case["output"]["version"].as_str(), "{case}");
-        judged += 1;
-    }
-    assert!(judged >= 30, "{judged}");
 }
 
 #[tokio::test]
