@@ -73,6 +73,7 @@ pub(crate) struct Output {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// The whole product on this machine: sandbox cluster, Git repositories, registry, controller and page
     Demo(commands::demo::Demo),

@@ -17,9 +17,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Bytes of stack for each thread: templates may include each other deeply.
 const STACK: usize = 8 << 20;
 

@@ -6,6 +6,9 @@ use crate::function::Function;
 use crate::syntax::ast::{Callee, Form};
 use crate::{builtins, chart_functions, helm_functions, sprig};
 
+/// Room for all that charts may call, so that the table never grows.
+const FUNCTIONS: usize = 300;
+
 /// The functions known when templates are parsed.
 #[derive(Clone, Debug)]
 pub struct Functions {
@@ -16,7 +19,8 @@ impl Functions {
     /// Go's own functions: `and call eq ge gt html index js le len lt ne not or print printf println slice urlquery`.
     pub fn builtin() -> Self {
         let forms = [Form::And, Form::Or, Form::Call];
-        let by_name = forms.into_iter().map(|form| (form.name(), Callee::Form(form))).collect();
+        let mut by_name = HashMap::with_capacity(FUNCTIONS);
+        by_name.extend(forms.map(|form| (form.name(), Callee::Form(form))));
         Self { by_name }.with(builtins::FUNCTIONS)
     }
 

@@ -44,14 +44,13 @@ pub(crate) enum Keyword {
     With,
 }
 
-/// A piece of the text. An error carries its message instead of a piece.
-#[derive(Clone, Debug)]
+/// A piece of the text; of an error the lexer has the message.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) line: usize,
-    pub(crate) message: Option<String>,
 }
 
 /// The scanner: gives one token after the other, and an error or the end for ever.
@@ -64,11 +63,11 @@ pub(crate) struct Lexer<'t> {
     start_line: usize,
     parens: usize,
     inside: bool,
-    failed: Option<Token>,
+    failed: Option<(Token, String)>,
 }
 
-const LEFT: &[u8] = b"{{";
-const RIGHT: &[u8] = b"}}";
+const LEFT: &[u8; 2] = b"{{";
+const RIGHT: &[u8; 2] = b"}}";
 const TRIM_MARKER: usize = 2;
 
 impl<'t> Lexer<'t> {
@@ -78,8 +77,8 @@ impl<'t> Lexer<'t> {
 
     /// The next token.
     pub(crate) fn token(&mut self) -> Token {
-        if let Some(failed) = &self.failed {
-            return failed.clone();
+        if let Some((failed, _)) = &self.failed {
+            return *failed;
         }
         if self.inside { self.in_action() } else { self.in_text() }
     }
@@ -94,7 +93,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token { kind, start: self.start, end: self.at, line: self.start_line, message: None };
+        let token = Token { kind, start: self.start, end: self.at, line: self.start_line };
         self.line += newlines(self.word());
         self.start = self.at;
         self.start_line = self.line;
@@ -110,9 +109,14 @@ impl<'t> Lexer<'t> {
 
     fn fail(&mut self, message: impl Into<String>) -> Token {
         let (start, end, line) = (self.start, self.at, self.start_line);
-        let token = Token { kind: TokenKind::Error, start, end, line, message: Some(message.into()) };
-        self.failed = Some(token.clone());
+        let token = Token { kind: TokenKind::Error, start, end, line };
+        self.failed = Some((token, message.into()));
         token
+    }
+
+    /// What is wrong, once an error was given.
+    pub(crate) fn message(&self) -> &str {
+        self.failed.as_ref().map_or("", |(_, message)| message)
     }
 
     fn in_text(&mut self) -> Token {
@@ -452,9 +456,9 @@ fn right_trim_marker(bytes: &[u8]) -> bool {
 }
 
 fn newlines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
+    memchr::memchr_iter(b'\n', bytes).count()
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+fn find(haystack: &[u8], needle: &[u8; 2]) -> Option<usize> {
+    memchr::memchr_iter(needle[0], haystack).find(|at| haystack.get(at + 1) == Some(&needle[1]))
 }

@@ -16,7 +16,8 @@ impl Parser<'_> {
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Parsed<Pipe> {
         let at = self.tokens.peek_non_space().start;
         let id = self.scope.id();
-        let mut pipe = Pipe { id, at, assigns: false, variables: Vec::new(), commands: Vec::new() };
+        // most pipelines are one command: a larger reserve would double the memory of a tree
+        let mut pipe = Pipe { id, at, assigns: false, variables: Vec::new(), commands: Vec::with_capacity(1) };
         while self.declaration(&mut pipe, context)? {}
         loop {
             let token = self.tokens.next_non_space();
@@ -40,7 +41,7 @@ impl Parser<'_> {
         }
         let variable = self.tokens.next();
         let after = self.tokens.next();
-        let next = if after.kind == TokenKind::Space { self.tokens.next_non_space() } else { after.clone() };
+        let next = if after.kind == TokenKind::Space { self.tokens.next_non_space() } else { after };
         match next.kind {
             TokenKind::Assign | TokenKind::Declare => {
                 pipe.assigns = next.kind == TokenKind::Assign;
@@ -112,10 +113,14 @@ impl Parser<'_> {
     fn command(&mut self) -> Parsed<Command> {
         let at = self.tokens.peek_non_space().start;
         let id = self.scope.id();
-        let mut operands = Vec::new();
+        let mut head = None;
+        let mut arguments = Vec::new();
         loop {
             self.tokens.peek_non_space();
-            operands.extend(self.operand()?);
+            match self.operand()? {
+                operand if head.is_none() => head = operand,
+                operand => arguments.extend(operand),
+            }
             let token = self.tokens.next();
             match token.kind {
                 TokenKind::Space => {}
@@ -127,9 +132,8 @@ impl Parser<'_> {
                 _ => return self.unexpected(&token, "operand"),
             }
         }
-        let mut operands = operands.into_iter();
-        match operands.next() {
-            Some(head) => Ok(Command { id, at, head, arguments: operands.collect() }),
+        match head {
+            Some(head) => Ok(Command { id, at, head, arguments }),
             None => self.error("empty command"),
         }
     }

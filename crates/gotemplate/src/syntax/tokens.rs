@@ -19,11 +19,12 @@ impl<'t> Tokens<'t> {
     }
 
     pub(crate) fn next(&mut self) -> Token {
-        self.returned.pop().unwrap_or_else(|| {
-            let token = self.lexer.token();
-            self.line = token.line;
-            token
-        })
+        if let Some(token) = self.returned.pop() {
+            return token;
+        }
+        let token = self.lexer.token();
+        self.line = token.line;
+        token
     }
 
     pub(crate) fn back(&mut self, token: Token) {
@@ -49,7 +50,7 @@ impl<'t> Tokens<'t> {
     /// Skips spaces and looks at the token after them.
     pub(crate) fn peek_non_space(&mut self) -> Token {
         let token = self.next_non_space();
-        self.back(token.clone());
+        self.back(token);
         token
     }
 
@@ -71,7 +72,7 @@ impl<'t> Tokens<'t> {
         let bytes = self.bytes(token);
         match token.kind {
             TokenKind::Eof => "EOF".to_owned(),
-            TokenKind::Error => token.message.clone().unwrap_or_default(),
+            TokenKind::Error => self.lexer.message().to_owned(),
             TokenKind::Keyword(_) | TokenKind::Dot | TokenKind::Nil => format!("<{}>", self.word(token)),
             _ if bytes.len() > 10 => format!("{}...", crate::strconv::quote(first_runes(bytes, 10))),
             _ => crate::strconv::quote(bytes),

@@ -29,8 +29,8 @@ impl Clone for Compiled {
 }
 
 impl Compiled {
-    pub(crate) fn schema(&self, bytes: &[u8]) -> Arc<Schema> {
-        Arc::clone(self.schema.get_or_init(|| Arc::new(Schema::compile(bytes))))
+    pub(crate) fn schema(&self, bytes: &Arc<[u8]>) -> Arc<Schema> {
+        Arc::clone(self.schema.get_or_init(|| Arc::new(Schema::new(bytes))))
     }
 
     /// The set of all `files`, which belong to one tree; `order` has their names in the order of parsing.

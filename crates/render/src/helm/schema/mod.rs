@@ -1,7 +1,11 @@
 //! `values.schema.json`: JSON schema of drafts 4 to 2020-12, without any access to the network or to files.
 
+#[cfg(test)]
+mod fuzz;
+mod usual;
+
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use boon::{Compiler, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use gotemplate::value::{Map, Value};
@@ -10,26 +14,38 @@ use serde_json::Value as Json;
 use super::error::HelmError;
 use super::go_values::to_json;
 use super::instance::Instance;
+use usual::Usual;
 
 const URL: &str = "file:///values.schema.json";
 
+/// A schema, compiled when that is needed.
+pub(crate) struct Schema {
+    bytes: Arc<[u8]>,
+    usual: Option<Usual>,
+    compiled: OnceLock<Compiled>,
+}
+
 /// A compiled schema, or why it is none.
-pub(crate) struct Schema(Result<(Schemas, SchemaIndex), String>);
+type Compiled = Result<(Schemas, SchemaIndex), String>;
 
 impl std::fmt::Debug for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Schema").field(&self.0.as_ref().err()).finish()
+        f.debug_struct("Schema").field("bytes", &self.bytes.len()).finish_non_exhaustive()
     }
 }
 
 impl Schema {
-    pub(crate) fn compile(bytes: &[u8]) -> Self {
-        Self(compile(bytes))
+    pub(crate) fn new(bytes: &Arc<[u8]>) -> Self {
+        let usual = serde_json::from_slice(bytes).ok().and_then(Usual::new);
+        Self { bytes: Arc::clone(bytes), usual, compiled: OnceLock::new() }
     }
 
     /// What is wrong with `values`, a line each; nothing when all is right.
     fn complaints(&self, values: &Map) -> Vec<String> {
-        let (schemas, index) = match &self.0 {
+        if self.usual.as_ref().is_some_and(|schema| matches!(schema.fits(values), Ok(true))) {
+            return Vec::new();
+        }
+        let (schemas, index) = match self.compiled.get_or_init(|| compile(&self.bytes)) {
             Ok(compiled) => compiled,
             Err(reason) => return vec![format!("values.schema.json: {reason}")],
         };
@@ -49,7 +65,7 @@ fn describe(error: &ValidationError<'_, '_>, depth: usize, lines: &mut Vec<Strin
     error.causes.iter().for_each(|cause| describe(cause, depth + 1, lines));
 }
 
-fn compile(bytes: &[u8]) -> Result<(Schemas, SchemaIndex), String> {
+fn compile(bytes: &[u8]) -> Compiled {
     let schema: Json = serde_json::from_slice(bytes).map_err(|e| format!("this is no JSON: {e}"))?;
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(Offline));
@@ -115,7 +131,7 @@ mod tests {
 
     fn check(schema: &str, values: Json, parts: &[&str]) {
         let values = map_from_json(values.as_object().unwrap());
-        let complaints = Schema::compile(schema.as_bytes()).complaints(&values).join("\n");
+        let complaints = Schema::new(&schema.as_bytes().into()).complaints(&values).join("\n");
         assert_eq!(complaints.is_empty(), parts.is_empty(), "{complaints}");
         assert!(parts.iter().all(|part| complaints.contains(part)), "{complaints}");
     }
