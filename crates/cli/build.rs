@@ -28,7 +28,7 @@ fn main() -> std::io::Result<()> {
 /// At a fixed address, as Go links helm and kustomize: the loader would write 68 000 addresses first, a third of the time
 /// that rendering a chart takes. Heap, stack and libraries stay at random addresses.
 fn link_for_a_quick_start() {
-    let target = |name| std::env::var(name).unwrap_or_default();
+    let target = |name| std::env::var_os(name).unwrap_or_default();
     if target("CARGO_CFG_TARGET_OS") == "linux" && target("CARGO_CFG_TARGET_ENV") == "gnu" {
         println!("cargo:rustc-link-arg-bins=-no-pie");
     }
