@@ -72,6 +72,14 @@ pub(crate) struct Output {
     pub(crate) output: Format,
 }
 
+// A command of commands: a group of arguments, because clap builds those only once they are typed.
+#[derive(Debug, Args)]
+pub(crate) struct Group<C: Subcommand> {
+    #[command(subcommand)]
+    pub(crate) command: C,
+}
+
+// deferred: to build all commands for one of them takes as long as rendering a chart
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Command {
@@ -88,14 +96,12 @@ pub(crate) enum Command {
     /// End the session
     Logout,
     /// Applications: list, get, diff, sync, wait, history, refresh, delete
-    #[command(subcommand, visible_alias = "application")]
-    App(commands::app::App),
+    #[command(visible_alias = "application")]
+    App(Group<commands::app::App>),
     /// Pipelines: which environments an image passes, through which gates
-    #[command(subcommand)]
-    Pipeline(commands::pipeline::Pipeline),
+    Pipeline(Group<commands::pipeline::Pipeline>),
     /// Releases: the images that travel
-    #[command(subcommand)]
-    Release(commands::release::Release),
+    Release(Group<commands::release::Release>),
     /// Put a release into an environment (the gates still decide)
     Promote(commands::promote::Promote),
     /// Approve a promotion that waits
@@ -115,13 +121,11 @@ pub(crate) enum Command {
     #[command(hide = true)]
     RenderWorker(commands::render_worker::RenderWorker),
     /// kustomize, in process: build, edit, create
-    #[command(subcommand)]
-    Kustomize(commands::kustomize::Kustomize),
+    Kustomize(Group<commands::kustomize::Kustomize>),
     /// helm, in process: template, dependency, pull, show
-    #[command(subcommand)]
-    Helm(Box<commands::helm::Helm>),
-    #[command(subcommand, hide = true)]
-    Debug(commands::debug::Debug),
+    Helm(Box<Group<commands::helm::Helm>>),
+    #[command(hide = true)]
+    Debug(Group<commands::debug::Debug>),
     /// Shell completion
     Completion(commands::completion::Completion),
 }

@@ -13,7 +13,6 @@ use crate::output::{self, Column, column, or_dash, text, wide};
 use crate::settings;
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum App {
     /// List Applications
     #[command(visible_alias = "ls")]

@@ -8,7 +8,6 @@ use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{self, or_dash, text};
 
-/// Decide about a promotion that waits
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
     /// The Pipeline, or the name of the promotion

@@ -6,7 +6,6 @@ use clap_complete::Shell;
 use crate::args::Arguments;
 use crate::failure::{Code, Outcome};
 
-/// Print a completion script for a shell: `source <(gantline completion bash)`
 #[derive(Debug, Args)]
 pub(crate) struct Completion {
     shell: Shell,

@@ -11,7 +11,6 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::output;
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Debug {
     /// Render templates: a JSON object a line with id, template, helpers and values; answers have output or error
     Template {

@@ -7,7 +7,6 @@ use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::output::{self, Column, column, or_dash};
 
-/// Show the environments of a service
 #[derive(Debug, Args)]
 pub(crate) struct Env {
     /// The Pipeline

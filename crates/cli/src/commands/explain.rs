@@ -8,7 +8,6 @@ use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::output::{self, or_dash, text};
 
-/// Say why something is not Synced, not Healthy, or does not move
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// An Application, or a Release by its name, tag or digest

@@ -11,7 +11,6 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::output;
 use crate::settings::Config;
 
-/// Log in to a server
 #[derive(Debug, Args)]
 pub(crate) struct Login {
     /// URL of the server, such as http://127.0.0.1:8080

@@ -9,7 +9,6 @@ use crate::failure::{Code, Outcome};
 use crate::output::{self, Column, column, or_dash, text, wide};
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Pipeline {
     /// List Pipelines and what each environment runs
     #[command(visible_alias = "ls")]

@@ -8,7 +8,6 @@ use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::output::{self, or_dash};
 
-/// Ask for a release to go into an environment
 #[derive(Debug, Args)]
 #[command(after_help = "The gates still decide: this asks for the promotion and says what it waits for.")]
 pub(crate) struct Promote {

@@ -10,7 +10,6 @@ use crate::failure::{Code, Outcome};
 use crate::output::{self, Column, column, or_dash, text, wide};
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Release {
     /// List Releases, the newest first
     #[command(visible_alias = "ls")]

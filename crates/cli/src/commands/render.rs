@@ -13,7 +13,6 @@ use crate::{output, remotes};
 
 mod trace;
 
-/// Render a folder: what the controller would deploy
 #[derive(Debug, Args)]
 pub(crate) struct Render {
     /// A folder of a repository on this machine

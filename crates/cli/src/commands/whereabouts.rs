@@ -7,7 +7,6 @@ use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::output::{self, Column, column, or_dash};
 
-/// Say which environments run an image
 #[derive(Debug, Args)]
 pub(crate) struct Where {
     /// An image (with or without tag), a tag, a digest, or the beginning of one

@@ -16,7 +16,6 @@ use crate::output;
 
 /// What a chart is built on
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Dependency {
     /// List the dependencies of a chart, and what its charts/ folder has of them
     #[command(visible_alias = "ls")]

@@ -16,7 +16,6 @@ use crate::failure::Outcome;
 pub(crate) use template::surroundings;
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Helm {
     Template(Box<template::Template>),
     #[command(subcommand, visible_alias = "dep", alias = "dependencies")]

@@ -9,7 +9,6 @@ use crate::output;
 
 /// Show what a chart says of itself
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Show {
     /// Its Chart.yaml
     Chart(Shown),

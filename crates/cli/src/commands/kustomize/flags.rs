@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use render::kustomize::edit::{self, AddGenerator, ChangeGenerator, PatchEntry};
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Edit {
     /// Set images, replicas, labels and names
     #[command(subcommand)]
@@ -24,7 +23,6 @@ pub(crate) enum Edit {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Set {
     /// NAME=NEWNAME:TAG, NAME:TAG, NAME@DIGEST; `*` keeps what is there
     Image {
@@ -71,7 +69,6 @@ pub(crate) enum Set {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Add {
     /// Files and folders, also by globs
     Resource {
@@ -134,7 +131,6 @@ pub(crate) enum Add {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Remove {
     /// Entries of resources, also by globs
     Resource {

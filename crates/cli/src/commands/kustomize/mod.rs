@@ -9,7 +9,6 @@ use clap::Subcommand;
 use crate::failure::Outcome;
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Kustomize {
     Build(build::Build),
     /// Change the kustomization of the current folder, keeping comments, order and style of all the rest

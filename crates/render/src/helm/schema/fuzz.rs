@@ -151,6 +151,17 @@ fn the_quick_way_decides_as_the_full_one() {
 }
 
 #[test]
+fn schemas_that_double_come_to_an_end() {
+    let twice =
+        |next: usize| json!({"allOf": [{"$ref": format!("#/$defs/{next}")}, {"$ref": format!("#/$defs/{next}")}]});
+    let mut doubling: JsonMap<String, Json> = (0..40).map(|at| (at.to_string(), twice(at + 1))).collect();
+    doubling.insert("40".to_owned(), json!(true));
+    let schema = json!({"$ref": "#/$defs/0", "$defs": doubling}).to_string();
+    let complaints = Schema::new(&schema.as_bytes().into()).complaints(&map_from_json(&JsonMap::new()));
+    assert!(complaints[0].contains("too often"), "{complaints:?}");
+}
+
+#[test]
 fn endless_schemas_are_left_to_the_full_validator() {
     let schema = json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}});
     let usual = Usual::new(schema.clone()).unwrap();

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use super::error::HelmError;
 use super::go_values::to_json;
 use super::instance::Instance;
-use usual::Usual;
+use usual::{Unsure, Usual};
 
 const URL: &str = "file:///values.schema.json";
 
@@ -42,8 +42,12 @@ impl Schema {
 
     /// What is wrong with `values`, a line each; nothing when all is right.
     fn complaints(&self, values: &Map) -> Vec<String> {
-        if self.usual.as_ref().is_some_and(|schema| matches!(schema.fits(values), Ok(true))) {
-            return Vec::new();
+        match self.usual.as_ref().map(|schema| schema.fits(values)) {
+            Some(Ok(true)) => return Vec::new(),
+            Some(Err(Unsure::Endless)) => {
+                return vec!["values.schema.json: its schemas apply each other too often to come to an end".to_owned()];
+            }
+            _ => {}
         }
         let (schemas, index) = match self.compiled.get_or_init(|| compile(&self.bytes)) {
             Ok(compiled) => compiled,

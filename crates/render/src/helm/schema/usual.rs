@@ -1,20 +1,30 @@
 //! Schemas of the usual keywords, decided without compiling them: the full validator spends most of its time on reading the
 //! schema of schemas and on references. What is rarer, and every message of what is wrong, is left to it.
 
+use std::cell::Cell;
+
 use gotemplate::value::{List, Map, Str, Value};
 use serde_json::{Map as JsonMap, Value as Json};
 
 /// A schema of drafts 7 to 2020-12 that has only usual keywords, each of the right shape.
 pub(super) struct Usual(Json);
 
-/// Values that only the full validator can judge.
+/// Why there is no judgement.
 #[derive(Debug)]
-pub(super) struct Unsure;
+pub(super) enum Unsure {
+    /// the full validator must be asked
+    Rare,
+    /// schemas that apply schemas twice that apply schemas twice…: no validator comes to an end
+    Endless,
+}
 
 type Judged = Result<bool, Unsure>;
 
 /// References and schemas inside each other before the full validator, which sees cycles, is asked.
 const DEPTH: usize = 100;
+
+/// Schemas applied to values in one judgement: more than any chart's, less than a second.
+const STEPS: u32 = 10_000_000;
 
 /// Numbers up to here are the same as integers and as floats.
 const EXACT: f64 = 9e15;
@@ -27,9 +37,9 @@ impl Usual {
     /// Whether `values` fit.
     ///
     /// # Errors
-    /// [`Unsure`] when they hold what JSON does not, or the schema is too deep.
+    /// [`Unsure`] when they hold what JSON does not, or the schema is too deep or takes too long.
     pub(super) fn fits(&self, values: &Map) -> Judged {
-        Fit { root: &self.0 }.schema(&self.0, &Value::Map(values.clone()), 0)
+        Fit { root: &self.0, steps: Cell::new(0) }.schema(&self.0, &Value::Map(values.clone()), 0)
     }
 }
 
@@ -170,19 +180,24 @@ fn target<'s>(root: &'s Json, reference: &str) -> Option<&'s Json> {
 /// Judges values by a usual schema.
 struct Fit<'s> {
     root: &'s Json,
+    steps: Cell<u32>,
 }
 
 impl Fit<'_> {
     fn schema(&self, schema: &Json, value: &Value, depth: usize) -> Judged {
+        self.steps.set(self.steps.get() + 1);
+        if self.steps.get() > STEPS {
+            return Err(Unsure::Endless);
+        }
         if depth > DEPTH {
-            return Err(Unsure);
+            return Err(Unsure::Rare);
         }
         let keywords = match schema {
             Json::Object(keywords) => keywords,
             other => return Ok(other != &Json::Bool(false)),
         };
         if let Some(reference) = keywords.get("$ref") {
-            let target = reference.as_str().and_then(|to| target(self.root, to)).ok_or(Unsure)?;
+            let target = reference.as_str().and_then(|to| target(self.root, to)).ok_or(Unsure::Rare)?;
             return self.schema(target, value, depth + 1);
         }
         for (name, operand) in keywords {
@@ -242,7 +257,7 @@ impl Fit<'_> {
             "additionalProperties" => {
                 let known = beside.get("properties").and_then(Json::as_object);
                 all(entries.iter(), |(key, value)| {
-                    let key = key.as_str().ok_or(Unsure)?;
+                    let key = key.as_str().ok_or(Unsure::Rare)?;
                     if known.is_some_and(|known| known.contains_key(key)) {
                         return Ok(true);
                     }
@@ -268,8 +283,8 @@ impl Fit<'_> {
 /// Whether no two of these texts are the same; of other items that is not decided here.
 fn has_unique_texts(items: &[Value]) -> Judged {
     let text = |item: &Value| match item {
-        Value::String(text) => text.as_str().map(str::to_owned).ok_or(Unsure),
-        _ => Err(Unsure),
+        Value::String(text) => text.as_str().map(str::to_owned).ok_or(Unsure::Rare),
+        _ => Err(Unsure::Rare),
     };
     let mut texts = items.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     texts.sort_unstable();
@@ -277,7 +292,7 @@ fn has_unique_texts(items: &[Value]) -> Judged {
 }
 
 fn of_text(name: &str, operand: &Json, text: &Str) -> Judged {
-    let length = || text.as_str().map(|text| text.chars().count()).ok_or(Unsure);
+    let length = || text.as_str().map(|text| text.chars().count()).ok_or(Unsure::Rare);
     match name {
         "minLength" => Ok(at_least(length()?, operand)),
         "maxLength" => Ok(at_most(length()?, operand)),
@@ -312,9 +327,9 @@ fn number(value: &Value) -> Result<Option<f64>, Unsure> {
         Value::Uint(_, number) => *number as f64,
         Value::Float(_, number) => *number,
         Value::Nil | Value::Bool(_) | Value::String(_) | Value::List(_) | Value::Map(_) => return Ok(None),
-        _ => return Err(Unsure),
+        _ => return Err(Unsure::Rare),
     };
-    if number.abs() < EXACT { Ok(Some(number)) } else { Err(Unsure) }
+    if number.abs() < EXACT { Ok(Some(number)) } else { Err(Unsure::Rare) }
 }
 
 fn has_type(value: &Value, types: &Json) -> Judged {
@@ -334,7 +349,7 @@ fn is_equal(value: &Value, wanted: &Json) -> Judged {
     Ok(match (value, wanted) {
         (Value::Nil, Json::Null) => true,
         (Value::Bool(value), Json::Bool(wanted)) => value == wanted,
-        (Value::String(value), Json::String(wanted)) => value.as_str().ok_or(Unsure)? == wanted,
+        (Value::String(value), Json::String(wanted)) => value.as_str().ok_or(Unsure::Rare)? == wanted,
         (value, Json::Number(wanted)) => number(value)?.is_some_and(|number| wanted.as_f64() == Some(number)),
         (value, _) => number(value)?.is_some_and(|_| false),
     })
