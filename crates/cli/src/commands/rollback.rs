@@ -8,7 +8,6 @@ use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::output::{self, or_dash};
 
-/// Revert the last promotion of an environment by a Git commit
 #[derive(Debug, Args)]
 #[command(
     after_help = "The image that is rolled back is quarantined: it goes nowhere any more, build another one.\nThe environment is pinned: nothing is promoted into it by itself until --unpin."

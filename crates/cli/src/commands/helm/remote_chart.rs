@@ -38,8 +38,10 @@ pub(crate) struct ChartFlags {
 /// How to log in to repositories of charts.
 #[derive(Debug, Default, Args)]
 pub(crate) struct LoginFlags {
+    /// Name to log in with at the repository
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     username: String,
+    /// Password to log in with
     #[arg(long, default_value = "", hide_default_value = true)]
     password: String,
     /// Certificate authorities to trust beside the system's, in PEM
