@@ -52,17 +52,19 @@ pub enum Cause {
     /// Go's own message of the evaluator
     Message(String),
     /// a field was asked of nil
-    NilField(NilField),
+    NilField(FieldOf),
+    /// a field was asked of what has none, such as a string
+    NoField(FieldOf),
     /// a limit of the render was reached
     Exceeded(Exceeded),
     /// a function or method returned an error
     Call { function: String, failure: Failure },
 }
 
-/// The field that was asked of a value that is nil.
+/// The field that was asked of a value that does not have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NilField {
-    /// the expression that is nil: `.Values.image`
+pub struct FieldOf {
+    /// the expression whose value that is: `.Values.image`
     pub parent: String,
     /// the field asked of it: `tag`
     pub field: String,
@@ -129,8 +131,11 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Message(message) => f.write_str(message),
-            Self::NilField(NilField { field, type_name, .. }) => {
+            Self::NilField(FieldOf { field, type_name, .. }) => {
                 write!(f, "nil pointer evaluating {type_name}.{field}")
+            }
+            Self::NoField(FieldOf { field, type_name, .. }) => {
+                write!(f, "can't evaluate field {field} in type {type_name}")
             }
             Self::Exceeded(exceeded) => exceeded.fmt(f),
             Self::Call { function, failure } => write!(f, "error calling {function}: {failure}"),

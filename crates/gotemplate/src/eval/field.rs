@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Fail, Frame, Render, Slot};
-use crate::error::{Cause, NilField};
+use crate::error::{Cause, FieldOf};
 use crate::strconv;
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::templates::MissingKey;
@@ -23,6 +23,12 @@ struct Access<'e> {
 impl Access<'_> {
     fn has_arguments(&self) -> bool {
         !self.arguments.is_empty() || self.last.is_some()
+    }
+
+    /// What was asked, for an error.
+    fn field_of(&self, type_name: &str) -> FieldOf {
+        let parent = parent_text(self.expr, self.position);
+        FieldOf { parent, field: self.name.to_string(), type_name: type_name.to_owned() }
     }
 }
 
@@ -70,15 +76,13 @@ impl Render<'_> {
     }
 
     fn nil_field(&self, frame: &Frame<'_>, access: &Access<'_>) -> Fail {
-        let parent = parent_text(access.expr, access.position);
-        let field = access.name.to_string();
-        self.fail(frame, Cause::NilField(NilField { parent, field, type_name: "interface {}".to_owned() }))
+        self.fail(frame, Cause::NilField(access.field_of("interface {}")))
     }
 
     fn no_field(&self, frame: &Frame<'_>, access: &Access<'_>, value: &Value) -> Fail {
         let held = access.position > 0 || self.is_item(frame, access.expr, value);
         let type_name = if held { "interface {}".into() } else { value.type_name() };
-        self.error(frame, format!("can't evaluate field {} in type {type_name}", access.name))
+        self.fail(frame, Cause::NoField(access.field_of(&type_name)))
     }
 
     /// Whether an expression begins with an item of a list or map, which Go sees as an `interface {}`. Numbers are

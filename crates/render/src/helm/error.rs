@@ -57,9 +57,12 @@ impl HelmError {
 }
 
 impl HelmError {
-    /// The problem, with the name of the chart unless its place tells.
-    pub(crate) fn into_problem(self) -> Problem {
+    /// The problem, with the expression, and with the name of the chart unless its place tells.
+    pub fn into_problem(self) -> Problem {
         let mut problem = *self.problem;
+        if !self.expression.is_empty() {
+            problem.message = format!("at <{}>: {}", self.expression, problem.message);
+        }
         if !self.chart.is_empty() && !problem.place().contains(&self.chart) {
             problem.message = format!("chart {}: {}", self.chart, problem.message);
         }
@@ -77,10 +80,6 @@ struct Displayed<'a>(&'a HelmError);
 
 impl fmt::Display for Displayed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.0.problem.place();
-        if !self.0.chart.is_empty() && !place.contains(&self.0.chart) {
-            write!(f, "chart {}: ", self.0.chart)?;
-        }
-        write!(f, "{}", self.0.problem)
+        write!(f, "{}", self.0.clone().into_problem())
     }
 }

@@ -1,6 +1,6 @@
 //! Errors of templates, in terms of the repository.
 
-use gotemplate::error::{Cause, Error, ExecuteError, NilField, ParseError};
+use gotemplate::error::{Cause, Error, ExecuteError, FieldOf, ParseError};
 use gotemplate::value::{Map, Value};
 
 use super::error::HelmError;
@@ -16,14 +16,22 @@ pub(crate) fn of_parse(error: &ParseError, files: &Renderables<'_>) -> HelmError
 /// A template that failed while it ran; `running` is the file that was rendered.
 pub(crate) fn of_render(error: &Error, files: &Renderables<'_>, running: &str) -> HelmError {
     let found = match error.innermost() {
-        Error::Execute(inner) => of_execute(inner, files, running),
+        Error::Execute(inner) if files.contains_key(&*inner.template) => {
+            let found = of_execute(inner, files, running);
+            placed(found, files, &inner.template, inner.line, inner.column + 1)
+        }
+        Error::Execute(inner) => {
+            let found = of_execute(inner, files, running);
+            let what = format!("the text of tpl, line {}, <{}>", inner.line, inner.expression);
+            in_text(error, files, &format!("{what}: {}", found.problem.message)).hint(found.problem.hint)
+        }
         Error::Parse(inner) if files.contains_key(&*inner.template) => of_parse(inner, files),
         Error::Parse(inner) => {
             in_text(error, files, &format!("the text of tpl, line {}: {}", inner.line, inner.message))
         }
         Error::NoTemplate { name, .. } => {
             let hint = format!("define {name:?} in a file below templates/, or correct the name");
-            HelmError::new(format!("there is no template {name:?}")).hint(hint)
+            in_text(error, files, &format!("there is no template {name:?}")).hint(hint)
         }
     };
     match error {
@@ -53,11 +61,16 @@ fn innermost_file<'e>(error: &'e Error, files: &Renderables<'_>) -> Option<&'e E
 
 fn of_execute(error: &ExecuteError, files: &Renderables<'_>, running: &str) -> HelmError {
     let mut found = HelmError::new(message(&error.cause)).expression(&error.expression);
-    if let Cause::NilField(nil) = &error.cause {
-        let scope = files.get(&*error.template).or_else(|| files.get(running)).map(|r| &r.scope);
-        found = found.hint(scope.and_then(|scope| did_you_mean(nil, scope)).unwrap_or_else(|| not_set(nil)));
+    let scope = || files.get(&*error.template).or_else(|| files.get(running)).map(|r| &r.scope);
+    let hint = match &error.cause {
+        Cause::NilField(asked) => scope().and_then(|scope| did_you_mean(asked, scope)).or_else(|| Some(not_set(asked))),
+        Cause::NoField(asked) => scope().and_then(|scope| did_you_mean(asked, scope)),
+        _ => None,
+    };
+    if let Some(hint) = hint {
+        found = found.hint(hint);
     }
-    placed(found, files, &error.template, error.line, error.column + 1)
+    found
 }
 
 fn message(cause: &Cause) -> String {
@@ -67,13 +80,13 @@ fn message(cause: &Cause) -> String {
     }
 }
 
-fn not_set(nil: &NilField) -> String {
-    format!("{} is nil here: set it, or guard it with if or with", nil.parent)
+fn not_set(asked: &FieldOf) -> String {
+    format!("{} is nil here: set it, or guard it with if or with", asked.parent)
 }
 
 /// The nearest key that exists, for a path below `.Values`.
-fn did_you_mean(nil: &NilField, scope: &Map) -> Option<String> {
-    let path = nil.parent.trim_start_matches('$').strip_prefix(".Values.")?;
+fn did_you_mean(asked: &FieldOf, scope: &Map) -> Option<String> {
+    let path = asked.parent.trim_start_matches('$').strip_prefix(".Values.")?;
     let Some(Value::Map(mut table)) = scope.get(b"Values") else { return None };
     let mut known = String::from(".Values");
     for key in path.split('.') {
@@ -83,7 +96,7 @@ fn did_you_mean(nil: &NilField, scope: &Map) -> Option<String> {
                 known = format!("{known}.{key}");
             }
             Some(_) => {
-                return Some(format!("{known}.{key} has no keys below it: give it a mapping with {}", nil.field));
+                return Some(format!("{known}.{key} has no keys below it: give it a mapping with {}", asked.field));
             }
             None => return Some(missing(&known, key, &table)),
         }
@@ -116,13 +129,14 @@ pub(crate) fn place(renderable: &Renderable<'_>, template: &str) -> String {
     path::child(&chart.location, &renderable.file.name)
 }
 
-/// Adds where the chain of calls starts.
+/// Adds where the chain of calls starts, as Helm names files.
 fn called_from(error: HelmError, outer: &ExecuteError, files: &Renderables<'_>) -> HelmError {
-    let start = files.get(&*outer.template).map_or_else(|| outer.template.to_string(), |r| place(r, &outer.template));
-    if error.problem.file == start && error.problem.line == outer.line {
+    let start = files.get(&*outer.template).map(|r| place(r, &outer.template));
+    if start.is_none_or(|start| error.problem.file == start && error.problem.line == outer.line) {
         return error;
     }
-    let message = format!("{} (called from {start}:{}:{})", error.problem.message, outer.line, outer.column + 1);
+    let ExecuteError { template, line, column, .. } = outer;
+    let message = format!("{} (called from {template}:{line}:{})", error.problem.message, column + 1);
     let mut error = error;
     error.problem.message = message;
     error

@@ -173,14 +173,17 @@ fn template_errors_name_place_expression_and_the_nearest_key() {
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
     };
     let place = "charts/shop/templates/config.yaml:2";
-    check("a:\n  b: {{ .Values.imag.tag }}\n", &[place, "did you mean .Values.image?"]);
+    check("a:\n  b: {{ .Values.imag.tag }}\n", &[place, "at <.Values.imag.tag>", "did you mean .Values.image?"]);
+    check("a:\n  b: {{ .Values.image.tga.x }}\n", &[place, "did you mean .Values.image.tag?"]);
+    check("a:\n  b: {{ .Values.image.tag.x }}\n", &[place, ".Values.image.tag has no keys below it"]);
+    check("a:\n  b: {{ tpl \"{{ .Values.imag.tag }}\" . }}\n", &[place, "the text of tpl, line 1", ".Values.image?"]);
     check("a:\n  b: {{ .Values.other.tag }}\n", &[place, ".Values.other is not set"]);
     check("a:\n  b: {{ required \"set it\" .Values.x }}\n", &[place, "set it"]);
-    check("a:\n  b: {{ include \"none\" . }}\n", &[place, "none"]);
+    check("a:\n  b: {{ include \"none\" . }}\n", &[place, "at <include \"none\" .>", "there is no template \"none\""]);
     check("a:\n  b: {{ if }}\n", &[place]);
     check(
         "{{ define \"d\" }}\n{{ .Values.x.y }}{{ end }}\n\n{{ include \"d\" . }}",
-        &[place, "called from charts/shop/templates/config.yaml:4"],
+        &[place, "called from shop/templates/config.yaml:4"],
     );
     check("a: [\n", &["charts/shop/templates/config.yaml", "no YAML"]);
 }

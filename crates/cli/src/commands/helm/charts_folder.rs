@@ -48,7 +48,7 @@ impl Charts {
             return Err(Failure::new("only unpacked charts can be updated").hint("give the chart's folder"));
         }
         let place = Place::open(path)?;
-        let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.failure(&error.problem))?;
+        let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.failure(&error.into_problem()))?;
         Ok(Self { path: path.to_owned(), place, chart, sources })
     }
 
@@ -93,7 +93,7 @@ impl Charts {
     pub(crate) fn lacks_some(&self) -> Result<bool, Failure> {
         for dependency in self.chart.metadata.dependencies.iter().flatten() {
             let status = helm::dependency_status(&self.place.tree, &self.chart, dependency)
-                .map_err(|error| self.place.failure(&error.problem))?;
+                .map_err(|error| self.place.failure(&error.into_problem()))?;
             if status == DependencyStatus::Missing {
                 return Ok(true);
             }
@@ -102,7 +102,7 @@ impl Charts {
     }
 
     fn lock(&self) -> Result<Option<Lock>, Failure> {
-        helm::lock(&self.place.tree, &self.place.folder).map_err(|error| self.place.failure(&error.problem))
+        helm::lock(&self.place.tree, &self.place.folder).map_err(|error| self.place.failure(&error.into_problem()))
     }
 
     fn is_old(&self) -> bool {
@@ -203,7 +203,8 @@ impl Charts {
         let version = local_version(&folder, dependency)?;
         helm::fulfils(dependency, &version).then_some(()).ok_or_else(|| unfit(dependency, &version))?;
         let place = Place::open(&folder)?;
-        let (file, bytes) = helm::pack(&place.tree, &place.folder).map_err(|error| place.failure(&error.problem))?;
+        let (file, bytes) =
+            helm::pack(&place.tree, &place.folder).map_err(|error| place.failure(&error.into_problem()))?;
         Ok((version, Packed { file, bytes: bytes.into() }))
     }
 
@@ -232,7 +233,7 @@ impl Charts {
         let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", charts.display()));
         let kept: Vec<&str> = packed.iter().map(|packed| packed.file.as_str()).collect();
         let outdated = helm::outdated(&self.place.tree, &self.place.folder, &kept, locked)
-            .map_err(|error| self.place.failure(&error.problem))?;
+            .map_err(|error| self.place.failure(&error.into_problem()))?;
         std::fs::create_dir_all(&charts).map_err(failed)?;
         let files: Vec<(PathBuf, &[u8])> =
             packed.iter().map(|Packed { file, bytes }| (charts.join(file), bytes.as_ref())).collect();
@@ -273,7 +274,7 @@ fn local_version(folder: &Path, dependency: &Dependency) -> Result<String, Failu
         return Err(Failure::new(message).hint(format!("the dependency {} names it in Chart.yaml", dependency.name)));
     }
     let place = Place::open(folder)?;
-    let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.failure(&error.problem))?;
+    let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.failure(&error.into_problem()))?;
     Ok(chart.metadata.version)
 }
 

@@ -74,7 +74,7 @@ impl List {
     fn run(self) -> Outcome {
         let place = Place::open(self.chart.as_ref())?;
         let list = helm::dependency_list(&place.tree, &place.folder, &self.chart, self.max_col_width);
-        output::raw(&list.map_err(|error| place.failure(&error.problem))?);
+        output::raw(&list.map_err(|error| place.failure(&error.into_problem()))?);
         Ok(Code::Done.into())
     }
 }

@@ -47,7 +47,8 @@ impl Show {
             return Err(Failure::usage("--jsonpath is refused: values are shown as they are written; use yq on them"));
         }
         let (place, report) = shown.flags.locate(&shown.chart).await?;
-        let text = helm::show(&place.tree, &place.folder, what).map_err(|error| place.failure(&error.problem))?;
+        let text =
+            helm::show(&place.tree, &place.folder, what).map_err(|error| place.failure(&error.into_problem()))?;
         report.iter().for_each(|report| eprint!("{report}"));
         output::raw(&text);
         Ok(Code::Done.into())

@@ -173,13 +173,15 @@ impl Template {
         }
         let (place, report) = self.remote.locate(chart).await?;
         report.iter().for_each(|report| eprint!("{report}"));
-        let output =
-            helm::template(&place.tree, &place.folder, &options).map_err(|error| place.failure(&error.problem))?;
+        let output = helm::template(&place.tree, &place.folder, &options)
+            .map_err(|error| place.failure(&error.into_problem()))?;
         output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         match (&self.output_dir, options.show_only.as_slice()) {
             (Some(folder), _) => self.write(folder, &options, &output)?,
             (None, []) => output::raw(&output.text()),
-            (None, patterns) => output::raw(&output.text_of(patterns).map_err(|error| place.failure(&error.problem))?),
+            (None, patterns) => {
+                output::raw(&output.text_of(patterns).map_err(|error| place.failure(&error.into_problem()))?)
+            }
         }
         Ok(Code::Done.into())
     }
