@@ -81,13 +81,8 @@ impl World {
             apply(&self.cluster, namespace(name)).await;
         }
         for (environment, follows, _) in environments {
-            let application = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
-                "metadata": {"name": format!("shop-{environment}"), "namespace": "argocd"},
-                "spec": {"project": "default",
-                    "source": {"repoURL": self.repository.url(), "targetRevision": follows, "path": environment},
-                    "destination": {"server": "https://kubernetes.default.svc", "namespace": environment},
-                    "syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}});
-            apply(&self.cluster, application).await;
+            let source = json!({"repoURL": self.repository.url(), "targetRevision": follows, "path": environment});
+            apply(&self.cluster, application(environment, json!({"source": source}))).await;
         }
         let environments: Vec<_> = environments
             .iter()
@@ -155,6 +150,15 @@ impl World {
         let text = OVERLAY.replace("v1", tag);
         self.repository.commit("dana", &[("dev/kustomization.yaml", Some(&text))], "Build").await;
     }
+}
+
+/// The Application of an environment; `spec` has its sources.
+fn application(environment: &str, mut spec: serde_json::Value) -> serde_json::Value {
+    spec["project"] = json!("default");
+    spec["destination"] = json!({"server": "https://kubernetes.default.svc", "namespace": environment});
+    spec["syncPolicy"] = json!({"automated": {"prune": true, "selfHeal": true}});
+    let metadata = json!({"name": format!("shop-{environment}"), "namespace": "argocd"});
+    json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": spec})
 }
 
 struct Running {
@@ -304,6 +308,40 @@ async fn an_environment_is_not_changed_by_the_promotion_into_another() {
     assert!(promotions.iter().any(refused), "{promotions:#?}");
     running.end().await;
     assert_eq!(world.commits("v2").await, 0);
+}
+
+/// Chart and values have repositories of their own: the image is written where it is read from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_values_file_of_another_repository_is_edited() {
+    let world = World::start().await;
+    let deployment = DEPLOYMENT.replace("acme/shop\n", "acme/shop:{{ .Values.image.tag }}\n");
+    let chart = [
+        ("chart/Chart.yaml", Some("apiVersion: v2\nname: shop\nversion: 1.0.0\n")),
+        ("chart/values.yaml", Some("image: {tag: none}\n")),
+        ("chart/templates/d.yaml", Some(deployment.as_str())),
+    ];
+    let values = "# ours\nimage:\n    tag: v1   # by promotion\n";
+    let ours = GitRepo::with_files(&[("dev/values.yaml", values), ("staging/values.yaml", values)]);
+    world.repository.commit("dana", &chart, "Chart").await;
+    for (environment, ..) in ON_ONE_BRANCH {
+        let helm = json!({"releaseName": "shop", "valueFiles": [format!("$ours/{environment}/values.yaml")]});
+        let sources = json!([
+            {"repoURL": world.repository.url(), "targetRevision": "main", "path": "chart", "helm": helm},
+            {"repoURL": ours.url(), "targetRevision": "main", "ref": "ours"},
+        ]);
+        apply(&world.cluster, application(environment, json!({"sources": sources}))).await;
+    }
+    world.controller_settles().await;
+    let chart_head = world.repository.open().head_of("main").await.unwrap();
+    ours.commit("dana", &[("dev/values.yaml", Some(&values.replace("v1", "v2")))], "Build").await;
+    let running = world.controller(None);
+    world.succeeded("v2").await;
+    running.end().await;
+    assert_eq!(ours.text("staging/values.yaml").await, values.replace("v1", "v2"));
+    assert_eq!(world.repository.open().head_of("main").await.unwrap(), chart_head);
+    let repository = ours.open();
+    let log = repository.log(repository.head_of("main").await.unwrap(), None, 1).await.unwrap();
+    assert_eq!(log[0].subject, "promote(staging): shop → v2");
 }
 
 /// The commit of somebody else that came after the release's is not what a rollback takes back.
