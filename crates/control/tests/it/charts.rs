@@ -42,6 +42,18 @@ fn config_map(name: &str) -> String {
     )
 }
 
+/// A version of the chart `shop` with these config maps, packed.
+fn shop(version: &str, names: &[&str]) -> Vec<u8> {
+    let mut files = vec![
+        ("Chart.yaml", format!("apiVersion: v2\nname: shop\nversion: {version}\n")),
+        ("values.yaml", "size: small\n".to_owned()),
+    ];
+    let templates: Vec<(String, String)> =
+        names.iter().map(|name| (format!("templates/{name}.yaml"), config_map(name))).collect();
+    files.extend(templates.iter().map(|(path, text)| (path.as_str(), text.clone())));
+    packed(&files)
+}
+
 impl ChartServer {
     fn start() -> Self {
         let files: Arc<Mutex<BTreeMap<String, Vec<u8>>>> = Arc::default();
@@ -62,16 +74,7 @@ impl ChartServer {
 
     /// Puts a version of the chart `shop` with these config maps there; `announced`: what the index says of its digest.
     fn publish(&mut self, version: &str, names: &[&str], announced: Option<&str>) {
-        let mut files = vec![
-            ("Chart.yaml", format!("apiVersion: v2\nname: shop\nversion: {version}\n")),
-            ("values.yaml", "size: small\n".to_owned()),
-        ];
-        let names: Vec<String> = names.iter().map(|name| format!("templates/{name}.yaml")).collect();
-        files.extend(names.iter().map(|path| {
-            let name = path.trim_start_matches("templates/").trim_end_matches(".yaml");
-            (path.as_str(), config_map(name))
-        }));
-        let bytes = packed(&files);
+        let bytes = shop(version, names);
         let digest = announced.map_or_else(|| hex::encode(Sha256::digest(&bytes)), str::to_owned);
         self.entries.insert(
             version.to_owned(),
@@ -168,6 +171,70 @@ async fn a_chart_follows_its_constraint() {
         crate::fixtures::pause(50).await;
     }
     assert!(data(&world, "c").await.is_some(), "published again");
+    world.end().await;
+}
+
+/// A registry with shop 1.0.0 and 1.1.0 that lets only one person in.
+fn registry() -> WebServer {
+    let charts: BTreeMap<String, Vec<u8>> =
+        ["1.0.0", "1.1.0"].into_iter().map(|version| (version.to_owned(), shop(version, &["a"]))).collect();
+    let digest = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+    WebServer::start(move |request: &Request| {
+        if request.header("authorization") != Some(LOGIN) {
+            return Answer::status(401).header("www-authenticate", "Basic realm=\"charts\"".to_owned());
+        }
+        let path = request.path.strip_prefix("/v2/acme/shop/").unwrap_or_default();
+        match path.split_once('/') {
+            Some(("tags", "list")) => Answer::ok(json!({"tags": charts.keys().collect::<Vec<_>>()}).to_string()),
+            Some(("manifests", version)) => charts.get(version).map_or(Answer::status(404), |bytes| {
+                let layer = json!({"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "digest": digest(bytes)});
+                let config = json!({"mediaType": "application/vnd.cncf.helm.config.v1+json"});
+                Answer::ok(json!({"schemaVersion": 2, "config": config, "layers": [layer]}).to_string())
+            }),
+            Some(("blobs", wanted)) => {
+                charts.values().find(|bytes| digest(bytes) == wanted).map_or(Answer::status(404), |bytes| Answer::ok(bytes.clone()))
+            }
+            _ => Answer::status(404),
+        }
+    })
+}
+
+/// In both ways in which Argo CD names a chart of a registry, each with the login of a prefix of its address.
+#[tokio::test]
+async fn a_chart_of_a_registry_with_a_login_for_all_below_it() {
+    let world = World::start().await;
+    let registry = registry();
+    let url = format!("{}/acme", registry.host());
+    let login = |name: &str, kind: &str, url: String| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {
+                "name": name, "namespace": world.name, "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
+            },
+            "stringData": {"type": kind, "url": url, "enableOCI": "true", "username": "ann", "password": "secret"},
+        })
+    };
+    apply(&world.cluster, login("charts", "helm", registry.host())).await;
+    apply(&world.cluster, login("artifacts", "oci", format!("oci://{}", registry.host()))).await;
+    let source = json!({"repoURL": url, "chart": "shop", "targetRevision": "~1.0"});
+    world.application(json!({"spec": {"source": null, "sources": [source]}})).await;
+    let synced = |revision: &'static str| {
+        move |app: &Application| {
+            app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revisions == [revision]
+        }
+    };
+    world.until("synced", synced("1.0.0")).await;
+    assert_eq!(data(&world, "a").await, Some(json!({"version": "1.0.0", "size": "small"})));
+
+    // as an artifact: the revision is its digest
+    let source = json!({"repoURL": format!("oci://{url}/shop"), "path": ".", "targetRevision": "1.1.0"});
+    world.application(json!({"spec": {"source": null, "sources": [source]}})).await;
+    let is_digest = |app: &Application| app.status.sync.revisions.first().is_some_and(|r| r.starts_with("sha256:"));
+    let app = world
+        .until("synced to the artifact", |app| app.status.sync.status == SyncStatusCode::Synced && is_digest(app))
+        .await;
+    assert_eq!(app.status.source_types, ["Helm"]);
+    assert_eq!(data(&world, "a").await.unwrap()["version"], "1.1.0");
     world.end().await;
 }
 
