@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use super::der::{self, OCTET_STRING, SEQUENCE};
 use super::dsa;
 use super::pem::{Pem, decode_pem};
-use super::prime::random_prime;
+use super::prime::two_random_primes;
 use crate::function::{CallError, Context};
 
 const EXPONENT: u32 = 65_537;
@@ -56,9 +56,8 @@ fn rsa_steps(bits: usize) -> usize {
 impl PrivateKey {
     pub(crate) fn new_rsa(bits: usize, context: &mut Context<'_>) -> Result<Self, CallError> {
         context.spend(rsa_steps(bits))?;
-        let p = random_prime(bits / 2, EXPONENT, None, context)?;
-        let q = random_prime(bits / 2, EXPONENT, Some(&p), context)?;
-        let [p, q] = [p, q].map(|prime| BoxedUint::from_be_slice_vartime(&prime.to_bytes_be()));
+        let primes = two_random_primes(bits / 2, EXPONENT, context)?;
+        let [p, q] = primes.map(|prime| BoxedUint::from_be_slice_vartime(&prime.to_bytes_be()));
         let key = rsa::RsaPrivateKey::from_p_q(p, q, BoxedUint::from(EXPONENT));
         Ok(Self::Rsa(Box::new(key.map_err(|e| failed("error generating rsa key")(&e))?)))
     }
