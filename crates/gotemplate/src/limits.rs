@@ -67,6 +67,11 @@ impl Budget {
         self.limits.steps - self.steps
     }
 
+    /// Steps that are left.
+    pub fn steps_left(&self) -> usize {
+        usize::try_from(self.steps).unwrap_or(usize::MAX)
+    }
+
     /// Takes steps.
     pub fn spend(&mut self, steps: usize) -> Result<(), Exceeded> {
         self.steps = self.steps.checked_sub(steps as u64).ok_or(Exceeded::Steps(self.limits.steps))?;
@@ -81,8 +86,7 @@ impl Budget {
 
     /// How long a text may become that is written now and then copied into a string.
     pub fn room(&self) -> usize {
-        let steps = usize::try_from(self.steps).unwrap_or(usize::MAX);
-        (self.allocated / 3).min(steps.saturating_mul(WRITTEN_A_STEP))
+        (self.allocated / 3).min(self.steps_left().saturating_mul(WRITTEN_A_STEP))
     }
 
     /// Takes the steps of writing a text.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use super::der::{self, OCTET_STRING, SEQUENCE};
 use super::dsa;
 use super::pem::{Pem, decode_pem};
-use super::prime::two_random_primes;
+use super::prime::random_prime;
 use crate::function::{CallError, Context};
 
 const EXPONENT: u32 = 65_537;
@@ -47,17 +47,14 @@ fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> CallError + '_ {
 /// Steps that making a key on an elliptic curve counts for, and a signature.
 pub(super) const CURVE_STEPS: usize = 30_000;
 
-/// Steps that making an RSA key of so many bits counts for: the work grows with the fourth power. Charts make up to two
-/// of the large ones, for an authority and a server.
-fn rsa_steps(bits: usize) -> usize {
-    if bits > 2048 { 22_000_000 } else { 4_000_000 }
-}
+/// Steps that making a DSA key counts for.
+const DSA_STEPS: usize = 1_000_000;
 
 impl PrivateKey {
     pub(crate) fn new_rsa(bits: usize, context: &mut Context<'_>) -> Result<Self, CallError> {
-        context.spend(rsa_steps(bits))?;
-        let primes = two_random_primes(bits / 2, EXPONENT, context)?;
-        let [p, q] = primes.map(|prime| BoxedUint::from_be_slice_vartime(&prime.to_bytes_be()));
+        let p = random_prime(bits / 2, EXPONENT, None, context)?;
+        let q = random_prime(bits / 2, EXPONENT, Some(&p), context)?;
+        let [p, q] = [p, q].map(|prime| BoxedUint::from_be_slice_vartime(&prime.to_bytes_be()));
         let key = rsa::RsaPrivateKey::from_p_q(p, q, BoxedUint::from(EXPONENT));
         Ok(Self::Rsa(Box::new(key.map_err(|e| failed("error generating rsa key")(&e))?)))
     }
@@ -82,7 +79,7 @@ impl PrivateKey {
     }
 
     pub(crate) fn new_dsa(context: &mut Context<'_>) -> Result<Self, CallError> {
-        context.spend(rsa_steps(2048))?;
+        context.spend(DSA_STEPS)?;
         dsa::generate(context).map(Self::Dsa)
     }
 
