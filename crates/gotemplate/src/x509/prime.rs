@@ -15,10 +15,10 @@ const SPAN: u32 = 1 << 16;
 /// Rounds of Miller and Rabin's test (FIPS 186-5, table B.1, for primes from 1024 bits on).
 const ROUNDS: usize = 5;
 
-/// Steps that a test of a candidate of so many bits counts for: a render has about 800 of those for keys of 4096 bits,
+/// Steps that a test of a candidate of so many bits counts for: a render has about 700 of those for keys of 4096 bits,
 /// and those take less than two seconds. Charts make up to two such keys, for an authority and a server, by some 270.
 fn steps_of_test(bits: usize) -> usize {
-    bits.pow(3) / 138_000
+    bits.pow(3) / 120_000
 }
 
 /// A random prime `p` of so many bits, the first two of them set, with `p - 1` no multiple of `exponent`; another one
