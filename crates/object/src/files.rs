@@ -59,6 +59,19 @@ pub enum TreeError {
     Storage { path: String, reason: String },
 }
 
+impl TreeError {
+    /// The path that could not be read.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::LinkLeaves { path, .. }
+            | Self::TooManyLinks { path, .. }
+            | Self::Leaves { path }
+            | Self::TooLarge { path }
+            | Self::Storage { path, .. } => path,
+        }
+    }
+}
+
 /// Where the bytes come from: Git objects, a folder on disk, memory. Paths are as in [`crate::path`]; links are not
 /// followed. Content never changes under a reader.
 pub trait TreeReader: Send + Sync {

@@ -72,7 +72,9 @@ impl HelmError {
 
 impl From<TreeError> for HelmError {
     fn from(error: TreeError) -> Self {
-        Self::new(error.to_string())
+        let (path, text) = (error.path(), error.to_string());
+        let message = text.strip_prefix(path).and_then(|text| text.strip_prefix(": ")).unwrap_or(&text);
+        Self::new(message).in_file(path, 0, 0)
     }
 }
 

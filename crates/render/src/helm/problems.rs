@@ -22,8 +22,9 @@ pub(crate) fn of_render(error: &Error, files: &Renderables<'_>, running: &str) -
         }
         Error::Execute(inner) => {
             let found = of_execute(inner, files, running);
-            let what = format!("the text of tpl, line {}, <{}>", inner.line, inner.expression);
-            in_text(error, files, &format!("{what}: {}", found.problem.message)).hint(found.problem.hint)
+            let at = if inner.expression.is_empty() { String::new() } else { format!(", <{}>", inner.expression) };
+            let message = format!("the text of tpl, line {}{at}: {}", inner.line, found.problem.message);
+            in_text(error, files, &message).hint(found.problem.hint)
         }
         Error::Parse(inner) if files.contains_key(&*inner.template) => of_parse(inner, files),
         Error::Parse(inner) => {
