@@ -9,16 +9,15 @@ use crate::Origin;
 #[derive(Debug)]
 pub(crate) struct Origins {
     file: String,
-    /// The template's lines.
-    lines: Vec<String>,
+    /// What follows `kind:` in the template, and the line where that object starts.
+    kinds: Vec<(String, usize)>,
     /// How many documents of a kind were found so far.
     found: HashMap<String, usize>,
 }
 
 impl Origins {
     pub(crate) fn of(renderable: &Renderable<'_>, file: String) -> Self {
-        let text = String::from_utf8_lossy(&renderable.file.data);
-        Self { file, lines: text.lines().map(str::to_owned).collect(), found: HashMap::new() }
+        Self { file, kinds: kinds(&renderable.file.data), found: HashMap::new() }
     }
 
     /// The template.
@@ -30,13 +29,29 @@ impl Origins {
     /// not written in the file itself.
     pub(crate) fn next(&mut self, kind: &str) -> Origin {
         let nth = self.found.entry(kind.to_owned()).or_default();
-        let writes =
-            |line: &String| line.trim().strip_prefix("kind:").is_some_and(|rest| rest.trim().trim_matches('"') == kind);
-        let places: Vec<usize> = self.lines.iter().enumerate().filter(|(_, l)| writes(l)).map(|(at, _)| at).collect();
-        let at = places.get(*nth).or(places.last()).copied().unwrap_or_default();
+        let places: Vec<usize> = self.kinds.iter().filter(|(written, _)| written == kind).map(|(_, at)| *at).collect();
+        let line = places.get(*nth).or(places.last()).copied().unwrap_or(1);
         *nth += 1;
-        let above = at.saturating_sub(1);
-        let starts_above = self.lines.get(above).is_some_and(|line| line.starts_with("apiVersion:"));
-        Origin { file: self.file.clone(), line: if starts_above { above + 1 } else { at + 1 } }
+        Origin { file: self.file.clone(), line }
     }
+}
+
+/// The lines `kind: NAME` of a template, or the line above where that is the `apiVersion`.
+fn kinds(template: &[u8]) -> Vec<(String, usize)> {
+    let mut kinds = Vec::new();
+    let (mut line, mut counted) = (1, 0);
+    for at in memchr::memmem::find_iter(template, b"kind:") {
+        line += memchr::memchr_iter(b'\n', &template[counted..at]).count();
+        counted = at;
+        let start = memchr::memrchr(b'\n', &template[..at]).map_or(0, |end| end + 1);
+        if !template[start..at].trim_ascii().is_empty() {
+            continue;
+        }
+        let rest = template[at..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let kind = String::from_utf8_lossy(&rest[b"kind:".len()..]).trim().trim_matches('"').to_owned();
+        let above = memchr::memrchr(b'\n', &template[..start.saturating_sub(1)]).map_or(0, |end| end + 1);
+        let starts_above = line > 1 && template[above..].starts_with(b"apiVersion:");
+        kinds.push((kind, if starts_above { line - 1 } else { line }));
+    }
+    kinds
 }
