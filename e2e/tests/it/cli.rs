@@ -115,6 +115,40 @@ fn a_clone_is_rendered_without_server_and_cluster() {
     stranger.gantline(&["render", &folder]).exits(1).says("kustomization.yaml");
 }
 
+/// The program `helm` is nowhere: charts render in process, also those of kustomizations, when that is permitted.
+#[test]
+fn charts_are_rendered_without_helm() {
+    let Some(binary) = binary() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("charts/shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
+    write("charts/shop/values.yaml", "image:\n  tag: one\n");
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}, namespace: {{ .Release.Namespace }}}\ndata: {tag: {{ .Values.image.tag }}}\n";
+    write("charts/shop/templates/map.yaml", template);
+    write(
+        "kustomization.yaml",
+        "namePrefix: our-\nhelmCharts:\n- {name: shop, releaseName: shop, valuesInline: {image: {tag: two}}}\n",
+    );
+    let gantline = |words: &str| {
+        let mut command = Command::new(&binary);
+        run(command.args(words.split(' ')).current_dir(folder.path()).env_clear().env("HOME", folder.path()))
+    };
+    gantline("kustomize build --enable-helm .").succeeds().says("name: our-shop").says("tag: two");
+    gantline("kustomize build .").exits(1).says("--enable-helm");
+    // nothing of what says how to reach a server is mistaken for the release's
+    gantline("helm template shop charts/shop").succeeds().says("namespace: default").says("tag: one");
+    let changed = gantline("helm template shop charts/shop -n other --set image.tag=three").succeeds();
+    changed.says("namespace: other").says("tag: three");
+    write("charts/shop/templates/map.yaml", "a: {{ .Values.imag.tag }}\n");
+    let wrong = gantline("helm template shop charts/shop").exits(1);
+    wrong.says("charts/shop/templates/map.yaml:1:").says("<.Values.imag.tag>").says("did you mean .Values.image?");
+    gantline("helm template shop charts/shop --post-renderer sh").exits(2).says("a render runs no programs");
+}
+
 #[test]
 fn manifests_for_a_cluster_are_printed() {
     let Some(binary) = binary() else { return };

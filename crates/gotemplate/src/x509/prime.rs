@@ -35,11 +35,11 @@ pub(super) fn random_prime(
         let start = random_odd(bits, context);
         let bases: Vec<BigUint> = (0..ROUNDS).map(|_| random_base(context)).collect();
         let affordable = context.budget.steps_left() / steps + 1;
-        let (found, tests) = prime_behind(&start, exponent, &bases, affordable);
+        let suits = |candidate: &BigUint| rest(candidate, exponent) != 1 && Some(candidate) != taken;
+        let (found, tests) = prime_behind(&start, suits, &bases, affordable);
         context.spend(tests * steps)?;
-        match found {
-            Some(prime) if Some(&prime) != taken => return Ok(prime),
-            _ => {}
+        if let Some(prime) = found {
+            return Ok(prime);
         }
     }
     Err(CallError::new("failed to generate a prime number from the random source"))
@@ -65,12 +65,17 @@ impl<I: Iterator<Item = u32>> Search<I> {
     }
 }
 
-/// The first prime from `start` on, unless too many tests are needed; and how many were.
-fn prime_behind(start: &BigUint, exponent: u32, bases: &[BigUint], affordable: usize) -> (Option<BigUint>, usize) {
+/// The first prime from `start` on that suits, unless too many tests are needed; and how many were.
+fn prime_behind(
+    start: &BigUint,
+    suits: impl Fn(&BigUint) -> bool + Sync,
+    bases: &[BigUint],
+    affordable: usize,
+) -> (Option<BigUint>, usize) {
     let sieve: Vec<(u32, u32)> = small_primes().into_iter().map(|p| (p, rest(start, p))).collect();
     let is_free = |step: &u32| sieve.iter().all(|(p, rest)| !(rest + step).is_multiple_of(*p));
     let odds = (0..SPAN).step_by(2).filter(is_free);
-    let candidates = odds.filter(|step| rest(&(start + step), exponent) != 1);
+    let candidates = odds.filter(|step| suits(&(start + step)));
     let search = Mutex::new(Search { candidates, found: None, affordable, tests: 0 });
     let lock = || search.lock().unwrap_or_else(PoisonError::into_inner);
     in_two_threads(|| {
@@ -193,9 +198,11 @@ mod tests {
     fn the_first_prime_is_found() {
         let bases = [3u32, 5].map(BigUint::from);
         let start = BigUint::from(2u32).pow(256) - 1_001u32;
-        let (found, tests) = prime_behind(&start, 65_537, &bases, 100);
+        let (found, tests) = prime_behind(&start, |_| true, &bases, 100);
         assert_eq!(found, Some(BigUint::from(2u32).pow(256) - 923u32));
         assert!((1..100).contains(&tests), "{tests}");
-        assert_eq!(prime_behind(&start, 65_537, &bases, 0), (None, 0));
+        let (next, _) = prime_behind(&start, |candidate| Some(candidate) != found.as_ref(), &bases, 100);
+        assert!(next > found);
+        assert_eq!(prime_behind(&start, |_| true, &bases, 0), (None, 0));
     }
 }
