@@ -7,7 +7,7 @@ use api::argocd::{
     SyncStatusCode,
 };
 use engine::DesiredSet;
-use object::FileTree;
+use object::{FileTree, ReadSet};
 use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, Reorder};
 use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, Source, ToolChoice};
 use serde_json::Value;
@@ -168,7 +168,7 @@ fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
 }
 
 /// The files of the sources that others name as `$ref/path`.
-fn references(sources: &[ApplicationSource], commits: &[Resolved]) -> BTreeMap<String, FileTree> {
+pub(crate) fn references(sources: &[ApplicationSource], commits: &[Resolved]) -> BTreeMap<String, FileTree> {
     let named = sources.iter().zip(commits).filter(|(source, _)| !source.reference.is_empty());
     named.map(|(source, resolved)| (source.reference.clone(), resolved.tree.clone())).collect()
 }
@@ -179,12 +179,12 @@ fn is_reference_only(source: &ApplicationSource) -> bool {
 }
 
 /// One source to render.
-struct Job<'a> {
-    app: &'a Application,
-    source: &'a ApplicationSource,
-    resolved: &'a Resolved,
-    settings: &'a Settings,
-    references: &'a BTreeMap<String, FileTree>,
+pub(crate) struct Job<'a> {
+    pub(crate) app: &'a Application,
+    pub(crate) source: &'a ApplicationSource,
+    pub(crate) resolved: &'a Resolved,
+    pub(crate) settings: &'a Settings,
+    pub(crate) references: &'a BTreeMap<String, FileTree>,
 }
 
 impl Job<'_> {
@@ -210,7 +210,7 @@ async fn render_source(
     depth: Depth,
     same_at: &mut Vec<String>,
 ) -> Result<(), Condition> {
-    let Job { app, source, resolved, settings, references } = *job;
+    let Job { app, source, resolved, settings, .. } = *job;
     if let Some(render) = last.as_mut().filter(|_| depth < Depth::Hard)
         && job.is_done_by(cx, render).await
     {
@@ -222,13 +222,7 @@ async fn render_source(
         return Ok(());
     }
     cx.metrics.renders.inc();
-    let (merged, read) =
-        overrides::merged(source, &resolved.tree, &app.instance_name(&cx.namespace)).map_err(|e| malformed(&e))?;
-    let to_render = to_render(&merged, settings);
-    let has_charts = render::has_charts(&resolved.tree, &to_render);
-    let context = charts::context(cx, app, &merged, has_charts, &resolved.commit, references.clone()).await;
-    let (name, tree) = (name_of(app, source), resolved.tree.clone());
-    let mut subject = Subject { name, tree, source: to_render, context };
+    let (mut subject, read) = subject(cx, job).await?;
     let (mut output, again) = match rendered(cx, app.spec.project_name(), &mut subject).await? {
         Ok(output) => (output, None),
         Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_ref(), cx.clock.now()))),
@@ -243,13 +237,28 @@ async fn render_source(
     Ok(())
 }
 
-pub(crate) fn malformed(reason: &str) -> Condition {
+/// What a source renders, with the files beside its manifests merged over it, and what was read for that.
+///
+/// # Errors
+/// When such a file cannot be read or does not fit.
+pub(crate) async fn subject(cx: &Context, job: &Job<'_>) -> Result<(Subject, ReadSet), Condition> {
+    let Job { app, source, resolved, settings, references } = *job;
+    let merged = overrides::merged(source, &resolved.tree, &app.instance_name(&cx.namespace));
+    let (merged, read) = merged.map_err(|reason| malformed(&reason))?;
+    let to_render = to_render(&merged, settings);
+    let has_charts = render::has_charts(&resolved.tree, &to_render);
+    let context = charts::context(cx, app, &merged, has_charts, &resolved.commit, references.clone()).await;
+    let (name, tree) = (name_of(app, source), resolved.tree.clone());
+    Ok((Subject { name, tree, source: to_render, context }, read))
+}
+
+fn malformed(reason: &str) -> Condition {
     let message = format!("Failed to load target state: {reason}. The last good state stays and nothing is pruned");
     condition(ConditionType::ComparisonError, message)
 }
 
 /// For messages, and to know the source again.
-pub(crate) fn name_of(app: &Application, source: &ApplicationSource) -> String {
+fn name_of(app: &Application, source: &ApplicationSource) -> String {
     let folder = if source.chart.is_empty() { &source.path } else { &source.chart };
     format!("Application {}, {folder} of {}", AppKey::of(app), source.repo_url)
 }

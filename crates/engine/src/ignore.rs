@@ -69,7 +69,7 @@ pub(crate) fn unsupported(rules: &[ResourceIgnoreDifferences]) -> Vec<Unsupporte
 
 fn remove_pointer(value: &mut Value, pointer: &str) {
     let Some((parent, last)) = pointer.rsplit_once('/') else { return };
-    let last = last.replace("~1", "/").replace("~0", "~");
+    let last = object::path::pointer_key(last);
     match value.pointer_mut(parent) {
         Some(Value::Object(map)) => {
             map.remove(&last);

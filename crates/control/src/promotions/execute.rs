@@ -316,8 +316,9 @@ impl Attempt<'_> {
         at(cx, Step::GatesRepeated, false);
         let merge = if fresh.spec.rollback { None } else { self.destination.merge(&self.repository, head).await? };
         let tag = self.destination.tag(&self.repository).await?;
-        let change = self.change(&fresh, head, merge).await?;
-        self.spare_others(head, merge, &change.edits).await?;
+        let base = self.base(head, merge).await?;
+        let change = self.change(&fresh, head, base.clone(), merge.is_some()).await?;
+        self.spare_others(head, base, &change.edits).await?;
         let (reverts, merges) = (change.reverts.map(|c| c.to_string()), merge.map(|c| c.to_string()));
         let message = Message {
             promotion: &fresh,
@@ -369,17 +370,21 @@ impl Attempt<'_> {
     }
 
     /// One scalar for a promotion, after the merge if there is one; what a commit changed, taken back, for a rollback.
-    async fn change(&self, promotion: &Promotion, head: CommitId, merge: Option<CommitId>) -> Result<Change, Stop> {
-        let cx = self.cx;
-        let tree = self.base(head, merge).await?;
-        let ground = Ground::at(cx, &self.app, tree, &head.to_string()).await.map_err(Stop::Wait)?;
+    async fn change(
+        &self,
+        promotion: &Promotion,
+        head: CommitId,
+        base: FileTree,
+        merged: bool,
+    ) -> Result<Change, Stop> {
+        let ground = Ground::at(self.cx, &self.app, base, &head.to_string()).await.map_err(Stop::Wait)?;
         let undone = if promotion.spec.rollback { self.present_commit(promotion) } else { None };
         if let Some(commit) = undone
             && let Some((edits, rendered)) = self.reverted(commit, head, &ground).await
         {
             return Ok(Change { edits, rendered, reverts: Some(commit) });
         }
-        self.image_change(ground, merge.is_some()).await
+        self.image_change(ground, merged).await
     }
 
     /// The files that are edited: those of the head, or of the merge.
@@ -392,16 +397,15 @@ impl Attempt<'_> {
 
     /// # Errors
     /// When another environment would change, too.
-    async fn spare_others(&self, head: CommitId, merge: Option<CommitId>, edits: &[Edit]) -> Result<(), Stop> {
+    async fn spare_others(&self, head: CommitId, base: FileTree, edits: &[Edit]) -> Result<(), Stop> {
         let before = self.repository.tree(head).await?;
         let contents = edits.iter().filter_map(|(path, content)| Some((path, content.clone()?)));
-        let after = contents.fold(self.base(head, merge).await?, |tree, (path, content)| tree.with_file(path, content));
+        let after = contents.fold(base, |tree, (path, content)| tree.with_file(path, content));
         neighbours::stay_the_same(self, &neighbours::Step { head: &head.to_string(), before, after }).await
     }
 
     /// The edits that write the release's images. What a merge brought is not written again.
-    async fn image_change(&self, ground: Ground, merged: bool) -> Result<Change, Stop> {
-        let mut ground = ground;
+    async fn image_change(&self, mut ground: Ground, merged: bool) -> Result<Change, Stop> {
         let mut change = Change::default();
         for image in &self.release.spec.images {
             let wanted = self.same_as_tested(image).await?;

@@ -1,16 +1,12 @@
 //! What an environment's Application renders at some commits, and which of its sources a promotion writes to.
 
-use std::collections::BTreeMap;
-
 use api::argocd::{Application, ApplicationSource, Condition};
 use object::FileTree;
 use promotion::WritePlan;
 
-use crate::charts;
 use crate::context::Context;
-use crate::overrides;
 use crate::repositories::{Address, Resolved};
-use crate::source::{add_remotes, malformed, name_of, to_render};
+use crate::source::{Job, add_remotes, references, subject};
 use crate::workers::Subject;
 
 /// Two sources of an Application, by their place in it.
@@ -69,18 +65,12 @@ impl Ground {
     pub(super) async fn of(cx: &Context, app: &Application, resolved: Vec<Resolved>) -> Result<Self, Condition> {
         let sources = app.spec.all_sources();
         let roles = Roles::of(sources);
-        let named = sources.iter().zip(&resolved).filter(|(source, _)| !source.reference.is_empty());
-        let references: BTreeMap<String, FileTree> =
-            named.map(|(source, resolved)| (source.reference.clone(), resolved.tree.clone())).collect();
+        let references = references(sources, &resolved);
         let empty = || Resolved { commit: String::new(), tree: object::MemoryTree::default().tree() };
-        let Resolved { commit, tree } = resolved.into_iter().nth(roles.rendered).unwrap_or_else(empty);
-        let from = sources.get(roles.rendered).cloned().unwrap_or_default();
-        let merged = overrides::merged(&from, &tree, &app.instance_name(&cx.namespace));
-        let from = merged.map_err(|reason| malformed(&reason))?.0;
-        let source = to_render(&from, &cx.inventory.settings());
-        let has_charts = render::has_charts(&tree, &source);
-        let context = charts::context(cx, app, &from, has_charts, &commit, references).await;
-        let mut subject = Subject { name: name_of(app, &from), tree, source, context };
+        let resolved = &resolved.into_iter().nth(roles.rendered).unwrap_or_else(empty);
+        let source = &sources.get(roles.rendered).cloned().unwrap_or_default();
+        let job = Job { app, source, resolved, settings: &cx.inventory.settings(), references: &references };
+        let (mut subject, _) = subject(cx, &job).await?;
         add_remotes(cx, app.spec.project_name(), &mut subject).await?;
         let written = sources.get(roles.written).map_or_else(String::new, |source| source.reference.clone());
         let reference = if roles.written == roles.rendered { String::new() } else { written };

@@ -20,7 +20,7 @@ pub(crate) fn render(tree: &FileTree, folder: &str, options: &HelmOptions, conte
     let references = context.references.iter().map(|(name, tree)| (name.clone(), tree.fresh()));
     let context = RenderContext { references: references.collect(), ..context.clone() };
     let options = template_options(tree, folder, options, &context);
-    let output = options.and_then(|o| template(tree, folder, &o).map_err(|e| Box::new(e.into_problem())));
+    let output = options.and_then(|options| Ok(template(tree, folder, &options)?));
     match output {
         Ok(output) => collect(&output, &mut rendered),
         Err(problem) => rendered.problems.push(*problem),
@@ -58,9 +58,7 @@ pub(crate) fn template_options(
 /// Argo CD gives the name as a name template.
 fn name(text: &str, context: &RenderContext) -> Result<String, Box<Problem>> {
     match context.surroundings {
-        Some(surroundings) if text.contains("{{") => {
-            release_name(text, surroundings).map_err(|e| Box::new(e.into_problem()))
-        }
+        Some(surroundings) if text.contains("{{") => Ok(release_name(text, surroundings)?),
         _ => Ok(text.to_owned()),
     }
 }

@@ -70,6 +70,12 @@ impl HelmError {
     }
 }
 
+impl From<HelmError> for Box<Problem> {
+    fn from(error: HelmError) -> Self {
+        Self::new(error.into_problem())
+    }
+}
+
 impl From<TreeError> for HelmError {
     fn from(error: TreeError) -> Self {
         let (path, text) = (error.path(), error.to_string());

@@ -175,7 +175,7 @@ fn one(document: &mut Node, operation: &Operation) -> Result<(), Fault> {
 /// The container of the last part of a path, and that part.
 fn parent<'a>(document: &'a mut Node, path: &str) -> Result<(&'a mut Node, String), Fault> {
     let Some(rest) = path.strip_prefix('/') else { return Err("the path must start with /".to_owned()) };
-    let mut parts: Vec<String> = rest.split('/').map(|p| p.replace("~1", "/").replace("~0", "~")).collect();
+    let mut parts: Vec<String> = rest.split('/').map(object::path::pointer_key).collect();
     let last = parts.pop().unwrap_or_default();
     let mut node = document;
     let mut done = String::new();

@@ -42,7 +42,7 @@ fn pointer(path: &str) -> Vec<String> {
     if path.is_empty() {
         return Vec::new();
     }
-    path.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect()
+    path.split('/').map(object::path::pointer_key).collect()
 }
 
 fn get<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use object::ResourceKey;
+use object::yaml::edit;
 use serde_json::Value;
 
+use super::Traced;
 use super::keys::{Leaf, Leaves};
 use super::probe::Object;
 use super::variants::variants;
 use super::written::Written;
-use super::{Traced, steps};
 use crate::object_trace::{below, field_name};
 use crate::{FieldTrace, ObjectTrace, Origin, TraceStep};
 
@@ -78,7 +79,7 @@ impl Traced {
         let mut found = Vec::new();
         for leaf in feeds.get(&field.pointer).into_iter().flatten() {
             let (file, line) = self.layers.decide(&leaf.path, &leaf.value).place();
-            found.push(TraceStep { by: format!("value {}", steps(&leaf.path)), file, line, value: leaf.text() });
+            found.push(TraceStep { by: format!("value {}", edit::shown(&leaf.path)), file, line, value: leaf.text() });
         }
         let value = shown(field.value);
         let step =

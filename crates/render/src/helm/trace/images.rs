@@ -1,6 +1,6 @@
 //! Which keys of the values feed the images of containers.
 
-use object::yaml::edit::Step;
+use object::yaml::edit::{Step, shown};
 use serde_json::Value;
 
 use super::keys::{Leaf, Leaves};
@@ -8,7 +8,7 @@ use super::origin::{ChartImage, ImageKey, ImagePart};
 use super::probe::Object;
 use super::variants::variants;
 use super::written::{Writers, Written};
-use super::{Traced, parts, steps};
+use super::{Traced, parts};
 use crate::{ImageOrigin, ImageOriginKind};
 
 /// The most keys that are tried for one image, of each rank.
@@ -43,7 +43,7 @@ impl Traced {
         let image = self.chart_image(writers, keys);
         let decides = image.keys.iter().find(|key| key.parts.iter().any(|part| *part != ImagePart::Name));
         let (file, path) = match decides {
-            Some(key) => (key.from.place().0, steps(&key.path)),
+            Some(key) => (key.from.place().0, shown(&key.path)),
             None => (image.template.file.clone(), format!("line {}", image.template.line)),
         };
         ImageOrigin {

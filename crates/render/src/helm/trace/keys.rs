@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use gotemplate::Read;
 use gotemplate::value::{Map, Value as GoValue};
-use object::yaml::edit::Step;
+use object::yaml::edit::{Step, shown};
 use serde_json::Value;
 
-use super::{probe, steps};
+use super::probe;
 use crate::helm::instance::Instance;
 
 /// The most leaves below one key that are looked at.
@@ -91,7 +91,7 @@ impl Keys {
                 items.iter().enumerate().for_each(|(at, v)| self.below(&step(Step::Index(at)), v, leaves, most));
             }
             scalar => {
-                leaves.insert(steps(path), Leaf { path: path.to_vec(), value: scalar.clone() });
+                leaves.insert(shown(path), Leaf { path: path.to_vec(), value: scalar.clone() });
             }
         }
     }

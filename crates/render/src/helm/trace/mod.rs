@@ -13,7 +13,6 @@ mod probe;
 mod variants;
 mod written;
 
-use object::yaml::edit::{Step, shown};
 use object::{FileTree, ResourceKey};
 
 use self::layers::Layers;
@@ -42,9 +41,9 @@ impl Traced {
         context: &RenderContext,
     ) -> Result<Self, Box<Problem>> {
         let options = template_options(tree, folder, options, context)?;
-        let chart = shelf::chart(tree, folder).map_err(|e| Box::new(e.into_problem()))?;
-        let probe = Probe::new(chart, options.clone()).map_err(|e| Box::new(e.into_problem()))?;
-        let first = probe.first().map_err(|e| Box::new(e.into_problem()))?;
+        let chart = shelf::chart(tree, folder)?;
+        let probe = Probe::new(chart, options.clone())?;
+        let first = probe.first()?;
         let layers = Layers::of(tree, &first.root, &options, context);
         Ok(Self { probe, first, layers })
     }
@@ -79,12 +78,8 @@ pub(crate) fn trace_fields(
 /// # Errors
 /// When the chart cannot be loaded.
 pub(crate) fn definitions(tree: &FileTree, folder: &str) -> Result<Vec<(String, String)>, Box<Problem>> {
-    let chart = shelf::chart(tree, folder).map_err(|e| Box::new(e.into_problem()))?;
+    let chart = shelf::chart(tree, folder)?;
     let (root, mut documents) = (Instance::new(&chart), Vec::new());
     add_crds(&root, &root.name, &mut documents);
     Ok(documents.into_iter().map(|document| (document.origin.file, document.text)).collect())
-}
-
-fn steps(path: &[Step]) -> String {
-    shown(path)
 }

@@ -6,11 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use gotemplate::Recording;
-use object::yaml::edit::Step;
+use object::yaml::edit::{Step, shown};
 use object::{Manifest, ResourceKey, yaml};
 use serde_json::{Map, Value};
 
-use super::steps;
 use crate::helm::chart::Chart;
 use crate::helm::coalesce::{Nulls, coalesce};
 use crate::helm::engine::{self, RecordedFiles};
@@ -120,7 +119,7 @@ impl Probe {
     /// What changes in the objects of a template when a key has another value. None when it does not render then,
     /// objects come or go, or all renders that a trace may make are made.
     pub(crate) fn changes(&self, first: &First, template: &str, path: &[Step], value: &Value) -> Changes {
-        let known = (template.to_owned(), format!("{}={value}", steps(path)));
+        let known = (template.to_owned(), format!("{}={value}", shown(path)));
         if let Some(changes) = self.known.borrow().get(&known) {
             return changes.clone();
         }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use gotemplate::{Read, Recording, Write};
+use object::path;
 use object::yaml::{self, Node, NodeKind};
 
 use super::probe::{First, Object};
@@ -83,7 +84,7 @@ fn below<'n>(node: &'n Node, part: &str) -> Option<&'n Node> {
     match &node.kind {
         NodeKind::Alias(_, node) => below(node, part),
         NodeKind::Sequence(items) => items.get(part.parse::<usize>().ok()?),
-        NodeKind::Mapping(_) => node.get(&part.replace("~1", "/").replace("~0", "~")),
+        NodeKind::Mapping(_) => node.get(&path::pointer_key(part)),
         NodeKind::Scalar(_) => None,
     }
 }
