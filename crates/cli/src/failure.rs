@@ -37,6 +37,18 @@ impl Failure {
         Self { code: Code::Usage, ..Self::new(message) }
     }
 
+    /// Flags of other programs that are understood, so that the answer can say why not: whether each was given, its name,
+    /// and the reason.
+    ///
+    /// # Errors
+    /// For the first that was given.
+    pub(crate) fn refuse(flags: &[(bool, &str, &str)]) -> Result<(), Self> {
+        match flags.iter().find(|(given, ..)| *given) {
+            Some((_, flag, why)) => Err(Self::usage(format!("{flag} is refused: {why}"))),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use object::{Entry, EntryKind, FileTree, ObjectId, SIZE_MAX, TreeError, TreeReader};
 use render::Problem;
+use render::helm::HelmError;
 
 use crate::failure::Failure;
 
@@ -58,6 +59,11 @@ impl Place {
         let shown = self.shown(problem);
         let failure = Failure::new(Problem { hint: String::new(), ..shown.clone() });
         if shown.hint.is_empty() { failure } else { failure.hint(shown.hint) }
+    }
+
+    /// What is wrong with a chart, as the end of a command.
+    pub(crate) fn chart_failure(&self, error: HelmError) -> Failure {
+        self.failure(&error.into_problem())
     }
 
     /// A path of the tree as seen from the current folder; in full when that is far away.

@@ -43,10 +43,14 @@ pub(crate) async fn with(mut source: Source, revision: RemoteRevision) -> Result
     Ok(source)
 }
 
+/// The repositories of charts, with the cache of this machine.
+pub(crate) fn chart_repositories() -> ChartRepositories {
+    ChartRepositories::new(settings::cache().join("charts"))
+}
+
 async fn chart(chart: &RemoteChart) -> Result<FetchedChart, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(format!("the chart {chart}: {error}"));
-    let repositories = ChartRepositories::new(settings::cache().join("charts"));
-    let repository = repositories.open(&chart.repo, &Credentials::default()).map_err(|e| failed(&e))?;
+    let repository = chart_repositories().open(&chart.repo, &Credentials::default()).map_err(|e| failed(&e))?;
     let version = repository.resolve(&chart.name, chart.constraint()).await.map_err(|e| failed(&e))?;
     let bytes = repository.pull(&version).await.map_err(|e| failed(&e))?;
     let tree = render::helm::unpack(&bytes).map_err(|e| failed(&e))?;

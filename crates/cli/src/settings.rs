@@ -47,6 +47,11 @@ pub(crate) fn home() -> Option<PathBuf> {
     environment("HOME").map(PathBuf::from)
 }
 
+/// Where programs keep their configuration: `$XDG_CONFIG_HOME`, else `~/.config`.
+pub(crate) fn config_home() -> Option<PathBuf> {
+    environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home().map(|home| home.join(".config")))
+}
+
 /// Where caches go: `$XDG_CACHE_HOME/gantline`, else `~/.cache/gantline`.
 pub(crate) fn cache() -> PathBuf {
     let base = environment("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| home().map(|h| h.join(".cache")));
@@ -68,8 +73,7 @@ impl Config {
         if let Some(path) = environment("GANTLINE_CONFIG") {
             return Some(path.into());
         }
-        let base = environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home().map(|h| h.join(".config")))?;
-        Some(base.join("gantline/config.json"))
+        Some(config_home()?.join("gantline/config.json"))
     }
 
     pub(crate) fn load() -> Self {

@@ -28,20 +28,23 @@ impl RenderWorker {
     }
 }
 
+const TIMEOUT: u64 = 10;
+const MEMORY: u64 = 1024;
+
 /// What renders may take in commands that run a controller.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Rendering {
     /// End a render that takes longer, in seconds
-    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = TIMEOUT, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     render_timeout: u64,
     /// End a render that takes more memory, in MiB
-    #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
+    #[arg(long, default_value_t = MEMORY, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
     render_memory: u64,
 }
 
 impl Default for Rendering {
     fn default() -> Self {
-        Self { render_timeout: 10, render_memory: 1024 }
+        Self { render_timeout: TIMEOUT, render_memory: MEMORY }
     }
 }
 

@@ -48,7 +48,7 @@ impl Charts {
             return Err(Failure::new("only unpacked charts can be updated").hint("give the chart's folder"));
         }
         let place = Place::open(path)?;
-        let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.failure(&error.into_problem()))?;
+        let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.chart_failure(error))?;
         Ok(Self { path: path.to_owned(), place, chart, sources })
     }
 
@@ -93,7 +93,7 @@ impl Charts {
     pub(crate) fn lacks_some(&self) -> Result<bool, Failure> {
         for dependency in self.chart.metadata.dependencies.iter().flatten() {
             let status = helm::dependency_status(&self.place.tree, &self.chart, dependency)
-                .map_err(|error| self.place.failure(&error.into_problem()))?;
+                .map_err(|error| self.place.chart_failure(error))?;
             if status == DependencyStatus::Missing {
                 return Ok(true);
             }
@@ -102,7 +102,7 @@ impl Charts {
     }
 
     fn lock(&self) -> Result<Option<Lock>, Failure> {
-        helm::lock(&self.place.tree, &self.place.folder).map_err(|error| self.place.failure(&error.into_problem()))
+        helm::lock(&self.place.tree, &self.place.folder).map_err(|error| self.place.chart_failure(error))
     }
 
     fn is_old(&self) -> bool {
@@ -179,8 +179,7 @@ impl Charts {
                 "Dependency {name} did not declare a repository. Assuming it exists in the charts directory"
             ));
             let place = self.path.join("charts").join(name);
-            let version = local_version(&place, dependency)?;
-            helm::fulfils(dependency, &version).then_some(()).ok_or_else(|| unfit(dependency, &version))?;
+            local_version(&place, dependency)?;
             return Ok((dependency.version.clone(), None));
         }
         if let Some(path) = repository.strip_prefix("file://") {
@@ -189,9 +188,8 @@ impl Charts {
         let repository = self.repository(&dependency.repository)?;
         let version = repository.resolve(name, &dependency.version).await?;
         output::line(format!("Downloading {name} from repo {}", dependency.repository));
-        let bytes = repository.pull(&version).await?;
         let chosen = version.version.clone();
-        let fetched = Fetched::new(version, bytes);
+        let fetched = Fetched::pull(&repository, version).await?;
         output::raw(&fetched.report().unwrap_or_default());
         let packed = Packed { file: fetched.file_name(), bytes: fetched.bytes };
         check(&packed, name)?;
@@ -201,10 +199,8 @@ impl Charts {
     fn packed_folder(&self, path: &str, dependency: &Dependency) -> Result<(String, Packed), Failure> {
         let folder = self.path.join(path);
         let version = local_version(&folder, dependency)?;
-        helm::fulfils(dependency, &version).then_some(()).ok_or_else(|| unfit(dependency, &version))?;
         let place = Place::open(&folder)?;
-        let (file, bytes) =
-            helm::pack(&place.tree, &place.folder).map_err(|error| place.failure(&error.into_problem()))?;
+        let (file, bytes) = helm::pack(&place.tree, &place.folder).map_err(|error| place.chart_failure(error))?;
         Ok((version, Packed { file, bytes: bytes.into() }))
     }
 
@@ -233,7 +229,7 @@ impl Charts {
         let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", charts.display()));
         let kept: Vec<&str> = packed.iter().map(|packed| packed.file.as_str()).collect();
         let outdated = helm::outdated(&self.place.tree, &self.place.folder, &kept, locked)
-            .map_err(|error| self.place.failure(&error.into_problem()))?;
+            .map_err(|error| self.place.chart_failure(error))?;
         std::fs::create_dir_all(&charts).map_err(failed)?;
         let files: Vec<(PathBuf, &[u8])> =
             packed.iter().map(|Packed { file, bytes }| (charts.join(file), bytes.as_ref())).collect();
@@ -267,15 +263,16 @@ fn unfit(dependency: &Dependency, version: &str) -> Failure {
         .hint("change the constraint in Chart.yaml, or the chart")
 }
 
-/// The version of the chart in a folder of this machine.
+/// The version of the chart in a folder of this machine, which fulfils the dependency.
 fn local_version(folder: &Path, dependency: &Dependency) -> Result<String, Failure> {
     if !folder.is_dir() {
         let message = format!("directory {} not found", folder.display());
         return Err(Failure::new(message).hint(format!("the dependency {} names it in Chart.yaml", dependency.name)));
     }
     let place = Place::open(folder)?;
-    let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.failure(&error.into_problem()))?;
-    Ok(chart.metadata.version)
+    let chart = helm::load(&place.tree, &place.folder).map_err(|error| place.chart_failure(error))?;
+    let version = chart.metadata.version;
+    if helm::fulfils(dependency, &version) { Ok(version) } else { Err(unfit(dependency, &version)) }
 }
 
 /// What was fetched is a chart of that name.

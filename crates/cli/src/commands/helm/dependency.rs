@@ -8,11 +8,12 @@ use git::ChartRepositoryOptions;
 use render::helm;
 
 use super::charts_folder::{Charts, Sources};
-use super::remote_chart::{LoginFlags, repositories};
+use super::remote_chart::LoginFlags;
 use super::repository_file;
 use crate::failure::{Code, Failure, Outcome};
 use crate::folder::Place;
 use crate::output;
+use crate::remotes::chart_repositories;
 
 /// What a chart is built on
 #[derive(Debug, Subcommand)]
@@ -74,7 +75,7 @@ impl List {
     fn run(self) -> Outcome {
         let place = Place::open(self.chart.as_ref())?;
         let list = helm::dependency_list(&place.tree, &place.folder, &self.chart, self.max_col_width);
-        output::raw(&list.map_err(|error| place.failure(&error.into_problem()))?);
+        output::raw(&list.map_err(|error| place.chart_failure(error))?);
         Ok(Code::Done.into())
     }
 }
@@ -88,7 +89,7 @@ impl Fetch {
             named: repository_file::read(self.repository_config.as_ref())?,
             login: self.login.credentials()?,
             options: ChartRepositoryOptions { plain_http, index_age, ..ChartRepositoryOptions::default() },
-            repositories: repositories(),
+            repositories: chart_repositories(),
         };
         Charts::open(&self.chart, sources)
     }

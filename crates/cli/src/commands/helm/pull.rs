@@ -6,7 +6,7 @@ use clap::Args;
 use object::{EntryKind, FileTree, MemoryTree, path};
 use render::helm;
 
-use super::remote_chart::{ChartFlags, Fetched};
+use super::remote_chart::{ChartFlags, Fetched, NO_PROVENANCE};
 use super::write;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output;
@@ -35,10 +35,7 @@ pub(crate) struct Pull {
 
 impl Pull {
     pub(crate) async fn run(self) -> Outcome {
-        if self.prov {
-            let why = "provenance files are not read; the digest of the index or registry is checked always";
-            return Err(Failure::usage(format!("--prov is refused: {why}")));
-        }
+        Failure::refuse(&[(self.prov, "--prov", NO_PROVENANCE)])?;
         for chart in &self.charts {
             let fetched = self.flags.fetch(chart).await?;
             if self.untar {

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use git::{ChartRepositories, ChartRepositoryOptions, ChartVersion, Credentials, Secret};
+use git::{ChartRepository, ChartRepositoryOptions, ChartVersion, Credentials, Secret};
 use object::MemoryTree;
 
 use super::charts_folder::{Charts, Sources};
 use super::repository_file;
 use crate::failure::Failure;
 use crate::folder::Place;
-use crate::settings;
+use crate::remotes::chart_repositories;
+
+/// Why nothing is verified by signatures.
+pub(crate) const NO_PROVENANCE: &str =
+    "provenance files are not read; the digest of the index or registry is checked always";
 
 /// Which chart of which repository, and how to log in there.
 #[derive(Debug, Default, Args)]
@@ -76,19 +80,12 @@ impl LoginFlags {
     /// When a flag is refused, or a file cannot be read.
     pub(crate) fn credentials(&self) -> Result<Credentials, Failure> {
         let RefusedLogin { verify, cert_file, key_file, .. } = &self.refused;
-        for (asked, flag, why) in [
-            (
-                *verify,
-                "--verify",
-                "provenance files are not read; the digest of the index or registry is checked always",
-            ),
-            (cert_file.is_some(), "--cert-file", "repositories are logged in to by name and password"),
-            (key_file.is_some(), "--key-file", "repositories are logged in to by name and password"),
-        ] {
-            if asked {
-                return Err(Failure::usage(format!("{flag} is refused: {why}")));
-            }
-        }
+        let by_password = "repositories are logged in to by name and password";
+        Failure::refuse(&[
+            (*verify, "--verify", NO_PROVENANCE),
+            (cert_file.is_some(), "--cert-file", by_password),
+            (key_file.is_some(), "--key-file", by_password),
+        ])?;
         let pem = |path: &PathBuf| {
             std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
         };
@@ -111,8 +108,11 @@ pub(crate) struct Fetched {
 }
 
 impl Fetched {
-    pub(crate) fn new(version: ChartVersion, bytes: Arc<[u8]>) -> Self {
-        Self { version, bytes }
+    /// # Errors
+    /// When it cannot be fetched, or is not what the repository announced.
+    pub(crate) async fn pull(repository: &ChartRepository, version: ChartVersion) -> Result<Self, Failure> {
+        let bytes = repository.pull(&version).await?;
+        Ok(Self { version, bytes })
     }
 
     /// The name of the packed chart's file: what the repository calls it.
@@ -136,11 +136,6 @@ impl Fetched {
         }
         Some(report)
     }
-}
-
-/// The repositories of this machine's cache.
-pub(crate) fn repositories() -> ChartRepositories {
-    ChartRepositories::new(settings::cache().join("charts"))
 }
 
 impl ChartFlags {
@@ -179,7 +174,7 @@ impl ChartFlags {
             named: repository_file::read(self.repository_config.as_ref())?,
             login: self.login.credentials()?,
             options: self.options(false),
-            repositories: repositories(),
+            repositories: chart_repositories(),
         };
         let charts = Charts::open(path, sources)?;
         if charts.lacks_some()? { charts.update().await } else { Ok(()) }
@@ -219,15 +214,14 @@ impl ChartFlags {
         credentials: &Credentials,
         pass_credentials: bool,
     ) -> Result<Fetched, Failure> {
-        let repository = repositories().open_with(url, credentials, &self.options(pass_credentials))?;
+        let repository = chart_repositories().open_with(url, credentials, &self.options(pass_credentials))?;
         let version = repository.resolve(chart, constraint).await?;
-        let bytes = repository.pull(&version).await?;
-        Ok(Fetched::new(version, bytes))
+        Fetched::pull(&repository, version).await
     }
 
     async fn in_registry(&self, name: &str, constraint: &str, login: &Credentials) -> Result<Fetched, Failure> {
         let reference = Reference::parse(name)?;
-        let repository = repositories().open_with(&reference.registry, login, &self.options(false))?;
+        let repository = chart_repositories().open_with(&reference.registry, login, &self.options(false))?;
         let version = match (&reference.tag, &reference.digest) {
             (Some(tag), _) if !constraint.is_empty() && tag != constraint => {
                 let message = format!("chart reference and version mismatch: {constraint} is not {tag}");
@@ -237,13 +231,12 @@ impl ChartFlags {
             (Some(tag), None) => repository.resolve(&reference.chart, tag).await?,
             (None, None) => repository.resolve(&reference.chart, constraint).await?,
         };
-        let bytes = repository.pull(&version).await?;
-        Ok(Fetched::new(version, bytes))
+        Fetched::pull(&repository, version).await
     }
 
     /// A packed chart by its own address.
     async fn at_url(&self, url: &str, credentials: &Credentials) -> Result<Fetched, Failure> {
-        let repository = repositories().open_with(url, credentials, &self.options(false))?;
+        let repository = chart_repositories().open_with(url, credentials, &self.options(false))?;
         let file = object::path::file_name(url.split(['?', '#']).next().unwrap_or_default());
         let version = ChartVersion {
             chart: file.trim_end_matches(".tgz").to_owned(),
@@ -252,8 +245,7 @@ impl ChartFlags {
             urls: vec![url.to_owned()],
             manifest: None,
         };
-        let bytes = repository.pull(&version).await?;
-        Ok(Fetched::new(version, bytes))
+        Fetched::pull(&repository, version).await
     }
 
     async fn in_named(&self, name: &str, constraint: &str, login: Credentials) -> Result<Fetched, Failure> {
@@ -335,7 +327,7 @@ mod tests {
                 urls: vec![url.into()],
                 manifest: None,
             };
-            let fetched = Fetched::new(version, Arc::from([]));
+            let fetched = Fetched { version, bytes: Arc::from([]) };
             assert_eq!(fetched.file_name(), name);
         }
     }

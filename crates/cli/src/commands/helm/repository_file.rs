@@ -6,7 +6,7 @@ use git::{Credentials, Secret};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::settings::{environment, home};
+use crate::settings::{config_home, environment};
 
 /// A repository with a name.
 #[derive(Debug, Clone)]
@@ -22,8 +22,7 @@ fn place(flag: Option<&PathBuf>) -> Option<PathBuf> {
     let named = flag.cloned().or_else(|| environment("HELM_REPOSITORY_CONFIG").map(PathBuf::from));
     named.or_else(|| {
         let own = environment("HELM_CONFIG_HOME").map(PathBuf::from);
-        let shared = || environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home().map(|h| h.join(".config")));
-        own.or_else(|| shared().map(|folder| folder.join("helm"))).map(|folder| folder.join("repositories.yaml"))
+        own.or_else(|| config_home().map(|folder| folder.join("helm"))).map(|folder| folder.join("repositories.yaml"))
     })
 }
 

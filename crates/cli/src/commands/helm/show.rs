@@ -43,12 +43,10 @@ impl Show {
             Self::Crds(shown) => (shown, helm::Show::Crds),
             Self::All(shown) => (shown, helm::Show::All),
         };
-        if shown.jsonpath.is_some() {
-            return Err(Failure::usage("--jsonpath is refused: values are shown as they are written; use yq on them"));
-        }
+        let as_written = "values are shown as they are written; use yq on them";
+        Failure::refuse(&[(shown.jsonpath.is_some(), "--jsonpath", as_written)])?;
         let (place, report) = shown.flags.locate(&shown.chart).await?;
-        let text =
-            helm::show(&place.tree, &place.folder, what).map_err(|error| place.failure(&error.into_problem()))?;
+        let text = helm::show(&place.tree, &place.folder, what).map_err(|error| place.chart_failure(error))?;
         report.iter().for_each(|report| eprint!("{report}"));
         output::raw(&text);
         Ok(Code::Done.into())

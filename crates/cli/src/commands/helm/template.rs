@@ -145,7 +145,7 @@ enum DryRun {
 impl Refused {
     fn check(&self) -> Result<(), Failure> {
         let cluster = "a render asks no cluster, so that the same commit renders the same everywhere";
-        let asked = [
+        Failure::refuse(&[
             (self.validate.as_deref().is_some_and(|v| v != "false"), "--validate", cluster),
             (self.dry_run == Some(DryRun::Server), "--dry-run=server", cluster),
             (
@@ -154,11 +154,7 @@ impl Refused {
                 "a render runs no programs; use a kustomization over the chart",
             ),
             (self.enable_dns, "--enable-dns", "a render has no network"),
-        ];
-        match asked.iter().find(|(asked, ..)| *asked) {
-            Some((_, flag, why)) => Err(Failure::usage(format!("{flag} is refused: {why}"))),
-            None => Ok(()),
-        }
+        ])
     }
 }
 
@@ -173,15 +169,13 @@ impl Template {
         }
         let (place, report) = self.remote.locate(chart).await?;
         report.iter().for_each(|report| eprint!("{report}"));
-        let output = helm::template(&place.tree, &place.folder, &options)
-            .map_err(|error| place.failure(&error.into_problem()))?;
+        let output =
+            helm::template(&place.tree, &place.folder, &options).map_err(|error| place.chart_failure(error))?;
         output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         match (&self.output_dir, options.show_only.as_slice()) {
             (Some(folder), _) => self.write(folder, &options, &output)?,
             (None, []) => output::raw(&output.text()),
-            (None, patterns) => {
-                output::raw(&output.text_of(patterns).map_err(|error| place.failure(&error.into_problem()))?)
-            }
+            (None, patterns) => output::raw(&output.text_of(patterns).map_err(|error| place.chart_failure(error))?),
         }
         Ok(Code::Done.into())
     }

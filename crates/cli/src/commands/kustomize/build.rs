@@ -98,11 +98,9 @@ impl Refused {
             (!self.env.is_empty(), "--env", programs),
             (!self.mount.is_empty(), "--mount", programs),
         ];
-        match asked.iter().find(|(asked, ..)| *asked) {
-            Some((_, flag, why)) => Err(Failure::usage(format!("{flag} is refused: {why}"))
-                .hint("built-in generators and transformers (apiVersion: builtin) work without any flag")),
-            None => Ok(()),
-        }
+        Failure::refuse(&asked).map_err(|refused| {
+            refused.hint("built-in generators and transformers (apiVersion: builtin) work without any flag")
+        })
     }
 }
 
