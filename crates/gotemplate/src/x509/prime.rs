@@ -21,6 +21,9 @@ fn steps_of_test(bits: usize) -> usize {
     bits.pow(3) / 120_000
 }
 
+/// Steps that seeking small factors counts for, before each search.
+const SIEVE_STEPS: usize = 60_000;
+
 /// A random prime `p` of so many bits, the first two of them set, with `p - 1` no multiple of `exponent`; another one
 /// than `taken`.
 pub(super) fn random_prime(
@@ -32,6 +35,7 @@ pub(super) fn random_prime(
     let steps = steps_of_test(bits).max(1);
     // A source that gives the same again and again must not hang the render.
     for _ in 0..256 {
+        context.spend(SIEVE_STEPS)?;
         let start = random_odd(bits, context);
         let bases: Vec<BigUint> = (0..ROUNDS).map(|_| random_base(context)).collect();
         let affordable = context.budget.steps_left() / steps + 1;
