@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::argocd::{Application, SyncStatusCode};
+use api::argocd::Application;
 use clock::{Clock, Ids};
 use cluster::{Cluster, ClusterError, LiveCache, Patch, PatchOptions};
 use object::{LiveObject, ResourceKey};
@@ -13,14 +13,15 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::board::Board;
-use crate::events::{Events, Reason};
+use crate::events::Events;
+use crate::facts::{About, Fact, Facts, Sink};
 use crate::inventory::{AppKey, Inventory};
 use crate::memory::Memory;
 use crate::metrics::{ApplicationLabels, Metrics};
 use crate::queue::Queue;
 use crate::repositories::{Remotes, Repositories};
 use crate::status;
-use crate::timeline::{Timeline, TimelineEntry, TimelineKind};
+use crate::timeline::Timeline;
 use crate::turns::Lent;
 use crate::workers::{Ended, FromAnswer, Renderer, Running};
 
@@ -95,7 +96,7 @@ pub(crate) struct Context {
     pub(crate) repositories: Repositories,
     pub(crate) timeline: Timeline,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) events: Events,
+    pub(crate) facts: Facts,
     pub(crate) queue: Queue,
     pub(crate) namespace: String,
     /// One for each Application that is worked on.
@@ -140,19 +141,23 @@ impl Context {
         } = config;
         let (inventory, timeline, metrics) = (Inventory::default(), Timeline::default(), Arc::new(Metrics::default()));
         metrics.with_registry(|registry| renderer.register(registry));
+        let events = Events::start(cluster.clone(), Arc::clone(&clock), ids.clone());
+        let sinks: Vec<Box<dyn Sink>> =
+            vec![Box::new(timeline.clone()), Box::new(events), Box::new(Arc::clone(&metrics))];
+        let facts = Facts::new(Arc::clone(&clock), sinks);
         let repositories = Repositories::new(
             remotes,
             Arc::clone(&clock),
             ids.clone(),
             inventory.clone(),
             Arc::clone(&metrics),
-            timeline.clone(),
+            facts.clone(),
             poll,
             jitter,
         );
         Self {
             live: LiveCache::new(cluster.clone(), tracker(inventory.clone())),
-            events: Events::start(cluster.clone(), Arc::clone(&clock), ids.clone()),
+            facts,
             queue: Queue::new(Arc::clone(&clock)),
             memories: Mutex::default(),
             kube_version: tokio::sync::OnceCell::new(),
@@ -252,25 +257,19 @@ impl Context {
         })
     }
 
-    /// Events and timeline entries for what changed in the status.
+    /// Tells what changed in the status.
     fn announce(&self, old: &Application, new: &Application) {
         let (was, is) = (&old.status, &new.status);
-        let name = &new.metadata.name;
-        let now = self.clock.now();
+        let (app, revision) = (About::from(new), &is.sync.revision);
         if was.sync.status != is.sync.status {
-            let message = format!("Updated sync status: {} -> {}", was.sync.status, is.sync.status);
-            self.events.tell(new, is.sync.status == SyncStatusCode::Unknown, Reason::ResourceUpdated, &message);
-            let text = format!("{name} is {}", is.sync.status);
-            let entry = TimelineEntry::of_application(TimelineKind::SyncStatus, now, name, text);
             let reason = is.conditions.iter().find(|c| c.kind.is_error()).map(|c| c.message.clone());
-            self.timeline.add(entry.because(reason.unwrap_or_default()).at_commit(&is.sync.revision));
+            let (app, revision, because) = (app.clone(), revision.clone(), reason.unwrap_or_default());
+            self.facts.tell(&Fact::SyncChanged { app, was: was.sync.status, is: is.sync.status, because, revision });
         }
         if was.health.status != is.health.status {
-            let message = format!("Updated health status: {} -> {}", was.health.status, is.health.status);
-            self.events.tell(new, false, Reason::ResourceUpdated, &message);
-            let text = format!("{name} is {}", is.health.status);
-            let entry = TimelineEntry::of_application(TimelineKind::Health, now, name, text);
-            self.timeline.add(entry.because(&is.health.message).at_commit(&is.sync.revision));
+            let (because, revision) = (is.health.message.clone(), revision.clone());
+            let (was, is) = (was.health.status, is.health.status);
+            self.facts.tell(&Fact::HealthChanged { app, was, is, because, revision });
         }
     }
 

@@ -8,12 +8,11 @@ use object::{GroupKind, LiveObject, Manifest};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::events::Reason;
+use crate::facts::Fact;
 use crate::inventory::AppKey;
 use crate::live::spec_problems;
 use crate::reconcile::Next;
 use crate::status::{condition, set_conditions};
-use crate::timeline::{TimelineEntry, TimelineKind};
 
 /// Does what can be done now towards the end of an Application that is being deleted.
 pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {
@@ -102,8 +101,6 @@ async fn release(cx: &Context, app: &Application) -> Result<(), ClusterError> {
         Ok(_) | Err(ClusterError::NotFound { .. }) => {}
         Err(error) => return Err(error),
     }
-    cx.events.tell(app, false, Reason::ResourceDeleted, "Application and its objects are deleted");
-    let message = format!("{} and its objects are deleted", app.metadata.name);
-    cx.timeline.add(TimelineEntry::of_application(TimelineKind::Deleted, cx.clock.now(), &app.metadata.name, message));
+    cx.facts.tell(&Fact::ApplicationDeleted { app: app.into() });
     Ok(())
 }

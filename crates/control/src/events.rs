@@ -1,12 +1,15 @@
-//! Kubernetes Events on Applications, as Argo CD writes them, so that `kubectl events` and alerting see the same.
+//! Kubernetes Events on our objects, as Argo CD writes them, so that `kubectl events` and alerting see the same.
 
-use api::argocd::{APPLICATION_API_VERSION, APPLICATION_KIND, Application};
+use api::argocd::{OperationPhase, SyncStatusCode};
 use clock::{Clock, Ids};
 use cluster::Cluster;
+use jiff::Timestamp;
 use object::Manifest;
 use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+
+use crate::facts::{About, Fact, Sink, names, short};
 
 /// The component that Events name; Argo CD's, because tools filter by it.
 const COMPONENT: &str = "argocd-application-controller";
@@ -15,7 +18,7 @@ const WAITING: usize = 256;
 
 /// The reasons that Argo CD uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
+enum Reason {
     OperationStarted,
     OperationCompleted,
     ResourceUpdated,
@@ -57,25 +60,105 @@ impl Events {
         Self { sender, clock, ids }
     }
 
-    pub(crate) fn tell(&self, app: &Application, warning: bool, reason: Reason, message: &str) {
-        let meta = &app.metadata;
+    fn write(&self, about: &About, note: &Note) {
         let now = api::meta::time::whole_seconds(self.clock.now()).to_string();
         let event = json!({
             "apiVersion": "v1", "kind": "Event",
-            "metadata": {"name": format!("{}.{}", meta.name, self.ids.suffix(16)), "namespace": meta.namespace},
+            "metadata": {"name": format!("{}.{}", about.name, self.ids.suffix(16)), "namespace": about.namespace},
             "involvedObject": {
-                "apiVersion": APPLICATION_API_VERSION, "kind": APPLICATION_KIND, "name": meta.name,
-                "namespace": meta.namespace, "uid": meta.uid, "resourceVersion": meta.resource_version,
+                "apiVersion": about.api_version, "kind": about.kind, "name": about.name,
+                "namespace": about.namespace, "uid": about.uid, "resourceVersion": about.resource_version,
             },
             "source": {"component": COMPONENT},
-            "type": if warning { "Warning" } else { "Normal" },
-            "reason": reason.as_str(),
+            "type": if note.warning { "Warning" } else { "Normal" },
+            "reason": note.reason.as_str(),
             // the API server refuses longer messages
-            "message": message.chars().take(1000).collect::<String>(),
+            "message": note.message.chars().take(1000).collect::<String>(),
             "count": 1, "firstTimestamp": now, "lastTimestamp": now,
         });
         if let Ok(event) = Manifest::new(event) {
             let _ = self.sender.try_send(event);
         }
+    }
+}
+
+impl Sink for Events {
+    fn take(&self, fact: &Fact, _: Timestamp) {
+        if let Some((about, note)) = note(fact) {
+            self.write(about, &note);
+        }
+    }
+}
+
+/// What an Event says.
+struct Note {
+    warning: bool,
+    reason: Reason,
+    message: String,
+}
+
+/// The Event for a fact, in Argo CD's words where it writes one; `None` for what has no object of ours.
+fn note(fact: &Fact) -> Option<(&About, Note)> {
+    let normal = |reason, message| Note { warning: false, reason, message };
+    Some(match fact {
+        Fact::SyncChanged { app, was, is, .. } => {
+            let (warning, message) = (*is == SyncStatusCode::Unknown, format!("Updated sync status: {was} -> {is}"));
+            (app, Note { warning, reason: Reason::ResourceUpdated, message })
+        }
+        Fact::HealthChanged { app, was, is, .. } => {
+            (app, normal(Reason::ResourceUpdated, format!("Updated health status: {was} -> {is}")))
+        }
+        Fact::OperationStarted { app, by, revision } => {
+            (app, normal(Reason::OperationStarted, format!("{by} initiated sync to {revision}")))
+        }
+        Fact::OperationEnded { app, phase, message, revision } => {
+            let message = match phase {
+                OperationPhase::Succeeded => format!("Sync operation to {revision} succeeded"),
+                _ => format!("Sync operation to {revision} failed: {message}"),
+            };
+            (app, Note { warning: phase.failed(), reason: Reason::OperationCompleted, message })
+        }
+        Fact::SelfHealed { app, object, by, did, .. } => {
+            let message = format!("Self-heal of {}: {} {did}", short(object), names(by));
+            (app, Note { warning: true, reason: Reason::StatusRefreshed, message })
+        }
+        Fact::ApplicationDeleted { app } => {
+            (app, normal(Reason::ResourceDeleted, "Application and its objects are deleted".to_owned()))
+        }
+        Fact::Pruned { .. } | Fact::Conflicted { .. } | Fact::RepositoryLost { .. } | Fact::RepositoryBack { .. } => {
+            return None;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_say_what_argo_cd_says() {
+        let app = || About { name: "web".into(), ..About::default() };
+        let ended = |phase| Fact::OperationEnded { app: app(), phase, message: "no".into(), revision: "abc".into() };
+        for (fact, warning, reason, message) in [
+            (
+                Fact::SyncChanged {
+                    app: app(),
+                    was: SyncStatusCode::Synced,
+                    is: SyncStatusCode::OutOfSync,
+                    because: String::new(),
+                    revision: String::new(),
+                },
+                false,
+                "ResourceUpdated",
+                "Updated sync status: Synced -> OutOfSync",
+            ),
+            (ended(OperationPhase::Succeeded), false, "OperationCompleted", "Sync operation to abc succeeded"),
+            (ended(OperationPhase::Failed), true, "OperationCompleted", "Sync operation to abc failed: no"),
+        ] {
+            let (about, note) = note(&fact).unwrap();
+            assert_eq!(about.name, "web");
+            assert_eq!((note.warning, note.reason.as_str(), note.message.as_str()), (warning, reason, message));
+        }
+        assert!(note(&Fact::RepositoryLost { url: "r".into(), because: "x".into() }).is_none());
     }
 }

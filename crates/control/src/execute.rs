@@ -10,8 +10,7 @@ use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::inventory::AppKey;
-use crate::timeline::{TimelineEntry, TimelineKind};
+use crate::facts::{About, Fact};
 
 /// Between two waves, so that controllers see the first one (Argo CD's `ARGOCD_SYNC_WAVE_DELAY`).
 const BETWEEN_WAVES: Duration = Duration::from_secs(2);
@@ -20,13 +19,13 @@ const GONE_EVERY: Duration = Duration::from_millis(500);
 const GONE_TRIES: usize = 120;
 
 /// Does all actions at the same time; the outcomes are in their order.
-pub(crate) async fn execute(cx: &Context, app: &AppKey, actions: Vec<Action>) -> Vec<Outcome> {
+pub(crate) async fn execute(cx: &Context, app: &About, actions: Vec<Action>) -> Vec<Outcome> {
     // boxed: the compiler cannot see otherwise that the futures may move between threads
     let all: Vec<_> = actions.into_iter().map(|action| perform(cx, app, action).boxed()).collect();
     future::join_all(all).await
 }
 
-async fn perform(cx: &Context, app: &AppKey, action: Action) -> Outcome {
+async fn perform(cx: &Context, app: &About, action: Action) -> Outcome {
     let done = match action {
         Action::EndWave { last: true, .. } => Ok(String::new()),
         Action::EndWave { last: false, .. } => {
@@ -58,7 +57,7 @@ fn manager() -> PatchOptions<'static> {
 
 async fn delete(
     cx: &Context,
-    app: &AppKey,
+    app: &About,
     key: &ResourceKey,
     uid: String,
     propagation: engine::sync::Propagation,
@@ -77,8 +76,7 @@ async fn delete(
     }
     cx.live.note_deleted(key);
     if prune {
-        let message = format!("{}/{} is pruned: Git does not have it any more", key.kind, key.name);
-        cx.timeline.add(TimelineEntry::of_application(TimelineKind::Pruned, cx.clock.now(), &app.name, message));
+        cx.facts.tell(&Fact::Pruned { app: app.clone(), object: key.clone() });
     }
     Ok("pruned".to_owned())
 }
@@ -94,7 +92,7 @@ struct Write {
 }
 
 impl Write {
-    async fn run(&self, cx: &Context, app: &AppKey) -> Result<String, String> {
+    async fn run(&self, cx: &Context, app: &About) -> Result<String, String> {
         let written = match self.verb {
             Verb::Apply if self.server_side => self.apply(cx, app).await,
             Verb::Apply => self.apply_by_client(cx).await,
@@ -128,7 +126,7 @@ impl Write {
 
     /// Takes fields back from people and their tools; from another controller that applies the same object, or that
     /// scales it, it does not: they would undo each other for ever.
-    async fn apply(&self, cx: &Context, app: &AppKey) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn apply(&self, cx: &Context, app: &About) -> Result<(LiveObject, &'static str), ClusterError> {
         let options = ApplyOptions {
             manager: names::FIELD_MANAGER,
             force: self.force,
@@ -155,8 +153,8 @@ impl Write {
             named.join("; ")
         );
         if !self.dry_run {
-            let entry = TimelineEntry::of_application(TimelineKind::Conflict, cx.clock.now(), &app.name, &message);
-            cx.timeline.add(entry.by(&rivals[0].manager));
+            let with = rivals[0].manager.clone();
+            cx.facts.tell(&Fact::Conflicted { app: app.clone(), with, message: message.clone() });
         }
         Err(ClusterError::Conflict { object, message, owners })
     }

@@ -13,6 +13,7 @@ mod controller;
 mod deletion;
 mod events;
 mod execute;
+mod facts;
 mod git_remotes;
 mod inventory;
 mod live;

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::facts::{Fact, Sink};
 
 /// All counters and gauges of one controller.
 #[derive(Debug)]
@@ -90,7 +93,7 @@ impl Metrics {
         add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn synced(&self, phase: &str) {
+    fn synced(&self, phase: &str) {
         self.syncs.get_or_create(&PhaseLabel { phase: phase.to_owned() }).inc();
     }
 
@@ -102,6 +105,16 @@ impl Metrics {
             let _ = write!(text, "# encoding failed");
         }
         text
+    }
+}
+
+impl Sink for std::sync::Arc<Metrics> {
+    fn take(&self, fact: &Fact, _: Timestamp) {
+        match fact {
+            Fact::SelfHealed { .. } => drop(self.self_heals.inc()),
+            Fact::OperationEnded { phase, .. } => self.synced(phase.as_str()),
+            _ => {}
+        }
     }
 }
 

@@ -12,9 +12,9 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use object::FileTree;
 
+use crate::facts::{Fact, Facts};
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
-use crate::timeline::{Timeline, TimelineEntry, TimelineKind};
 
 /// What a remote repository has to be able to do.
 pub trait Remote: Send + Sync + fmt::Debug {
@@ -141,7 +141,7 @@ struct Shared {
     ids: Ids,
     inventory: Inventory,
     metrics: Arc<Metrics>,
-    timeline: Timeline,
+    facts: Facts,
     poll: Duration,
     jitter: Duration,
     open: Mutex<HashMap<Key, Arc<Repository>>>,
@@ -195,12 +195,12 @@ impl Repositories {
         ids: Ids,
         inventory: Inventory,
         metrics: Arc<Metrics>,
-        timeline: Timeline,
+        facts: Facts,
         poll: Duration,
         jitter: Duration,
     ) -> Self {
         let (open, on_moved) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { remotes, clock, ids, inventory, metrics, timeline, poll, jitter, open, on_moved }))
+        Self(Arc::new(Shared { remotes, clock, ids, inventory, metrics, facts, poll, jitter, open, on_moved }))
     }
 
     pub(crate) fn on_moved(&self, tell: OnMoved) {
@@ -316,8 +316,8 @@ impl Repositories {
                 fetched.at = Some(started);
                 let recovered = fetched.failed.take();
                 if let Some((_, was)) = &recovered {
-                    let message = format!("repository {} answers again", repository.url);
-                    self.tell(TimelineKind::Recovered, message, format!("it did not since {}", was.since));
+                    let url = repository.url.clone();
+                    self.0.facts.tell(&Fact::RepositoryBack { url, lost_since: was.since });
                 }
                 Ok(News { moved, recovered: recovered.is_some() })
             }
@@ -325,18 +325,14 @@ impl Repositories {
                 self.0.metrics.fetch_errors.inc();
                 let since = fetched.failed.as_ref().map_or(started, |(_, was)| was.since);
                 if fetched.failed.is_none() {
-                    let message = format!("repository {} cannot be read; the last good state stays", repository.url);
-                    self.tell(TimelineKind::Trouble, message, error.to_string());
+                    let (url, because) = (repository.url.clone(), error.to_string());
+                    self.0.facts.tell(&Fact::RepositoryLost { url, because });
                 }
                 let unavailable = Unavailable { since, error };
                 fetched.failed = Some((started, unavailable.clone()));
                 Err(unavailable)
             }
         }
-    }
-
-    fn tell(&self, kind: TimelineKind, message: String, reason: String) {
-        self.0.timeline.add(TimelineEntry::of_application(kind, self.0.clock.now(), "", message).because(reason));
     }
 }
 

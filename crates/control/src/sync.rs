@@ -17,16 +17,14 @@ use jiff::Timestamp;
 use object::ResourceKey;
 
 use crate::context::Context;
-use crate::events::Reason;
 use crate::execute::execute;
-use crate::inventory::AppKey;
+use crate::facts::{Fact, Meddling};
 use crate::live::{compared, live_of};
 use crate::memory::Memory;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, Next};
 use crate::source::{Sources, wanted};
 use crate::status::set_conditions;
-use crate::timeline::{TimelineEntry, TimelineKind};
 
 /// A running operation is looked at again after this time even when nothing is seen to change.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -170,33 +168,21 @@ fn decision(app: &Application, memory: &Memory, contested: &BTreeSet<ResourceKey
     })
 }
 
-/// Says who changed what, before it is taken back.
+/// Says who changed what, before it is taken back: one fact for each object.
 fn tell_heal(cx: &Context, app: &Application, comparison: &Comparison) {
-    cx.metrics.self_heals.inc();
     for object in comparison.out_of_sync() {
-        let key = format!("{}/{}", object.key.kind, object.key.name);
-        let mut managers: Vec<&str> =
-            object.differences.iter().filter_map(|d| Some(d.owner.as_ref()?.manager.as_str())).collect();
-        managers.sort_unstable();
-        managers.dedup();
-        let fields: Vec<&str> = object.differences.iter().map(|d| d.path.as_str()).collect();
-        let (who, what) = match (&object.live, fields.is_empty()) {
-            (None, _) => ("somebody".to_owned(), "deleted it".to_owned()),
-            (Some(_), true) => ("somebody".to_owned(), "added it".to_owned()),
-            (Some(_), false) if managers.is_empty() => {
-                ("somebody".to_owned(), format!("changed {}", fields.join(", ")))
-            }
-            (Some(_), false) => (managers.join(", "), format!("changed {}", fields.join(", "))),
+        let mut by: Vec<String> =
+            object.differences.iter().filter_map(|d| Some(d.owner.as_ref()?.manager.clone())).collect();
+        by.sort_unstable();
+        by.dedup();
+        let fields: Vec<String> = object.differences.iter().map(|d| d.path.clone()).collect();
+        let did = match (&object.live, fields.is_empty()) {
+            (None, _) => Meddling::Deleted,
+            (Some(_), true) => Meddling::Added,
+            (Some(_), false) => Meddling::Changed(fields),
         };
-        let message = format!("Self-heal of {key}: {who} {what}");
-        cx.events.tell(app, true, Reason::StatusRefreshed, &message);
-        let entry = TimelineEntry::of_application(
-            TimelineKind::SelfHealed,
-            cx.clock.now(),
-            &app.metadata.name,
-            format!("{key} is set back to what Git says"),
-        );
-        cx.timeline.add(entry.because(format!("{who} {what}")).by(who).at_commit(&app.status.sync.revision));
+        let revision = app.status.sync.revision.clone();
+        cx.facts.tell(&Fact::SelfHealed { app: app.into(), object: object.key.clone(), by, did, revision });
     }
 }
 
@@ -209,16 +195,7 @@ fn begin(cx: &Context, app: &mut Application, operation: Operation) {
         (name, _) => name.clone(),
     };
     let revision = if sync.revision.is_empty() { app.status.sync.revision.clone() } else { sync.revision };
-    let message = format!("{who} initiated sync to {revision}");
-    cx.events.tell(app, false, Reason::OperationStarted, &message);
-    let name = app.metadata.name.clone();
-    let entry = TimelineEntry::of_application(
-        TimelineKind::OperationStarted,
-        cx.clock.now(),
-        &name,
-        format!("{name} is being synced"),
-    );
-    cx.timeline.add(entry.by(who).at_commit(revision));
+    cx.facts.tell(&Fact::OperationStarted { app: (&*app).into(), by: who, revision });
     app.status.operation_state = Some(OperationState {
         operation: operation.clone(),
         phase: OperationPhase::Running,
@@ -360,7 +337,7 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
     loop {
         match run.advance(&live, &|object| Ok(engine::health(object))) {
             Step::Do(actions) => {
-                let outcomes = execute(cx, &AppKey::of(app), actions).await;
+                let outcomes = execute(cx, &app.into(), actions).await;
                 run.report(outcomes);
                 let keys = judged.compared.comparison.objects.iter().map(|object| object.key.clone());
                 match live_of(cx, app, keys.collect()).await {
@@ -380,7 +357,6 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
 /// Writes the outcome into the draft, or when the next attempt is due.
 fn end(cx: &Context, app: &mut Application, phase: OperationPhase, message: String) -> Advance {
     let now = cx.clock.now();
-    let name = app.metadata.name.clone();
     let message = with_reasons(app, phase, message);
     let Some(state) = &mut app.status.operation_state else { return Advance::Rest(Next::Nothing) };
     let retry = &state.operation.retry;
@@ -398,18 +374,9 @@ fn end(cx: &Context, app: &mut Application, phase: OperationPhase, message: Stri
     state.finished_at = Some(now);
     state.message.clone_from(&message);
     app.operation = None;
-    cx.metrics.synced(phase.as_str());
     let state = state.clone();
     let revision = state.sync_result.as_ref().map(|result| result.revision.clone()).unwrap_or_default();
-    let kind = if phase.failed() { TimelineKind::OperationFailed } else { TimelineKind::OperationSucceeded };
-    let text = if phase.failed() { format!("sync of {name} failed") } else { format!("{name} was synced") };
-    let entry = TimelineEntry::of_application(kind, now, &name, text);
-    cx.timeline.add(entry.because(&message).at_commit(&revision));
-    let said = match phase {
-        OperationPhase::Succeeded => format!("Sync operation to {revision} succeeded"),
-        _ => format!("Sync operation to {revision} failed: {message}"),
-    };
-    cx.events.tell(app, phase.failed(), Reason::OperationCompleted, &said);
+    cx.facts.tell(&Fact::OperationEnded { app: (&*app).into(), phase, message, revision });
     if phase == OperationPhase::Succeeded {
         set_conditions(&mut app.status.conditions, &[ConditionType::SyncError], Vec::new(), now);
         remember(app, &state, now);

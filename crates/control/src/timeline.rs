@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use api::argocd::OperationPhase;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::broadcast;
+
+use crate::facts::{About, Fact, Sink, names, short};
 
 /// How many entries are kept.
 const KEPT: usize = 1000;
@@ -108,6 +111,58 @@ impl TimelineEntry {
     #[must_use]
     pub fn by(self, actor: impl Into<String>) -> Self {
         Self { actor: actor.into(), ..self }
+    }
+}
+
+impl Sink for Timeline {
+    fn take(&self, fact: &Fact, at: Timestamp) {
+        self.add(entry(fact, at));
+    }
+}
+
+/// A fact as one line.
+fn entry(fact: &Fact, at: Timestamp) -> TimelineEntry {
+    use TimelineKind as Kind;
+    let of = |kind, app: &About, text: String| TimelineEntry::of_application(kind, at, &app.name, text);
+    match fact {
+        Fact::SyncChanged { app, is, because, revision, .. } => {
+            of(Kind::SyncStatus, app, format!("{} is {is}", app.name)).because(because).at_commit(revision)
+        }
+        Fact::HealthChanged { app, is, because, revision, .. } => {
+            of(Kind::Health, app, format!("{} is {is}", app.name)).because(because).at_commit(revision)
+        }
+        Fact::OperationStarted { app, by, revision } => {
+            of(Kind::OperationStarted, app, format!("{} is being synced", app.name)).by(by).at_commit(revision)
+        }
+        Fact::OperationEnded { app, phase, message, revision } => {
+            let (kind, text) = ended(*phase, &app.name);
+            of(kind, app, text).because(message).at_commit(revision)
+        }
+        Fact::SelfHealed { app, object, by, did, revision } => {
+            let (who, text) = (names(by), format!("{} is set back to what Git says", short(object)));
+            of(Kind::SelfHealed, app, text).because(format!("{who} {did}")).by(who).at_commit(revision)
+        }
+        Fact::Pruned { app, object } => {
+            of(Kind::Pruned, app, format!("{} is pruned: Git does not have it any more", short(object)))
+        }
+        Fact::Conflicted { app, with, message } => of(Kind::Conflict, app, message.clone()).by(with),
+        Fact::ApplicationDeleted { app } => of(Kind::Deleted, app, format!("{} and its objects are deleted", app.name)),
+        Fact::RepositoryLost { url, because } => {
+            let text = format!("repository {url} cannot be read; the last good state stays");
+            TimelineEntry::new(Kind::Trouble, at, text).because(because)
+        }
+        Fact::RepositoryBack { url, lost_since } => {
+            let text = format!("repository {url} answers again");
+            TimelineEntry::new(Kind::Recovered, at, text).because(format!("it did not since {lost_since}"))
+        }
+    }
+}
+
+fn ended(phase: OperationPhase, name: &str) -> (TimelineKind, String) {
+    if phase.failed() {
+        (TimelineKind::OperationFailed, format!("sync of {name} failed"))
+    } else {
+        (TimelineKind::OperationSucceeded, format!("{name} was synced"))
     }
 }
 

@@ -1,0 +1,156 @@
+//! What happened, as values. The timeline, Kubernetes Events and the metrics are sinks: each takes from a fact what it
+//! shows. Nobody waits for a fact, and nothing wakes up because of one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use api::argocd::{
+    APPLICATION_API_VERSION, APPLICATION_KIND, Application, HealthStatusCode, OperationPhase, SyncStatusCode,
+};
+use clock::Clock;
+use jiff::Timestamp;
+use object::ResourceKey;
+
+/// The object that a fact is about, as an Event names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+}
+
+impl From<&Application> for About {
+    fn from(app: &Application) -> Self {
+        let meta = &app.metadata;
+        Self {
+            api_version: APPLICATION_API_VERSION.to_owned(),
+            kind: APPLICATION_KIND.to_owned(),
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+        }
+    }
+}
+
+/// What somebody did to a live object behind Git's back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Meddling {
+    Deleted,
+    Added,
+    /// The paths of the fields.
+    Changed(Vec<String>),
+}
+
+/// Everything that can happen. Whoever has something new to tell adds a case, and each sink says what it makes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fact {
+    SyncChanged {
+        app: About,
+        was: SyncStatusCode,
+        is: SyncStatusCode,
+        because: String,
+        revision: String,
+    },
+    HealthChanged {
+        app: About,
+        was: HealthStatusCode,
+        is: HealthStatusCode,
+        because: String,
+        revision: String,
+    },
+    OperationStarted {
+        app: About,
+        by: String,
+        revision: String,
+    },
+    OperationEnded {
+        app: About,
+        phase: OperationPhase,
+        message: String,
+        revision: String,
+    },
+    /// The change is about to be taken back. `by` are field managers, as far as the object tells.
+    SelfHealed {
+        app: About,
+        object: ResourceKey,
+        by: Vec<String>,
+        did: Meddling,
+        revision: String,
+    },
+    Pruned {
+        app: About,
+        object: ResourceKey,
+    },
+    /// Another controller owns fields that the Application wants; nothing was written.
+    Conflicted {
+        app: About,
+        with: String,
+        message: String,
+    },
+    /// The Application is gone, and what it deployed as far as that was to go.
+    ApplicationDeleted {
+        app: About,
+    },
+    RepositoryLost {
+        url: String,
+        because: String,
+    },
+    RepositoryBack {
+        url: String,
+        lost_since: Timestamp,
+    },
+}
+
+/// Takes what happened, at once and without waiting.
+pub(crate) trait Sink: Send + Sync {
+    fn take(&self, fact: &Fact, at: Timestamp);
+}
+
+/// Where facts are told. Clones share the sinks.
+#[derive(Clone)]
+pub(crate) struct Facts {
+    clock: Arc<dyn Clock>,
+    sinks: Arc<[Box<dyn Sink>]>,
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts").field("sinks", &self.sinks.len()).finish_non_exhaustive()
+    }
+}
+
+impl Facts {
+    pub(crate) fn new(clock: Arc<dyn Clock>, sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self { clock, sinks: sinks.into() }
+    }
+
+    pub(crate) fn tell(&self, fact: &Fact) {
+        let now = self.clock.now();
+        self.sinks.iter().for_each(|sink| sink.take(fact, now));
+    }
+}
+
+impl fmt::Display for Meddling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deleted => f.write_str("deleted it"),
+            Self::Added => f.write_str("added it"),
+            Self::Changed(fields) if fields.is_empty() => f.write_str("changed it"),
+            Self::Changed(fields) => write!(f, "changed {}", fields.join(", ")),
+        }
+    }
+}
+
+/// Who meddled, for people.
+pub(crate) fn names(managers: &[String]) -> String {
+    if managers.is_empty() { "somebody".to_owned() } else { managers.join(", ") }
+}
+
+/// `Deployment/web`
+pub(crate) fn short(object: &ResourceKey) -> String {
+    format!("{}/{}", object.kind, object.name)
+}
