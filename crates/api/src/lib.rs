@@ -5,4 +5,7 @@
 
 pub mod argocd;
 pub mod gantline;
+mod kinds;
 pub mod meta;
+
+pub use kinds::{ConfigMap, Secret};

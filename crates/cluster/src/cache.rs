@@ -191,7 +191,7 @@ impl LiveCache {
         let mut state = self.state();
         let kind = object.key().group_kind();
         // what the watch is past was told by the watch, maybe as deleted since
-        if state.kinds.get(&kind).is_some_and(|kind| version_of(&object) > kind.seen) {
+        if state.kinds.get(&kind).is_some_and(|kind| object.version() > kind.seen) {
             state.upsert(object, &self.0.tracker);
         }
     }
@@ -268,7 +268,7 @@ impl Inner {
         let mut touches = Vec::new();
         {
             let mut state = self.state();
-            let newest = objects.iter().map(version_of).max().unwrap_or_default();
+            let newest = objects.iter().map(LiveObject::version).max().unwrap_or_default();
             let present: HashSet<ResourceKey> = objects.iter().map(|object| object.key()).collect();
             let of_kind = |key: &Arc<ResourceKey>| key.kind == kind.kind && key.group == kind.group;
             let gone: Vec<_> =
@@ -287,7 +287,7 @@ impl Inner {
     fn applied(&self, kind: &GroupKind, object: LiveObject) {
         let touch = {
             let mut state = self.state();
-            state.see(kind, version_of(&object));
+            state.see(kind, object.version());
             state.upsert(object, &self.tracker)
         };
         self.tell(touch);
@@ -296,7 +296,7 @@ impl Inner {
     fn deleted(&self, kind: &GroupKind, object: &LiveObject) {
         let touch = {
             let mut state = self.state();
-            state.see(kind, version_of(object));
+            state.see(kind, object.version());
             let key = object.key();
             // a namesake that came since stays
             let same = state.objects.get(&key).is_some_and(|entry| *entry.uid == *object.uid());
@@ -318,7 +318,7 @@ impl Entry {
         let belongs_to = tracker(object);
         let needed = belongs_to.is_some() || !owners.is_empty() || object.kind() == "Namespace";
         let body = if !needed { Box::default() } else { body(object, &belongs_to) };
-        Self { uid: object.uid().into(), version: version_of(object), owners, belongs_to, body }
+        Self { uid: object.uid().into(), version: object.version(), owners, belongs_to, body }
     }
 
     fn object(&self) -> Option<LiveObject> {
@@ -338,11 +338,6 @@ fn body(object: &LiveObject, belongs_to: &Option<Arc<str>>) -> Box<[u8]> {
     serde_json::to_vec(&value).unwrap_or_default().into_boxed_slice()
 }
 
-/// Resource versions of one kind can be compared as numbers (Kubernetes 1.35, KEP-5504); others count as zero.
-fn version_of(object: &LiveObject) -> u128 {
-    object.resource_version().parse().unwrap_or_default()
-}
-
 impl State {
     fn see(&mut self, kind: &GroupKind, version: u128) {
         if let Some(kind) = self.kinds.get_mut(kind) {
@@ -352,7 +347,7 @@ impl State {
 
     /// Takes the object in unless it is known in this version or a later one.
     fn upsert(&mut self, object: LiveObject, tracker: &Tracker) -> Option<Touch> {
-        let version = version_of(&object);
+        let version = object.version();
         let key = object.key();
         let known = self.objects.get(&key);
         if known.is_some_and(|known| *known.uid == *object.uid() && known.version >= version && version > 0) {

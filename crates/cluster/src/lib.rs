@@ -1,5 +1,5 @@
 //! A Kubernetes API as Gantline uses it: untyped objects, server-side apply with named owners of fields, watches that
-//! resume, and a compact cache of live objects.
+//! resume, a compact cache of live objects, and stores of kinds that are read as types.
 //!
 //! The only crate that imports `kube`, and of it only the connection: kubeconfig, TLS and authentication. Requests and
 //! watches are our own, because conflicts, list items and memory matter here.
@@ -13,6 +13,7 @@ mod error;
 mod logs;
 mod objects;
 mod request;
+mod store;
 mod watch;
 
 pub use cache::{LiveCache, Touch, Tracker};
@@ -22,4 +23,5 @@ pub use error::{ClusterError, FieldConflict};
 pub use kube::client::Body;
 pub use logs::LogOptions;
 pub use objects::{ApplyOptions, DeleteOptions, Patch, PatchOptions, Propagation};
+pub use store::{Change, Store};
 pub use watch::{Scope, WatchEvent, WatchStream};

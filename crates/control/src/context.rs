@@ -12,15 +12,14 @@ use object::{LiveObject, ResourceKey};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::board::Board;
 use crate::events::Events;
 use crate::facts::{About, Fact, Facts, Sink};
-use crate::inventory::{AppKey, Inventory};
 use crate::memory::Memory;
-use crate::metrics::{ApplicationLabels, Metrics};
+use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::repositories::{Remotes, Repositories};
 use crate::status;
+use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::turns::Lent;
 use crate::workers::{Ended, FromAnswer, Renderer, Running};
@@ -92,7 +91,7 @@ pub(crate) struct Context {
     pub(crate) ids: Ids,
     pub(crate) cluster: Cluster,
     pub(crate) live: LiveCache,
-    pub(crate) inventory: Inventory,
+    pub(crate) stores: Stores,
     pub(crate) repositories: Repositories,
     pub(crate) timeline: Timeline,
     pub(crate) metrics: Arc<Metrics>,
@@ -102,7 +101,6 @@ pub(crate) struct Context {
     /// One for each Application that is worked on.
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) renderer: Renderer,
-    pub(crate) board: Board,
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
     memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
@@ -139,7 +137,8 @@ impl Context {
             registry,
             at_step,
         } = config;
-        let (inventory, timeline, metrics) = (Inventory::default(), Timeline::default(), Arc::new(Metrics::default()));
+        let stores = Stores::follow(&cluster, &namespace);
+        let (timeline, metrics) = (Timeline::default(), Arc::new(Metrics::default()));
         metrics.with_registry(|registry| renderer.register(registry));
         let events = Events::start(cluster.clone(), Arc::clone(&clock), ids.clone());
         let sinks: Vec<Box<dyn Sink>> =
@@ -149,25 +148,24 @@ impl Context {
             remotes,
             Arc::clone(&clock),
             ids.clone(),
-            inventory.clone(),
+            stores.clone(),
             Arc::clone(&metrics),
             facts.clone(),
             poll,
             jitter,
         );
         Self {
-            live: LiveCache::new(cluster.clone(), tracker(inventory.clone())),
+            live: LiveCache::new(cluster.clone(), tracker(stores.clone())),
             facts,
             queue: Queue::new(Arc::clone(&clock)),
             memories: Mutex::default(),
             kube_version: tokio::sync::OnceCell::new(),
-            board: Board::follow(&cluster, &namespace),
             registry,
             at_step,
             clock,
             ids,
             cluster,
-            inventory,
+            stores,
             repositories,
             timeline,
             metrics,
@@ -186,6 +184,17 @@ impl Context {
         let answer = job.end().await;
         lent.back().await;
         answer
+    }
+
+    /// The Application that an object's mark names.
+    pub(crate) fn key_of(&self, instance: &str) -> AppKey {
+        AppKey::of_instance(instance, &self.namespace)
+    }
+
+    /// Whether there is such an Application, even if nobody can read it now.
+    pub(crate) fn exists(&self, instance: &str) -> bool {
+        let AppKey { namespace, name } = self.key_of(instance);
+        self.stores.applications.exists(&namespace, &name)
     }
 
     /// What is remembered of an Application; locked while it is worked on.
@@ -216,9 +225,7 @@ impl Context {
         };
         self.metrics.status_writes.inc();
         self.announce(old, &new);
-        let noted = self.inventory.note(&live);
-        self.count_applications();
-        noted.ok_or_else(|| ClusterError::Malformed {
+        self.stores.applications.note(live).ok_or_else(|| ClusterError::Malformed {
             object: key.to_string(),
             message: "the Application that was written cannot be read back".to_owned(),
         })
@@ -272,27 +279,12 @@ impl Context {
             self.facts.tell(&Fact::HealthChanged { app, was, is, because, revision });
         }
     }
-
-    fn count_applications(&self) {
-        let mut counts: HashMap<ApplicationLabels, i64> = HashMap::new();
-        for app in self.inventory.applications() {
-            let labels = ApplicationLabels {
-                sync_status: app.status.sync.status.to_string(),
-                health_status: app.status.health.status.to_string(),
-            };
-            *counts.entry(labels).or_default() += 1;
-        }
-        self.metrics.applications.clear();
-        for (labels, count) in counts {
-            self.metrics.applications.get_or_create(&labels).set(count);
-        }
-    }
 }
 
 /// Whom a live object belongs to: the Application whose mark it carries, unless the mark is a copy.
-fn tracker(inventory: Inventory) -> cluster::Tracker {
+fn tracker(stores: Stores) -> cluster::Tracker {
     Arc::new(move |object| {
-        let tracking = engine::Tracking::from(&*inventory.settings());
+        let tracking = engine::Tracking::from(&*stores.settings());
         tracking.application_of(object).filter(|_| tracking.is_self_referenced(object)).map(Arc::from)
     })
 }

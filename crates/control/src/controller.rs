@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::argocd::{Application, OperationPhase, Refresh, normalize_git_url};
 use clock::after;
+use cluster::Change;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::Board;
 use crate::context::{Context, ControllerConfig};
-use crate::inventory::{AppChange, AppKey, Inventory, follow};
 use crate::metrics::Metrics;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Next, reconcile};
 use crate::repositories::Repositories;
+use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 
 /// Waits between attempts at something that does not work, doubled each time.
@@ -40,13 +41,9 @@ impl Controller {
         Self { context }
     }
 
-    pub fn inventory(&self) -> &Inventory {
-        &self.context.inventory
-    }
-
-    /// Pipelines, Releases and Promotions as they are now.
-    pub fn board(&self) -> &Board {
-        &self.context.board
+    /// What people wrote, as it is now.
+    pub fn stores(&self) -> &Stores {
+        &self.context.stores
     }
 
     pub fn timeline(&self) -> &Timeline {
@@ -65,7 +62,7 @@ impl Controller {
     pub async fn run(&self, shutdown: CancellationToken) {
         let mut loops = JoinSet::new();
         let context = || Arc::clone(&self.context);
-        loops.spawn(follow_inventory(context()));
+        loops.spawn(changes(context()));
         loops.spawn(live_changes(context()));
         loops.spawn(crate::promotions::run(context()));
         loops.spawn(work(context()));
@@ -75,35 +72,58 @@ impl Controller {
             () = shutdown.cancelled() => {}
         }
     }
+}
 
-    /// Reads everything once and goes on watching, without reconciling: enough for the actions that only look.
-    pub async fn load(&self) {
-        tokio::spawn(follow_inventory(Arc::clone(&self.context)));
-        self.context.inventory.ready().await;
-        self.context.board.ready().await;
+/// Wakes whom changes concern.
+async fn changes(context: Arc<Context>) {
+    let stores = &context.stores;
+    let (mut applications, mut projects) = (stores.applications.changes(), stores.projects.changes());
+    let (mut repositories, mut config_maps) = (stores.repositories.revisions(), stores.config_maps.revisions());
+    for app in stores.applications.all() {
+        context.metrics.moved(None, Some(&app));
+        context.queue.add(&AppKey::of(&app), Depth::Latest);
+    }
+    loop {
+        tokio::select! {
+            Some(change) = applications.recv() => application_changed(&context, &change),
+            Some(change) = projects.recv() => wake_project(&context, &change.key.name),
+            _ = repositories.changed() => wake_all(&context, Depth::Latest),
+            _ = config_maps.changed() => wake_all(&context, Depth::Latest),
+        }
     }
 }
 
-async fn follow_inventory(context: Arc<Context>) {
-    let (inventory, cluster) = (context.inventory.clone(), context.cluster.clone());
-    let namespace = context.namespace.clone();
-    follow(inventory, cluster, namespace, move |change| match change {
-        AppChange::Wake(key, depth) => context.queue.add(&key, depth),
-        AppChange::Gone(key) => context.forget(&key),
-        AppChange::Everything => wake_all(&context, Depth::Latest),
-    })
-    .await;
+fn application_changed(context: &Context, change: &Change<Application>) {
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    context.metrics.moved(old, new);
+    let key = AppKey::new(&change.key.namespace, &change.key.name);
+    match new {
+        None => context.forget(&key),
+        // what we wrote ourselves is no news
+        Some(_) if change.noted => {}
+        Some(new) => {
+            if let Some(depth) = depth_of(old, new) {
+                context.queue.add(&key, depth);
+            }
+        }
+    }
+}
+
+fn wake_project(context: &Context, name: &str) {
+    for app in context.stores.applications.by(&Application::BY_PROJECT, name) {
+        context.queue.add_behind(&AppKey::of(&app), Depth::Latest);
+    }
 }
 
 fn wake_all(context: &Context, depth: Depth) {
-    for app in context.inventory.applications() {
+    for app in context.stores.applications.all() {
         context.queue.add_behind(&AppKey::of(&app), depth);
     }
 }
 
 /// Takes what is next whenever a turn is free, for ever.
 async fn work(context: Arc<Context>) {
-    context.inventory.ready().await;
+    context.stores.ready().await;
     let mut working = JoinSet::new();
     loop {
         tokio::select! {
@@ -150,7 +170,7 @@ async fn live_changes(context: Arc<Context>) {
                     context.cluster.forget_unknown_kinds().await;
                 }
                 for owner in touch.owners {
-                    context.queue.add(&key_of(&context, &owner), Depth::Live);
+                    context.queue.add(&context.key_of(&owner), Depth::Live);
                 }
             }
             Err(RecvError::Lagged(_)) => wake_all(&context, Depth::Live),
@@ -159,24 +179,69 @@ async fn live_changes(context: Arc<Context>) {
     }
 }
 
-/// `web` is in the control plane's namespace, `team_web` in `team`.
-fn key_of(context: &Context, instance: &str) -> AppKey {
-    match instance.split_once('_') {
-        Some((namespace, name)) => AppKey::new(namespace, name),
-        None => AppKey::new(&context.namespace, instance),
+/// Wakes the Applications of a repository. Answers whether there are any.
+fn repository_moved(context: &Arc<Context>, url: &str) -> bool {
+    let apps = context.stores.applications.by(&Application::BY_REPOSITORY, &normalize_git_url(url));
+    for app in &apps {
+        context.queue.add_behind(&AppKey::of(app), Depth::Latest);
     }
+    !apps.is_empty()
 }
 
-/// Wakes the Applications of a repository, those that read something that changed before the others. Answers whether
-/// there are any.
-fn repository_moved(context: &Arc<Context>, url: &str) -> bool {
-    let apps = context.inventory.applications();
-    let uses = |app: &api::argocd::Application| {
-        app.spec.all_sources().iter().any(|source| api::argocd::same_git_url(&source.repo_url, url))
+/// What a change to an Application asks for; `None` for changes of status alone, which are mostly our own.
+fn depth_of(old: Option<&Application>, new: &Application) -> Option<Depth> {
+    let Some(old) = old.filter(|old| old.metadata.uid == new.metadata.uid) else { return Some(Depth::Latest) };
+    let refresh = match new.requested_refresh() {
+        Some(Refresh::Hard) => Some(Depth::Hard),
+        Some(Refresh::Normal) => Some(Depth::Forced),
+        None => None,
     };
-    let keys: Vec<AppKey> = apps.iter().filter(|app| uses(app)).map(|app| AppKey::of(app)).collect();
-    for key in &keys {
-        context.queue.add_behind(key, Depth::Latest);
+    let terminating = new.status.operation_state.as_ref().is_some_and(|s| s.phase == OperationPhase::Terminating);
+    let spec = match () {
+        () if old.spec.all_sources() != new.spec.all_sources() => Some(Depth::Forced),
+        () if old.spec != new.spec || old.metadata.finalizers != new.metadata.finalizers => Some(Depth::Latest),
+        () if new.metadata.deletion_timestamp != old.metadata.deletion_timestamp => Some(Depth::Live),
+        () if new.operation != old.operation && new.operation.is_some() => Some(Depth::Live),
+        () if terminating => Some(Depth::Live),
+        () if old.skips_reconcile() != new.skips_reconcile() => Some(Depth::Latest),
+        () => None,
+    };
+    refresh.filter(|_| new.requested_refresh() != old.requested_refresh()).max(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn app(version: u32, change: Value) -> Application {
+        let mut value = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": {"name": "web", "namespace": "argocd", "uid": "u", "resourceVersion": version.to_string()},
+            "spec": {"source": {"repoURL": "r", "path": "p"}}});
+        for (pointer, new) in change.as_object().unwrap() {
+            let (parent, last) = pointer.rsplit_once('/').unwrap();
+            let target = value.pointer_mut(parent).unwrap();
+            target[last] = new.clone();
+        }
+        Application::from_value(value).unwrap()
     }
-    !keys.is_empty()
+
+    fn check(change: Value, expected: Option<Depth>) {
+        let new = app(2, change.clone());
+        assert_eq!(depth_of(Some(&app(1, json!({}))), &new), expected, "{change}");
+        assert_eq!(depth_of(Some(&new), &new.clone()), None, "{change}");
+    }
+
+    #[test]
+    fn changes_ask_for_as_much_as_they_need() {
+        let refresh = |kind: &str| json!({"/metadata/annotations": {"argocd.argoproj.io/refresh": kind}});
+        check(refresh("normal"), Some(Depth::Forced));
+        check(refresh("hard"), Some(Depth::Hard));
+        check(json!({"/spec/source/path": "q"}), Some(Depth::Forced));
+        check(json!({"/spec/project": "x"}), Some(Depth::Latest));
+        check(json!({"/operation": {"sync": {}}}), Some(Depth::Live));
+        check(json!({"/metadata/deletionTimestamp": "2026-01-01T00:00:00Z"}), Some(Depth::Live));
+        check(json!({"/status": {"sync": {"status": "Synced"}}}), None);
+        assert_eq!(depth_of(None, &app(1, json!({}))), Some(Depth::Latest));
+    }
 }

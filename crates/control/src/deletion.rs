@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::facts::Fact;
-use crate::inventory::AppKey;
 use crate::live::spec_problems;
 use crate::reconcile::Next;
 use crate::status::{condition, set_conditions};
+use crate::stores::AppKey;
 
 /// Does what can be done now towards the end of an Application that is being deleted.
 pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {

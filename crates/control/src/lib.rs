@@ -5,7 +5,6 @@
 //! **Absent on purpose:** HTTP serving, terminal output; databases. The Kubernetes API and Git are the only state: what
 //! is kept in memory may be dropped at any time.
 
-mod board;
 mod chart_remotes;
 mod charts;
 mod context;
@@ -15,10 +14,10 @@ mod events;
 mod execute;
 mod facts;
 mod git_remotes;
-mod inventory;
 mod live;
 mod memory;
 mod metrics;
+mod namespaces;
 mod overrides;
 mod promotions;
 mod queue;
@@ -27,19 +26,19 @@ mod repositories;
 pub mod requests;
 mod source;
 mod status;
+mod stores;
 mod sync;
 mod timeline;
 mod turns;
 mod view;
 pub mod workers;
 
-pub use board::Board;
 pub use context::{AtStep, ControllerConfig};
 pub use controller::Controller;
 pub use git_remotes::GitRemotes;
-pub use inventory::{AppKey, Inventory};
 pub use metrics::Metrics;
 pub use repositories::{Access, Address, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
 pub use source::to_render;
+pub use stores::{ACCOUNTS_SECRET, AppKey, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use view::{FieldChange, ManagedResource};

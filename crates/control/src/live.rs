@@ -43,10 +43,11 @@ pub(crate) async fn compared(
         // asks the server when the kind is new
         let _ = cx.cluster.resource(&manifest.gvk().group_kind()).await;
     }
-    let options = options(cx, app, wanted);
+    let mut options = options(cx, app, wanted);
     let targets =
         targets(&wanted.set, &options.application, &app.spec.destination.namespace, &options.tracking, &options.scopes);
     let live = gather(cx, app, &targets).await?;
+    options.applications = Some(claimants(cx, &live, &options.tracking));
     let predictions = predictions(cx, &targets, &live, &options, memory).await?;
     let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
     memory.marks = comparison.marks.clone();
@@ -56,17 +57,22 @@ pub(crate) async fn compared(
 fn options(cx: &Context, app: &Application, wanted: &Wanted) -> CompareOptions {
     let kinds: BTreeSet<GroupKind> = wanted.set.manifests().iter().map(|m| m.gvk().group_kind()).collect();
     let known = |kind: GroupKind| cx.cluster.known_resource(&kind).map(|resource| (kind, resource.namespaced));
-    let project = cx.inventory.project(app.spec.project_name(), &cx.namespace);
-    let all = cx.inventory.applications();
+    let project = cx.stores.project(app.spec.project_name()).ok();
     CompareOptions {
         application: app.instance_name(&cx.namespace),
-        tracking: Tracking::from(&*cx.inventory.settings()),
+        tracking: Tracking::from(&*cx.stores.settings()),
         ignore: app.spec.ignore_differences.clone(),
         manager: names::FIELD_MANAGER.to_owned(),
         project: project.map(|project| project.spec.clone()),
         scopes: Scopes::new(kinds.into_iter().filter_map(known)),
-        applications: Some(all.iter().map(|app| app.instance_name(&cx.namespace)).collect()),
+        applications: None,
     }
+}
+
+/// The Applications that exist of those whose marks the objects carry.
+fn claimants(cx: &Context, live: &LiveState, tracking: &Tracking) -> BTreeSet<String> {
+    let marks: BTreeSet<String> = live.iter().filter_map(|object| tracking.application_of(object)).collect();
+    marks.into_iter().filter(|instance| cx.exists(instance)).collect()
 }
 
 /// Everything that the Application wants, has, or had when its status was written.
@@ -190,9 +196,9 @@ pub(crate) fn spec_problems(cx: &Context, app: &Application) -> Vec<Condition> {
         ));
     }
     let project_name = app.spec.project_name();
-    match cx.inventory.project(project_name, &cx.namespace) {
-        None => problems.push(format!("Application referencing project {project_name} which does not exist")),
-        Some(project) => {
+    match cx.stores.project(project_name) {
+        Err(none) => problems.push(none.to_string()),
+        Ok(project) => {
             if let Err(denied) = project.check_application_namespace(&app.metadata.namespace, &cx.namespace) {
                 problems.push(denied.to_string());
             }

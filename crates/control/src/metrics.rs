@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
+use api::argocd::Application;
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -42,6 +43,12 @@ pub struct PhaseLabel {
 pub struct ApplicationLabels {
     pub sync_status: String,
     pub health_status: String,
+}
+
+impl ApplicationLabels {
+    fn of(app: &Application) -> Self {
+        Self { sync_status: app.status.sync.status.to_string(), health_status: app.status.health.status.to_string() }
+    }
 }
 
 impl Default for Metrics {
@@ -93,6 +100,17 @@ impl Metrics {
         add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Counts an Application where its status is now, and no more where it was.
+    pub(crate) fn moved(&self, old: Option<&Application>, new: Option<&Application>) {
+        let gauge = |app: &Application| self.applications.get_or_create_owned(&ApplicationLabels::of(app));
+        if let Some(app) = old {
+            gauge(app).dec();
+        }
+        if let Some(app) = new {
+            gauge(app).inc();
+        }
+    }
+
     fn synced(&self, phase: &str) {
         self.syncs.get_or_create(&PhaseLabel { phase: phase.to_owned() }).inc();
     }
@@ -127,8 +145,14 @@ mod tests {
         let metrics = Metrics::default();
         metrics.renders.inc();
         metrics.synced("Succeeded");
+        let app = Application::default();
+        metrics.moved(None, Some(&app));
+        metrics.moved(None, Some(&app));
+        metrics.moved(Some(&app), None);
         let text = metrics.text();
         assert!(text.contains("gantline_renders_total 1"), "{text}");
+        let one = "gantline_applications{sync_status=\"Unknown\",health_status=\"Unknown\"} 1";
+        assert!(text.contains(one), "{text}");
         assert!(text.contains("gantline_syncs_total{phase=\"Succeeded\"} 1"), "{text}");
     }
 }

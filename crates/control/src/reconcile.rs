@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::deletion;
-use crate::inventory::AppKey;
 use crate::live::{Compared, compared, spec_problems};
 use crate::memory::Memory;
 use crate::queue::{Depth, Request};
 use crate::source::{Sources, Wanted, wanted};
 use crate::status;
+use crate::stores::AppKey;
 use crate::sync::{self, Advance};
 
 /// When to look again if nothing else asks for it.
@@ -36,7 +36,7 @@ pub(crate) struct Judged {
 
 /// Brings one Application as far as it can come now.
 pub(crate) async fn reconcile(cx: &Context, key: &AppKey, request: Request) -> Next {
-    let Some(app) = cx.inventory.application(key) else {
+    let Some(app) = cx.stores.application(key) else {
         cx.forget(key);
         return Next::Nothing;
     };

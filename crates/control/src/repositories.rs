@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use object::FileTree;
 
 use crate::facts::{Fact, Facts};
-use crate::inventory::Inventory;
 use crate::metrics::Metrics;
+use crate::stores::Stores;
 
 /// What a remote repository has to be able to do.
 pub trait Remote: Send + Sync + fmt::Debug {
@@ -139,7 +139,7 @@ struct Shared {
     remotes: Arc<dyn Remotes>,
     clock: Arc<dyn Clock>,
     ids: Ids,
-    inventory: Inventory,
+    stores: Stores,
     metrics: Arc<Metrics>,
     facts: Facts,
     poll: Duration,
@@ -193,14 +193,14 @@ impl Repositories {
         remotes: Arc<dyn Remotes>,
         clock: Arc<dyn Clock>,
         ids: Ids,
-        inventory: Inventory,
+        stores: Stores,
         metrics: Arc<Metrics>,
         facts: Facts,
         poll: Duration,
         jitter: Duration,
     ) -> Self {
         let (open, on_moved) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { remotes, clock, ids, inventory, metrics, facts, poll, jitter, open, on_moved }))
+        Self(Arc::new(Shared { remotes, clock, ids, stores, metrics, facts, poll, jitter, open, on_moved }))
     }
 
     pub(crate) fn on_moved(&self, tell: OnMoved) {
@@ -292,13 +292,13 @@ impl Repositories {
     }
 
     fn access(&self, at: Address<'_>, project: &str) -> Access {
-        let inventory = &self.0.inventory;
+        let stores = &self.0.stores;
         let credentials =
-            inventory.credentials().find(at.url, project).map(|secret| secret.credentials.clone()).unwrap_or_default();
+            stores.credentials().find(at.url, project).map(|secret| secret.credentials.clone()).unwrap_or_default();
         let host = host_of(at.url);
-        let certificates = inventory.certificates().get(host).cloned().unwrap_or_default();
+        let certificates = stores.certificates().get(host).cloned().unwrap_or_default();
         let pass_credentials = at.pass_credentials;
-        Access { credentials, known_hosts: inventory.known_hosts(), certificates, pass_credentials }
+        Access { credentials, known_hosts: stores.known_hosts(), certificates, pass_credentials }
     }
 
     async fn fetch(&self, repository: &Repository, fresh: Timestamp) -> Result<News, Unavailable> {

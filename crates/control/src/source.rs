@@ -14,12 +14,12 @@ use serde_json::Value;
 
 use crate::charts;
 use crate::context::Context;
-use crate::inventory::AppKey;
 use crate::memory::{Again, Memory, SourceRender};
 use crate::overrides;
 use crate::queue::{Depth, Request};
 use crate::repositories::{Address, Resolved, Unavailable};
 use crate::status::condition;
+use crate::stores::AppKey;
 use crate::workers::{Ended, Output, Subject};
 
 /// What an Application wants, at which commits.
@@ -71,7 +71,7 @@ pub(crate) async fn wanted(
     memory: &mut Memory,
     request: Request,
 ) -> Result<Wanted, Condition> {
-    let settings = cx.inventory.settings();
+    let settings = cx.stores.settings();
     memory.renders.resize_with(sources.list.len(), || None);
     let mut wanted =
         Wanted { set: DesiredSet::default(), commits: Vec::new(), tools: Vec::new(), warnings: Vec::new() };
@@ -341,7 +341,7 @@ fn head(revision: &RemoteRevision) -> &str {
 
 fn permits(cx: &Context, project: &str, url: &str) -> bool {
     let source = ApplicationSource { repo_url: url.to_owned(), ..ApplicationSource::default() };
-    cx.inventory.project(project, &cx.namespace).is_some_and(|project| project.spec.permits_source(&source))
+    cx.stores.project(project).is_ok_and(|project| project.spec.permits_source(&source))
 }
 
 fn remote_missing(what: &str, error: &Unavailable) -> Condition {

@@ -12,9 +12,9 @@ use object::LiveObject;
 use serde_json::{Map, Value};
 
 use crate::context::Context;
-use crate::inventory::AppKey;
 use crate::live::known_objects;
 use crate::reconcile::Judged;
+use crate::stores::AppKey;
 
 /// The conditions that a look at an Application sets or takes away; others are not its own.
 const OF_A_LOOK: [ConditionType; 8] = [

@@ -2,7 +2,8 @@
 //!
 //! All that a run needs to be taken up by another process is in `status.operationState`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::{
@@ -149,9 +150,10 @@ pub(crate) fn decision_for(
 
 /// The objects that another Application still wants.
 fn contested(cx: &Context, comparison: &Comparison) -> BTreeSet<ResourceKey> {
-    let all = cx.inventory.applications();
-    let named = |instance: &str| all.iter().find(|app| app.instance_name(&cx.namespace) == instance);
-    comparison.contested(|instance| Some(named(instance)?.status.resources.as_slice()))
+    let owners = comparison.objects.iter().filter_map(|object| object.shared_with.as_deref());
+    let owners: BTreeMap<&str, Arc<Application>> =
+        owners.filter_map(|owner| Some((owner, cx.stores.application(&cx.key_of(owner))?))).collect();
+    comparison.contested(|owner| Some(owners.get(owner)?.status.resources.as_slice()))
 }
 
 /// Whether to sync without being asked, by the status as it was just computed.

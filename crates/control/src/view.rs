@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::controller::Controller;
-use crate::inventory::AppKey;
 use crate::live::live_of;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, judge};
+use crate::stores::AppKey;
 use crate::sync;
 
 /// One object of an Application, as it should be and as it is. Secret values are replaced.
@@ -53,13 +53,13 @@ pub struct FieldChange {
 }
 
 impl Controller {
-    /// The Application, if there is one.
+    /// The Application that people call `web`, or `team/web` outside the control plane's namespace.
     pub fn application(&self, name: &str) -> Option<Arc<Application>> {
-        self.context.inventory.application(&self.key(name))
+        self.context.stores.application(&self.key(name))
     }
 
-    pub(crate) fn key(&self, name: &str) -> AppKey {
-        AppKey::new(&self.context.namespace, name)
+    fn key(&self, name: &str) -> AppKey {
+        AppKey::said(name, &self.context.namespace)
     }
 
     /// Every object that the Application wants or has, compared now.

@@ -6,6 +6,7 @@
 mod files;
 mod gvk;
 mod image;
+mod kind;
 mod manifest;
 pub mod path;
 pub mod yaml;
@@ -13,4 +14,5 @@ pub mod yaml;
 pub use files::{Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, SIZE_MAX, TreeError, TreeReader};
 pub use gvk::{GroupKind, Gvk, ResourceKey};
 pub use image::{ImageDigest, ImageError, ImageRef};
+pub use kind::{Index, Kind};
 pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};

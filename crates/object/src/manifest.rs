@@ -154,6 +154,12 @@ impl LiveObject {
         text(self.value(), &["metadata", "resourceVersion"])
     }
 
+    /// The resource version as a number: those of one kind can be compared so (Kubernetes 1.35, KEP-5504); 0 where it is
+    /// none.
+    pub fn version(&self) -> u128 {
+        self.resource_version().parse().unwrap_or_default()
+    }
+
     pub fn generation(&self) -> i64 {
         self.value().pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default()
     }

@@ -69,10 +69,11 @@ pub(crate) struct Promotable {
 
 /// What is there now, for everybody who is logged in.
 pub(crate) fn overview(server: &Server) -> Value {
-    let applications = server.config.controller.inventory().applications();
+    let applications = server.config.controller.stores().applications.all();
     let services: Vec<Service> = server
-        .board()
-        .pipelines()
+        .stores()
+        .pipelines
+        .all()
         .iter()
         .map(|pipeline| Service {
             name: pipeline.metadata.name.clone(),
@@ -127,7 +128,7 @@ fn reasons(app: &Application) -> Vec<String> {
 /// The environments of a pipeline, as the page and `gantline env` show them.
 pub(crate) fn environments(server: &Server, pipeline: &Pipeline) -> Vec<EnvironmentView> {
     let name = pipeline.metadata.name.as_str();
-    let (releases, promotions) = (server.board().releases(Some(name)), server.board().promotions(Some(name)));
+    let (releases, promotions) = (server.stores().releases(Some(name)), server.stores().promotions(Some(name)));
     let view = |environment: &Environment| {
         let app = server.config.controller.application(&environment.application);
         environment_view(server, pipeline, environment, app.as_deref(), &releases, &promotions)
@@ -178,8 +179,8 @@ fn environment_view(
 pub(crate) fn gates_now(server: &Server, promotion: &Promotion) -> Vec<GateReport> {
     let (spec, status) = (&promotion.spec, &promotion.status);
     let judged = || {
-        let pipeline = server.board().pipeline(&spec.pipeline)?;
-        let release = server.board().release(&spec.release)?;
+        let pipeline = server.stores().pipeline(&spec.pipeline)?;
+        let release = server.stores().release(&spec.release)?;
         let environment = pipeline.environment(&spec.environment)?;
         let evidence = promotion::Evidence {
             pipeline: &pipeline,

@@ -54,16 +54,14 @@ pub struct State {
 }
 
 impl Server {
-    /// Follows accounts and policies from now on. Needs a tokio runtime.
     pub fn new(config: ServerConfig) -> Self {
-        let directory = Directory::follow(&config.cluster, &config.namespace);
+        let directory = Directory::new(config.controller.stores().clone());
         Self(Arc::new(State { directory, throttle: Throttle::default(), config }))
     }
 
     /// Returns when everything that answers are made of was read once.
     pub async fn ready(&self) {
-        self.0.directory.ready().await;
-        self.0.config.controller.board().ready().await;
+        self.stores().ready().await;
     }
 
     /// The API, the event stream, the metrics and the page.
@@ -73,8 +71,8 @@ impl Server {
 }
 
 impl State {
-    pub(crate) fn board(&self) -> &control::Board {
-        self.config.controller.board()
+    pub(crate) fn stores(&self) -> &control::Stores {
+        self.config.controller.stores()
     }
 }
 

@@ -207,7 +207,7 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
         at_step: None,
         rendering: Rendering::default(),
     });
-    plane.controller.load().await;
+    plane.controller.stores().ready().await;
     plane.server.ready().await;
     Ok(plane.server.router())
 }

@@ -158,7 +158,7 @@ impl Try {
             indicatif::ProgressBar::hidden()
         };
         while clock.now() < deadline {
-            let apps = plane.controller.inventory().applications();
+            let apps = plane.controller.stores().applications.all();
             let done = apps.iter().filter(|app| is_settled(app)).count();
             bar.set_position(done as u64);
             if apps.len() >= count && done >= count {

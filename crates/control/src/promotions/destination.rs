@@ -8,7 +8,7 @@ use git::{CommitId, Repository};
 use super::execute::Stop;
 use super::ground;
 use crate::context::Context;
-use crate::inventory::AppKey;
+use crate::stores::AppKey;
 
 #[derive(Debug)]
 pub(super) struct Destination {
@@ -85,5 +85,5 @@ fn running(cx: &Context, environment: &Environment, release: &Release) -> Result
 }
 
 pub(super) fn application(cx: &Context, environment: &Environment) -> Option<std::sync::Arc<Application>> {
-    cx.inventory.application(&AppKey::new(&cx.namespace, &environment.application))
+    cx.stores.application(&AppKey::new(&cx.namespace, &environment.application))
 }

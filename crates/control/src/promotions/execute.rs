@@ -22,8 +22,8 @@ use super::look::Look;
 use super::neighbours;
 use super::store;
 use crate::context::Context;
-use crate::inventory::AppKey;
 use crate::repositories::Address;
+use crate::stores::AppKey;
 use crate::timeline::TimelineKind;
 
 /// After a push that was declined, or an edit that cannot be made.
@@ -73,7 +73,7 @@ pub(super) async fn go_on(
     look: &Look,
 ) -> Result<(), ClusterError> {
     let environment = pipeline.environment(&promotion.spec.environment);
-    let (Some(environment), Some(release)) = (environment, cx.board.release(&promotion.spec.release)) else {
+    let (Some(environment), Some(release)) = (environment, cx.stores.release(&promotion.spec.release)) else {
         return end(cx, promotion, PromotionPhase::Failed, "its environment or its release does not exist any more")
             .await;
     };
@@ -227,7 +227,7 @@ async fn set_back(
         let text = format!("{name} {} cannot be written to {} now", spec.tag, spec.environment);
         cx.timeline.add(store::tell(cx, TimelineKind::Refused, name, text).because(&message));
     }
-    let promotion = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
+    let promotion = cx.stores.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
     if promotion.status.phase != begun {
         // another controller came further meanwhile
         return Ok(());
@@ -242,7 +242,7 @@ async fn attempt<'a>(
     environment: &'a Environment,
     release: Arc<Release>,
 ) -> Result<Attempt<'a>, Stop> {
-    let app = cx.inventory.application(&AppKey::new(&cx.namespace, &environment.application));
+    let app = cx.stores.application(&AppKey::new(&cx.namespace, &environment.application));
     let app = app.ok_or_else(|| Stop::Unknown(format!("there is no Application {}", environment.application)))?;
     let source = ground::written(&app);
     let source = source.ok_or_else(|| Stop::Unknown(format!("{} has no source", environment.application)))?;
@@ -304,9 +304,9 @@ impl Attempt<'_> {
     async fn push(&self, promotion: &Arc<Promotion>, head: CommitId) -> Result<CommitId, Stop> {
         let cx = self.cx;
         at(cx, Step::GatesRepeated, true);
-        let fresh = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
-        let release = cx.board.release(&self.release.metadata.name).unwrap_or_else(|| Arc::clone(&self.release));
-        let pipeline = cx.board.pipeline(&self.pipeline.metadata.name);
+        let fresh = cx.stores.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
+        let release = cx.stores.release(&self.release.metadata.name).unwrap_or_else(|| Arc::clone(&self.release));
+        let pipeline = cx.stores.pipeline(&self.pipeline.metadata.name);
         let pipeline = pipeline.as_deref().unwrap_or(self.pipeline);
         let environment = pipeline.environment(&self.environment.name).ok_or(Stop::Again)?;
         let gates = match judge(cx, pipeline, environment, &release, &fresh) {
@@ -462,7 +462,7 @@ impl Attempt<'_> {
     /// The commit that put the release that is here now into the environment.
     fn present_commit(&self, promotion: &Promotion) -> Option<CommitId> {
         let name = &promotion.spec.environment;
-        let releases = self.cx.board.releases(Some(&self.pipeline.metadata.name));
+        let releases = self.cx.stores.releases(Some(&self.pipeline.metadata.name));
         let present = releases.iter().filter(|release| release.metadata.name != self.release.metadata.name);
         let entries = present.filter_map(|release| release.in_environment(name));
         let newest =
@@ -480,7 +480,7 @@ impl Attempt<'_> {
             self.hold_back(promotion).await?;
         }
         self.enter(commit).await?;
-        let promotion = cx.board.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
+        let promotion = cx.stores.promotion(&promotion.metadata.name).unwrap_or_else(|| Arc::clone(promotion));
         let mut status = step(cx, &promotion.status, Step::Recorded, &commit.short());
         (status.phase, status.commit) = (PromotionPhase::Written, commit.to_string());
         status.retry_at = None;
@@ -493,7 +493,7 @@ impl Attempt<'_> {
     /// Notes in the release that it was put here.
     async fn enter(&self, commit: CommitId) -> Result<(), Stop> {
         let cx = self.cx;
-        let release = cx.board.release(&self.release.metadata.name).unwrap_or_else(|| Arc::clone(&self.release));
+        let release = cx.stores.release(&self.release.metadata.name).unwrap_or_else(|| Arc::clone(&self.release));
         let mut status = release.status.clone();
         status.environments.retain(|entry| entry.name != self.environment.name);
         status.environments.push(api::gantline::ReleaseEnvironment {
@@ -509,7 +509,7 @@ impl Attempt<'_> {
     /// After a rollback: what was there is quarantined, and nothing comes here by itself.
     async fn hold_back(&self, promotion: &Promotion) -> Result<(), Stop> {
         let (cx, spec) = (self.cx, &promotion.spec);
-        let releases = cx.board.releases(Some(&self.pipeline.metadata.name));
+        let releases = cx.stores.releases(Some(&self.pipeline.metadata.name));
         let reason =
             if spec.reason.is_empty() { format!("rolled back in {}", spec.environment) } else { spec.reason.clone() };
         let present = releases.iter().filter(|release| release.metadata.name != self.release.metadata.name);
@@ -523,7 +523,7 @@ impl Attempt<'_> {
             status.quarantine = Some(store::quarantine(cx, self.pipeline, bad, &spec.requested_by, &reason));
             store::release_status(cx, bad, status).await?;
         }
-        let Some(pipeline) = cx.board.pipeline(&self.pipeline.metadata.name) else { return Ok(()) };
+        let Some(pipeline) = cx.stores.pipeline(&self.pipeline.metadata.name) else { return Ok(()) };
         let mut status = pipeline.status.clone();
         if let Some(environment) = status.environments.iter_mut().find(|e| e.name == spec.environment) {
             let pin =

@@ -69,7 +69,7 @@ impl Ground {
         let empty = || Resolved { commit: String::new(), tree: object::MemoryTree::default().tree() };
         let resolved = &resolved.into_iter().nth(roles.rendered).unwrap_or_else(empty);
         let source = &sources.get(roles.rendered).cloned().unwrap_or_default();
-        let job = Job { app, source, resolved, settings: &cx.inventory.settings(), references: &references };
+        let job = Job { app, source, resolved, settings: &cx.stores.settings(), references: &references };
         let (mut subject, _) = subject(cx, &job).await?;
         add_remotes(cx, app.spec.project_name(), &mut subject).await?;
         let written = sources.get(roles.written).map_or_else(String::new, |source| source.reference.clone());

@@ -52,8 +52,8 @@ impl Look {
     }
 
     async fn see(&mut self, cx: &Context, pipeline: &Pipeline, environment: &Environment, memory: &mut Memory) -> Seen {
-        let key = crate::inventory::AppKey::new(&cx.namespace, &environment.application);
-        let application = cx.inventory.application(&key);
+        let key = crate::stores::AppKey::new(&cx.namespace, &environment.application);
+        let application = cx.stores.application(&key);
         let mut seen =
             Seen { name: environment.name.clone(), application, written: None, digest: None, pods: Vec::new() };
         let Some(app) = seen.application.clone() else {
@@ -98,7 +98,7 @@ impl Look {
     /// Whether a release that came later was put into the environment.
     pub(crate) fn is_followed(&self, cx: &Context, release: &Release, environment: &str) -> bool {
         let at = release.in_environment(environment).and_then(|entry| entry.deployed_at);
-        cx.board.releases(Some(&release.spec.pipeline)).iter().any(|other| {
+        cx.stores.releases(Some(&release.spec.pipeline)).iter().any(|other| {
             let entry = other.in_environment(environment);
             other.metadata.name != release.metadata.name && entry.is_some_and(|entry| entry.deployed_at > at)
         })
@@ -290,7 +290,7 @@ async fn written(cx: &Context, app: &Application, image: &str, memory: &mut Memo
 /// The client with the credentials that a repository Secret has for the image's registry.
 fn logged_in(cx: &Context, registry: git::RegistryClient, image: &ImageRef) -> git::RegistryClient {
     let (host, repository) = image.registry_and_repository();
-    match cx.inventory.credentials().of_image(&format!("{host}/{repository}")) {
+    match cx.stores.credentials().of_image(&format!("{host}/{repository}")) {
         Some(secret) => registry.with_credentials(&host, logins(&secret.credentials)),
         None => registry,
     }

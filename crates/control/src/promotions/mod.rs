@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use api::gantline::{Pipeline, PipelineCondition, Release, ReleasePhase};
 use cluster::ClusterError;
+use futures::StreamExt;
 
 use crate::context::Context;
 use look::Look;
@@ -28,13 +29,11 @@ const TOGETHER: Duration = Duration::from_millis(50);
 
 /// Runs until it is dropped.
 pub(crate) async fn run(cx: Arc<Context>) {
-    cx.inventory.ready().await;
-    cx.board.ready().await;
+    cx.stores.ready().await;
     let mut memory = Memory::default();
-    let (mut board, mut timeline) = (cx.board.changes(), cx.timeline.subscribe());
+    let mut changes = cx.stores.changes();
     loop {
-        board.borrow_and_update();
-        for pipeline in cx.board.pipelines() {
+        for pipeline in cx.stores.pipelines.all() {
             let name = &pipeline.metadata.name;
             match pass(&cx, &pipeline, &mut memory).await {
                 Ok(()) => {}
@@ -45,8 +44,7 @@ pub(crate) async fn run(cx: Arc<Context>) {
         }
         pause(TOGETHER).await;
         tokio::select! {
-            _ = board.changed() => {}
-            _ = timeline.recv() => {}
+            _ = changes.next() => {}
             () = cx.clock.sleep(INTERVAL) => {}
         }
     }
@@ -69,17 +67,17 @@ async fn pass(cx: &Context, pipeline: &Arc<Pipeline>, memory: &mut Memory) -> Re
     let mut look = Look::at(cx, pipeline, memory).await;
     look.conditions.extend(problems.into_iter().map(|problem| condition("Warning", problem.message)));
     open::first_environment(cx, pipeline, &mut look).await?;
-    for release in cx.board.releases(Some(&pipeline.metadata.name)) {
+    for release in cx.stores.releases(Some(&pipeline.metadata.name)) {
         follow(cx, pipeline, &release, &look, memory).await?;
     }
     open::promotions(cx, pipeline, &look).await?;
-    for promotion in cx.board.promotions(Some(&pipeline.metadata.name)) {
+    for promotion in cx.stores.promotions(Some(&pipeline.metadata.name)) {
         if promotion.status.phase.is_open() {
             execute::go_on(cx, pipeline, &promotion, &look).await?;
         }
     }
     let name = Some(pipeline.metadata.name.as_str());
-    let status = look.status(pipeline, &cx.board.releases(name), &cx.board.promotions(name));
+    let status = look.status(pipeline, &cx.stores.releases(name), &cx.stores.promotions(name));
     store::pipeline_status(cx, pipeline, status).await
 }
 

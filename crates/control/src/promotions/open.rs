@@ -43,10 +43,10 @@ pub(super) async fn first_environment(
         return Ok(());
     }
     let name = release_name(pipeline, digest);
-    if cx.board.release(&name).is_some() {
+    if cx.stores.release(&name).is_some() {
         return Ok(());
     }
-    let releases = cx.board.releases(Some(&pipeline.metadata.name));
+    let releases = cx.stores.releases(Some(&pipeline.metadata.name));
     if let Some(known) = releases.iter().find(|release| release.tag() == tag && !tag.is_empty()) {
         let message = format!(
             "tag {tag} moved from {} to {digest}: refused, what was tested is what runs; push another tag",
@@ -126,12 +126,12 @@ async fn image_at(
 
 /// Opens a Promotion for every release that may go one environment further, and closes those that were overtaken.
 pub(super) async fn promotions(cx: &Context, pipeline: &Arc<Pipeline>, look: &Look) -> Result<(), ClusterError> {
-    let releases = cx.board.releases(Some(&pipeline.metadata.name));
+    let releases = cx.stores.releases(Some(&pipeline.metadata.name));
     for environment in &pipeline.spec.environments {
         let Some(before) = pipeline.before(&environment.name) else { continue };
         let Some(candidate) = candidate(pipeline, environment, &before.name, look, &releases) else { continue };
         overtake(cx, pipeline, environment, &candidate, &releases).await?;
-        let promotions = cx.board.promotions(Some(&pipeline.metadata.name));
+        let promotions = cx.stores.promotions(Some(&pipeline.metadata.name));
         let known = promotions.iter().any(|p| {
             p.spec.environment == environment.name && p.spec.release == candidate.metadata.name && !p.spec.rollback
         });
@@ -178,7 +178,7 @@ async fn overtake(
     newer: &Release,
     releases: &[Arc<Release>],
 ) -> Result<(), ClusterError> {
-    for promotion in cx.board.promotions(Some(&pipeline.metadata.name)) {
+    for promotion in cx.stores.promotions(Some(&pipeline.metadata.name)) {
         let waiting = promotion.status.phase == PromotionPhase::Waiting && !promotion.spec.rollback;
         let older = releases
             .iter()
@@ -245,7 +245,7 @@ fn promotion_object(cx: &Context, spec: &PromotionSpec, name: &str) -> serde_jso
 
 /// The newest promotion of a release into an environment.
 pub(crate) fn newest(cx: &Context, environment: &Environment, release: &Release) -> Option<Arc<Promotion>> {
-    let all = cx.board.promotions(Some(&release.spec.pipeline));
+    let all = cx.stores.promotions(Some(&release.spec.pipeline));
     all.into_iter()
         .find(|p| p.spec.environment == environment.name && p.spec.release == release.metadata.name && !p.spec.rollback)
 }

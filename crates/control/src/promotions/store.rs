@@ -7,7 +7,7 @@ use api::gantline::{
     ReleaseStatus,
 };
 use cluster::{ClusterError, Patch, PatchOptions};
-use object::{Manifest, ResourceKey};
+use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -39,8 +39,17 @@ async fn status(
     let body = json!({ "metadata": { "resourceVersion": version }, "status": patch });
     let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
     let live = cx.cluster.patch(&key(cx, kind, name), &Patch::Merge(body), options).await?;
-    cx.board.note(live);
+    note(cx, live);
     Ok(())
+}
+
+/// What was written is what the next look sees.
+fn note(cx: &Context, live: LiveObject) {
+    match live.kind() {
+        "Pipeline" => drop(cx.stores.pipelines.note(live)),
+        "Release" => drop(cx.stores.releases.note(live)),
+        _ => drop(cx.stores.promotions.note(live)),
+    }
 }
 
 fn value(status: &impl serde::Serialize) -> Value {
@@ -68,7 +77,7 @@ pub(crate) async fn promotion_status(
 ) -> Result<Arc<Promotion>, ClusterError> {
     let (name, version) = (&promotion.metadata.name, &promotion.metadata.resource_version);
     status(cx, "Promotion", name, version, value(&promotion.status), value(&new)).await?;
-    let fresh = cx.board.promotion(name);
+    let fresh = cx.stores.promotion(name);
     fresh.ok_or_else(|| ClusterError::NotFound { object: key(cx, "Promotion", name).to_string() })
 }
 
@@ -79,7 +88,7 @@ pub(crate) async fn create(cx: &Context, object: Value) -> Result<bool, ClusterE
         Manifest::new(object).map_err(|error| ClusterError::Malformed { object: about, message: error.to_string() })?;
     match cx.cluster.create(&manifest).await {
         Ok(live) => {
-            cx.board.note(live);
+            note(cx, live);
             Ok(true)
         }
         Err(ClusterError::AlreadyExists { .. }) => Ok(false),

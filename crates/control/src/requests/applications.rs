@@ -6,7 +6,7 @@ use object::ResourceKey;
 use serde_json::{Value, json};
 
 use crate::controller::Controller;
-use crate::inventory::AppKey;
+use crate::stores::AppKey;
 
 /// What to sync, as a person asks for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

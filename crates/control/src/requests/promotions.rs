@@ -41,7 +41,7 @@ pub async fn promote(
         return Ok((**open).clone());
     }
     let first = open::promotion_name(environment, release);
-    let made_names = cx.board.promotions(Some(name)).iter().filter(|p| p.metadata.name.starts_with(&first)).count();
+    let made_names = cx.stores.promotions(Some(name)).iter().filter(|p| p.metadata.name.starts_with(&first)).count();
     let own_name = if made_names == 0 { first } else { format!("{first}-{}", made_names + 1) };
     let spec = open::promotion_spec(pipeline, environment, release, actor, reason);
     open::create_promotion(cx, pipeline, environment, spec, &own_name).await?;
@@ -69,7 +69,7 @@ pub async fn decide(
             status.phase.as_str()
         ));
     }
-    let pipeline = cx.board.pipeline(&spec.pipeline);
+    let pipeline = cx.stores.pipeline(&spec.pipeline);
     let environment = pipeline.as_ref().and_then(|pipeline| pipeline.environment(&spec.environment));
     let Some(environment) = environment else {
         return refused(format!("{} has no environment {} any more", spec.pipeline, spec.environment));
@@ -112,7 +112,7 @@ pub async fn roll_back(
 ) -> Result<Promotion, RequestError> {
     let cx = &controller.context;
     let name = &pipeline.metadata.name;
-    let releases = cx.board.releases(Some(name));
+    let releases = cx.stores.releases(Some(name));
     let here = |release: &&Arc<Release>| release.in_environment(&environment.name).is_some();
     let current = pipeline.status_of(&environment.name).map_or("", |status| status.release.as_str());
     let mut before: Vec<&Arc<Release>> = releases
@@ -133,7 +133,7 @@ pub async fn roll_back(
     let bad = releases.iter().find(|release| release.metadata.name == current).map_or("", |release| release.digest());
     let short: String = bad.trim_start_matches("sha256:").chars().take(12).collect();
     let count = cx
-        .board
+        .stores
         .promotions(Some(name))
         .iter()
         .filter(|p| p.spec.rollback && p.spec.environment == environment.name)
@@ -154,7 +154,7 @@ pub async fn unpin(
     actor: &str,
 ) -> Result<(), RequestError> {
     let cx = &controller.context;
-    let Some(pipeline) = cx.board.pipeline(&pipeline.metadata.name) else { return Ok(()) };
+    let Some(pipeline) = cx.stores.pipeline(&pipeline.metadata.name) else { return Ok(()) };
     let mut status = pipeline.status.clone();
     let pinned = status.environments.iter_mut().find(|entry| entry.name == environment.name && entry.pinned.is_some());
     let Some(pinned) = pinned else { return Ok(()) };
@@ -170,6 +170,6 @@ fn refused<T>(text: String) -> Result<T, RequestError> {
 }
 
 fn found(controller: &Controller, name: &str) -> Result<Promotion, RequestError> {
-    let found = controller.context.board.promotion(name).map(|promotion| (*promotion).clone());
+    let found = controller.context.stores.promotion(name).map(|promotion| (*promotion).clone());
     found.ok_or_else(|| RequestError::Refused(format!("{name} was taken away again at once")))
 }

@@ -4,7 +4,7 @@ use api::argocd::{ConditionType, HealthStatusCode, OperationPhase, SyncStatusCod
 use object::ResourceKey;
 use serde_json::{Value, json};
 
-use crate::fixtures::{URL, World, config_map};
+use crate::fixtures::{URL, World, apply, config_map, pause};
 
 fn synced_to(revision: &str) -> impl Fn(&api::argocd::Application) -> bool + use<'_> {
     move |app| app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revision == revision
@@ -362,5 +362,79 @@ async fn remote_bases_need_the_projects_permission() {
         })
         .await;
     assert!(world.live("", "ConfigMap", "a").await.is_some(), "not pruned");
+    world.end().await;
+}
+
+/// `application.namespaces` lets Applications live elsewhere; their project has to agree.
+#[tokio::test]
+async fn applications_live_in_other_namespaces_that_their_project_permits() {
+    let world = World::with_application_namespaces("team-*").await;
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    let [team, other] = [format!("team-{}", world.name), format!("other-{}", world.name)];
+    for namespace in [&team, &other] {
+        apply(&world.cluster, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})).await;
+        world.application(json!({"metadata": {"namespace": namespace}})).await;
+    }
+    let denied = |app: &api::argocd::Application| {
+        let found = |c: &api::argocd::Condition| c.message.contains("is not permitted to use project default");
+        app.status.conditions.iter().any(found)
+    };
+    world.until_in(&team, "denied by the project", denied).await;
+
+    let spec = json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}],
+        "sourceNamespaces": ["team-*"]});
+    let metadata = json!({"name": "default", "namespace": world.name});
+    let kind = "AppProject";
+    apply(
+        &world.cluster,
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}),
+    )
+    .await;
+    world.until_in(&team, "synced", synced_to(&first)).await;
+    let live = world.live("", "ConfigMap", "a").await.unwrap();
+    let mark = live.annotation("argocd.argoproj.io/tracking-id").unwrap_or_default().to_owned();
+    assert!(mark.starts_with(&format!("{team}_{}:", world.name)), "{mark}");
+    let said = |namespace: &str| world.controller.application(&format!("{namespace}/{}", world.name));
+    assert!(said(&team).is_some());
+    assert!(said(&other).is_none() && world.controller.application(&world.name).is_none());
+
+    // what happens to its objects is its own business
+    let key = ResourceKey::new("", "ConfigMap", world.name.as_str(), "a");
+    world.patch(&key, json!({"data": {"key": "changed"}}), "kubectl-edit").await;
+    let healed = |app: &api::argocd::Application| {
+        let sync = app.status.operation_state.as_ref().and_then(|state| state.operation.sync.clone());
+        sync.is_some_and(|sync| sync.auto_heal_attempts_count == 1)
+    };
+    world.until_in(&team, "healed", healed).await;
+    for namespace in [team, other] {
+        let key = ResourceKey::new("", "Namespace", "", namespace);
+        world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    }
+    world.end().await;
+}
+
+/// What is written now decides: it is not gone on with what could be read before.
+#[tokio::test]
+async fn an_application_that_cannot_be_read_is_left_alone_until_it_can() {
+    let world = World::start().await;
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({})).await;
+    world.until("synced", synced_to(&first)).await;
+    let unreadable = || world.controller.stores().applications.unreadable();
+    let phase = |phase: &str| json!({"status": {"operationState": {"phase": phase}}});
+    world.patch(&world.key(), phase("Splendid"), "test").await;
+    for _ in 0..200 {
+        if !unreadable().is_empty() {
+            break;
+        }
+        pause(20).await;
+    }
+    assert_eq!(world.controller.application(&world.name), None);
+    let (_, why, last) = unreadable().pop().unwrap();
+    assert!(why.contains("does not have the shape of its kind"), "{why}");
+    assert_eq!(last.unwrap().metadata.name, world.name);
+    let second = world.repository.commit(&[("app/a.yaml", config_map("a", "2"))]);
+    world.patch(&world.key(), phase("Succeeded"), "test").await;
+    world.until("synced to the second commit", synced_to(&second)).await;
     world.end().await;
 }

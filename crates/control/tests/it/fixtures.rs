@@ -169,16 +169,25 @@ impl World {
 
     pub(crate) async fn start_at_speed(speed: f64) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(speed));
-        Self::start_on(cluster(&clock).await, clock).await
+        Self::start_on(cluster(&clock).await, clock, "").await
     }
 
-    async fn start_on(cluster: Cluster, clock: Arc<dyn Clock>) -> Self {
+    /// As [`World::start`]; `also` says where Applications may live beside the control plane's namespace.
+    pub(crate) async fn with_application_namespaces(also: &str) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(1.0));
+        Self::start_on(cluster(&clock).await, clock, also).await
+    }
+
+    async fn start_on(cluster: Cluster, clock: Arc<dyn Clock>, also: &str) -> Self {
         for crd in [application_crd(), project_crd()] {
             apply(&cluster, crd).await;
         }
         served(&cluster, &[("argoproj.io", "Application"), ("argoproj.io", "AppProject")]).await;
         let name = format!("it-{}", Ids::random().suffix(8));
         apply(&cluster, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+        let parameters = json!({"name": "argocd-cmd-params-cm", "namespace": name});
+        let data = json!({ "application.namespaces": also });
+        apply(&cluster, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": parameters, "data": data})).await;
         let remotes = Arc::new(Repositories::default());
         let repository = remotes.get(URL);
         let config = ControllerConfig {
@@ -216,7 +225,7 @@ impl World {
 
     /// The Application as soon as it is as wanted.
     pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&Application) -> bool) -> Application {
-        self.until_named(&self.name, what, wanted).await
+        self.until_at(&self.key(), what, wanted).await
     }
 
     pub(crate) async fn until_named(
@@ -225,10 +234,24 @@ impl World {
         what: &str,
         wanted: impl Fn(&Application) -> bool,
     ) -> Application {
-        let key = ResourceKey::new("argoproj.io", "Application", self.name.as_str(), name);
+        self.until_at(&ResourceKey::new("argoproj.io", "Application", self.name.as_str(), name), what, wanted).await
+    }
+
+    /// The namesake in another namespace.
+    pub(crate) async fn until_in(
+        &self,
+        namespace: &str,
+        what: &str,
+        wanted: impl Fn(&Application) -> bool,
+    ) -> Application {
+        self.until_at(&ResourceKey::new("argoproj.io", "Application", namespace, self.name.as_str()), what, wanted)
+            .await
+    }
+
+    async fn until_at(&self, key: &ResourceKey, what: &str, wanted: impl Fn(&Application) -> bool) -> Application {
         let mut last = None;
         for _ in 0..400 {
-            let live = self.cluster.get(&key).await.unwrap();
+            let live = self.cluster.get(key).await.unwrap();
             let app = live.map(|live| Application::from_value(live.into_value()).unwrap());
             if let Some(app) = app {
                 if wanted(&app) {

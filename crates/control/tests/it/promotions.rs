@@ -365,7 +365,7 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     let (running, token) = (controller.clone(), stop.clone());
     let task = tokio::spawn(async move { running.run(token).await });
     world.succeeded("v2").await;
-    let pipeline = controller.board().pipeline("shop").unwrap();
+    let pipeline = controller.stores().pipeline("shop").unwrap();
     for environment in ["dev", "staging"] {
         let wanted = pipeline.environment(environment).unwrap();
         let made = roll_back(&controller, &pipeline, wanted, "tina", "it is slow").await.unwrap();
@@ -381,14 +381,14 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
             log.iter().find(|commit| commit.id.to_string() == reverted).unwrap_or_else(|| panic!("{found:#?}"));
         let expected = if environment == "dev" { "Build" } else { "promote(staging): shop → v2" };
         assert_eq!(undone.subject, expected);
-        let pinned = controller.board().pipeline("shop").unwrap().status_of(environment).unwrap().pinned.clone();
+        let pinned = controller.stores().pipeline("shop").unwrap().status_of(environment).unwrap().pinned.clone();
         assert_eq!(pinned.map(|pin| pin.by).as_deref(), Some("tina"));
     }
     assert!(world.repository.text("base/notes.yaml").await.contains("notes"));
     let source =
-        controller.board().releases(Some("shop")).iter().find(|r| r.tag() == "v2").unwrap().spec.source.clone();
+        controller.stores().releases(Some("shop")).iter().find(|r| r.tag() == "v2").unwrap().spec.source.clone();
     assert_eq!((source.author.as_str(), source.email.as_str()), ("dana", "dana@example.com"));
-    let bad = controller.board().releases(Some("shop")).iter().find(|release| release.tag() == "v2").cloned();
+    let bad = controller.stores().releases(Some("shop")).iter().find(|release| release.tag() == "v2").cloned();
     assert_eq!(bad.unwrap().status.quarantine.clone().unwrap().by, "tina");
     stop.cancel();
     let _ = task.await;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use api::argocd::secret_data;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use clock::{Clock, Ids};
 use cluster::{Cluster, ClusterError, Patch, PatchOptions};
-use object::{Manifest, ResourceKey};
+use control::ACCOUNTS_SECRET;
+use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Value, json};
-
-use super::directory::{ACCOUNTS_SECRET, data_of};
 
 /// Where Argo CD leaves the generated password of `admin` for the installer to read.
 pub const INITIAL_PASSWORD_SECRET: &str = "argocd-initial-admin-secret";
@@ -33,7 +33,7 @@ pub enum AccountsError {
 pub async fn prepare(cluster: &Cluster, namespace: &str, clock: &dyn Clock, ids: &Ids) -> Result<(), AccountsError> {
     let key = ResourceKey::new("", "Secret", namespace, ACCOUNTS_SECRET);
     let live = cluster.get(&key).await?;
-    let known = live.as_ref().map(data_of).unwrap_or_default();
+    let known = live.map(|live| secret_data(live.value())).unwrap_or_default();
     let mut new = BTreeMap::new();
     if known.get("server.secretkey").is_none_or(String::is_empty) {
         new.insert("server.secretkey".to_owned(), STANDARD.encode(ids.key()));
@@ -47,7 +47,8 @@ pub async fn prepare(cluster: &Cluster, namespace: &str, clock: &dyn Clock, ids:
     if new.is_empty() {
         return Ok(());
     }
-    Ok(write(cluster, namespace, ACCOUNTS_SECRET, new).await?)
+    write(cluster, namespace, ACCOUNTS_SECRET, new).await?;
+    Ok(())
 }
 
 /// The keys of `argocd-secret` that give an account this password.
@@ -71,7 +72,7 @@ pub(crate) async fn write(
     namespace: &str,
     name: &str,
     data: BTreeMap<String, String>,
-) -> Result<(), ClusterError> {
+) -> Result<LiveObject, ClusterError> {
     let data: BTreeMap<String, String> = data.into_iter().map(|(k, v)| (k, STANDARD.encode(v))).collect();
     let key = ResourceKey::new("", "Secret", namespace, name);
     match cluster.patch(&key, &Patch::Merge(json!({ "data": data })), PatchOptions::default()).await {
@@ -81,11 +82,11 @@ pub(crate) async fn write(
             let secret: Value =
                 json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data });
             match Manifest::new(secret) {
-                Ok(secret) => cluster.create(&secret).await.map(drop),
+                Ok(secret) => cluster.create(&secret).await,
                 Err(error) => Err(ClusterError::Malformed { object: key.to_string(), message: error.to_string() }),
             }
         }
-        other => other.map(drop),
+        other => other,
     }
 }
 

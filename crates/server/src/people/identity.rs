@@ -1,6 +1,7 @@
 //! The one who asks, and what they may do.
 
 use std::fmt;
+use std::sync::Arc;
 
 use api::argocd::{Policy, Subject};
 use api::gantline::{Environment, Gate};
@@ -13,7 +14,7 @@ pub(crate) struct Identity {
     pub(crate) session: String,
     /// Second of its expiry, since 1970.
     pub(crate) expires: i64,
-    policy: Policy,
+    policy: Arc<Policy>,
     /// `--core`: the kubeconfig's rights are all that counts.
     unchecked: bool,
 }
@@ -44,15 +45,15 @@ impl fmt::Display for Action {
 const ADMIN: &str = "role:admin";
 
 impl Identity {
-    pub(crate) fn new(user: &str, session: String, expires: i64, policy: Policy) -> Self {
+    pub(crate) fn new(user: &str, session: String, expires: i64, policy: impl Into<Arc<Policy>>) -> Self {
         let subject = Subject { user: user.to_owned(), groups: Vec::new() };
-        Self { subject, session, expires, policy, unchecked: false }
+        Self { subject, session, expires, policy: policy.into(), unchecked: false }
     }
 
     /// Who uses the API in process, with the rights of the kubeconfig.
     pub(crate) fn core(user: &str) -> Self {
         let subject = Subject { user: user.to_owned(), groups: Vec::new() };
-        Self { subject, session: String::new(), expires: i64::MAX, policy: Policy::default(), unchecked: true }
+        Self { subject, session: String::new(), expires: i64::MAX, policy: Arc::default(), unchecked: true }
     }
 
     pub(crate) fn user(&self) -> &str {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::argocd::Application;
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use control::AppKey;
 use control::requests::{self, SyncRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -79,7 +80,7 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let terms = selector::parse(&wanted.selector).map_err(ApiError::invalid)?;
     let projects: Vec<&str> = wanted.projects.split(',').filter(|name| !name.is_empty()).collect();
-    let applications = server.config.controller.inventory().applications();
+    let applications = server.config.controller.stores().applications.all();
     let items: Vec<Value> = applications
         .iter()
         .filter(|app| projects.is_empty() || projects.contains(&app.spec.project_name()))
@@ -107,15 +108,19 @@ pub(super) async fn get(
 
 pub(super) fn find(server: &Server, name: &str) -> Result<Arc<Application>, ApiError> {
     server.config.controller.application(name).ok_or_else(|| {
-        let all = server.config.controller.inventory().applications();
-        let near = all.iter().map(|app| app.metadata.name.as_str()).filter(|known| is_near(known, name));
-        let near: Vec<&str> = near.take(5).collect();
+        let namespace = &server.config.namespace;
+        let key = AppKey::said(name, namespace);
+        if let Some(why) = server.stores().applications.why_unreadable(&key.namespace, &key.name) {
+            return ApiError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, &*why);
+        }
+        let all = server.config.controller.stores().applications.all();
+        let near = all.iter().filter(|app| is_near(&app.metadata.name, &key.name));
+        let near: Vec<String> = near.take(5).map(|app| AppKey::of(app).text(namespace)).collect();
         let hint = match near.as_slice() {
             [] => format!("`gantline app list` shows the {} that there are", all.len()),
             names => format!("did you mean {}?", names.join(" or ")),
         };
-        let namespace = &server.config.namespace;
-        ApiError::not_found(format!("there is no Application {name:?} in namespace {namespace}: {hint}"))
+        ApiError::not_found(format!("there is no Application {:?} in namespace {}: {hint}", key.name, key.namespace))
     })
 }
 
@@ -123,9 +128,9 @@ fn is_near(known: &str, name: &str) -> bool {
     known.contains(name) || name.contains(known) || known.split('-').next() == name.split('-').next()
 }
 
-fn allowed(identity: &Identity, action: Action, app: &Application) -> Result<(), ApiError> {
-    let (project, name) = (app.spec.project_name(), app.metadata.name.as_str());
-    if identity.may_change(action, project, name) {
+fn allowed(server: &Server, identity: &Identity, action: Action, app: &Application) -> Result<(), ApiError> {
+    let (project, name) = (app.spec.project_name(), AppKey::of(app).text(&server.config.namespace));
+    if identity.may_change(action, project, &name) {
         return Ok(());
     }
     Err(ApiError::forbidden(format!(
@@ -142,9 +147,9 @@ pub(super) async fn sync(
     Json(body): Json<SyncBody>,
 ) -> Result<Json<Value>, ApiError> {
     let app = find(&server, &name)?;
-    allowed(&identity, Action::Sync, &app)?;
+    allowed(&server, &identity, Action::Sync, &app)?;
     let elsewhere = body.app_namespace.as_ref().is_some_and(|namespace| *namespace != app.metadata.namespace);
-    if elsewhere || body.name.as_ref().is_some_and(|said| *said != name) {
+    if elsewhere || body.name.as_ref().is_some_and(|said| *said != app.metadata.name) {
         return Err(ApiError::invalid("the body names another Application than the path"));
     }
     if body.project.as_ref().is_some_and(|project| project != app.spec.project_name()) {
@@ -170,7 +175,7 @@ pub(super) async fn terminate(
     identity: Identity,
 ) -> Result<Json<Value>, ApiError> {
     let app = find(&server, &name)?;
-    allowed(&identity, Action::Sync, &app)?;
+    allowed(&server, &identity, Action::Sync, &app)?;
     requests::terminate(&server.config.controller, &app).await?;
     Ok(Json(json!({})))
 }
@@ -182,7 +187,7 @@ pub(super) async fn delete(
     identity: Identity,
 ) -> Result<Json<Value>, ApiError> {
     let app = find(&server, &name)?;
-    allowed(&identity, Action::Delete, &app)?;
+    allowed(&server, &identity, Action::Delete, &app)?;
     requests::delete(&server.config.controller, &app, query.cascade).await?;
     Ok(Json(json!({})))
 }

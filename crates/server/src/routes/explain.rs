@@ -31,11 +31,11 @@ pub(super) async fn get(
 }
 
 fn explain_release(server: &Server, release: &Release) -> Value {
-    let Some(pipeline) = server.board().pipeline(&release.spec.pipeline) else {
+    let Some(pipeline) = server.stores().pipeline(&release.spec.pipeline) else {
         let message = format!("its Pipeline {} does not exist any more", release.spec.pipeline);
         return json!({ "release": release.metadata.name, "summary": message, "reasons": [] });
     };
-    let promotions = server.board().promotions(Some(&release.spec.pipeline));
+    let promotions = server.stores().promotions(Some(&release.spec.pipeline));
     let mut reasons = Vec::new();
     if let Some(quarantine) = &release.status.quarantine {
         reasons.push(json!({

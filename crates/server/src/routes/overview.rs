@@ -33,7 +33,7 @@ pub(super) async fn stream(
     let (sender, receiver) = tokio::sync::watch::channel(String::new());
     tokio::spawn(async move {
         let mut last = Value::Null;
-        let mut board = server.board().changes();
+        let mut changes = server.stores().changes();
         let mut timeline = server.config.controller.timeline().subscribe();
         // a session that ended gets nothing more
         while guard::identify(&server, &headers).is_ok() && !sender.is_closed() {
@@ -46,7 +46,7 @@ pub(super) async fn stream(
                 sender.send_replace(picture.to_string());
             }
             tokio::select! {
-                _ = board.changed() => {}
+                _ = changes.next() => {}
                 _ = timeline.recv() => {}
                 () = pause(AT_LEAST) => {}
                 () = sender.closed() => return,

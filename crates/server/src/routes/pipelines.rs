@@ -25,7 +25,7 @@ pub(super) struct Request {
 }
 
 pub(super) async fn list(State(server): State<Server>, _: Identity) -> Json<Value> {
-    let items: Vec<Value> = server.board().pipelines().iter().map(|pipeline| pipeline.to_value()).collect();
+    let items: Vec<Value> = server.stores().pipelines.all().iter().map(|pipeline| pipeline.to_value()).collect();
     Json(json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": "PipelineList", "items": items }))
 }
 
@@ -38,8 +38,8 @@ pub(super) async fn get(
 }
 
 pub(crate) fn find(server: &Server, name: &str) -> Result<Arc<Pipeline>, ApiError> {
-    server.board().pipeline(name).ok_or_else(|| {
-        let known: Vec<String> = server.board().pipelines().iter().map(|p| p.metadata.name.clone()).collect();
+    server.stores().pipeline(name).ok_or_else(|| {
+        let known: Vec<String> = server.stores().pipelines.all().iter().map(|p| p.metadata.name.clone()).collect();
         ApiError::not_found(match known.len() {
             0 => format!(
                 "there is no Pipeline {name:?}, and no other either: apply one to namespace {}",

@@ -26,7 +26,7 @@ pub(super) struct Decision {
 }
 
 pub(super) async fn list(State(server): State<Server>, Query(of): Query<Of>, _: Identity) -> Json<Value> {
-    let promotions = server.board().promotions(of.pipeline.as_deref());
+    let promotions = server.stores().promotions(of.pipeline.as_deref());
     let items: Vec<Value> = promotions.iter().map(|promotion| shown(&server, promotion)).collect();
     Json(json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": "PromotionList", "items": items }))
 }
@@ -48,8 +48,8 @@ pub(super) fn shown(server: &Server, promotion: &Promotion) -> Value {
 }
 
 fn find(server: &Server, name: &str) -> Result<Arc<Promotion>, ApiError> {
-    server.board().promotion(name).ok_or_else(|| {
-        let open = server.board().promotions(None).into_iter().filter(|promotion| promotion.status.phase.is_open());
+    server.stores().promotion(name).ok_or_else(|| {
+        let open = server.stores().promotions(None).into_iter().filter(|promotion| promotion.status.phase.is_open());
         let open: Vec<String> = open.map(|promotion| promotion.metadata.name.clone()).collect();
         ApiError::not_found(match open.len() {
             0 => format!("there is no Promotion {name:?}, and none is open"),

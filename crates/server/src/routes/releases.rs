@@ -19,7 +19,7 @@ pub(super) struct Of {
 
 pub(super) async fn list(State(server): State<Server>, Query(of): Query<Of>, _: Identity) -> Json<Value> {
     let items: Vec<Value> =
-        server.board().releases(of.pipeline.as_deref()).iter().map(|release| release.to_value()).collect();
+        server.stores().releases(of.pipeline.as_deref()).iter().map(|release| release.to_value()).collect();
     Json(json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": "ReleaseList", "items": items }))
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn get(
     _: Identity,
 ) -> Result<Json<Value>, ApiError> {
     let release = find(&server, &name, None)?;
-    let promotions = server.board().promotions(Some(&release.spec.pipeline));
+    let promotions = server.stores().promotions(Some(&release.spec.pipeline));
     let of = promotions.iter().filter(|promotion| promotion.spec.release == release.metadata.name);
     let promotions: Vec<Value> = of.map(|promotion| super::promotions::shown(&server, promotion)).collect();
     Ok(Json(json!({ "release": release.to_value(), "promotions": promotions })))
@@ -40,10 +40,10 @@ pub(super) async fn get(
 /// # Errors
 /// 404 when there is none; 400 when there are several.
 pub(crate) fn find(server: &Server, text: &str, pipeline: Option<&str>) -> Result<Arc<Release>, ApiError> {
-    if let Some(release) = server.board().release(text) {
+    if let Some(release) = server.stores().release(text) {
         return Ok(release);
     }
-    let all = server.board().releases(pipeline);
+    let all = server.stores().releases(pipeline);
     let digest = |release: &Release| release.digest().trim_start_matches("sha256:").to_owned();
     let text = text.trim_start_matches("sha256:");
     let exact: Vec<_> = all.iter().filter(|r| r.tag() == text || digest(r) == text).cloned().collect();
@@ -84,7 +84,7 @@ pub(super) fn chosen(
         ApiError::invalid(format!("{} is the first environment: say which release", environment.name))
     })?;
     let status = pipeline.status_of(&before.name).filter(|status| !status.release.is_empty());
-    status.and_then(|status| server.board().release(&status.release)).ok_or_else(|| {
+    status.and_then(|status| server.stores().release(&status.release)).ok_or_else(|| {
         ApiError::invalid(format!(
             "no release runs in {} yet, so there is none to promote to {}",
             before.name, environment.name

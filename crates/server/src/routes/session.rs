@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use control::SESSIONS_SECRET;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::guard::{self, COOKIE};
 use crate::Server;
 use crate::error::ApiError;
-use crate::people::directory::SESSIONS_SECRET;
 use crate::people::session::{Claims, sign};
 use crate::people::{Identity, accounts};
 use crate::server::Access;
@@ -65,8 +65,7 @@ pub(super) async fn log_out(
     if !identity.session.is_empty() {
         let (cluster, namespace) = (&server.config.cluster, &server.config.namespace);
         let ended = BTreeMap::from([(identity.session.clone(), identity.expires.to_string())]);
-        accounts::write(cluster, namespace, SESSIONS_SECRET, ended).await?;
-        server.directory.end(&identity.session);
+        server.stores().secrets.note(accounts::write(cluster, namespace, SESSIONS_SECRET, ended).await?);
     }
     Ok(([(header::SET_COOKIE, cookie("", 0, is_secure(&server, &headers)))], Json(json!({}))).into_response())
 }
@@ -75,7 +74,7 @@ pub(super) async fn user_info(State(server): State<Server>, headers: HeaderMap) 
     Json(match guard::identify(&server, &headers) {
         Err(_) => json!({ "loggedIn": false }),
         Ok(identity) => {
-            let gates = server.board().pipelines();
+            let gates = server.stores().pipelines.all();
             let gates = gates.iter().flat_map(|pipeline| pipeline.spec.environments.iter());
             let mut groups: Vec<String> = gates.flat_map(|environment| identity.gate_groups(environment)).collect();
             groups.sort();

@@ -25,12 +25,12 @@ pub(super) async fn get(
         return Err(ApiError::invalid("which image? say ?image=NAME, TAG, NAME:TAG or DIGEST"));
     }
     let mut found = Vec::new();
-    let applications = server.config.controller.inventory().applications();
+    let applications = server.config.controller.stores().applications.all();
     let namespace = |name: &str| {
         let app = server.config.controller.application(name);
         app.map_or_else(String::new, |app| app.spec.destination.namespace.clone())
     };
-    for pipeline in server.board().pipelines() {
+    for pipeline in server.stores().pipelines.all() {
         let images: Vec<&str> = pipeline.spec.images.iter().map(|image| image.name.as_str()).collect();
         for status in pipeline.status.environments.iter().filter(|s| matches(text, &images, &s.tag, &s.digest)) {
             found.push(json!({

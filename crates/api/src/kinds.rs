@@ -1,0 +1,160 @@
+//! The kinds that are watched, and by what their objects are found beside their names.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use object::{GroupKind, Index, Kind, LiveObject};
+use serde_json::Value;
+
+use crate::argocd::{
+    APPLICATION_KIND, AppProject, Application, ClusterSecret, RepositorySecret, normalize_git_url, secret_data,
+};
+use crate::gantline::{GROUP, Pipeline, Promotion, Release};
+
+const ARGOCD_GROUP: &str = "argoproj.io";
+
+impl Application {
+    /// By the normalized addresses of its sources.
+    pub const BY_REPOSITORY: Index<Self> = Index::new("repository", |app| {
+        let addresses = app.spec.all_sources().iter().map(|source| normalize_git_url(&source.repo_url));
+        addresses.filter(|address| !address.is_empty()).collect()
+    });
+    pub const BY_PROJECT: Index<Self> = Index::new("project", |app| vec![app.spec.project_name().to_owned()]);
+}
+
+impl Kind for Application {
+    const INDEXES: &'static [Index<Self>] = &[Self::BY_REPOSITORY, Self::BY_PROJECT];
+
+    fn group_kind() -> GroupKind {
+        GroupKind::new(ARGOCD_GROUP, APPLICATION_KIND)
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        Self::from_value(object.into_value()).map_err(|error| error.to_string())
+    }
+}
+
+impl Kind for AppProject {
+    fn group_kind() -> GroupKind {
+        GroupKind::new(ARGOCD_GROUP, "AppProject")
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        Self::from_value(object.into_value()).map_err(|error| error.to_string())
+    }
+}
+
+impl Pipeline {
+    /// By the Applications of its environments.
+    pub const BY_APPLICATION: Index<Self> = Index::new("application", |pipeline| {
+        pipeline.spec.environments.iter().map(|environment| environment.application.clone()).collect()
+    });
+}
+
+impl Kind for Pipeline {
+    const INDEXES: &'static [Index<Self>] = &[Self::BY_APPLICATION];
+
+    fn group_kind() -> GroupKind {
+        GroupKind::new(GROUP, "Pipeline")
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        Self::from_value(object.into_value()).map_err(|error| error.to_string())
+    }
+}
+
+impl Release {
+    pub const BY_PIPELINE: Index<Self> = Index::new("pipeline", |release| vec![release.spec.pipeline.clone()]);
+}
+
+impl Kind for Release {
+    const INDEXES: &'static [Index<Self>] = &[Self::BY_PIPELINE];
+
+    fn group_kind() -> GroupKind {
+        GroupKind::new(GROUP, "Release")
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        Self::from_value(object.into_value()).map_err(|error| error.to_string())
+    }
+}
+
+impl Promotion {
+    pub const BY_PIPELINE: Index<Self> = Index::new("pipeline", |promotion| vec![promotion.spec.pipeline.clone()]);
+}
+
+impl Kind for Promotion {
+    const INDEXES: &'static [Index<Self>] = &[Self::BY_PIPELINE];
+
+    fn group_kind() -> GroupKind {
+        GroupKind::new(GROUP, "Promotion")
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        Self::from_value(object.into_value()).map_err(|error| error.to_string())
+    }
+}
+
+impl Kind for RepositorySecret {
+    fn group_kind() -> GroupKind {
+        GroupKind::new("", "Secret")
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        let read = Self::from_secret(&object).map_err(|error| error.to_string())?;
+        read.ok_or_else(|| format!("Secret {} names no repository by its label", object.name()))
+    }
+}
+
+impl Kind for ClusterSecret {
+    fn group_kind() -> GroupKind {
+        GroupKind::new("", "Secret")
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        let read = Self::from_secret(&object).map_err(|error| error.to_string())?;
+        read.ok_or_else(|| format!("Secret {} names no cluster by its label", object.name()))
+    }
+}
+
+/// A config map of the control plane: its texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigMap {
+    pub name: String,
+    pub data: BTreeMap<String, String>,
+}
+
+impl Kind for ConfigMap {
+    fn group_kind() -> GroupKind {
+        GroupKind::new("", "ConfigMap")
+    }
+
+    /// Values that are no texts are left out.
+    fn read(object: LiveObject) -> Result<Self, String> {
+        let map = object.value().get("data").and_then(Value::as_object).into_iter().flatten();
+        let data = map.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
+        Ok(Self { name: object.name().to_owned(), data })
+    }
+}
+
+/// A Secret of the control plane: its texts, decoded. Never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret {
+    pub data: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret").field("keys", &self.data.keys()).finish()
+    }
+}
+
+impl Kind for Secret {
+    fn group_kind() -> GroupKind {
+        GroupKind::new("", "Secret")
+    }
+
+    fn read(object: LiveObject) -> Result<Self, String> {
+        Ok(Self { data: secret_data(object.value()) })
+    }
+}

@@ -1,0 +1,412 @@
+//! The objects of one kind, read as its type and kept current by watches, with indexes and a stream of changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use clock::Clock;
+use jiff::Timestamp;
+use object::{Index, Kind, LiveObject, ResourceKey};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+use crate::{Cluster, ClusterError, Scope, WatchEvent, WatchStream};
+
+/// An object came, changed or went. What cannot be read counts as not there.
+#[derive(Debug)]
+pub struct Change<K> {
+    pub key: Arc<ResourceKey>,
+    pub old: Option<Arc<K>>,
+    pub new: Option<Arc<K>>,
+    /// It is what this process wrote itself.
+    pub noted: bool,
+}
+
+impl<K> Clone for Change<K> {
+    fn clone(&self) -> Self {
+        let Self { key, old, new, noted } = self;
+        Self { key: Arc::clone(key), old: old.clone(), new: new.clone(), noted: *noted }
+    }
+}
+
+/// The objects of one kind. The newer version of an object wins, whether a list, an event or a note brings it. Clones
+/// share the store; the watches end with the last of them.
+pub struct Store<K: Kind>(Arc<Inner<K>>);
+
+struct Inner<K: Kind> {
+    state: Mutex<State<K>>,
+    ready: watch::Sender<bool>,
+    /// Counts changes.
+    revision: watch::Sender<u64>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+struct State<K> {
+    objects: BTreeMap<Arc<ResourceKey>, Entry<K>>,
+    /// By the name of the index and a value: where to look.
+    indexes: HashMap<&'static str, HashMap<String, BTreeSet<Arc<ResourceKey>>>>,
+    watches: Vec<Watched>,
+    only: Option<Box<dyn Fn(&LiveObject) -> bool + Send + Sync>>,
+    listeners: Vec<mpsc::UnboundedSender<Change<K>>>,
+}
+
+/// One of the watches that feed a store.
+struct Watched {
+    scope: Scope,
+    /// The newest resource version that it has delivered.
+    seen: u128,
+    listed: bool,
+    /// Since when it runs without a break.
+    since: Option<Timestamp>,
+}
+
+struct Entry<K> {
+    uid: Box<str>,
+    version: u128,
+    /// The place of the watch that tells of it.
+    watch: usize,
+    is: Is<K>,
+}
+
+enum Is<K> {
+    Read(Arc<K>),
+    Unreadable {
+        why: Arc<str>,
+        /// As it was when it could be read.
+        last: Option<Arc<K>>,
+    },
+}
+
+impl<K: Kind> Clone for Store<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Kind> Default for Store<K> {
+    /// Empty until it is told to follow a cluster.
+    fn default() -> Self {
+        let (objects, indexes, watches) = (BTreeMap::new(), HashMap::new(), Vec::new());
+        let state = Mutex::new(State { objects, indexes, watches, only: None, listeners: Vec::new() });
+        let (ready, revision) = (watch::Sender::new(false), watch::Sender::new(0));
+        Self(Arc::new(Inner { state, ready, revision, tasks: Mutex::default() }))
+    }
+}
+
+impl<K: Kind> fmt::Debug for Store<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("kind", &K::group_kind()).field("objects", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Drop for Inner<K> {
+    fn drop(&mut self) {
+        self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl<K: Kind> Store<K> {
+    /// Follows the objects of all `scopes` that `only` lets in, by a watch for each. Needs a tokio runtime.
+    pub fn follow(
+        &self,
+        cluster: &Cluster,
+        scopes: impl IntoIterator<Item = Scope>,
+        only: impl Fn(&LiveObject) -> bool + Send + Sync + 'static,
+    ) {
+        let mut state = self.0.state();
+        state.only = Some(Box::new(only));
+        for scope in scopes {
+            let (store, number) = (Arc::downgrade(&self.0), state.watches.len());
+            let events = cluster.watch(scope.clone());
+            let task = tokio::spawn(drive(store, number, events, Arc::clone(cluster.clock())));
+            self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+            state.watches.push(Watched::new(scope));
+        }
+    }
+
+    /// Returns when everything was listed once. A kind that is not installed has no objects.
+    pub async fn ready(&self) {
+        let mut ready = self.0.ready.subscribe();
+        // the sender lives as long as `self`
+        let _ = ready.wait_for(|ready| *ready).await;
+    }
+
+    /// Since when all watches run without a break; `None` while one of them does not.
+    pub fn since(&self) -> Option<Timestamp> {
+        let state = self.0.state();
+        let since: Option<Vec<Timestamp>> = state.watches.iter().map(|watched| watched.since).collect();
+        since?.into_iter().max()
+    }
+
+    /// The object as it is now; `None` also for one that cannot be read.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.0.state().objects.get(&key::<K>(namespace, name))?.read()
+    }
+
+    /// Whether there is such an object, readable or not.
+    pub fn exists(&self, namespace: &str, name: &str) -> bool {
+        self.0.state().objects.contains_key(&key::<K>(namespace, name))
+    }
+
+    /// Why an object that exists cannot be read.
+    pub fn why_unreadable(&self, namespace: &str, name: &str) -> Option<Arc<str>> {
+        self.0.state().objects.get(&key::<K>(namespace, name))?.unreadable().map(|(why, _)| why)
+    }
+
+    /// What cannot be read: its key, why, and its last readable state, which is for showing only.
+    pub fn unreadable(&self) -> Vec<(Arc<ResourceKey>, Arc<str>, Option<Arc<K>>)> {
+        let state = self.0.state();
+        let unreadable = state.objects.iter().filter_map(|(key, entry)| {
+            let (why, last) = entry.unreadable()?;
+            Some((Arc::clone(key), why, last))
+        });
+        unreadable.collect()
+    }
+
+    /// Those that the index has under the value, by namespace and name.
+    pub fn by(&self, index: &Index<K>, value: &str) -> Vec<Arc<K>> {
+        let state = self.0.state();
+        let keys = state.indexes.get(index.name()).and_then(|values| values.get(value)).into_iter().flatten();
+        keys.filter_map(|key| state.objects.get(key)?.read()).collect()
+    }
+
+    /// All that can be read, by namespace and name.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.0.state().objects.values().filter_map(Entry::read).collect()
+    }
+
+    /// How many there are, readable or not.
+    pub fn len(&self) -> usize {
+        self.0.state().objects.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes an object from the answer to our own write, so that what was written is seen before the watch tells. Gives
+    /// the newest state that is known of it; `None` when that cannot be read.
+    pub fn note(&self, object: LiveObject) -> Option<Arc<K>> {
+        let mut state = self.0.state();
+        // what the watch is past was told by the watch, maybe as deleted since
+        let told_by = state.watches.iter().position(|watched| watched.covers(&object));
+        let told_by = told_by.filter(|number| state.watches[*number].seen < object.version());
+        let key = object.key();
+        if let Some(number) = told_by.filter(|_| state.lets_in(&object)) {
+            self.0.tell(&mut state, |state, changes| state.put(number, object, true, changes));
+            return state.objects.get(&key)?.read();
+        }
+        match state.objects.get(&key).filter(|known| known.uid.as_ref() == object.uid()) {
+            Some(known) => known.read(),
+            None => K::read(object).ok().map(Arc::new),
+        }
+    }
+
+    /// Every change from now on, in its order; none is lost, so that who does not listen any more has to drop it.
+    pub fn changes(&self) -> mpsc::UnboundedReceiver<Change<K>> {
+        let (sender, changes) = mpsc::unbounded_channel();
+        self.0.state().listeners.push(sender);
+        changes
+    }
+
+    /// Counts changes: for those who only want to know that there was one.
+    pub fn revisions(&self) -> watch::Receiver<u64> {
+        self.0.revision.subscribe()
+    }
+
+    /// How many changes there were.
+    pub fn revision(&self) -> u64 {
+        *self.0.revision.borrow()
+    }
+}
+
+fn key<K: Kind>(namespace: &str, name: &str) -> ResourceKey {
+    let kind = K::group_kind();
+    ResourceKey::new(kind.group, kind.kind, namespace, name)
+}
+
+/// Feeds one watch into the store for as long as the store lives.
+async fn drive<K: Kind>(store: Weak<Inner<K>>, number: usize, mut events: WatchStream, clock: Arc<dyn Clock>) {
+    while let Some(event) = events.recv().await {
+        let Some(store) = store.upgrade() else { return };
+        store.take(number, event, clock.now());
+    }
+}
+
+impl<K: Kind> Inner<K> {
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, number: usize, event: WatchEvent, now: Timestamp) {
+        let mut state = self.state();
+        match event {
+            WatchEvent::Listed(all) => {
+                state.watches[number].since = Some(now);
+                self.tell(&mut state, |state, changes| state.listed(number, all, changes));
+            }
+            WatchEvent::Applied(object) => {
+                self.tell(&mut state, |state, changes| state.applied(number, object, changes));
+            }
+            WatchEvent::Deleted(object) => {
+                self.tell(&mut state, |state, changes| state.deleted(number, &object, changes));
+            }
+            WatchEvent::Lost(error) => return self.lost(&mut state, number, &error),
+            WatchEvent::Resumed => state.watches[number].since = Some(now),
+        }
+        self.seen(&mut state, number);
+    }
+
+    fn lost(&self, state: &mut State<K>, number: usize, error: &ClusterError) {
+        let scope = &state.watches[number].scope;
+        tracing::warn!(kind = %scope.kind, namespace = scope.namespace, %error, "what is known of it may be old");
+        state.watches[number].since = None;
+        if matches!(error, ClusterError::UnknownKind { .. }) {
+            self.seen(state, number);
+        }
+    }
+
+    fn seen(&self, state: &mut State<K>, number: usize) {
+        state.watches[number].listed = true;
+        if state.watches.iter().all(|watched| watched.listed) {
+            self.ready.send_replace(true);
+        }
+    }
+
+    /// Tells of the changes while nobody else can make some, so that everybody hears of them in their order.
+    fn tell(&self, state: &mut State<K>, change: impl FnOnce(&mut State<K>, &mut Vec<Change<K>>)) {
+        let mut changes = Vec::new();
+        change(state, &mut changes);
+        if changes.is_empty() {
+            return;
+        }
+        for change in changes {
+            state.listeners.retain(|listener| listener.send(change.clone()).is_ok());
+        }
+        self.revision.send_modify(|count| *count += 1);
+    }
+}
+
+impl Watched {
+    fn new(scope: Scope) -> Self {
+        Self { scope, seen: 0, listed: false, since: None }
+    }
+
+    /// Whether the watch tells of such an object; labels are not looked at.
+    fn covers(&self, object: &LiveObject) -> bool {
+        let Scope { namespace, fields, .. } = &self.scope;
+        let here = namespace.is_empty() || namespace == object.namespace();
+        here && fields.strip_prefix("metadata.name=").is_none_or(|name| name == object.name())
+    }
+}
+
+impl<K> Entry<K> {
+    fn read(&self) -> Option<Arc<K>> {
+        match &self.is {
+            Is::Read(object) => Some(Arc::clone(object)),
+            Is::Unreadable { .. } => None,
+        }
+    }
+
+    fn unreadable(&self) -> Option<(Arc<str>, Option<Arc<K>>)> {
+        match &self.is {
+            Is::Read(_) => None,
+            Is::Unreadable { why, last } => Some((Arc::clone(why), last.clone())),
+        }
+    }
+
+    fn last(&self) -> Option<Arc<K>> {
+        self.read().or_else(|| self.unreadable()?.1)
+    }
+}
+
+impl<K: Kind> State<K> {
+    fn lets_in(&self, object: &LiveObject) -> bool {
+        self.only.as_ref().is_none_or(|only| only(object))
+    }
+
+    /// Takes everything that one watch can see; what it does not see any more is gone.
+    fn listed(&mut self, watch: usize, mut all: Vec<LiveObject>, changes: &mut Vec<Change<K>>) {
+        all.retain(|object| self.lets_in(object));
+        let present: HashSet<ResourceKey> = all.iter().map(|object| object.key()).collect();
+        let is_gone = |key: &ResourceKey, entry: &Entry<K>| entry.watch == watch && !present.contains(key);
+        let gone = self.objects.iter().filter(|(key, entry)| is_gone(key, entry));
+        let gone: Vec<Arc<ResourceKey>> = gone.map(|(key, _)| Arc::clone(key)).collect();
+        gone.into_iter().for_each(|key| self.replace(key, None, false, changes));
+        for object in all {
+            self.applied(watch, object, changes);
+        }
+    }
+
+    fn applied(&mut self, watch: usize, object: LiveObject, changes: &mut Vec<Change<K>>) {
+        self.see(watch, object.version());
+        if self.lets_in(&object) {
+            self.put(watch, object, false, changes);
+        }
+    }
+
+    fn deleted(&mut self, watch: usize, object: &LiveObject, changes: &mut Vec<Change<K>>) {
+        self.see(watch, object.version());
+        let known = self.objects.get_key_value(&object.key());
+        // a namesake that came since stays
+        if let Some((key, _)) = known.filter(|(_, known)| known.uid.as_ref() == object.uid()) {
+            let key = Arc::clone(key);
+            self.replace(key, None, false, changes);
+        }
+    }
+
+    fn see(&mut self, watch: usize, version: u128) {
+        let seen = &mut self.watches[watch].seen;
+        *seen = (*seen).max(version);
+    }
+
+    /// Takes the object in unless it is known in this version or a later one.
+    fn put(&mut self, watch: usize, object: LiveObject, noted: bool, changes: &mut Vec<Change<K>>) {
+        let (key, uid, version) = (object.key(), Box::from(object.uid()), object.version());
+        let known = self.objects.get_key_value(&key);
+        if known.is_some_and(|(_, known)| version > 0 && known.version >= version) {
+            return;
+        }
+        let last = known.filter(|(_, known)| known.uid == uid).and_then(|(_, known)| known.last());
+        let key = known.map_or_else(|| Arc::new(key), |(key, _)| Arc::clone(key));
+        let is = match K::read(object) {
+            Ok(object) => Is::Read(Arc::new(object)),
+            Err(why) => {
+                tracing::warn!(object = %key, why, "not used");
+                Is::Unreadable { why: why.into(), last }
+            }
+        };
+        self.replace(key, Some(Entry { uid, version, watch, is }), noted, changes);
+    }
+
+    fn replace(&mut self, key: Arc<ResourceKey>, entry: Option<Entry<K>>, noted: bool, changes: &mut Vec<Change<K>>) {
+        let new = entry.as_ref().and_then(Entry::read);
+        let known = match entry {
+            Some(entry) => self.objects.insert(Arc::clone(&key), entry),
+            None => self.objects.remove(&key),
+        };
+        let old = known.and_then(|known| known.read());
+        self.index(&key, old.as_deref(), new.as_deref());
+        changes.push(Change { key, old, new, noted });
+    }
+
+    fn index(&mut self, key: &Arc<ResourceKey>, old: Option<&K>, new: Option<&K>) {
+        for index in K::INDEXES {
+            let values = self.indexes.entry(index.name()).or_default();
+            for value in old.into_iter().flat_map(|old| index.values(old)) {
+                if let Some(keys) = values.get_mut(&value) {
+                    keys.remove(key);
+                    if keys.is_empty() {
+                        values.remove(&value);
+                    }
+                }
+            }
+            for value in new.into_iter().flat_map(|new| index.values(new)) {
+                values.entry(value).or_default().insert(Arc::clone(key));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

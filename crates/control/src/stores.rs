@@ -1,0 +1,329 @@
+//! What people wrote into the control plane's namespaces, as types, kept current by watches.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use api::argocd::{
+    APPLICATION_KIND, AppProject, Application, ClusterSecret, CredentialStore, Policy, RepositorySecret,
+    SECRET_TYPE_LABEL, Settings,
+};
+use api::gantline::{Pipeline, Promotion, Release};
+use api::{ConfigMap, Secret};
+use cluster::{Cluster, Scope, Store};
+use futures::Stream;
+use futures::stream::{select_all, unfold};
+use object::{Kind, ResourceKey};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::namespaces::{ApplicationNamespaces, PARAMETERS};
+
+/// An Application's namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppKey {
+    pub namespace: Arc<str>,
+    pub name: Arc<str>,
+}
+
+impl AppKey {
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    pub fn of(app: &Application) -> Self {
+        Self::new(&app.metadata.namespace, &app.metadata.name)
+    }
+
+    /// From what people say: `web` is in the control plane's namespace, `team/web` in `team`.
+    pub fn said(text: &str, control_namespace: &str) -> Self {
+        let (namespace, name) = text.split_once('/').unwrap_or((control_namespace, text));
+        Self::new(namespace, name)
+    }
+
+    /// From what objects are marked with: `web` is in the control plane's namespace, `team_web` in `team`.
+    pub(crate) fn of_instance(instance: &str, control_namespace: &str) -> Self {
+        let (namespace, name) = instance.split_once('_').unwrap_or((control_namespace, instance));
+        Self::new(namespace, name)
+    }
+
+    /// What people call it, so that [`AppKey::said`] reads it back.
+    pub fn text(&self, control_namespace: &str) -> String {
+        if *self.namespace == *control_namespace { self.name.to_string() } else { self.to_string() }
+    }
+
+    pub(crate) fn resource_key(&self) -> ResourceKey {
+        ResourceKey::new(GROUP, APPLICATION_KIND, &*self.namespace, &*self.name)
+    }
+}
+
+impl fmt::Display for AppKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+const GROUP: &str = "argoproj.io";
+
+const SETTINGS: &str = "argocd-cm";
+const POLICY: &str = "argocd-rbac-cm";
+const KNOWN_HOSTS: &str = "argocd-ssh-known-hosts-cm";
+const CERTIFICATES: &str = "argocd-tls-certs-cm";
+/// The config maps that are read; others in the namespace are not ours.
+const CONFIG_MAPS: [&str; 5] = [SETTINGS, POLICY, KNOWN_HOSTS, CERTIFICATES, PARAMETERS];
+
+/// Argo CD's Secret of accounts and of the key that signs sessions.
+pub const ACCOUNTS_SECRET: &str = "argocd-secret";
+/// Ours: the ids of sessions that were ended before they expired, with the second of their expiry.
+pub const SESSIONS_SECRET: &str = "gantline-sessions";
+
+/// Every kind that is watched in the control plane. Clones share the stores.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    pub applications: Store<Application>,
+    pub projects: Store<AppProject>,
+    pub pipelines: Store<Pipeline>,
+    pub releases: Store<Release>,
+    pub promotions: Store<Promotion>,
+    /// The Secrets of repositories, and those that begin their addresses.
+    pub repositories: Store<RepositorySecret>,
+    pub clusters: Store<ClusterSecret>,
+    pub config_maps: Store<ConfigMap>,
+    /// [`ACCOUNTS_SECRET`] and [`SESSIONS_SECRET`].
+    pub secrets: Store<Secret>,
+    namespace: Arc<str>,
+    config: Arc<Derived<Config>>,
+    credentials: Arc<Derived<Arc<CredentialStore>>>,
+    _following: Arc<AbortOnDropHandle<()>>,
+}
+
+/// What the config maps say.
+#[derive(Debug, Clone)]
+struct Config {
+    settings: Arc<Settings>,
+    policy: Arc<Policy>,
+    known_hosts: Arc<str>,
+    certificates: Arc<BTreeMap<String, String>>,
+}
+
+/// A value that is made from a store, and again once that has changed.
+#[derive(Debug)]
+struct Derived<T>(Mutex<Option<(u64, T)>>);
+
+impl<T> Default for Derived<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Derived<T> {
+    fn of<K: Kind>(&self, store: &Store<K>, make: impl FnOnce() -> T) -> T {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // before the value: what changes meanwhile is seen the next time
+        let revision = store.revision();
+        match &*made {
+            Some((at, value)) if *at == revision => value.clone(),
+            _ => made.insert((revision, make())).1.clone(),
+        }
+    }
+}
+
+impl Stores {
+    /// Follows the cluster for as long as somebody has the stores. Needs a tokio runtime.
+    pub(crate) fn follow(cluster: &Cluster, namespace: &str) -> Self {
+        let (applications, config_maps) = (Store::default(), Store::default());
+        let following =
+            follow_applications(cluster.clone(), namespace.into(), applications.clone(), config_maps.clone());
+        let stores = Self {
+            applications,
+            projects: Store::default(),
+            pipelines: Store::default(),
+            releases: Store::default(),
+            promotions: Store::default(),
+            repositories: Store::default(),
+            clusters: Store::default(),
+            config_maps,
+            secrets: Store::default(),
+            namespace: namespace.into(),
+            config: Arc::default(),
+            credentials: Arc::default(),
+            _following: Arc::new(AbortOnDropHandle::new(tokio::spawn(following))),
+        };
+        stores.follow_own_namespace(cluster);
+        stores
+    }
+
+    fn follow_own_namespace(&self, cluster: &Cluster) {
+        let secrets = || self.scope::<Secret>();
+        self.projects.follow(cluster, [self.scope::<AppProject>()], |_| true);
+        self.pipelines.follow(cluster, [self.scope::<Pipeline>()], |_| true);
+        self.releases.follow(cluster, [self.scope::<Release>()], |_| true);
+        self.promotions.follow(cluster, [self.scope::<Promotion>()], |_| true);
+        let repositories = secrets().with_labels(format!("{SECRET_TYPE_LABEL} in (repository,repo-creds)"));
+        self.repositories.follow(cluster, [repositories], |_| true);
+        self.clusters.follow(cluster, [secrets().with_labels(format!("{SECRET_TYPE_LABEL}=cluster"))], |_| true);
+        let accounts = [ACCOUNTS_SECRET, SESSIONS_SECRET].map(|name| format!("metadata.name={name}"));
+        self.secrets.follow(cluster, accounts.map(|name| secrets().with_fields(name)), |_| true);
+        let known = |name: &str| CONFIG_MAPS.contains(&name);
+        self.config_maps.follow(cluster, [self.scope::<ConfigMap>()], move |object| known(object.name()));
+    }
+
+    fn scope<K: Kind>(&self) -> Scope {
+        Scope::namespaced(K::group_kind(), &*self.namespace)
+    }
+
+    /// Returns when everything was listed once.
+    pub async fn ready(&self) {
+        tokio::join!(
+            self.applications.ready(),
+            self.projects.ready(),
+            self.pipelines.ready(),
+            self.releases.ready(),
+            self.promotions.ready(),
+            self.repositories.ready(),
+            self.clusters.ready(),
+            self.config_maps.ready(),
+            self.secrets.ready(),
+        );
+    }
+
+    /// Tells, from now on, that something changed that people look at.
+    pub fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let Self { applications, pipelines, releases, promotions, .. } = self;
+        let all = [applications.revisions(), pipelines.revisions(), releases.revisions(), promotions.revisions()];
+        let told = |revisions| {
+            unfold(revisions, async |mut revisions: tokio::sync::watch::Receiver<u64>| {
+                revisions.changed().await.ok()?;
+                Some(((), revisions))
+            })
+        };
+        select_all(all.map(|revisions| -> Pin<Box<dyn Stream<Item = ()> + Send>> { Box::pin(told(revisions)) }))
+    }
+
+    pub fn application(&self, key: &AppKey) -> Option<Arc<Application>> {
+        self.applications.get(&key.namespace, &key.name)
+    }
+
+    /// The project; `default` exists even when nobody wrote it.
+    ///
+    /// # Errors
+    /// When there is none that can be used.
+    pub fn project(&self, name: &str) -> Result<Arc<AppProject>, NoProject> {
+        let project = name.to_owned();
+        match self.projects.get(&self.namespace, name) {
+            Some(known) => Ok(known),
+            None => match self.projects.why_unreadable(&self.namespace, name) {
+                Some(why) => Err(NoProject::Unreadable { project, why }),
+                None if name == "default" => Ok(Arc::new(AppProject::default_project(&self.namespace))),
+                None => Err(NoProject::Missing { project }),
+            },
+        }
+    }
+
+    pub fn credentials(&self) -> Arc<CredentialStore> {
+        let secrets = || self.repositories.all().into_iter().map(|secret| (*secret).clone());
+        self.credentials.of(&self.repositories, || Arc::new(CredentialStore::new(secrets())))
+    }
+
+    fn config(&self) -> Config {
+        self.config.of(&self.config_maps, || {
+            let data = |name: &str| {
+                let map = self.config_maps.get(&self.namespace, name);
+                map.map_or_else(BTreeMap::new, |map| map.data.clone())
+            };
+            let (settings, problems) = Settings::from_config_map(&data(SETTINGS));
+            problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+            let (policy, problems) = Policy::from_config_map(&data(POLICY));
+            problems.iter().for_each(|problem| tracing::warn!("{POLICY}: {problem}"));
+            Config {
+                settings: Arc::new(settings),
+                policy: Arc::new(policy),
+                known_hosts: data(KNOWN_HOSTS).get("ssh_known_hosts").map_or("", String::as_str).into(),
+                certificates: Arc::new(data(CERTIFICATES)),
+            }
+        })
+    }
+
+    pub fn settings(&self) -> Arc<Settings> {
+        self.config().settings
+    }
+
+    /// Who may do what.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.config().policy
+    }
+
+    /// The lines of `argocd-ssh-known-hosts-cm`.
+    pub fn known_hosts(&self) -> Arc<str> {
+        self.config().known_hosts
+    }
+
+    /// PEM certificates by host of `argocd-tls-certs-cm`.
+    pub fn certificates(&self) -> Arc<BTreeMap<String, String>> {
+        self.config().certificates
+    }
+
+    /// One of the control plane's own Secrets; empty while there is none.
+    pub fn secret(&self, name: &str) -> Arc<Secret> {
+        self.secrets.get(&self.namespace, name).unwrap_or_default()
+    }
+
+    pub fn pipeline(&self, name: &str) -> Option<Arc<Pipeline>> {
+        self.pipelines.get(&self.namespace, name)
+    }
+
+    pub fn release(&self, name: &str) -> Option<Arc<Release>> {
+        self.releases.get(&self.namespace, name)
+    }
+
+    /// Of one Pipeline or of all, the newest first.
+    pub fn releases(&self, pipeline: Option<&str>) -> Vec<Arc<Release>> {
+        let all = || self.releases.all();
+        let mut releases = pipeline.map_or_else(all, |name| self.releases.by(&Release::BY_PIPELINE, name));
+        releases.sort_by_key(|release| std::cmp::Reverse(release.metadata.creation_timestamp));
+        releases
+    }
+
+    pub fn promotion(&self, name: &str) -> Option<Arc<Promotion>> {
+        self.promotions.get(&self.namespace, name)
+    }
+
+    /// Of one Pipeline or of all, the newest first.
+    pub fn promotions(&self, pipeline: Option<&str>) -> Vec<Arc<Promotion>> {
+        let all = || self.promotions.all();
+        let mut promotions = pipeline.map_or_else(all, |name| self.promotions.by(&Promotion::BY_PIPELINE, name));
+        promotions.sort_by_key(|promotion| std::cmp::Reverse(promotion.metadata.creation_timestamp));
+        promotions
+    }
+}
+
+/// Why an Application has no project.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoProject {
+    #[error("Application referencing project {project} which does not exist")]
+    Missing { project: String },
+    #[error("Application referencing project {project} which cannot be read: {why}")]
+    Unreadable { project: String, why: Arc<str> },
+}
+
+/// Applications are followed where the parameters say at the start. Says so when they say something else later.
+async fn follow_applications(
+    cluster: Cluster,
+    own: Arc<str>,
+    applications: Store<Application>,
+    config_maps: Store<ConfigMap>,
+) {
+    config_maps.ready().await;
+    let read = || ApplicationNamespaces::read(&own, config_maps.get(&own, PARAMETERS).as_deref());
+    let (mut known, mut revisions) = (read(), config_maps.revisions());
+    let held = known.clone();
+    let scopes = known.scopes(&Application::group_kind());
+    applications.follow(&cluster, scopes, move |object| held.hold(object.namespace()));
+    while revisions.changed().await.is_ok() {
+        let now = read();
+        if now != known {
+            tracing::warn!("application.namespaces of {PARAMETERS} changed: restart for it to hold");
+            known = now;
+        }
+    }
+}
