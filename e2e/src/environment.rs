@@ -30,6 +30,15 @@ pub fn real_cluster() -> Option<PathBuf> {
     variable("E2E_KUBECONFIG").map(PathBuf::from)
 }
 
+/// The kubeconfig of another one, from `$E2E_KUBECONFIG_2`, that the first one's control plane deploys to.
+pub fn second_cluster() -> Option<PathBuf> {
+    let path = variable("E2E_KUBECONFIG_2").map(PathBuf::from);
+    if path.is_none() {
+        skipped("E2E_KUBECONFIG_2 does not name the kubeconfig of a second API server: make test-cluster starts one");
+    }
+    path
+}
+
 /// Whether a program is installed.
 pub fn has(program: &str) -> bool {
     let arguments: &[&str] = if program == "kubectl" { &["version", "--client"] } else { &["--version"] };

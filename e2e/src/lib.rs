@@ -10,5 +10,5 @@ mod started;
 
 pub use command::{Ran, eventually, run};
 pub use demo::{Demo, Session, WorkTree, demo};
-pub use environment::{binary, has, real_cluster, skipped};
+pub use environment::{binary, has, real_cluster, second_cluster, skipped};
 pub use started::Started;

@@ -1,9 +1,11 @@
 //! The live objects of the kinds that somebody asked for, kept as text and indexed by owner.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::StreamExt;
+use futures::stream::select_all;
 use jiff::Timestamp;
 use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::Value;
@@ -23,6 +25,35 @@ pub struct Touch {
     pub deleted: bool,
 }
 
+/// Which part of a cluster is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Empty means all, and the cluster-scoped objects with them.
+    pub namespaces: Vec<String>,
+    /// Whether cluster-scoped objects belong to it although only some namespaces do.
+    pub cluster_scoped: bool,
+}
+
+impl Bounds {
+    /// Whether objects in the namespace are inside; of cluster-scoped ones the namespace is empty.
+    pub fn contain(&self, namespace: &str) -> bool {
+        match namespace {
+            _ if self.namespaces.is_empty() => true,
+            "" => self.cluster_scoped,
+            inside => self.namespaces.iter().any(|known| known == inside),
+        }
+    }
+
+    /// The namespaces that a kind is watched in; an empty name stands for the whole cluster.
+    fn places(&self, namespaced: bool) -> Vec<String> {
+        match (self.namespaces.is_empty(), namespaced) {
+            (false, true) => self.namespaces.clone(),
+            (false, false) if !self.cluster_scoped => Vec::new(),
+            _ => vec![String::new()],
+        }
+    }
+}
+
 /// Live objects of whole kinds. Bodies are kept for objects that belong to somebody or have an owner reference, and for
 /// namespaces; of the others only the name is. Clones share the cache.
 #[derive(Clone)]
@@ -37,6 +68,7 @@ impl fmt::Debug for LiveCache {
 struct Inner {
     cluster: Cluster,
     tracker: Tracker,
+    bounds: Bounds,
     state: Mutex<State>,
     touches: broadcast::Sender<Touch>,
 }
@@ -62,15 +94,21 @@ struct State {
 struct WatchedKind {
     progress: watch::Receiver<Progress>,
     task: tokio::task::AbortHandle,
-    /// The newest resource version that the watch has delivered.
-    seen: u128,
+    /// The newest resource version that each of its watches has delivered, by namespace.
+    seen: BTreeMap<String, u128>,
 }
 
 #[derive(Debug, Clone)]
 enum Progress {
     Starting,
-    Current,
-    Lost { since: Timestamp, error: ClusterError },
+    /// Without a break since then.
+    Current {
+        since: Timestamp,
+    },
+    Lost {
+        since: Timestamp,
+        error: ClusterError,
+    },
 }
 
 struct Entry {
@@ -84,12 +122,20 @@ struct Entry {
 
 impl LiveCache {
     pub fn new(cluster: Cluster, tracker: Tracker) -> Self {
-        let touches = broadcast::Sender::new(4096);
-        Self(Arc::new(Inner { cluster, tracker, state: Mutex::default(), touches }))
+        Self::within(cluster, tracker, Bounds::default(), broadcast::Sender::new(4096))
+    }
+
+    /// Of a part of the cluster; what happens there is told to a channel that others may share.
+    pub fn within(cluster: Cluster, tracker: Tracker, bounds: Bounds, touches: broadcast::Sender<Touch>) -> Self {
+        Self(Arc::new(Inner { cluster, tracker, bounds, state: Mutex::default(), touches }))
     }
 
     pub fn cluster(&self) -> &Cluster {
         &self.0.cluster
+    }
+
+    pub fn bounds(&self) -> &Bounds {
+        &self.0.bounds
     }
 
     /// What happens from now on. A receiver that lags behind must look at everything again.
@@ -97,13 +143,21 @@ impl LiveCache {
         self.0.touches.subscribe()
     }
 
-    /// Watches the kind from now on, and returns when its objects are here.
+    /// Watches the kind from now on, and returns when its objects are here. What is out of bounds is not watched.
     ///
     /// # Errors
     /// When the kind is unknown, may not be read, or the server is gone. The watch goes on trying.
     pub async fn ensure(&self, kind: &GroupKind) -> Result<(), ClusterError> {
-        self.0.cluster.resource(kind).await?;
-        let mut progress = self.watched(kind);
+        let places = match self.0.cluster.resource(kind).await {
+            Ok(resource) => self.0.bounds.places(resource.namespaced),
+            // a server that does not answer is watched all the same: so it is known since when it does not
+            Err(error) if error.is_unreachable() && self.0.bounds == Bounds::default() => vec![String::new()],
+            Err(error) => return Err(error),
+        };
+        if places.is_empty() {
+            return Ok(());
+        }
+        let mut progress = self.watched(kind, places);
         let current = progress.wait_for(|progress| !matches!(progress, Progress::Starting)).await;
         match current.as_deref() {
             Ok(Progress::Lost { error, .. }) => Err(error.clone()),
@@ -112,25 +166,43 @@ impl LiveCache {
         }
     }
 
-    fn watched(&self, kind: &GroupKind) -> watch::Receiver<Progress> {
+    fn watched(&self, kind: &GroupKind, places: Vec<String>) -> watch::Receiver<Progress> {
         let mut state = self.state();
         if let Some(known) = state.kinds.get(kind) {
             return known.progress.clone();
         }
         let (sender, progress) = watch::channel(Progress::Starting);
-        let task = tokio::spawn(follow(Arc::downgrade(&self.0), kind.clone(), sender)).abort_handle();
-        state.kinds.insert(kind.clone(), WatchedKind { progress: progress.clone(), task, seen: 0 });
+        let task = tokio::spawn(follow(Arc::downgrade(&self.0), kind.clone(), places, sender)).abort_handle();
+        state.kinds.insert(kind.clone(), WatchedKind { progress: progress.clone(), task, seen: BTreeMap::new() });
         progress
     }
 
-    /// Since when and why some watched kind is not current, the longest outage first. `None`: all is current.
+    /// Since when and why nothing is known of the cluster any more: no kind is current, and one was lost. A kind that
+    /// the server does not have, or does not give, is no outage.
     pub fn outage(&self) -> Option<(Timestamp, ClusterError)> {
+        let mut longest: Option<(Timestamp, ClusterError)> = None;
+        for kind in self.state().kinds.values() {
+            match &*kind.progress.borrow() {
+                Progress::Current { .. } => return None,
+                Progress::Lost { since, error } if error.is_outage() => {
+                    if longest.as_ref().is_none_or(|(first, _)| since < first) {
+                        longest = Some((*since, error.clone()));
+                    }
+                }
+                Progress::Lost { .. } | Progress::Starting => {}
+            }
+        }
+        longest
+    }
+
+    /// Since when all these kinds have been watched without a break; `None` while one of them is not.
+    pub fn watched_since<'a>(&self, kinds: impl IntoIterator<Item = &'a GroupKind>) -> Option<Timestamp> {
         let state = self.state();
-        let outages = state.kinds.values().filter_map(|kind| match &*kind.progress.borrow() {
-            Progress::Lost { since, error } => Some((*since, error.clone())),
-            Progress::Starting | Progress::Current => None,
+        let since = kinds.into_iter().map(|kind| match *state.kinds.get(kind)?.progress.borrow() {
+            Progress::Current { since } => Some(since),
+            Progress::Starting | Progress::Lost { .. } => None,
         });
-        outages.min_by_key(|(since, _)| *since)
+        since.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// The kinds that are watched.
@@ -148,7 +220,7 @@ impl LiveCache {
             let current = state.kinds.get(&key.group_kind()).is_some_and(WatchedKind::is_current);
             match state.objects.get(key) {
                 Some(entry) if current && !entry.body.is_empty() => return Ok(entry.object()),
-                None if current => return Ok(None),
+                None if current && self.0.bounds.contain(&key.namespace) => return Ok(None),
                 _ => {}
             }
         }
@@ -191,7 +263,7 @@ impl LiveCache {
         let mut state = self.state();
         let kind = object.key().group_kind();
         // what the watch is past was told by the watch, maybe as deleted since
-        if state.kinds.get(&kind).is_some_and(|kind| object.version() > kind.seen) {
+        if state.kinds.get(&kind).is_some_and(|kind| object.version() > kind.seen_in(object.namespace())) {
             state.upsert(object, &self.0.tracker);
         }
     }
@@ -229,27 +301,67 @@ fn sorted(objects: impl Iterator<Item = LiveObject>) -> Vec<LiveObject> {
     keyed.into_iter().map(|(_, object)| object).collect()
 }
 
-/// Feeds one kind's watch into the cache for as long as the cache lives.
-async fn follow(cache: std::sync::Weak<Inner>, kind: GroupKind, progress: watch::Sender<Progress>) {
+/// Feeds one kind's watches, one for each place, into the cache for as long as the cache lives.
+async fn follow(
+    cache: std::sync::Weak<Inner>,
+    kind: GroupKind,
+    places: Vec<String>,
+    progress: watch::Sender<Progress>,
+) {
     let Some(cluster) = cache.upgrade().map(|cache| cache.cluster.clone()) else { return };
-    let mut events = cluster.watch(Scope::from(kind.clone()));
-    while let Some(event) = events.recv().await {
+    let mut parts: BTreeMap<&str, Progress> = BTreeMap::new();
+    let watches = places.iter().map(|place| {
+        parts.insert(place, Progress::Starting);
+        cluster.watch(Scope::namespaced(kind.clone(), place.as_str())).map(move |event| (place.as_str(), event))
+    });
+    let mut events = select_all(watches.collect::<Vec<_>>());
+    while let Some((place, event)) = events.next().await {
+        if kind.kind == "CustomResourceDefinition" {
+            cluster.forget_unknown_kinds().await;
+        }
         let Some(cache) = cache.upgrade() else { return };
-        match event {
+        let since = cluster.clock().now();
+        let part = match event {
             WatchEvent::Lost(error) => {
-                tracing::warn!(%kind, %error, "live objects may be old");
-                progress.send_replace(Progress::Lost { since: cluster.clock().now(), error });
+                tracing::warn!(%kind, address = cluster.address(), %error, "live objects may be old");
+                Progress::Lost { since, error }
+            }
+            WatchEvent::Resumed => Progress::Current { since },
+            WatchEvent::Listed(objects) => {
+                cache.listed(&kind, place, objects);
+                Progress::Current { since }
+            }
+            WatchEvent::Applied(object) => {
+                cache.applied(&kind, place, object);
                 continue;
             }
-            WatchEvent::Resumed => {}
-            WatchEvent::Listed(objects) => cache.listed(&kind, objects),
-            WatchEvent::Applied(object) => cache.applied(&kind, object),
-            WatchEvent::Deleted(object) => cache.deleted(&kind, &object),
-        }
-        if !matches!(*progress.borrow(), Progress::Current) {
-            progress.send_replace(Progress::Current);
+            WatchEvent::Deleted(object) => {
+                cache.deleted(&kind, place, &object);
+                continue;
+            }
+        };
+        parts.insert(place, part);
+        let before = progress.send_replace(whole(parts.values()));
+        if matches!(before, Progress::Lost { .. }) && matches!(*progress.borrow(), Progress::Current { .. }) {
+            cache.returned(&kind);
         }
     }
+}
+
+/// What is lost anywhere is lost; what is current everywhere is so since the last one came.
+fn whole<'a>(parts: impl Iterator<Item = &'a Progress>) -> Progress {
+    let together = |a: Progress, b: &Progress| match (a, b) {
+        (Progress::Lost { since, error }, Progress::Lost { since: other, .. }) if since <= *other => {
+            Progress::Lost { since, error }
+        }
+        (_, Progress::Lost { since, error }) => Progress::Lost { since: *since, error: error.clone() },
+        (lost @ Progress::Lost { .. }, _) => lost,
+        (Progress::Current { since }, Progress::Current { since: other }) => {
+            Progress::Current { since: since.max(*other) }
+        }
+        _ => Progress::Starting,
+    };
+    parts.fold(Progress::Current { since: Timestamp::MIN }, together)
 }
 
 impl Inner {
@@ -264,13 +376,21 @@ impl Inner {
         }
     }
 
-    fn listed(&self, kind: &GroupKind, objects: Vec<LiveObject>) {
+    /// Those who belong here look again: what they decided meanwhile was decided without the cluster.
+    fn returned(&self, kind: &GroupKind) {
+        let owners = self.state().belonging.keys().cloned().collect();
+        let key = Arc::new(ResourceKey::new(kind.group.as_str(), kind.kind.as_str(), "", ""));
+        self.tell([Touch { key, owners, deleted: false }]);
+    }
+
+    fn listed(&self, kind: &GroupKind, place: &str, objects: Vec<LiveObject>) {
         let mut touches = Vec::new();
         {
             let mut state = self.state();
             let newest = objects.iter().map(LiveObject::version).max().unwrap_or_default();
             let present: HashSet<ResourceKey> = objects.iter().map(|object| object.key()).collect();
-            let of_kind = |key: &Arc<ResourceKey>| key.kind == kind.kind && key.group == kind.group;
+            let inside = |key: &ResourceKey| place.is_empty() || key.namespace == place;
+            let of_kind = |key: &Arc<ResourceKey>| key.kind == kind.kind && key.group == kind.group && inside(key);
             let gone: Vec<_> =
                 state.objects.keys().filter(|key| of_kind(key) && !present.contains(&**key)).cloned().collect();
             for key in gone {
@@ -279,24 +399,24 @@ impl Inner {
             for object in objects {
                 touches.extend(state.upsert(object, &self.tracker));
             }
-            state.see(kind, newest);
+            state.see(kind, place, newest);
         }
         self.tell(touches);
     }
 
-    fn applied(&self, kind: &GroupKind, object: LiveObject) {
+    fn applied(&self, kind: &GroupKind, place: &str, object: LiveObject) {
         let touch = {
             let mut state = self.state();
-            state.see(kind, object.version());
+            state.see(kind, place, object.version());
             state.upsert(object, &self.tracker)
         };
         self.tell(touch);
     }
 
-    fn deleted(&self, kind: &GroupKind, object: &LiveObject) {
+    fn deleted(&self, kind: &GroupKind, place: &str, object: &LiveObject) {
         let touch = {
             let mut state = self.state();
-            state.see(kind, object.version());
+            state.see(kind, place, object.version());
             let key = object.key();
             // a namesake that came since stays
             let same = state.objects.get(&key).is_some_and(|entry| *entry.uid == *object.uid());
@@ -308,7 +428,12 @@ impl Inner {
 
 impl WatchedKind {
     fn is_current(&self) -> bool {
-        matches!(*self.progress.borrow(), Progress::Current)
+        matches!(*self.progress.borrow(), Progress::Current { .. })
+    }
+
+    /// The newest resource version that was delivered of the namespace.
+    fn seen_in(&self, namespace: &str) -> u128 {
+        self.seen.get("").or_else(|| self.seen.get(namespace)).copied().unwrap_or_default()
     }
 }
 
@@ -339,9 +464,10 @@ fn body(object: &LiveObject, belongs_to: &Option<Arc<str>>) -> Box<[u8]> {
 }
 
 impl State {
-    fn see(&mut self, kind: &GroupKind, version: u128) {
+    fn see(&mut self, kind: &GroupKind, place: &str, version: u128) {
         if let Some(kind) = self.kinds.get_mut(kind) {
-            kind.seen = kind.seen.max(version);
+            let seen = kind.seen.entry(place.to_owned()).or_default();
+            *seen = version.max(*seen);
         }
     }
 
@@ -449,6 +575,46 @@ mod tests {
         let freed = object("Deployment", "d", 4, None, None);
         assert_eq!(owners(state.upsert(freed, &tracker())), Some(vec!["web".to_owned()]), "it did belong to web");
         assert_eq!(owners(state.remove(&key("Pod", "p"))), Some(vec![]));
+    }
+
+    #[test]
+    fn a_kind_is_current_when_all_its_watches_are() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let current = |second| Progress::Current { since: at(second) };
+        let lost = |second| Progress::Lost { since: at(second), error: ClusterError::NotFound { object: "x".into() } };
+        for (parts, expected) in [
+            (vec![current(1), current(3), current(2)], current(3)),
+            (vec![current(1), Progress::Starting], Progress::Starting),
+            (vec![Progress::Starting, lost(5), current(1)], lost(5)),
+            (vec![lost(5), lost(4), Progress::Starting], lost(4)),
+        ] {
+            assert_eq!(format!("{:?}", whole(parts.iter())), format!("{expected:?}"));
+        }
+    }
+
+    #[test]
+    fn bounds_say_what_is_looked_at() {
+        let bounds = |namespaces: &[&str], cluster_scoped| Bounds {
+            namespaces: namespaces.iter().map(ToString::to_string).collect(),
+            cluster_scoped,
+        };
+        for (bounds, namespace, inside, namespaced, others) in [
+            (bounds(&[], false), "a", true, vec![""], vec![""]),
+            (bounds(&[], false), "", true, vec![""], vec![""]),
+            (bounds(&["a", "b"], false), "b", true, vec!["a", "b"], vec![]),
+            (bounds(&["a", "b"], false), "c", false, vec!["a", "b"], vec![]),
+            (bounds(&["a"], false), "", false, vec!["a"], vec![]),
+            (bounds(&["a"], true), "", true, vec!["a"], vec![""]),
+        ] {
+            assert_eq!(bounds.contain(namespace), inside, "{bounds:?} {namespace}");
+            assert_eq!(
+                (bounds.places(true), bounds.places(false)),
+                (
+                    namespaced.iter().map(ToString::to_string).collect(),
+                    others.iter().map(ToString::to_string).collect()
+                )
+            );
+        }
     }
 
     #[test]

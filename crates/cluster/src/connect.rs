@@ -3,12 +3,19 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clock::Clock;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use kube::Config;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::json;
+use tokio::sync::Semaphore;
 use tower::{BoxError, Service};
 
 use crate::ClusterError;
@@ -23,12 +30,50 @@ pub enum Target {
     InCluster,
 }
 
+/// An API server by its address, and how to log in: a token, a name with a password, or a certificate. The fields that
+/// end in `data` are base64 of PEM. Never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    pub server: String,
+    pub token: String,
+    pub username: String,
+    pub password: String,
+    pub certificate_data: String,
+    pub key_data: String,
+    /// Who signs the server's certificate; empty: whom the system trusts.
+    pub authority_data: String,
+    /// Do not verify the server's certificate.
+    pub insecure: bool,
+    /// The name in the server's certificate; empty: the address's.
+    pub server_name: String,
+    /// `http`, `https` or `socks5`; empty: none.
+    pub proxy: String,
+}
+
+/// What one API server is asked at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests under way; watches count until they are open.
+    pub at_once: usize,
+    /// From the wish to the whole answer, or to the beginning of a stream.
+    pub answer_within: Duration,
+}
+
+impl Default for Limits {
+    /// The time is longer than the API server's own limit for one request (60 s).
+    fn default() -> Self {
+        Self { at_once: 64, answer_within: Duration::from_secs(70) }
+    }
+}
+
 /// A connection to one Kubernetes API. Clones share it.
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) client: kube::Client,
     pub(crate) discovered: Arc<Discovered>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) answer_within: Duration,
     address: Arc<str>,
 }
 
@@ -38,13 +83,30 @@ impl fmt::Debug for Cluster {
     }
 }
 
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
 impl Cluster {
     /// Reads the configuration. No request is made yet. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the configuration cannot be read or names files that are not there.
     pub async fn connect(target: &Target, clock: Arc<dyn Clock>) -> Result<Self, ClusterError> {
-        let mut config = configuration(target).await?;
+        Self::configured(configuration(target).await?, clock)
+    }
+
+    /// As [`Cluster::connect`], with what somebody wrote down.
+    ///
+    /// # Errors
+    /// When something in it cannot be read.
+    pub fn log_in(login: &Login, clock: Arc<dyn Clock>) -> Result<Self, ClusterError> {
+        Self::configured(login.configuration()?, clock)
+    }
+
+    fn configured(mut config: Config, clock: Arc<dyn Clock>) -> Result<Self, ClusterError> {
         // watches are renewed by the server within ten minutes; reconcilers do their own retries
         config.read_timeout = Some(std::time::Duration::from_secs(660));
         config.default_retry = false;
@@ -66,7 +128,22 @@ impl Cluster {
     }
 
     fn with_client(client: kube::Client, clock: Arc<dyn Clock>, address: &str) -> Self {
-        Self { client, discovered: Arc::default(), clock, address: address.trim_end_matches('/').into() }
+        let Limits { at_once, answer_within } = Limits::default();
+        Self {
+            client,
+            discovered: Arc::default(),
+            clock,
+            turns: Arc::new(Semaphore::new(at_once)),
+            answer_within,
+            address: address.trim_end_matches('/').into(),
+        }
+    }
+
+    /// The same server within other limits.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        let turns = Arc::new(Semaphore::new(limits.at_once.max(1)));
+        Self { turns, answer_within: limits.answer_within, ..self }
     }
 
     /// The API server's address, for people.
@@ -77,6 +154,47 @@ impl Cluster {
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
+}
+
+impl Login {
+    fn configuration(&self) -> Result<Config, ClusterError> {
+        let mut config = Config::new(uri("server", &self.server)?);
+        config.accept_invalid_certs = self.insecure;
+        config.root_cert = some(&self.authority_data).map(certificates).transpose()?;
+        config.tls_server_name = some(&self.server_name).map(str::to_owned);
+        config.proxy_url = some(&self.proxy).map(|proxy| uri("proxyUrl", proxy)).transpose()?;
+        let user = json!({
+            "token": some(&self.token),
+            "username": some(&self.username),
+            "password": some(&self.password),
+            "client-certificate-data": some(&self.certificate_data),
+            "client-key-data": some(&self.key_data),
+        });
+        config.auth_info = serde_json::from_value(user).map_err(|error| failure(&error))?;
+        Ok(config)
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn uri(field: &str, text: &str) -> Result<Uri, ClusterError> {
+    let parsed: Result<Uri, _> = text.parse();
+    let whole = parsed.ok().filter(|uri| uri.scheme().is_some() && uri.host().is_some());
+    whole.ok_or_else(|| ClusterError::Config { message: format!("{field} {text:?} is not an address with a scheme") })
+}
+
+/// The certificates in base64 of PEM, as DER.
+fn certificates(data: &str) -> Result<Vec<Vec<u8>>, ClusterError> {
+    let unreadable = |why: String| ClusterError::Config { message: format!("caData is not base64 of PEM: {why}") };
+    let pem = STANDARD.decode(data.trim()).map_err(|error| unreadable(error.to_string()))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|error| unreadable(error.to_string()))?;
+    if found.is_empty() {
+        return Err(unreadable("there is no certificate in it".to_owned()));
+    }
+    Ok(found.iter().map(|certificate| certificate.to_vec()).collect())
 }
 
 async fn configuration(target: &Target) -> Result<Config, ClusterError> {
@@ -96,4 +214,41 @@ async fn configuration(target: &Target) -> Result<Config, ClusterError> {
 
 fn failure(error: &dyn std::error::Error) -> ClusterError {
     ClusterError::Config { message: crate::request::chain(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong, if anything is.
+    fn check(change: impl FnOnce(&mut Login), expected: Option<&str>) {
+        let mut login = Login { server: "https://x:6443".to_owned(), ..Login::default() };
+        change(&mut login);
+        let problem = login.configuration().err().map(|error| error.to_string());
+        assert_eq!(problem.as_deref(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        check(|_| {}, None);
+        check(|login| login.proxy = "socks5://proxy:1080".to_owned(), None);
+        check(
+            |login| login.server = "x".to_owned(),
+            Some(r#"cannot connect: server "x" is not an address with a scheme"#),
+        );
+        check(
+            |login| login.proxy = "proxy".to_owned(),
+            Some(r#"cannot connect: proxyUrl "proxy" is not an address with a scheme"#),
+        );
+        check(
+            |login| login.authority_data = "eA==".to_owned(),
+            Some("cannot connect: caData is not base64 of PEM: there is no certificate in it"),
+        );
+    }
+
+    #[test]
+    fn a_login_is_not_printed() {
+        let login = Login { token: "t0k3n".to_owned(), password: "s3cret".to_owned(), ..Login::default() };
+        assert_eq!(format!("{login:?}"), "Login { server: \"\", .. }");
+    }
 }

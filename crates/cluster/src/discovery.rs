@@ -61,7 +61,15 @@ impl ApiResource {
 #[derive(Debug, Default)]
 pub(crate) struct Discovered {
     known: Mutex<Arc<Kinds>>,
-    looking: tokio::sync::Mutex<Option<Timestamp>>,
+    looking: tokio::sync::Mutex<Option<Look>>,
+}
+
+/// The last time that the server was asked.
+#[derive(Debug)]
+struct Look {
+    at: Timestamp,
+    /// Given to all who waited for this look, so that a silent server is not waited for by each in turn.
+    failure: Option<ClusterError>,
 }
 
 #[derive(Debug, Default)]
@@ -125,15 +133,6 @@ impl Cluster {
         Ok(all)
     }
 
-    /// The version of Kubernetes: `v1.36.0`.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
-    pub async fn server_version(&self) -> Result<String, ClusterError> {
-        let answer = Call::new(Method::GET, "/version", "version").json(self).await?;
-        Ok(answer.get("gitVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
-    }
-
     /// Makes the next look at a kind that is not known ask the server at once: call it when a
     /// CustomResourceDefinition has changed.
     pub async fn forget_unknown_kinds(&self) {
@@ -158,17 +157,21 @@ impl Cluster {
         if let Some(found) = find(&self.discovered.kinds()) {
             return Ok(Some(found));
         }
-        if last.is_none_or(|last| self.clock.now() >= clock::after(last, ASK_AGAIN)) {
-            self.discover(&mut last).await?;
-        }
+        match &*last {
+            Some(look) if self.clock.now() < clock::after(look.at, ASK_AGAIN) => {
+                look.failure.clone().map_or(Ok(()), Err)
+            }
+            _ => self.discover(&mut last).await,
+        }?;
         Ok(find(&self.discovered.kinds()))
     }
 
-    async fn discover(&self, last: &mut Option<Timestamp>) -> Result<(), ClusterError> {
-        let (core, groups) = future::try_join(self.discover_below("/api"), self.discover_below("/apis")).await?;
+    async fn discover(&self, last: &mut Option<Look>) -> Result<(), ClusterError> {
+        let found = future::try_join(self.discover_below("/api"), self.discover_below("/apis")).await;
+        *last = Some(Look { at: self.clock.now(), failure: found.as_ref().err().cloned() });
+        let (core, groups) = found?;
         let kinds = Kinds::new(core.into_iter().chain(groups).collect());
         *self.discovered.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(kinds);
-        *last = Some(self.clock.now());
         Ok(())
     }
 

@@ -23,7 +23,9 @@ pub enum ClusterError {
     Conflict { object: String, message: String, owners: Vec<FieldConflict> },
     #[error("{object}: not permitted: {message}; grant it to the identity that Gantline connects with")]
     Forbidden { object: String, message: String },
-    #[error("{object}: the credentials were not accepted: {message}; check the kubeconfig or the service account")]
+    #[error(
+        "{object}: the credentials were not accepted: {message}; check the kubeconfig, the cluster's Secret or the service account"
+    )]
     Unauthorized { object: String, message: String },
     #[error("{object} is not valid: {message}")]
     Invalid { object: String, message: String },
@@ -56,6 +58,11 @@ impl ClusterError {
 
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. }) || matches!(self, Self::Rejected { code: 502..=504, .. })
+    }
+
+    /// Whether nothing at all can be had of the server.
+    pub fn is_outage(&self) -> bool {
+        self.is_unreachable() || matches!(self, Self::Unauthorized { .. } | Self::Config { .. })
     }
 
     /// Maps a failure `Status` of the API server. `code` is the HTTP status, for answers that hold no `Status`.

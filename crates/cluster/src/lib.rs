@@ -16,8 +16,8 @@ mod request;
 mod store;
 mod watch;
 
-pub use cache::{LiveCache, Touch, Tracker};
-pub use connect::{Cluster, Target};
+pub use cache::{Bounds, LiveCache, Touch, Tracker};
+pub use connect::{Cluster, Limits, Login, Target};
 pub use discovery::ApiResource;
 pub use error::{ClusterError, FieldConflict};
 pub use kube::client::Body;

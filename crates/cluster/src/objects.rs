@@ -212,10 +212,10 @@ impl Cluster {
         }
     }
 
-    /// Whether the server answers at all.
+    /// The version of Kubernetes: `v1.36.0`.
     ///
     /// # Errors
-    /// When it does not.
+    /// When the server does not answer.
     pub async fn version(&self) -> Result<String, ClusterError> {
         let answer = Call::new(Method::GET, "/version", "version").json(self).await?;
         Ok(answer["gitVersion"].as_str().unwrap_or_default().to_owned())

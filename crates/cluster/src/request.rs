@@ -13,9 +13,6 @@ use serde_json::Value;
 
 use crate::{Cluster, ClusterError};
 
-/// Longer than the API server's own limit for one request (60 s).
-const ANSWER_WITHIN: Duration = Duration::from_secs(70);
-
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// One request: the builder collects what most verbs share.
@@ -85,29 +82,48 @@ impl Call {
 
     /// The answer with its body still on the way; failures are errors already.
     pub(crate) async fn open(self, cluster: &Cluster) -> Result<Response<Body>, ClusterError> {
-        let response = self.in_time(cluster.client.send(self.request()?)).await?;
-        let response = response.map_err(|e| self.unreachable(&e))?;
+        self.in_turn(cluster, self.send(cluster)).await
+    }
+
+    /// The whole answer.
+    pub(crate) async fn bytes(self, cluster: &Cluster) -> Result<Bytes, ClusterError> {
+        let answer = async {
+            let body = self.send(cluster).await?.into_body();
+            let body = body.collect().await.map_err(|e| self.unreachable(&e))?;
+            Ok(body.to_bytes())
+        };
+        self.in_turn(cluster, answer).await
+    }
+
+    async fn send(&self, cluster: &Cluster) -> Result<Response<Body>, ClusterError> {
+        let response = cluster.client.send(self.request()?).await.map_err(|e| self.unreachable(&e))?;
         if response.status().is_success() {
             return Ok(response);
         }
         let code = response.status().as_u16();
-        let body = self.in_time(response.into_body().collect()).await?;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         // proxies in front of an API server answer with text
         let status = serde_json::from_slice(&body)
             .unwrap_or_else(|_| serde_json::json!({"message": String::from_utf8_lossy(&body[..body.len().min(200)])}));
         Err(ClusterError::from_status(&self.object, code, &status))
     }
 
-    /// The whole answer.
-    pub(crate) async fn bytes(self, cluster: &Cluster) -> Result<Bytes, ClusterError> {
-        let object = self.object.clone();
-        let body = self.open(cluster).await?.into_body();
-        match tokio::time::timeout(ANSWER_WITHIN, body.collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(e)) => Err(ClusterError::Unreachable { object, message: e.to_string() }),
-            Err(_) => Err(ClusterError::Unreachable { object, message: silent() }),
-        }
+    /// As many at once as the server is asked, and no longer than it may take.
+    async fn in_turn<T>(
+        &self,
+        cluster: &Cluster,
+        answer: impl Future<Output = Result<T, ClusterError>>,
+    ) -> Result<T, ClusterError> {
+        let taken = async {
+            // held until the answer is here; turns are never closed
+            let _turn = cluster.turns.acquire().await;
+            answer.await
+        };
+        let silent = |_| ClusterError::Unreachable {
+            object: self.object.clone(),
+            message: format!("no answer within {}", seconds(cluster.answer_within)),
+        };
+        tokio::time::timeout(cluster.answer_within, taken).await.map_err(silent)?
     }
 
     /// The answer as JSON.
@@ -117,19 +133,13 @@ impl Call {
         serde_json::from_slice(&bytes).map_err(|e| ClusterError::Malformed { object, message: e.to_string() })
     }
 
-    async fn in_time<T>(&self, future: impl Future<Output = T>) -> Result<T, ClusterError> {
-        tokio::time::timeout(ANSWER_WITHIN, future)
-            .await
-            .map_err(|_| ClusterError::Unreachable { object: self.object.clone(), message: silent() })
-    }
-
     fn unreachable(&self, error: &dyn Error) -> ClusterError {
         ClusterError::Unreachable { object: self.object.clone(), message: chain(error) }
     }
 }
 
-fn silent() -> String {
-    format!("no answer within {} s", ANSWER_WITHIN.as_secs())
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
 }
 
 /// An error with its causes, each said once.

@@ -18,6 +18,8 @@ use crate::{ApiResource, Cluster, ClusterError};
 
 /// The server ends a watch after this time; the next one goes on from there.
 const WATCH_SECONDS: &str = "590";
+/// The server sends a bookmark every minute: one that says nothing for so long is asked anew.
+const SILENT: Duration = Duration::from_secs(180);
 const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 /// A server that closes watches at once is not asked more often than this.
@@ -186,7 +188,7 @@ impl Watch {
         let mut lines = Box::pin(Lines::new(body.into_data_stream(), object.clone()).into_stream());
         loop {
             let line = tokio::select! {
-                line = lines.next() => line,
+                line = tokio::time::timeout(SILENT, lines.next()) => line.unwrap_or_default(),
                 () = self.sender.closed() => return Err(Closed),
             };
             match line {

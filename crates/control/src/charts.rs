@@ -1,8 +1,9 @@
 //! What a render may know of its Application and of the cluster; only charts ask for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use api::argocd::{Application, ApplicationSource, HelmSource};
+use api::argocd::{Application, ApplicationSource, Condition, ConditionType, HelmSource};
+use cluster::ClusterError;
 use object::FileTree;
 use render::helm::Surroundings;
 use render::remote::content_digest;
@@ -10,8 +11,12 @@ use render::{FetchedChart, HelmFileParameter, HelmOptions, HelmParameter, Remote
 
 use crate::context::Context;
 use crate::repositories::{Address, Resolved, Unavailable};
+use crate::status::condition;
 
-/// The context of one render. A cluster that does not answer leaves Helm's defaults; what is no chart does not ask it.
+/// The context of one render. What is no chart does not ask the cluster.
+///
+/// # Errors
+/// When a chart cannot know what the cluster has: with Helm's defaults it might leave objects out.
 pub(crate) async fn context(
     cx: &Context,
     app: &Application,
@@ -19,7 +24,7 @@ pub(crate) async fn context(
     has_charts: bool,
     commit: &str,
     references: BTreeMap<String, FileTree>,
-) -> RenderContext {
+) -> Result<RenderContext, Condition> {
     let context = RenderContext {
         app_name: app.metadata.name.clone(),
         namespace: app.spec.destination.namespace.clone(),
@@ -28,7 +33,7 @@ pub(crate) async fn context(
         ..RenderContext::default()
     };
     if !has_charts {
-        return context;
+        return Ok(context);
     }
     let now = cx.clock.now();
     let surroundings = Surroundings {
@@ -36,16 +41,16 @@ pub(crate) async fn context(
         nanoseconds: now.subsec_nanosecond().unsigned_abs(),
         seed: cx.ids.key(),
     };
-    let (kube_version, api_versions) = (cx.kube_version().await, api_versions(cx).await);
-    RenderContext { kube_version, api_versions, surroundings: Some(surroundings), ..context }
+    let (kube_version, api_versions) = capabilities(cx, app).await.map_err(|error| {
+        let message = format!("Failed to load target state: a chart has to know what its cluster has: {error}");
+        condition(ConditionType::ComparisonError, message)
+    })?;
+    Ok(RenderContext { kube_version, api_versions, surroundings: Some(surroundings), ..context })
 }
 
-/// The API versions of the cluster, each by itself and with each of its kinds.
-async fn api_versions(cx: &Context) -> Vec<String> {
-    let resources = cx.cluster.resources().await.unwrap_or_default();
-    let names = resources.iter().map(|r| (r.gvk.api_version(), &r.gvk.kind));
-    let all: BTreeSet<String> = names.flat_map(|(version, kind)| [format!("{version}/{kind}"), version]).collect();
-    all.into_iter().collect()
+async fn capabilities(cx: &Context, app: &Application) -> Result<(String, Vec<String>), ClusterError> {
+    let site = cx.sites.at(&app.spec.destination)?;
+    site.patiently(&cx.turns, site.capabilities()).await
 }
 
 /// The variables of Argo CD's build environment (3.5).

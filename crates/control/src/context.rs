@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use api::argocd::Application;
 use clock::{Clock, Ids};
-use cluster::{Cluster, ClusterError, LiveCache, Patch, PatchOptions};
+use cluster::{Cluster, ClusterError, Patch, PatchOptions};
 use object::{LiveObject, ResourceKey};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -17,7 +17,9 @@ use crate::facts::{About, Fact, Facts, Sink};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
+use crate::readers::Readers;
 use crate::repositories::{Remotes, Repositories};
+use crate::sites::{BySecret, Connector, Sites};
 use crate::status;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
@@ -34,6 +36,8 @@ pub struct ControllerConfig {
     pub ids: Ids,
     /// The cluster that holds the Applications, and that `https://kubernetes.default.svc` means.
     pub cluster: Cluster,
+    /// How other clusters are reached.
+    pub connector: Arc<dyn Connector>,
     pub remotes: Arc<dyn Remotes>,
     /// Where Applications live.
     pub namespace: String,
@@ -70,6 +74,7 @@ impl ControllerConfig {
     ) -> Self {
         let (poll, jitter) = (Duration::from_secs(180), Duration::from_secs(60));
         Self {
+            connector: Arc::new(BySecret(Arc::clone(&clock))),
             clock,
             ids,
             cluster,
@@ -89,14 +94,16 @@ impl ControllerConfig {
 pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
+    /// The control plane's own: where Applications are written down.
     pub(crate) cluster: Cluster,
-    pub(crate) live: LiveCache,
+    pub(crate) sites: Sites,
     pub(crate) stores: Stores,
     pub(crate) repositories: Repositories,
     pub(crate) timeline: Timeline,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) facts: Facts,
     pub(crate) queue: Queue,
+    pub(crate) readers: Readers,
     pub(crate) namespace: String,
     /// One for each Application that is worked on.
     pub(crate) turns: Arc<Semaphore>,
@@ -104,7 +111,6 @@ pub(crate) struct Context {
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
     memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
-    kube_version: tokio::sync::OnceCell<String>,
 }
 
 impl fmt::Debug for Context {
@@ -117,17 +123,12 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    /// The version of the cluster, asked once; empty while it does not answer.
-    pub(crate) async fn kube_version(&self) -> String {
-        let version = self.kube_version.get_or_try_init(|| self.cluster.server_version()).await;
-        version.cloned().unwrap_or_default()
-    }
-
     pub(crate) fn new(config: ControllerConfig) -> Self {
         let ControllerConfig {
             clock,
             ids,
             cluster,
+            connector,
             remotes,
             namespace,
             poll,
@@ -155,11 +156,11 @@ impl Context {
             jitter,
         );
         Self {
-            live: LiveCache::new(cluster.clone(), tracker(stores.clone())),
+            sites: Sites::new(cluster.clone(), connector, tracker(stores.clone())),
             facts,
             queue: Queue::new(Arc::clone(&clock)),
+            readers: Readers::default(),
             memories: Mutex::default(),
-            kube_version: tokio::sync::OnceCell::new(),
             registry,
             at_step,
             clock,
@@ -197,6 +198,11 @@ impl Context {
         self.stores.applications.exists(&namespace, &name)
     }
 
+    /// Takes what cluster Secrets and settings say of clusters now.
+    pub(crate) fn update_sites(&self) {
+        self.sites.update(&self.stores.clusters.all(), self.stores.settings().in_cluster);
+    }
+
     /// What is remembered of an Application; locked while it is worked on.
     pub(crate) fn memory(&self, key: &AppKey) -> Arc<tokio::sync::Mutex<Memory>> {
         Arc::clone(self.memories().entry(key.clone()).or_default())
@@ -209,6 +215,7 @@ impl Context {
     pub(crate) fn forget(&self, key: &AppKey) {
         self.memories().remove(key);
         self.queue.forget(key);
+        self.readers.forget(key);
     }
 
     /// Writes what the controller says about an Application, where it says something new. The answer is how the

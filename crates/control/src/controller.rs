@@ -1,9 +1,9 @@
 //! Puts the loops together and runs them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use api::argocd::{Application, OperationPhase, Refresh, normalize_git_url};
+use api::argocd::{Application, OperationPhase, Refresh};
 use clock::after;
 use cluster::Change;
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::{Context, ControllerConfig};
 use crate::metrics::Metrics;
 use crate::queue::{Depth, Request};
+use crate::readers;
 use crate::reconcile::{Next, reconcile};
 use crate::repositories::Repositories;
 use crate::stores::{AppKey, Stores};
@@ -34,9 +35,13 @@ impl Controller {
     pub fn new(config: ControllerConfig) -> Self {
         let context = Arc::new(Context::new(config));
         let weak = Arc::downgrade(&context);
-        context.repositories.on_moved(Arc::new(move |url| match weak.upgrade() {
-            Some(context) => repository_moved(&context, url),
-            None => false,
+        context.repositories.on_told(Arc::new(move |place, remote, news| {
+            let weak = Weak::clone(&weak);
+            Box::pin(async move {
+                let Some(context) = weak.upgrade() else { return false };
+                readers::told(&context, &place, &*remote, news).await;
+                context.readers.uses(&place)
+            })
         }));
         Self { context }
     }
@@ -56,6 +61,12 @@ impl Controller {
 
     pub fn repositories(&self) -> &Repositories {
         &self.context.repositories
+    }
+
+    /// The commit of its first source at which the Application is known to be what its status says: the status keeps the
+    /// first such commit. `None` while it is looked at, or when that cannot be said for pushes to come.
+    pub fn proven_at(&self, key: &AppKey) -> Option<String> {
+        self.context.readers.proven_at(key)
     }
 
     /// Reconciles until `shutdown`. What is in work then is cut off: every step is written down before and after.
@@ -79,6 +90,8 @@ async fn changes(context: Arc<Context>) {
     let stores = &context.stores;
     let (mut applications, mut projects) = (stores.applications.changes(), stores.projects.changes());
     let (mut repositories, mut config_maps) = (stores.repositories.revisions(), stores.config_maps.revisions());
+    let mut clusters = stores.clusters.revisions();
+    context.update_sites();
     for app in stores.applications.all() {
         context.metrics.moved(None, Some(&app));
         context.queue.add(&AppKey::of(&app), Depth::Latest);
@@ -88,7 +101,14 @@ async fn changes(context: Arc<Context>) {
             Some(change) = applications.recv() => application_changed(&context, &change),
             Some(change) = projects.recv() => wake_project(&context, &change.key.name),
             _ = repositories.changed() => wake_all(&context, Depth::Latest),
-            _ = config_maps.changed() => wake_all(&context, Depth::Latest),
+            _ = clusters.changed() => {
+                context.update_sites();
+                wake_all(&context, Depth::Latest);
+            }
+            _ = config_maps.changed() => {
+                context.update_sites();
+                wake_all(&context, Depth::Latest);
+            }
         }
     }
 }
@@ -162,13 +182,10 @@ async fn work_on(context: Arc<Context>, key: AppKey, request: Request, _turn: Op
 
 /// Wakes the Applications whose live objects change.
 async fn live_changes(context: Arc<Context>) {
-    let mut touches = context.live.touches();
+    let mut touches = context.sites.touches();
     loop {
         match touches.recv().await {
             Ok(touch) => {
-                if touch.key.kind == "CustomResourceDefinition" {
-                    context.cluster.forget_unknown_kinds().await;
-                }
                 for owner in touch.owners {
                     context.queue.add(&context.key_of(&owner), Depth::Live);
                 }
@@ -177,15 +194,6 @@ async fn live_changes(context: Arc<Context>) {
             Err(RecvError::Closed) => return,
         }
     }
-}
-
-/// Wakes the Applications of a repository. Answers whether there are any.
-fn repository_moved(context: &Arc<Context>, url: &str) -> bool {
-    let apps = context.stores.applications.by(&Application::BY_REPOSITORY, &normalize_git_url(url));
-    for app in &apps {
-        context.queue.add_behind(&AppKey::of(app), Depth::Latest);
-    }
-    !apps.is_empty()
 }
 
 /// What a change to an Application asks for; `None` for changes of status alone, which are mostly our own.

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::facts::Fact;
-use crate::live::spec_problems;
 use crate::reconcile::Next;
+use crate::sites::Site;
 use crate::status::{condition, set_conditions};
 use crate::stores::AppKey;
 
@@ -35,35 +35,44 @@ pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {
 
 async fn step(cx: &Context, app: &Application) -> Result<Next, ClusterError> {
     let Some(propagation) = app.cascade() else { return Ok(Next::Nothing) };
-    // objects of a cluster that is not ours are out of reach, as in Argo CD: they stay
-    if spec_problems(cx, app).is_empty() || app.spec.destination.is_in_cluster() {
-        let left = objects(cx, app).await?;
-        if let Some(wave) = left.iter().map(|o| engine::sync_wave(o)).max() {
-            let policy = if propagation == "Background" { Propagation::Background } else { Propagation::Foreground };
-            for object in left {
-                if engine::sync_wave(&object) == wave && object.deletion_timestamp().is_none() {
-                    delete(cx, &object, policy).await?;
-                }
-            }
-            // the watch tells when they are gone
-            return Ok(Next::Nothing);
-        }
+    let policy = if propagation == "Background" { Propagation::Background } else { Propagation::Foreground };
+    let left = match cx.sites.at(&app.spec.destination) {
+        Ok(site) => site.patiently(&cx.turns, delete_wave(cx, &site, app, policy)).await?,
+        // objects of a cluster that nobody knows any more are out of reach, as in Argo CD: they stay
+        Err(error) if error.is_unknown() => false,
+        Err(error) => return Err(error.into()),
+    };
+    if !left {
+        release(cx, app).await?;
     }
-    release(cx, app).await?;
+    // the watch tells when they are gone
     Ok(Next::Nothing)
 }
 
+/// Deletes what is left of the highest wave; the answer is whether anything was left.
+async fn delete_wave(cx: &Context, site: &Site, app: &Application, policy: Propagation) -> Result<bool, ClusterError> {
+    site.answers()?;
+    let left = objects(cx, site, app).await?;
+    let Some(wave) = left.iter().map(|o| engine::sync_wave(o)).max() else { return Ok(false) };
+    for object in left {
+        if engine::sync_wave(&object) == wave && object.deletion_timestamp().is_none() {
+            delete(site, &object, policy).await?;
+        }
+    }
+    Ok(true)
+}
+
 /// The Application's live objects that go with it.
-async fn objects(cx: &Context, app: &Application) -> Result<Vec<LiveObject>, ClusterError> {
+async fn objects(cx: &Context, site: &Site, app: &Application) -> Result<Vec<LiveObject>, ClusterError> {
     let kinds: BTreeSet<GroupKind> =
         app.status.resources.iter().map(|r| GroupKind::new(r.group.clone(), r.kind.clone())).collect();
     for kind in &kinds {
-        match cx.live.ensure(kind).await {
+        match site.live.ensure(kind).await {
             Ok(()) | Err(ClusterError::UnknownKind { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    let all = cx.live.belonging_to(&app.instance_name(&cx.namespace));
+    let all = site.live.belonging_to(&app.instance_name(&cx.namespace));
     Ok(all.into_iter().filter(|object| goes(object, app)).collect())
 }
 
@@ -79,10 +88,10 @@ fn has_option(manifest: &Manifest, option: &str) -> bool {
     options.split(',').any(|o| o.trim() == option)
 }
 
-async fn delete(cx: &Context, object: &LiveObject, propagation: Propagation) -> Result<(), ClusterError> {
+async fn delete(site: &Site, object: &LiveObject, propagation: Propagation) -> Result<(), ClusterError> {
     let uid = Some(object.uid().to_owned());
     let options = DeleteOptions { propagation, uid, ..DeleteOptions::default() };
-    match cx.cluster.delete(&object.key(), &options).await {
+    match site.cluster.delete(&object.key(), &options).await {
         // a namesake took its place: not ours any more
         Ok(_) | Err(ClusterError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::facts::{About, Fact};
+use crate::sites::Site;
 
 /// Between two waves, so that controllers see the first one (Argo CD's `ARGOCD_SYNC_WAVE_DELAY`).
 const BETWEEN_WAVES: Duration = Duration::from_secs(2);
@@ -19,30 +20,30 @@ const GONE_EVERY: Duration = Duration::from_millis(500);
 const GONE_TRIES: usize = 120;
 
 /// Does all actions at the same time; the outcomes are in their order.
-pub(crate) async fn execute(cx: &Context, app: &About, actions: Vec<Action>) -> Vec<Outcome> {
+pub(crate) async fn execute(cx: &Context, site: &Site, app: &About, actions: Vec<Action>) -> Vec<Outcome> {
     // boxed: the compiler cannot see otherwise that the futures may move between threads
-    let all: Vec<_> = actions.into_iter().map(|action| perform(cx, app, action).boxed()).collect();
+    let all: Vec<_> = actions.into_iter().map(|action| perform(cx, site, app, action).boxed()).collect();
     future::join_all(all).await
 }
 
-async fn perform(cx: &Context, app: &About, action: Action) -> Outcome {
+async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outcome {
     let done = match action {
         Action::EndWave { last: true, .. } => Ok(String::new()),
         Action::EndWave { last: false, .. } => {
             cx.clock.sleep(BETWEEN_WAVES).await;
             Ok(String::new())
         }
-        Action::Delete { key, uid, propagation, prune } => delete(cx, app, &key, uid, propagation, prune).await,
+        Action::Delete { key, uid, propagation, prune } => delete(cx, site, app, &key, uid, propagation, prune).await,
         Action::SetFinalizers { key, finalizers } => {
             let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
-            match cx.cluster.patch(&key, &patch, manager()).await {
+            match site.cluster.patch(&key, &patch, manager()).await {
                 Ok(_) | Err(ClusterError::NotFound { .. }) => Ok(String::new()),
                 Err(error) => Err(error.to_string()),
             }
         }
         Action::Write { key, manifest, verb, dry_run, force, server_side, validate } => {
             let write = Write { key, manifest, verb, dry_run, force, server_side, validate };
-            write.run(cx, app).await
+            write.run(cx, site, app).await
         }
     };
     match done {
@@ -57,6 +58,7 @@ fn manager() -> PatchOptions<'static> {
 
 async fn delete(
     cx: &Context,
+    site: &Site,
     app: &About,
     key: &ResourceKey,
     uid: String,
@@ -69,12 +71,12 @@ async fn delete(
         engine::sync::Propagation::Orphan => Propagation::Orphan,
     };
     let options = DeleteOptions { propagation, uid: Some(uid), ..DeleteOptions::default() };
-    match cx.cluster.delete(key, &options).await {
+    match site.cluster.delete(key, &options).await {
         // another object of that name is not ours to delete
         Ok(_) | Err(ClusterError::Conflict { .. } | ClusterError::UnknownKind { .. }) => {}
         Err(error) => return Err(error.to_string()),
     }
-    cx.live.note_deleted(key);
+    site.live.note_deleted(key);
     if prune {
         cx.facts.tell(&Fact::Pruned { app: app.clone(), object: key.clone() });
     }
@@ -92,24 +94,24 @@ struct Write {
 }
 
 impl Write {
-    async fn run(&self, cx: &Context, app: &About) -> Result<String, String> {
+    async fn run(&self, cx: &Context, site: &Site, app: &About) -> Result<String, String> {
         let written = match self.verb {
-            Verb::Apply if self.server_side => self.apply(cx, app).await,
-            Verb::Apply => self.apply_by_client(cx).await,
-            Verb::Create => self.create(cx).await,
-            Verb::Update => self.put(cx).await,
-            Verb::Replace => self.replace(cx).await,
+            Verb::Apply if self.server_side => self.apply(cx, site, app).await,
+            Verb::Apply => self.apply_by_client(site).await,
+            Verb::Create => self.create(site).await,
+            Verb::Update => self.put(site).await,
+            Verb::Replace => self.replace(site).await,
         };
         let written = match written {
-            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => self.anew(cx).await,
+            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => self.anew(site).await,
             other => other,
         };
         match written {
             Ok((object, word)) => {
                 if !self.dry_run {
                     // a kind that this sync brought has not been watched yet
-                    let _ = cx.live.ensure(&self.key.group_kind()).await;
-                    cx.live.note(object);
+                    let _ = site.live.ensure(&self.key.group_kind()).await;
+                    site.live.note(object);
                 }
                 Ok(format!("{} {word}", self.title()))
             }
@@ -126,23 +128,23 @@ impl Write {
 
     /// Takes fields back from people and their tools; from another controller that applies the same object, or that
     /// scales it, it does not: they would undo each other for ever.
-    async fn apply(&self, cx: &Context, app: &About) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn apply(&self, cx: &Context, site: &Site, app: &About) -> Result<(LiveObject, &'static str), ClusterError> {
         let options = ApplyOptions {
             manager: names::FIELD_MANAGER,
             force: self.force,
             dry_run: self.dry_run,
             validate: self.validate,
         };
-        let refused = match cx.cluster.apply(&self.manifest, options).await {
+        let refused = match site.cluster.apply(&self.manifest, options).await {
             Err(ClusterError::Conflict { owners, message, object }) if !owners.is_empty() => (owners, message, object),
             other => return other.map(|object| (object, "serverside-applied")),
         };
         let (owners, message, object) = refused;
-        let live = cx.cluster.get(&self.key).await?;
+        let live = site.cluster.get(&self.key).await?;
         let rivals: Vec<&FieldConflict> =
             owners.iter().filter(|owner| live.as_ref().is_some_and(|live| is_rival(live, &owner.manager))).collect();
         if rivals.is_empty() {
-            let forced = cx.cluster.apply(&self.manifest, ApplyOptions { force: true, ..options }).await?;
+            let forced = site.cluster.apply(&self.manifest, ApplyOptions { force: true, ..options }).await?;
             return Ok((forced, "serverside-applied"));
         }
         let named: Vec<String> =
@@ -160,12 +162,12 @@ impl Write {
     }
 
     /// As `kubectl apply` does without `--server-side`.
-    async fn apply_by_client(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn apply_by_client(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
         let mut wanted = self.manifest.clone();
         let text = serde_json::to_string(self.manifest.value()).unwrap_or_default();
         wanted.set_annotation(LAST_APPLIED, &text);
-        let Some(live) = cx.cluster.get(&self.key).await? else {
-            return Ok((self.created(cx, &wanted).await?, "created"));
+        let Some(live) = site.cluster.get(&self.key).await? else {
+            return Ok((self.created(site, &wanted).await?, "created"));
         };
         let last = live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str::<Value>(text).ok());
         let mut patch = wanted.value().clone();
@@ -175,56 +177,56 @@ impl Write {
         let custom = self.key.group.contains('.') && !self.key.group.ends_with(".k8s.io");
         let patch = if custom { Patch::Merge(patch) } else { Patch::Strategic(patch) };
         let options = PatchOptions { dry_run: self.dry_run, ..manager() };
-        let patched = cx.cluster.patch(&self.key, &patch, options).await?;
+        let patched = site.cluster.patch(&self.key, &patch, options).await?;
         let same = patched.resource_version() == live.resource_version();
         Ok((patched, if same { "unchanged" } else { "configured" }))
     }
 
-    async fn created(&self, cx: &Context, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
+    async fn created(&self, site: &Site, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
         if self.dry_run {
             let options =
                 ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate: self.validate };
-            return cx.cluster.apply(manifest, options).await;
+            return site.cluster.apply(manifest, options).await;
         }
-        cx.cluster.create(manifest).await
+        site.cluster.create(manifest).await
     }
 
-    async fn create(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
-        Ok((self.created(cx, &self.manifest).await?, "created"))
+    async fn create(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
+        Ok((self.created(site, &self.manifest).await?, "created"))
     }
 
-    async fn put(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn put(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
         let options = PatchOptions { dry_run: self.dry_run, ..manager() };
         let mut wanted = self.manifest.clone();
-        if let Some(live) = cx.cluster.get(&self.key).await?
+        if let Some(live) = site.cluster.get(&self.key).await?
             && let Some(Value::Object(metadata)) = wanted.value_mut().get_mut("metadata")
         {
             metadata.insert("resourceVersion".to_owned(), live.resource_version().into());
         }
-        Ok((cx.cluster.replace(&wanted, options).await?, "replaced"))
+        Ok((site.cluster.replace(&wanted, options).await?, "replaced"))
     }
 
     /// An update, or where the kind refuses that, a new object.
-    async fn replace(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
-        match self.put(cx).await {
-            Err(ClusterError::Invalid { .. }) if !self.dry_run => self.anew(cx).await,
+    async fn replace(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
+        match self.put(site).await {
+            Err(ClusterError::Invalid { .. }) if !self.dry_run => self.anew(site).await,
             other => other,
         }
     }
 
-    async fn anew(&self, cx: &Context) -> Result<(LiveObject, &'static str), ClusterError> {
-        if let Some(live) = cx.cluster.get(&self.key).await? {
+    async fn anew(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
+        if let Some(live) = site.cluster.get(&self.key).await? {
             let uid = Some(live.uid().to_owned());
             let options = DeleteOptions { propagation: Propagation::Foreground, uid, ..DeleteOptions::default() };
-            cx.cluster.delete(&self.key, &options).await?;
+            site.cluster.delete(&self.key, &options).await?;
         }
         for _ in 0..GONE_TRIES {
-            if cx.cluster.get(&self.key).await?.is_none() {
+            if site.cluster.get(&self.key).await?.is_none() {
                 break;
             }
-            cx.clock.sleep(GONE_EVERY).await;
+            site.cluster.clock().sleep(GONE_EVERY).await;
         }
-        Ok((cx.cluster.create(&self.manifest).await?, "replaced"))
+        Ok((site.cluster.create(&self.manifest).await?, "replaced"))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod chart_remotes;
 mod charts;
+mod clusters;
 mod context;
 mod controller;
 mod deletion;
@@ -21,9 +22,11 @@ mod namespaces;
 mod overrides;
 mod promotions;
 mod queue;
+mod readers;
 mod reconcile;
 mod repositories;
 pub mod requests;
+mod sites;
 mod source;
 mod status;
 mod stores;
@@ -33,11 +36,13 @@ mod turns;
 mod view;
 pub mod workers;
 
+pub use clusters::{ConnectedCluster, ConnectionState, ConnectionStatus};
 pub use context::{AtStep, ControllerConfig};
 pub use controller::Controller;
 pub use git_remotes::GitRemotes;
 pub use metrics::Metrics;
 pub use repositories::{Access, Address, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
+pub use sites::Connector;
 pub use source::to_render;
 pub use stores::{ACCOUNTS_SECRET, AppKey, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};

@@ -1,9 +1,10 @@
 //! The live side of a comparison: which kinds to watch, what is there, and what only the API server can say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
-use api::argocd::{Application, Condition, ConditionType, Destination, names};
+use api::argocd::{AppProject, Application, Condition, ConditionType, names};
 use cluster::{ApplyOptions, ClusterError};
 use engine::{
     CompareOptions, Comparison, DryRun, LiveState, Prediction, Scopes, Targets, Tracking, compare, needs_dry_run,
@@ -15,6 +16,7 @@ use object::{GroupKind, LiveObject, ResourceKey};
 
 use crate::context::Context;
 use crate::memory::Memory;
+use crate::sites::Site;
 use crate::source::Wanted;
 use crate::status::condition;
 
@@ -24,6 +26,8 @@ const AT_ONCE: usize = 8;
 /// A comparison with all that it was made from.
 #[derive(Debug)]
 pub(crate) struct Compared {
+    /// Where it was compared, and nowhere else may it be written.
+    pub(crate) site: Arc<Site>,
     pub(crate) comparison: Comparison,
     pub(crate) live: LiveState,
     pub(crate) options: CompareOptions,
@@ -35,28 +39,50 @@ pub(crate) struct Compared {
 /// The condition that says why that is not possible now.
 pub(crate) async fn compared(
     cx: &Context,
+    site: &Arc<Site>,
     app: &Application,
     wanted: &Wanted,
     memory: &mut Memory,
 ) -> Result<Compared, Condition> {
-    for manifest in wanted.set.manifests() {
-        // asks the server when the kind is new
-        let _ = cx.cluster.resource(&manifest.gvk().group_kind()).await;
-    }
-    let mut options = options(cx, app, wanted);
-    let targets =
-        targets(&wanted.set, &options.application, &app.spec.destination.namespace, &options.tracking, &options.scopes);
-    let live = gather(cx, app, &targets).await?;
-    options.applications = Some(claimants(cx, &live, &options.tracking));
-    let predictions = predictions(cx, &targets, &live, &options, memory).await?;
-    let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
-    memory.marks = comparison.marks.clone();
-    Ok(Compared { comparison, live, options })
+    site.patiently(&cx.turns, compared_at(cx, site, app, wanted, memory)).await
 }
 
-fn options(cx: &Context, app: &Application, wanted: &Wanted) -> CompareOptions {
+async fn compared_at(
+    cx: &Context,
+    site: &Arc<Site>,
+    app: &Application,
+    wanted: &Wanted,
+    memory: &mut Memory,
+) -> Result<Compared, Condition> {
+    discover(site, wanted).await?;
+    let mut options = options(cx, site, app, wanted);
+    let targets =
+        targets(&wanted.set, &options.application, &app.spec.destination.namespace, &options.tracking, &options.scopes);
+    if let Some(refused) = targets.objects.iter().find_map(|object| site.refuses(&object.key())) {
+        return Err(not_loaded(&refused));
+    }
+    let live = gather(cx, site, app, &targets).await?;
+    options.applications = Some(claimants(cx, &live, &options.tracking));
+    let predictions = predictions(site, &targets, &live, &options, memory).await?;
+    let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
+    memory.marks = comparison.marks.clone();
+    Ok(Compared { site: Arc::clone(site), comparison, live, options })
+}
+
+/// Asks the server about kinds that are new. One that it does not have is told of later, with the object.
+async fn discover(site: &Site, wanted: &Wanted) -> Result<(), Condition> {
+    for manifest in wanted.set.manifests() {
+        match site.cluster.resource(&manifest.gvk().group_kind()).await {
+            Ok(_) | Err(ClusterError::UnknownKind { .. }) => {}
+            Err(error) => return Err(unreadable(site, &error)),
+        }
+    }
+    Ok(())
+}
+
+fn options(cx: &Context, site: &Site, app: &Application, wanted: &Wanted) -> CompareOptions {
     let kinds: BTreeSet<GroupKind> = wanted.set.manifests().iter().map(|m| m.gvk().group_kind()).collect();
-    let known = |kind: GroupKind| cx.cluster.known_resource(&kind).map(|resource| (kind, resource.namespaced));
+    let known = |kind: GroupKind| site.cluster.known_resource(&kind).map(|resource| (kind, resource.namespaced));
     let project = cx.stores.project(app.spec.project_name()).ok();
     CompareOptions {
         application: app.instance_name(&cx.namespace),
@@ -76,14 +102,15 @@ fn claimants(cx: &Context, live: &LiveState, tracking: &Tracking) -> BTreeSet<St
 }
 
 /// Everything that the Application wants, has, or had when its status was written.
-async fn gather(cx: &Context, app: &Application, targets: &Targets) -> Result<LiveState, Condition> {
+async fn gather(cx: &Context, site: &Site, app: &Application, targets: &Targets) -> Result<LiveState, Condition> {
     let mut kinds: BTreeSet<GroupKind> = targets.objects.iter().map(|m| m.gvk().group_kind()).collect();
     kinds.extend(app.status.resources.iter().map(|r| GroupKind::new(r.group.clone(), r.kind.clone())));
     let results = app.status.operation_state.iter().filter_map(|state| state.sync_result.as_ref());
     kinds.extend(results.flat_map(|result| &result.resources).map(|r| GroupKind::new(r.group.clone(), r.kind.clone())));
     kinds.insert(GroupKind::new("", "Namespace"));
-    watch(cx, &kinds).await?;
-    live_of(cx, app, targets.objects.iter().map(|m| m.key()).collect()).await.map_err(|error| unreadable(&error))
+    watch(site, &kinds).await?;
+    let keys = targets.objects.iter().map(|m| m.key()).collect();
+    live_of(cx, site, app, keys).await.map_err(|error| unreadable(site, &error))
 }
 
 /// What carries the Application's marks, what its manifests name, and the destination's namespace.
@@ -92,18 +119,21 @@ async fn gather(cx: &Context, app: &Application, targets: &Targets) -> Result<Li
 /// When the server had to be asked and did not answer.
 pub(crate) async fn live_of(
     cx: &Context,
+    site: &Site,
     app: &Application,
     wanted: Vec<ResourceKey>,
 ) -> Result<LiveState, ClusterError> {
-    let mut live = LiveState::new(cx.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter().map(Arc::new));
+    let mut live = LiveState::new(site.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter().map(Arc::new));
     let namespace = ResourceKey::new("", "Namespace", "", app.spec.destination.namespace.as_str());
     for key in wanted.into_iter().chain([namespace]) {
         if key.name.is_empty() || live.get(&key).is_some() {
             continue;
         }
-        match cx.live.get(&key).await {
+        match site.live.get(&key).await {
             Ok(found) => found.into_iter().for_each(|object| live.insert(Arc::new(object))),
             Err(ClusterError::UnknownKind { .. }) => {}
+            // the namespace itself, where only what is in it may be read
+            Err(ClusterError::Forbidden { .. }) if site.refuses(&key).is_some() => {}
             Err(error) => return Err(error),
         }
     }
@@ -112,16 +142,16 @@ pub(crate) async fn live_of(
 
 /// Watches the kinds and those of the objects that controllers make from them. A kind that does not exist (yet) has no
 /// objects.
-async fn watch(cx: &Context, kinds: &BTreeSet<GroupKind>) -> Result<(), Condition> {
+async fn watch(site: &Site, kinds: &BTreeSet<GroupKind>) -> Result<(), Condition> {
     for kind in kinds {
-        match cx.live.ensure(kind).await {
+        match site.live.ensure(kind).await {
             Ok(()) | Err(ClusterError::UnknownKind { .. }) => {}
-            Err(error) => return Err(unreadable(&error)),
+            Err(error) => return Err(unreadable(site, &error)),
         }
     }
     for kind in children(kinds) {
         // the tree is smaller without them, that is all
-        if let Err(error) = cx.live.ensure(&kind).await {
+        if let Err(error) = site.live.ensure(&kind).await {
             tracing::debug!(%kind, %error, "children not watched");
         }
     }
@@ -158,7 +188,7 @@ fn children(kinds: &BTreeSet<GroupKind>) -> BTreeSet<GroupKind> {
 
 /// Asks the API server about the objects that differ by text.
 async fn predictions(
-    cx: &Context,
+    site: &Site,
     targets: &Targets,
     live: &LiveState,
     options: &CompareOptions,
@@ -166,34 +196,41 @@ async fn predictions(
 ) -> Result<BTreeMap<ResourceKey, Prediction>, Condition> {
     let questions = needs_dry_run(targets, live, options, &memory.marks);
     // boxed: the compiler cannot see otherwise that the futures may move between threads
-    let answers = questions.into_iter().map(|question| ask(cx, question).boxed());
+    let answers = questions.into_iter().map(|question| ask(site, question).boxed());
     let answers: Vec<Result<_, Condition>> = stream::iter(answers).buffer_unordered(AT_ONCE).collect().await;
     answers.into_iter().collect()
 }
 
-async fn ask(cx: &Context, question: DryRun) -> Result<(ResourceKey, Prediction), Condition> {
+async fn ask(site: &Site, question: DryRun) -> Result<(ResourceKey, Prediction), Condition> {
     let apply = ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate: false };
-    match cx.cluster.apply(&question.manifest, apply).await {
+    match site.cluster.apply(&question.manifest, apply).await {
         Ok(object) => Ok((question.key, Ok(object))),
-        Err(error) if error.is_transient() => Err(unreadable(&error)),
+        Err(error) if error.is_transient() => Err(unreadable(site, &error)),
         Err(error) => Ok((question.key, Err(error.to_string()))),
     }
 }
 
-fn unreadable(error: &ClusterError) -> Condition {
-    condition(ConditionType::ComparisonError, format!("Failed to load live state: {error}"))
+fn unreadable(site: &Site, error: &ClusterError) -> Condition {
+    match site.answers() {
+        Err(out) => not_loaded(&out),
+        Ok(()) if site.is_own() => not_loaded(error),
+        Ok(()) => not_loaded(&format!("cluster {:?}: {error}", site.identity().name)),
+    }
 }
 
-/// What is wrong with an Application before anything is loaded: its spec, its project, its destination.
-pub(crate) fn spec_problems(cx: &Context, app: &Application) -> Vec<Condition> {
+fn not_loaded(why: &dyn fmt::Display) -> Condition {
+    condition(ConditionType::ComparisonError, format!("Failed to load live state: {why}"))
+}
+
+/// Where an Application deploys to, if its spec and its project permit it and the cluster is there.
+///
+/// # Errors
+/// The conditions that say what is wrong, before anything is loaded.
+pub(crate) fn site_of(cx: &Context, app: &Application) -> Result<Arc<Site>, Vec<Condition>> {
     let mut problems = app.spec.problems();
-    let Destination { server, name, namespace } = &app.spec.destination;
-    if problems.is_empty() && !app.spec.destination.is_in_cluster() {
-        let which = if server.is_empty() { name } else { server };
-        problems.push(format!(
-            "cluster {which:?} is not connected: only {} (in-cluster) can be used as a destination for now",
-            Destination::IN_CLUSTER_SERVER
-        ));
+    let site = cx.sites.at(&app.spec.destination);
+    if let (Err(error), None) = (&site, app.spec.destination.problem()) {
+        problems.push(error.to_string());
     }
     let project_name = app.spec.project_name();
     match cx.stores.project(project_name) {
@@ -206,33 +243,41 @@ pub(crate) fn spec_problems(cx: &Context, app: &Application) -> Vec<Condition> {
             problems.extend(denied.map(|source| {
                 format!("application repo {} is not permitted in project '{project_name}'", source.repo_url)
             }));
-            if !project.spec.permits_destination(&identity(), namespace, &[]) {
-                problems.push(format!(
-                    "application destination server '{}' and namespace '{namespace}' do not match any of the allowed \
-                     destinations in project '{project_name}'",
-                    Destination::IN_CLUSTER_SERVER
-                ));
-            }
+            problems.extend(site.as_ref().ok().and_then(|site| forbidden(cx, app, site, &project)));
         }
     }
-    problems.into_iter().map(|problem| condition(ConditionType::InvalidSpecError, problem)).collect()
-}
-
-fn identity() -> api::argocd::ClusterIdentity {
-    api::argocd::ClusterIdentity {
-        name: Destination::IN_CLUSTER_NAME.to_owned(),
-        server: Destination::IN_CLUSTER_SERVER.to_owned(),
+    match site {
+        Ok(site) if problems.is_empty() => {
+            site.answers().map_err(|out| vec![not_loaded(&out)])?;
+            Ok(site)
+        }
+        _ => Err(problems.into_iter().map(|problem| condition(ConditionType::InvalidSpecError, problem)).collect()),
     }
 }
 
-/// The live objects that an Application had when its status was written, and what is below them.
+/// Why the project does not let the Application into the cluster.
+fn forbidden(cx: &Context, app: &Application, site: &Site, project: &AppProject) -> Option<String> {
+    let (namespace, identity, name) = (&app.spec.destination.namespace, site.identity(), app.spec.project_name());
+    if project.spec.permits_destination(&identity, namespace, &cx.sites.of_project(name)) {
+        return None;
+    }
+    let server = if app.spec.destination.name.is_empty() { identity.server } else { identity.name };
+    Some(format!(
+        "application destination server '{server}' and namespace '{namespace}' do not match any of the allowed \
+         destinations in project '{name}'"
+    ))
+}
+
+/// The live objects that an Application had when its status was written, as far as they are known now.
 pub(crate) fn known_objects(cx: &Context, app: &Application) -> Vec<LiveObject> {
+    let site = cx.sites.at(&app.spec.destination);
+    let Some(site) = site.ok().filter(|site| site.answers().is_ok()) else { return Vec::new() };
     let keys = app
         .status
         .resources
         .iter()
         .map(|r| ResourceKey::new(r.group.clone(), r.kind.clone(), r.namespace.clone(), r.name.clone()));
-    keys.filter_map(|key| cx.live.peek(&key)).collect()
+    keys.filter_map(|key| site.live.peek(&key)).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the controller remembers of an Application between two looks. All of it may be lost: it is computed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::argocd::ApplicationSource;
@@ -16,15 +16,32 @@ use crate::workers::Output;
 /// Of one Application.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
+    /// The cluster that all of it is about.
+    server: String,
     /// The last render of each source, in the order of the sources.
     pub(crate) renders: Vec<Option<SourceRender>>,
-    /// The commits at which all sources rendered to what they render to now.
-    pub(crate) same_at: Vec<String>,
+    /// Of each source; empty while what is wanted is not known.
+    pub(crate) proven: Vec<Proven>,
     pub(crate) marks: InSyncMarks,
     /// The operation under way.
     pub(crate) run: Option<Run>,
     /// How often in a row something could not be done; decides how long to wait.
     pub(crate) failures: u32,
+}
+
+/// At which commits of a source the Application is what it is now.
+#[derive(Debug, Default)]
+pub(crate) struct Proven {
+    /// Where it was looked at last.
+    pub(crate) newest: String,
+    /// Where the status has it, or the last operation had it, as far as that is the same.
+    pub(crate) also: BTreeSet<String>,
+}
+
+impl Proven {
+    pub(crate) fn at(&self, commit: &str) -> bool {
+        self.newest == commit || self.also.contains(commit)
+    }
 }
 
 /// What one source rendered to, and everything that the result depends on.
@@ -39,7 +56,7 @@ pub(crate) struct SourceRender {
     pub(crate) commit: String,
     pub(crate) reads: ReadSet,
     /// What was read of sources that are named by `$ref`.
-    reference_reads: BTreeMap<String, ReadSet>,
+    pub(crate) reference_reads: BTreeMap<String, ReadSet>,
     pub(crate) problems: Vec<String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) tool: String,
@@ -122,6 +139,20 @@ impl Again {
 }
 
 impl Memory {
+    /// Forgets everything when the Application goes to another cluster: versions, kinds and marks are different there.
+    pub(crate) fn stays_at(&mut self, server: &str) {
+        if self.server != server {
+            *self = Self { server: server.to_owned(), ..Self::default() };
+        }
+    }
+
+    /// What was read of the files of a source: by its own render, and by those that name it.
+    pub(crate) fn reads_of(&self, index: usize, source: &ApplicationSource) -> Vec<&ReadSet> {
+        let own = self.renders.get(index).and_then(|render| Some(&render.as_ref()?.reads));
+        let named = self.renders.iter().flatten().filter_map(|r| r.reference_reads.get(&source.reference));
+        own.into_iter().chain(named).collect()
+    }
+
     /// Counts a failure; the answer is how many came in a row before it.
     pub(crate) fn fail(&mut self) -> u32 {
         let before = self.failures;

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::deletion;
-use crate::live::{Compared, compared, spec_problems};
+use crate::live::{Compared, compared, site_of};
 use crate::memory::Memory;
 use crate::queue::{Depth, Request};
-use crate::source::{Sources, Wanted, wanted};
+use crate::source::{self, Sources, Wanted, wanted};
 use crate::status;
 use crate::stores::AppKey;
 use crate::sync::{self, Advance};
@@ -48,6 +48,7 @@ pub(crate) async fn reconcile(cx: &Context, key: &AppKey, request: Request) -> N
     }
     let memory = cx.memory(key);
     let mut memory = memory.lock().await;
+    source::begin(cx, key, &app, &mut memory);
     match straight_path(cx, app, request, &mut memory).await {
         Ok(next) => {
             memory.failures = if next == Next::Retry { memory.failures } else { 0 };
@@ -73,6 +74,7 @@ async fn straight_path(
     let mut draft = (*app).clone();
     loop {
         let judged = judge(cx, &draft, request, memory).await;
+        let known = judged.is_ok();
         status::show(cx, &mut draft, judged.as_ref(), request.depth >= Depth::Latest);
         match sync::advance(cx, &mut draft, judged, memory).await {
             Advance::Begun => {
@@ -83,7 +85,10 @@ async fn straight_path(
             Advance::Ended => {}
             Advance::Rest(next) => {
                 draft.metadata.annotations.remove(names::REFRESH);
-                cx.write(&app, draft).await?;
+                let app = cx.write(&app, draft).await?;
+                if known {
+                    source::end(cx, &app, memory);
+                }
                 return Ok(next);
             }
         }
@@ -99,11 +104,9 @@ pub(crate) async fn judge(
     request: Request,
     memory: &mut Memory,
 ) -> Result<Judged, Vec<Condition>> {
-    let problems = spec_problems(cx, app);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let site = site_of(cx, app)?;
+    memory.stays_at(site.server());
     let wanted = wanted(cx, app, &Sources::of(app), memory, request).await.map_err(|c| vec![c])?;
-    let compared = compared(cx, app, &wanted, memory).await.map_err(|c| vec![c])?;
+    let compared = compared(cx, &site, app, &wanted, memory).await.map_err(|c| vec![c])?;
     Ok(Judged { wanted, compared })
 }

@@ -14,6 +14,7 @@ use object::FileTree;
 
 use crate::facts::{Fact, Facts};
 use crate::metrics::Metrics;
+use crate::readers::Place;
 use crate::stores::Stores;
 
 /// What a remote repository has to be able to do.
@@ -132,8 +133,8 @@ pub struct Resolved {
 #[derive(Clone)]
 pub struct Repositories(Arc<Shared>);
 
-/// Told when a repository moved or came back: its address. Answers whether anybody still uses it.
-pub(crate) type OnMoved = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Told what a repository is like now, and whether it moved or came back. Answers whether anybody still uses it.
+pub(crate) type OnTold = Arc<dyn Fn(Place, Arc<dyn Remote>, bool) -> BoxFuture<'static, bool> + Send + Sync>;
 
 struct Shared {
     remotes: Arc<dyn Remotes>,
@@ -145,7 +146,7 @@ struct Shared {
     poll: Duration,
     jitter: Duration,
     open: Mutex<HashMap<Key, Arc<Repository>>>,
-    on_moved: Mutex<Option<OnMoved>>,
+    on_told: Mutex<Option<OnTold>>,
 }
 
 impl fmt::Debug for Repositories {
@@ -159,6 +160,7 @@ type Key = (String, String, String);
 
 struct Repository {
     url: String,
+    place: Place,
     remote: Arc<dyn Remote>,
     access: Access,
     fetched: tokio::sync::Mutex<Fetched>,
@@ -181,12 +183,6 @@ struct Fetched {
     failed: Option<(Timestamp, Unavailable)>,
 }
 
-/// What a fetch told.
-struct News {
-    moved: bool,
-    recovered: bool,
-}
-
 impl Repositories {
     #[expect(clippy::too_many_arguments, reason = "the parts of one controller, put together once")]
     pub(crate) fn new(
@@ -199,12 +195,20 @@ impl Repositories {
         poll: Duration,
         jitter: Duration,
     ) -> Self {
-        let (open, on_moved) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { remotes, clock, ids, stores, metrics, facts, poll, jitter, open, on_moved }))
+        let (open, on_told) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { remotes, clock, ids, stores, metrics, facts, poll, jitter, open, on_told }))
     }
 
-    pub(crate) fn on_moved(&self, tell: OnMoved) {
-        *lock(&self.0.on_moved) = Some(tell);
+    pub(crate) fn on_told(&self, tell: OnTold) {
+        *lock(&self.0.on_told) = Some(tell);
+    }
+
+    async fn told(&self, repository: &Repository, news: bool) -> bool {
+        let tell = lock(&self.0.on_told).clone();
+        match tell {
+            Some(tell) => tell(repository.place.clone(), Arc::clone(&repository.remote), news).await,
+            None => true,
+        }
     }
 
     /// The revision as the repository told it at `fresh` or later; asks it if it was not asked since.
@@ -259,10 +263,7 @@ impl Repositories {
         if let Err(error) = self.fetch(&repository, self.0.clock.now()).await {
             tracing::debug!(%error, "not fetched after a push");
         }
-        let tell = lock(&self.0.on_moved).clone();
-        if let Some(tell) = tell {
-            tell(url);
-        }
+        self.told(&repository, true).await;
     }
 
     /// The oldest answer that is still good enough when nobody asked in particular.
@@ -284,7 +285,8 @@ impl Repositories {
         let opened = if at.is_chart() { remotes.open_chart(url, chart, &access) } else { remotes.open(url, &access) };
         let remote = opened.map_err(|error| Unavailable { since, error })?;
         let (fetched, poller) = (tokio::sync::Mutex::default(), Mutex::default());
-        let repository = Arc::new(Repository { url: url.to_owned(), remote, access, fetched, poller });
+        let place = Place::new(url, project);
+        let repository = Arc::new(Repository { url: url.to_owned(), place, remote, access, fetched, poller });
         let task = tokio::spawn(poll(Arc::downgrade(&self.0), Arc::downgrade(&repository), key.clone()));
         *lock(&repository.poller) = Some(task.abort_handle());
         open.insert(key, Arc::clone(&repository));
@@ -301,10 +303,11 @@ impl Repositories {
         Access { credentials, known_hosts: stores.known_hosts(), certificates, pass_credentials }
     }
 
-    async fn fetch(&self, repository: &Repository, fresh: Timestamp) -> Result<News, Unavailable> {
+    /// Whether somebody uses the repository. Whoever asks it first tells all others what is new.
+    async fn fetch(&self, repository: &Repository, fresh: Timestamp) -> Result<bool, Unavailable> {
         let mut fetched = repository.fetched.lock().await;
         if fetched.failed.is_none() && fetched.at.is_some_and(|at| at >= fresh) {
-            return Ok(News { moved: false, recovered: false });
+            return Ok(true);
         }
         if let Some((_, unavailable)) = fetched.failed.as_ref().filter(|(at, _)| *at >= fresh) {
             return Err(unavailable.clone());
@@ -313,13 +316,15 @@ impl Repositories {
         self.0.metrics.fetches.inc();
         match repository.remote.fetch().await {
             Ok(moved) => {
-                fetched.at = Some(started);
+                // nobody can know anything older than the first answer
+                let first = fetched.at.replace(started).is_none();
                 let recovered = fetched.failed.take();
                 if let Some((_, was)) = &recovered {
                     let url = repository.url.clone();
                     self.0.facts.tell(&Fact::RepositoryBack { url, lost_since: was.since });
                 }
-                Ok(News { moved, recovered: recovered.is_some() })
+                let news = (moved && !first) || recovered.is_some();
+                Ok(self.told(repository, news).await || !news)
             }
             Err(error) => {
                 self.0.metrics.fetch_errors.inc();
@@ -349,12 +354,7 @@ async fn poll(shared: std::sync::Weak<Shared>, repository: std::sync::Weak<Repos
         }
         let Some((repositories, current)) = shared.upgrade().zip(repository.upgrade()) else { return };
         let repositories = Repositories(repositories);
-        let news = repositories.fetch(&current, clock.now()).await;
-        let tell = lock(&repositories.0.on_moved).clone();
-        let news = news.is_ok_and(|news| news.moved || news.recovered);
-        if let Some(tell) = tell.filter(|_| news)
-            && !tell(&current.url)
-        {
+        if repositories.fetch(&current, clock.now()).await == Ok(false) {
             lock(&repositories.0.open).remove(&key);
             return;
         }

@@ -1,6 +1,6 @@
 //! From an Application's sources to the manifests that it wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::argocd::{
     Application, ApplicationSource, Condition, ConditionType, DirectorySource, HelmSource, KustomizeSource, Settings,
@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use crate::charts;
 use crate::context::Context;
-use crate::memory::{Again, Memory, SourceRender};
+use crate::memory::{Again, Memory, Proven, SourceRender};
 use crate::overrides;
 use crate::queue::{Depth, Request};
+use crate::readers::{Followed, Place, Reading};
 use crate::repositories::{Address, Resolved, Unavailable};
 use crate::status::condition;
 use crate::stores::AppKey;
@@ -51,12 +52,57 @@ impl Wanted {
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
     pub(crate) list: Vec<ApplicationSource>,
+    /// Whether they are at the Application's own revisions.
+    pub(crate) own: bool,
 }
 
 impl Sources {
     pub(crate) fn of(app: &Application) -> Self {
-        Self { list: app.spec.all_sources().to_vec() }
+        Self { list: app.spec.all_sources().to_vec(), own: true }
     }
+}
+
+/// Before an Application is looked at: until [`end`] every push concerns it. Where it is proven is where its renders are.
+pub(crate) fn begin(cx: &Context, key: &AppKey, app: &Application, memory: &mut Memory) {
+    let heads = cx.readers.take(key, &places(app, memory));
+    for (source, render) in app.spec.all_sources().iter().zip(memory.renders.iter_mut().flatten()) {
+        let followed = Followed::by(source, app.spec.project_name());
+        if let Some((_, head)) = heads.iter().find(|(at, _)| *at == followed) {
+            render.commit.clone_from(head);
+        }
+    }
+}
+
+/// After an Application was looked at, and what it wants is known.
+pub(crate) fn end(cx: &Context, app: &Application, memory: &Memory) {
+    let readings = readings(app, memory).unwrap_or_default();
+    cx.readers.put(&AppKey::of(app), &places(app, memory), &readings);
+}
+
+/// The repositories that an Application uses, also by way of others.
+fn places(app: &Application, memory: &Memory) -> Vec<Place> {
+    let renders = || memory.renders.iter().flatten();
+    let remotes = renders().flat_map(|render| &render.remotes).map(|(revision, _)| &revision.url);
+    let charts = renders().flat_map(|render| &render.charts).map(|(chart, _)| &chart.repo);
+    let urls: BTreeSet<&String> =
+        app.spec.all_sources().iter().map(|s| &s.repo_url).chain(remotes).chain(charts).collect();
+    urls.into_iter().map(|url| Place::new(url, app.spec.project_name())).collect()
+}
+
+/// What was read of each source; `None` where more than files of followed branches decides what is rendered.
+fn readings<'m>(app: &Application, memory: &'m Memory) -> Option<Vec<Reading<'m>>> {
+    let reading = |(index, source): (usize, &ApplicationSource)| {
+        let followed = Followed::by(source, app.spec.project_name());
+        let (commit, reads) = (&memory.proven.get(index)?.newest, memory.reads_of(index, source));
+        depends_on_files(source, memory.renders.get(index)?.as_ref()).then_some(Reading { followed, commit, reads })
+    };
+    app.spec.all_sources().iter().enumerate().map(reading).collect()
+}
+
+/// Whether the same files of the source, and of those that it names, always render to the same.
+fn depends_on_files(source: &ApplicationSource, render: Option<&SourceRender>) -> bool {
+    let alone = render.is_none_or(|r| r.again.is_none() && r.remotes.is_empty() && r.charts.is_empty());
+    alone && !Address::of(source).is_chart() && !charts::names_the_commit(source)
 }
 
 /// Resolves, reads and renders every source. A source whose last render read nothing that has changed is not rendered
@@ -77,19 +123,22 @@ pub(crate) async fn wanted(
         Wanted { set: DesiredSet::default(), commits: Vec::new(), tools: Vec::new(), warnings: Vec::new() };
     let (mut manifests, mut problems) = (Vec::new(), Vec::new());
     let mut commits = Vec::with_capacity(sources.list.len());
+    let mut known = std::mem::take(&mut memory.proven);
+    known.resize_with(sources.list.len(), Proven::default);
     for (source, last) in sources.list.iter().enumerate().zip(&memory.renders) {
-        commits.push(resolve(cx, app, source, last.as_ref(), request).await?);
+        commits.push(resolve(cx, app, source, last.as_ref(), &known[source.0], request).await?);
     }
     let references = references(&sources.list, &commits);
     let exact: Vec<String> = sources.list.iter().zip(&commits).map(|(s, r)| charts::exact(s, r)).collect();
-    for ((source, resolved), last) in sources.list.iter().zip(commits).zip(&mut memory.renders) {
+    let mut anew = false;
+    for ((source, resolved), last) in sources.list.iter().zip(&commits).zip(&mut memory.renders) {
         if is_reference_only(source) {
-            wanted.commits.push(resolved.commit);
+            *last = None;
             wanted.tools.push(String::new());
             continue;
         }
-        let job = Job { app, source, resolved: &resolved, settings: &settings, references: &references };
-        render_source(cx, &job, last, request.depth, &mut memory.same_at).await?;
+        let job = Job { app, source, resolved, settings: &settings, references: &references };
+        anew |= render_source(cx, &job, last, request.depth).await?;
         let Some(render) = last else { continue };
         problems.extend(render.problems.iter().cloned());
         match render.manifests() {
@@ -97,7 +146,6 @@ pub(crate) async fn wanted(
             Err(problem) => problems.push(problem),
         }
         wanted.warnings.extend(render.warnings.iter().cloned());
-        wanted.commits.push(resolved.commit);
         wanted.tools.push(render.tool.clone());
     }
     if !problems.is_empty() {
@@ -107,8 +155,69 @@ pub(crate) async fn wanted(
         );
         return Err(condition(ConditionType::ComparisonError, message));
     }
+    if anew {
+        known.fill_with(Proven::default);
+    }
+    for (index, (source, resolved)) in sources.list.iter().zip(commits).enumerate() {
+        let proven = proven(cx, app, (index, source), resolved.commit, &known[index], memory).await;
+        memory.proven.push(proven);
+    }
+    let asked = request.depth >= Depth::Forced || is_asked(app) || !sources.own;
+    wanted.commits = shown(app, &memory.proven, asked);
     wanted.set = DesiredSet::new(manifests, problems, exact.join(","));
     Ok(wanted)
+}
+
+/// The commits for the status: those that it names, as long as they are the same, because others are not worth a write;
+/// the newest for those who ask.
+fn shown(app: &Application, proven: &[Proven], asked: bool) -> Vec<String> {
+    let recorded = |(index, proven): (usize, &Proven)| recorded(app, index).filter(|at| proven.at(at)).cloned();
+    let recorded: Option<Vec<String>> = proven.iter().enumerate().map(recorded).collect();
+    let newest = || proven.iter().map(|proven| proven.newest.clone()).collect();
+    recorded.filter(|_| !asked).unwrap_or_else(newest)
+}
+
+/// The commit of a source that the status names.
+fn recorded(app: &Application, index: usize) -> Option<&String> {
+    let sync = &app.status.sync;
+    Some(sync.revisions.get(index).unwrap_or(&sync.revision)).filter(|commit| !commit.is_empty())
+}
+
+/// The commit of a source that the last operation ended at.
+fn operated(app: &Application, index: usize) -> Option<&String> {
+    let result = app.status.operation_state.as_ref()?.sync_result.as_ref()?;
+    Some(result.revisions.get(index).unwrap_or(&result.revision)).filter(|commit| !commit.is_empty())
+}
+
+/// Whether somebody wants a sync that has not begun: it is one to the newest commit.
+fn is_asked(app: &Application) -> bool {
+    app.operation.is_some() && app.status.operation_state.as_ref().is_none_or(|state| state.phase.completed())
+}
+
+/// At which of the commits that the status names a source is what it is at this one.
+async fn proven(
+    cx: &Context,
+    app: &Application,
+    (index, source): (usize, &ApplicationSource),
+    newest: String,
+    known: &Proven,
+    memory: &Memory,
+) -> Proven {
+    let mut proven = Proven { newest, also: BTreeSet::new() };
+    if !depends_on_files(source, memory.renders.get(index).and_then(Option::as_ref)) {
+        return proven;
+    }
+    for commit in recorded(app, index).into_iter().chain(operated(app, index)) {
+        if proven.at(commit) {
+            continue;
+        }
+        let tree = cx.repositories.tree(Address::of(source), app.spec.project_name(), commit);
+        let holds = |tree: FileTree| memory.reads_of(index, source).iter().all(|reads| reads.holds_in(&tree));
+        if known.at(commit) || tree.await.is_ok_and(holds) {
+            proven.also.insert(commit.clone());
+        }
+    }
+    proven
 }
 
 /// The commit to use. What this process heard last may be older than what another one synced to: before it goes back
@@ -118,13 +227,14 @@ async fn resolve(
     app: &Application,
     (index, source): (usize, &ApplicationSource),
     last: Option<&SourceRender>,
+    known: &Proven,
     request: Request,
 ) -> Result<Resolved, Condition> {
     let resolved = resolve_known(cx, app, source, last, request).await.map_err(|error| not_loaded(source, &error))?;
-    let recorded = app.status.sync.revisions.get(index).unwrap_or(&app.status.sync.revision);
-    let told = app.status.sync.status != SyncStatusCode::Unknown && !recorded.is_empty();
+    let recorded = recorded(app, index).filter(|_| app.status.sync.status != SyncStatusCode::Unknown);
+    let ahead = recorded.is_some_and(|commit| *commit != resolved.commit && !known.at(commit));
     let pinned = source.revision() == resolved.commit;
-    if pinned || !told || *recorded == resolved.commit || request.depth >= Depth::Forced {
+    if pinned || !ahead || request.depth >= Depth::Forced {
         return Ok(resolved);
     }
     let fresh = cx.repositories.resolve(Address::of(source), app.spec.project_name(), source.revision(), request.since);
@@ -202,24 +312,22 @@ impl Job<'_> {
     }
 }
 
-/// Makes `last` the render of this commit.
+/// Makes `last` the render of this commit. Whether it is another one than before.
 async fn render_source(
     cx: &Context,
     job: &Job<'_>,
     last: &mut Option<SourceRender>,
     depth: Depth,
-    same_at: &mut Vec<String>,
-) -> Result<(), Condition> {
+) -> Result<bool, Condition> {
     let Job { app, source, resolved, settings, .. } = *job;
     if let Some(render) = last.as_mut().filter(|_| depth < Depth::Hard)
         && job.is_done_by(cx, render).await
     {
         if render.commit != resolved.commit {
             cx.metrics.renders_skipped.inc();
-            same_at.push(resolved.commit.clone());
             render.commit.clone_from(&resolved.commit);
         }
-        return Ok(());
+        return Ok(false);
     }
     cx.metrics.renders.inc();
     let (mut subject, read) = subject(cx, job).await?;
@@ -228,13 +336,11 @@ async fn render_source(
         Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_ref(), cx.clock.now()))),
     };
     output.reads.extend(read);
-    same_at.clear();
-    same_at.push(resolved.commit.clone());
     let (build_options, remotes) = (&settings.kustomize_build_options, &subject.source.remotes);
     let mut render = SourceRender::new(source, build_options, remotes, &resolved.commit, output);
     render.again = again;
     *last = Some(render);
-    Ok(())
+    Ok(true)
 }
 
 /// What a source renders, with the files beside its manifests merged over it, and what was read for that.
@@ -247,7 +353,7 @@ pub(crate) async fn subject(cx: &Context, job: &Job<'_>) -> Result<(Subject, Rea
     let (merged, read) = merged.map_err(|reason| malformed(&reason))?;
     let to_render = to_render(&merged, settings);
     let has_charts = render::has_charts(&resolved.tree, &to_render);
-    let context = charts::context(cx, app, &merged, has_charts, &resolved.commit, references.clone()).await;
+    let context = charts::context(cx, app, &merged, has_charts, &resolved.commit, references.clone()).await?;
     let (name, tree) = (name_of(app, source), resolved.tree.clone());
     Ok((Subject { name, tree, source: to_render, context }, read))
 }

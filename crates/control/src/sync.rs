@@ -159,11 +159,19 @@ fn contested(cx: &Context, comparison: &Comparison) -> BTreeSet<ResourceKey> {
 /// Whether to sync without being asked, by the status as it was just computed.
 fn decision(app: &Application, memory: &Memory, contested: &BTreeSet<ResourceKey>, now: Timestamp) -> Decision {
     let last = app.status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref());
+    let same = |result: &SyncOperationResult| {
+        let revisions = match result.revisions.as_slice() {
+            [] => std::slice::from_ref(&result.revision),
+            several => several,
+        };
+        let pairs = memory.proven.iter().zip(revisions);
+        memory.proven.len() == revisions.len() && pairs.into_iter().all(|(proven, revision)| proven.at(revision))
+    };
     decide(&AutomatedInput {
         application: app,
         sync: &app.status.sync,
         resources: &app.status.resources,
-        revision_has_no_changes: last.is_some_and(|result| memory.same_at.contains(&result.revision)),
+        revision_has_no_changes: last.is_some_and(same),
         self_heal_delay: SelfHealDelay::Growing,
         contested,
         now,
@@ -292,7 +300,7 @@ async fn at_own_revision(
     sync: &SyncOperation,
     judged: Judged,
 ) -> Result<Judged, Vec<Condition>> {
-    let mut sources = Sources::of(app);
+    let mut sources = Sources { own: false, ..Sources::of(app) };
     if let Some(source) = &sync.source {
         sources.list = vec![source.clone()];
     } else if !sync.sources.is_empty() {
@@ -313,7 +321,7 @@ async fn at_own_revision(
     let mut memory = Memory::default();
     let request = Request { depth: Depth::Latest, since: cx.clock.now() };
     let wanted = wanted(cx, app, &sources, &mut memory, request).await.map_err(|c| vec![c])?;
-    let compared = compared(cx, app, &wanted, &mut memory).await.map_err(|c| vec![c])?;
+    let compared = compared(cx, &judged.compared.site, app, &wanted, &mut memory).await.map_err(|c| vec![c])?;
     Ok(Judged { wanted, compared })
 }
 
@@ -335,14 +343,18 @@ enum Driven {
 }
 
 async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncRun) -> Driven {
+    let site = &judged.compared.site;
     let mut live: LiveState = judged.compared.live.clone();
+    let mut acted = false;
     loop {
         match run.advance(&live, &|object| Ok(engine::health(object))) {
             Step::Do(actions) => {
-                let outcomes = execute(cx, &app.into(), actions).await;
+                let about = app.into();
+                let outcomes = site.patiently(&cx.turns, execute(cx, site, &about, actions)).await;
                 run.report(outcomes);
+                acted = true;
                 let keys = judged.compared.comparison.objects.iter().map(|object| object.key.clone());
-                match live_of(cx, app, keys.collect()).await {
+                match site.patiently(&cx.turns, live_of(cx, site, app, keys.collect())).await {
                     Ok(found) => live = found,
                     Err(error) => {
                         tracing::debug!(%error, "live objects not read");
@@ -350,6 +362,8 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
                     }
                 }
             }
+            // what was just written may be as it shall be already: nobody tells of a namespace
+            Step::Wait { .. } if std::mem::take(&mut acted) => {}
             Step::Wait { .. } => return Driven::Waiting,
             Step::Finished => return Driven::Finished,
         }

@@ -15,6 +15,7 @@ use crate::controller::Controller;
 use crate::live::live_of;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, judge};
+use crate::sites::Site;
 use crate::stores::AppKey;
 use crate::sync;
 
@@ -74,15 +75,20 @@ impl Controller {
     /// What the Application's objects own, with health.
     ///
     /// # Errors
-    /// When the cluster had to be asked and did not answer.
+    /// When the cluster is not known, or had to be asked and did not answer.
     pub async fn resource_tree(&self, app: &Application) -> Result<ResourceTree, ClusterError> {
+        let site = self.context.sites.at(&app.spec.destination)?;
+        site.answers()?;
         for resource in &app.status.resources {
-            // a kind that cannot be watched is missing in the tree
-            let _ = self.context.live.ensure(&object::GroupKind::new(&*resource.group, &*resource.kind)).await;
+            match site.live.ensure(&object::GroupKind::new(&*resource.group, &*resource.kind)).await {
+                Err(error) if error.is_outage() => return Err(error),
+                // a kind that cannot be watched is missing in the tree
+                _ => {}
+            }
         }
         let keys = roots(app);
-        let live = live_of(&self.context, app, keys.iter().cloned().collect()).await?;
-        Ok(tree(&with_descendants(&self.context, live), &keys))
+        let live = live_of(&self.context, &site, app, keys.iter().cloned().collect()).await?;
+        Ok(tree(&with_descendants(&site, live), &keys))
     }
 
     /// Why the Application is not Synced or not Healthy.
@@ -118,17 +124,18 @@ fn roots(app: &Application) -> BTreeSet<ResourceKey> {
     app.status.resources.iter().map(key).collect()
 }
 
-/// The pods below an Application that are not ending.
+/// The pods below an Application that are not ending, as they were last seen.
 pub(crate) fn pods(cx: &Context, app: &Application) -> Vec<LiveObject> {
-    let own = cx.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter().map(Arc::new);
-    let all = with_descendants(cx, LiveState::new(own));
+    let Ok(site) = cx.sites.at(&app.spec.destination) else { return Vec::new() };
+    let own = site.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter().map(Arc::new);
+    let all = with_descendants(&site, LiveState::new(own));
     let pods = all.iter().filter(|object| object.gvk().kind == "Pod" && object.deletion_timestamp().is_none());
     pods.map(|pod| LiveObject::clone(pod)).collect()
 }
 
 /// Adds what the objects own, directly and through others.
-fn with_descendants(cx: &Context, mut live: LiveState) -> LiveState {
-    let children = cx.live.owned_by(live.iter().map(|object| object.uid()));
+fn with_descendants(site: &Site, mut live: LiveState) -> LiveState {
+    let children = site.live.owned_by(live.iter().map(|object| object.uid()));
     children.into_iter().for_each(|child| live.insert(Arc::new(child)));
     live
 }

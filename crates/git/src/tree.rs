@@ -1,16 +1,43 @@
 //! Git trees as [`object::FileTree`]s: read lazily from the object database, nothing is checked out.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gix::objs::tree::EntryKind as GitKind;
 use object::{Entry, EntryKind, ObjectId, SIZE_MAX, TreeError, TreeReader, path};
 
-/// Decoded folders by object id, shared by all commits of a repository: commits share most of their folders.
-pub(crate) type FolderCache = Mutex<HashMap<gix::ObjectId, Arc<Vec<Entry>>>>;
+/// Decoded folders, shared by all commits of a repository: commits share most of their folders.
+#[derive(Default)]
+pub(crate) struct FolderCache(Mutex<Folders>);
 
-/// More folders than this are not kept.
-const FOLDERS_MAX: usize = 20_000;
+#[derive(Default)]
+struct Folders {
+    by_id: HashMap<gix::ObjectId, Arc<Vec<Entry>>>,
+    /// In all of them.
+    entries: usize,
+}
+
+impl FolderCache {
+    fn folders(&self) -> MutexGuard<'_, Folders> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, id: gix::ObjectId) -> Option<Arc<Vec<Entry>>> {
+        self.folders().by_id.get(&id).cloned()
+    }
+
+    fn insert(&self, id: gix::ObjectId, folder: &Arc<Vec<Entry>>) {
+        let mut folders = self.folders();
+        if folders.entries + folder.len() > ENTRIES_MAX {
+            *folders = Folders::default();
+        }
+        folders.entries += folder.len() + 1;
+        folders.by_id.insert(id, Arc::clone(folder));
+    }
+}
+
+/// More entries of folders than this are not kept: some 30 MB.
+const ENTRIES_MAX: usize = 200_000;
 
 pub(crate) struct GitTree {
     pub(crate) repository: gix::ThreadSafeRepository,
@@ -28,8 +55,8 @@ fn git_id(id: &ObjectId, path: &str) -> Result<gix::ObjectId, TreeError> {
 
 impl GitTree {
     fn folder(&self, id: gix::ObjectId, path: &str) -> Result<Arc<Vec<Entry>>, TreeError> {
-        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = self.folders.get(id) {
+            return Ok(known);
         }
         let repository = self.repository.to_thread_local();
         let tree = repository.find_tree(id).map_err(|error| storage(path, error))?;
@@ -47,11 +74,7 @@ impl GitTree {
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let entries = Arc::new(entries);
-        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        if folders.len() >= FOLDERS_MAX {
-            folders.clear();
-        }
-        folders.insert(id, Arc::clone(&entries));
+        self.folders.insert(id, &entries);
         Ok(entries)
     }
 }
@@ -77,6 +100,16 @@ impl TreeReader for GitTree {
         match self.entry(path)? {
             Some(entry) if entry.kind == EntryKind::Folder => {
                 Ok(Some(self.folder(git_id(&entry.id, path)?, path)?.as_ref().clone()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn few(&self, path: &str, most: usize) -> Result<Option<Vec<Entry>>, TreeError> {
+        match self.entry(path)? {
+            Some(entry) if entry.kind == EntryKind::Folder => {
+                let folder = self.folder(git_id(&entry.id, path)?, path)?;
+                Ok((folder.len() <= most).then(|| folder.as_ref().clone()))
             }
             _ => Ok(None),
         }

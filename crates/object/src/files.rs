@@ -85,6 +85,13 @@ pub trait TreeReader: Send + Sync {
     /// # Errors
     /// When the storage fails.
     fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError>;
+    /// As [`TreeReader::list`], but `None` for a folder of more than `most` entries, too.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    fn few(&self, path: &str, most: usize) -> Result<Option<Vec<Entry>>, TreeError> {
+        Ok(self.list(path)?.filter(|entries| entries.len() <= most))
+    }
     /// The bytes of the file (or the target text of the link) at `path`; `None` when there is none.
     ///
     /// # Errors
@@ -95,7 +102,7 @@ pub trait TreeReader: Send + Sync {
 /// Everything a computation looked at: path to object id, `None` for what was absent. Paths are after links were followed
 /// (the links themselves are entries too).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadSet(pub BTreeMap<String, Option<ObjectId>>);
+pub struct ReadSet(pub BTreeMap<Arc<str>, Option<ObjectId>>);
 
 impl ReadSet {
     /// Whether everything that was read is the same in `tree`. Nothing is recorded there.
@@ -107,7 +114,7 @@ impl ReadSet {
     }
 
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.keys().map(|path| &**path)
     }
 
     pub fn extend(&mut self, other: ReadSet) {
@@ -159,7 +166,7 @@ impl FileTree {
     }
 
     fn note(&self, path: &str, id: Option<ObjectId>) {
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner).0.insert(path.to_owned(), id);
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).0.insert(path.into(), id);
     }
 
     /// `path` with every symbolic link on the way replaced by what it points to.
@@ -305,6 +312,11 @@ impl TreeReader for Mounts {
     fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, TreeError> {
         let (reader, inside) = self.holder(path);
         reader.list(inside)
+    }
+
+    fn few(&self, path: &str, most: usize) -> Result<Option<Vec<Entry>>, TreeError> {
+        let (reader, inside) = self.holder(path);
+        reader.few(inside, most)
     }
 
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {

@@ -3,6 +3,7 @@
 //!
 //! **Absent on purpose:** clients, clocks, files, the environment. Everything here is a value or a pure function.
 
+mod differences;
 mod files;
 mod gvk;
 mod image;
@@ -11,6 +12,7 @@ mod manifest;
 pub mod path;
 pub mod yaml;
 
+pub use differences::differences;
 pub use files::{Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, SIZE_MAX, TreeError, TreeReader};
 pub use gvk::{GroupKind, Gvk, ResourceKey};
 pub use image::{ImageDigest, ImageError, ImageRef};

@@ -8,4 +8,5 @@ mod kubectl;
 mod lifecycle;
 mod people;
 mod real_cluster;
+mod sites;
 mod workers;

@@ -158,12 +158,7 @@ impl ApplicationSpec {
                 problems.push(needed.to_owned());
             }
         }
-        let Destination { server, name, .. } = &self.destination;
-        if !server.is_empty() && !name.is_empty() {
-            problems.push(format!("application destination can't have both name and server defined: {name} {server}"));
-        } else if server.is_empty() && name.is_empty() {
-            problems.push("Destination server missing from app spec".to_owned());
-        }
+        problems.extend(self.destination.problem());
         problems
     }
 }
@@ -185,6 +180,18 @@ impl Destination {
     pub const IN_CLUSTER_SERVER: &'static str = "https://kubernetes.default.svc";
     /// Its name.
     pub const IN_CLUSTER_NAME: &'static str = "in-cluster";
+
+    /// What is wrong with it, whatever clusters there are.
+    pub fn problem(&self) -> Option<String> {
+        let Self { server, name, .. } = self;
+        match (server.is_empty(), name.is_empty()) {
+            (false, false) => {
+                Some(format!("application destination can't have both name and server defined: {name} {server}"))
+            }
+            (true, true) => Some("Destination server missing from app spec".to_owned()),
+            _ => None,
+        }
+    }
 
     pub fn is_in_cluster(&self) -> bool {
         self.server.trim_end_matches('/') == Self::IN_CLUSTER_SERVER || self.name == Self::IN_CLUSTER_NAME

@@ -9,22 +9,36 @@ use object::LiveObject;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::application::Destination;
 use super::git_url::normalize_git_url;
+use super::permission::ClusterIdentity;
 
 /// The label that says what a Secret in the control plane's namespace is for.
 pub const SECRET_TYPE_LABEL: &str = "argocd.argoproj.io/secret-type";
 
 /// Why a Secret cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     #[error("Secret {secret}: the key {key} is missing or empty; add it")]
     Missing { secret: String, key: &'static str },
-    #[error("Secret {secret}: the key config is not the JSON that cluster Secrets hold: {source}")]
-    Config {
-        secret: String,
-        #[source]
-        source: serde_json::Error,
-    },
+    #[error("Secret {secret}: the key config is not the JSON that cluster Secrets hold: {reason}")]
+    Config { secret: String, reason: String },
+    /// No programs are run, and no cloud is asked.
+    #[error(
+        "Secret {secret}: config.{field} is not supported: no program is run to log in. Make a ServiceAccount on the \
+         cluster, and put its token into config.bearerToken instead"
+    )]
+    Program { secret: String, field: &'static str },
+    #[error(
+        "Secret {secret}: config.tlsClientConfig has insecure and caData: certificates are either not verified, or by \
+         caData; take one of them out"
+    )]
+    InsecureAuthority { secret: String },
+    #[error(
+        "Secret {secret}: {server} is reached as the control plane itself is: take username, password and bearerToken \
+         out, or give the cluster's outside address as server"
+    )]
+    OwnCredentials { secret: String, server: String },
 }
 
 /// The texts of a Secret: `data` decoded, `stringData` over it. Values that are not base64 of UTF-8 are left out.
@@ -205,17 +219,21 @@ impl RepositorySecret {
     }
 }
 
-/// A Secret of the type `cluster`.
+/// A Secret of the type `cluster`. `shard` is not read: work is shared by Application, not by cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterSecret {
     pub secret: String,
+    /// The server where the Secret names none.
     pub name: String,
     pub server: String,
     /// Empty means all namespaces.
     pub namespaces: Vec<String>,
+    /// Whether cluster-scoped objects are managed although only some namespaces are.
     pub cluster_resources: bool,
+    /// The cluster belongs to this project; empty: to none.
     pub project: String,
-    pub config: ClusterConfig,
+    /// How to log in, or why that is not known: such a cluster is there all the same.
+    pub config: Result<ClusterConfig, SecretError>,
 }
 
 /// `config` of a cluster Secret.
@@ -226,7 +244,6 @@ pub struct ClusterConfig {
     pub password: String,
     pub bearer_token: String,
     pub tls_client_config: TlsClientConfig,
-    #[serde(rename = "awsAuthConfig")]
     pub aws_auth_config: Option<Value>,
     pub exec_provider_config: Option<Value>,
     pub proxy_url: String,
@@ -267,35 +284,70 @@ impl ClusterSecret {
     /// `None` when the Secret is not of this type.
     ///
     /// # Errors
-    /// When `server` is missing or `config` is not its JSON.
+    /// When `server` is missing: then nobody can mean this cluster.
     pub fn from_secret(secret: &LiveObject) -> Result<Option<Self>, SecretError> {
         if secret.label(SECRET_TYPE_LABEL) != Some("cluster") {
             return Ok(None);
         }
         let data = secret_data(secret.value());
-        let text = |key: &str| data.get(key).cloned().unwrap_or_default();
-        let own = || secret.name().to_owned();
-        if text("server").is_empty() {
-            return Err(SecretError::Missing { secret: own(), key: "server" });
+        let text = |key: &str| data.get(key).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let (own, server) = (secret.name().to_owned(), text("server").trim_end_matches('/').to_owned());
+        if server.is_empty() {
+            return Err(SecretError::Missing { secret: own, key: "server" });
         }
-        let config = match text("config").trim() {
-            "" => ClusterConfig::default(),
-            json => serde_json::from_str(json).map_err(|source| SecretError::Config { secret: own(), source })?,
-        };
+        let namespaces = text("namespaces");
+        let namespaces = namespaces.split(',').map(str::trim).filter(|n| !n.is_empty());
         Ok(Some(Self {
-            secret: own(),
-            name: text("name"),
-            server: text("server").trim_end_matches('/').to_owned(),
-            namespaces: text("namespaces")
-                .split(',')
-                .map(str::trim)
-                .filter(|n| !n.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            name: Some(text("name")).filter(|name| !name.is_empty()).unwrap_or_else(|| server.clone()),
+            namespaces: namespaces.map(str::to_owned).collect(),
             cluster_resources: text("clusterResources") == "true",
             project: text("project"),
-            config,
+            config: ClusterConfig::read(&own, &server, &text("config")),
+            secret: own,
+            server,
         }))
+    }
+
+    /// The cluster that the control plane runs in, where no Secret says otherwise.
+    pub fn in_cluster() -> Self {
+        Self {
+            secret: String::new(),
+            name: Destination::IN_CLUSTER_NAME.to_owned(),
+            server: Destination::IN_CLUSTER_SERVER.to_owned(),
+            namespaces: Vec::new(),
+            cluster_resources: false,
+            project: String::new(),
+            config: Ok(ClusterConfig::default()),
+        }
+    }
+
+    /// As rules of projects name it.
+    pub fn identity(&self) -> ClusterIdentity {
+        ClusterIdentity { name: self.name.clone(), server: self.server.clone() }
+    }
+}
+
+impl ClusterConfig {
+    /// # Errors
+    /// When it cannot be read, or wants what is not supported.
+    fn read(secret: &str, server: &str, json: &str) -> Result<Self, SecretError> {
+        let own = || secret.to_owned();
+        let unreadable = |error: serde_json::Error| SecretError::Config { secret: own(), reason: error.to_string() };
+        let config: Self =
+            if json.is_empty() { Self::default() } else { serde_json::from_str(json).map_err(unreadable)? };
+        let programs =
+            [("execProviderConfig", &config.exec_provider_config), ("awsAuthConfig", &config.aws_auth_config)];
+        if let Some((field, _)) = programs.into_iter().find(|(_, program)| program.is_some()) {
+            return Err(SecretError::Program { secret: own(), field });
+        }
+        if config.tls_client_config.insecure && !config.tls_client_config.ca_data.is_empty() {
+            return Err(SecretError::InsecureAuthority { secret: own() });
+        }
+        let named = [&config.username, &config.password, &config.bearer_token].iter().any(|text| !text.is_empty());
+        if server == Destination::IN_CLUSTER_SERVER && named {
+            return Err(SecretError::OwnCredentials { secret: own(), server: server.to_owned() });
+        }
+        Ok(config)
     }
 }
 
@@ -357,10 +409,34 @@ mod tests {
 
     #[test]
     fn cluster_secrets_hold_json_and_are_not_printed() {
-        let data = json!({"server": "https://p:6443/", "name": "prod", "config": "{\"bearerToken\":\"t0k3n\"}"});
-        let cluster = ClusterSecret::from_secret(&secret("cluster", data)).unwrap().unwrap();
-        assert_eq!((cluster.server.as_str(), cluster.config.bearer_token.as_str()), ("https://p:6443", "t0k3n"));
+        let read = |data: Value| ClusterSecret::from_secret(&secret("cluster", data)).unwrap().unwrap();
+        let data = json!({"server": "https://p:6443/", "name": "prod", "namespaces": " a, b ,",
+            "config": "{\"bearerToken\":\"t0k3n\"}"});
+        let cluster = read(data);
+        assert_eq!((cluster.server.as_str(), cluster.namespaces.join("+").as_str()), ("https://p:6443", "a+b"));
+        assert_eq!(cluster.config.as_ref().map(|config| config.bearer_token.as_str()), Ok("t0k3n"));
         assert!(!format!("{cluster:?}").contains("t0k3n"));
-        assert!(ClusterSecret::from_secret(&secret("cluster", json!({"server": "x", "config": "{"}))).is_err());
+        assert_eq!(read(json!({"server": "https://q"})).name, "https://q", "the name of a cluster without one");
+        assert!(ClusterSecret::from_secret(&secret("cluster", json!({"name": "x"}))).is_err());
+    }
+
+    #[test]
+    fn what_a_cluster_secret_wants_in_vain_is_said_with_the_way_out() {
+        let own = Destination::IN_CLUSTER_SERVER;
+        for (server, config, words) in [
+            ("https://x", "{", "Secret s: the key config is not the JSON"),
+            (
+                "https://x",
+                r#"{"execProviderConfig": {"command": "gke"}}"#,
+                "config.execProviderConfig is not supported",
+            ),
+            ("https://x", r#"{"awsAuthConfig": {"clusterName": "c"}}"#, "its token into config.bearerToken"),
+            ("https://x", r#"{"tlsClientConfig": {"insecure": true, "caData": "eA=="}}"#, "take one of them out"),
+            (own, r#"{"bearerToken": "t"}"#, "give the cluster's outside address"),
+        ] {
+            let secret = secret("cluster", json!({"server": server, "config": config}));
+            let problem = ClusterSecret::from_secret(&secret).unwrap().unwrap().config.unwrap_err().to_string();
+            assert!(problem.contains(words), "{problem}");
+        }
     }
 }

@@ -114,6 +114,8 @@ pub struct Settings {
     pub kustomize_build_options: String,
     /// Tools that are switched off by `TOOL.enable: "false"`: they are rendered as plain directories.
     pub disabled_tools: BTreeSet<String>,
+    /// Whether Applications may deploy to the control plane's own cluster.
+    pub in_cluster: bool,
 }
 
 impl Default for Settings {
@@ -130,6 +132,7 @@ impl Default for Settings {
             url: String::new(),
             kustomize_build_options: String::new(),
             disabled_tools: BTreeSet::new(),
+            in_cluster: true,
         }
     }
 }
@@ -165,6 +168,7 @@ impl Settings {
         let tools = ["kustomize", "helm", "jsonnet"].into_iter();
         settings.disabled_tools =
             tools.filter(|tool| text(&format!("{tool}.enable")) == Some("false")).map(str::to_owned).collect();
+        settings.in_cluster = text("cluster.inClusterEnabled") != Some("false");
         for (key, field) in
             [("resource.exclusions", &mut settings.exclusions), ("resource.inclusions", &mut settings.inclusions)]
         {
@@ -234,6 +238,7 @@ mod tests {
             ("timeout.reconciliation", "180s"),
             ("timeout.reconciliation.jitter", "soon"),
             ("accounts.developer", "login"),
+            ("cluster.inClusterEnabled", "false"),
             ("accounts.ci", "apiKey"),
             ("accounts.ci.enabled", "false"),
             ("resource.exclusions", "- apiGroups: [\"*.cilium.io\"]\n  kinds: [CiliumIdentity]\n"),
@@ -245,6 +250,7 @@ mod tests {
         let ci = Account { name: "ci".into(), enabled: false, login: false, api_key: true };
         assert_eq!(settings.account("ci"), Some(&ci));
         assert!(settings.account("developer").is_some_and(|a| a.login && a.enabled));
+        assert!(!settings.in_cluster && Settings::default().in_cluster);
         assert!(settings.account("admin").is_some_and(|a| a.enabled));
         assert!(settings.excludes("x.cilium.io", "CiliumIdentity", ""));
         assert!(!settings.excludes("apps", "Deployment", ""));

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -10,7 +11,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use clock::ScaledClock;
-use cluster::{Cluster, ClusterError, LiveCache, Scope, WatchEvent, WatchStream};
+use cluster::{Cluster, ClusterError, Limits, LiveCache, Scope, WatchEvent, WatchStream};
 use object::GroupKind;
 use serde_json::{Value, json};
 
@@ -177,4 +178,48 @@ async fn a_relist_removes_from_the_cache_what_is_gone() {
     assert_eq!(cache.len(), 1);
     assert!(told.contains(&("a".to_owned(), true)) && told.contains(&("c".to_owned(), true)), "{told:?}");
     assert_eq!(cache.belonging_to("b").len(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_is_known_until_it_is_over() {
+    let gone = || Answer::Fail(StatusCode::BAD_GATEWAY);
+    let (cluster, _) = server(vec![
+        gone(),
+        Answer::List("5", json!([map("a", 3)])),
+        gone(),
+        gone(),
+        Answer::Watch("5", vec![event("ADDED", "b", 6)]),
+    ]);
+    let cache = LiveCache::new(cluster, Arc::new(|object| Some(Arc::from(object.name()))));
+    let (kind, mut touches) = (GroupKind::new("", "ConfigMap"), cache.touches());
+    assert_eq!(cache.outage().map(|(since, _)| since), None, "nothing was asked for");
+    assert!(cache.ensure(&kind).await.is_err());
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        let touch = touches.recv().await.unwrap();
+        told.push((touch.key.name.clone(), touch.owners.len()));
+    }
+    let expected = [("a", 1), ("", 1), ("", 1), ("b", 1)].map(|(name, owners)| (name.to_owned(), owners));
+    assert_eq!(told, expected, "who belongs there is told when the server is back");
+    assert!(cache.outage().is_none() && cache.watched_since([&kind]).is_some());
+    assert_eq!(cache.watched_since([&kind, &GroupKind::new("", "Pod")]), None, "pods are not watched");
+}
+
+#[tokio::test]
+async fn a_silent_server_is_not_waited_for_by_one_after_the_other() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let router = axum::Router::new().fallback(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<StatusCode>()
+    });
+    let limits = Limits { at_once: 1, answer_within: Duration::from_millis(50) };
+    let cluster = Cluster::from_service(router, Arc::new(ScaledClock::wall())).limited(limits);
+    let kind = GroupKind::new("", "ConfigMap");
+    let errors = futures::future::join_all((0..20).map(|_| cluster.resource(&kind))).await;
+    for error in errors {
+        let error = error.unwrap_err();
+        assert!(error.is_outage() && error.to_string().ends_with("no answer within 0.05 s"), "{error}");
+    }
+    assert!(asked.load(Ordering::SeqCst) <= 2, "one look for all");
 }

@@ -16,6 +16,18 @@ pub(crate) struct Wanted {
     pub(crate) path: String,
 }
 
+/// What is at a path.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Near {
+    /// With all that is beside it.
+    All(Vec<Entry>),
+    /// It is in a large folder.
+    One(Option<Entry>),
+}
+
+/// The answer to [`Kind::Near`].
+pub(crate) type NearAnswer = Result<Near, TreeError>;
+
 /// The answer to [`Kind::Folder`]; `None` when it is no folder.
 pub(crate) type FolderAnswer = Result<Option<Vec<Entry>>, TreeError>;
 
@@ -49,7 +61,19 @@ pub(crate) struct Borrowed<R, W> {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     folders: HashMap<String, Option<Arc<Vec<Entry>>>>,
+    /// Of large folders.
+    entries: HashMap<String, Option<Entry>>,
     files: HashMap<String, Arc<[u8]>>,
+}
+
+impl Known {
+    /// `None` when nobody has said what is there.
+    fn near(&self, folder: &str, place: &str) -> Option<Option<Entry>> {
+        let Some(entries) = self.folders.get(folder) else { return self.entries.get(place).cloned() };
+        let entries = entries.as_deref().map_or(&[][..], Vec::as_slice);
+        let index = entries.binary_search_by(|entry| entry.name.as_str().cmp(path::file_name(place)));
+        Some(index.ok().map(|index| entries[index].clone()))
+    }
 }
 
 fn failed(path: &str, error: &io::Error) -> TreeError {
@@ -65,6 +89,20 @@ impl<R: Read, W: Write> Borrowed<R, W> {
         let wanted = Wanted { tree: self.tree, path: path.to_owned() };
         let answer = self.link.lock().unwrap_or_else(PoisonError::into_inner).ask(kind, &wanted);
         answer.map_err(|error| failed(path, &error))
+    }
+
+    /// What is at `place` in a folder.
+    fn near(&self, folder: &str, place: &str) -> Result<Option<Entry>, TreeError> {
+        if let Some(known) = self.known().near(folder, place) {
+            return Ok(known);
+        }
+        let answer = self.ask(Kind::Near, place)?.head::<NearAnswer>().map_err(|error| failed(place, &error))?;
+        let mut known = self.known();
+        match answer? {
+            Near::All(entries) => drop(known.folders.insert(folder.to_owned(), Some(Arc::new(entries)))),
+            Near::One(entry) => drop(known.entries.insert(place.to_owned(), entry)),
+        }
+        Ok(known.near(folder, place).flatten())
     }
 
     fn folder(&self, path: &str) -> Result<Option<Arc<Vec<Entry>>>, TreeError> {
@@ -99,11 +137,9 @@ impl<R: Read + Send, W: Write + Send> TreeReader for Borrowed<R, W> {
             if entry.kind != EntryKind::Folder {
                 return Ok(None);
             }
-            let entries = self.folder(&above)?;
-            let entries = entries.as_deref().map_or(&[][..], Vec::as_slice);
-            let Ok(index) = entries.binary_search_by(|entry| entry.name.as_str().cmp(part)) else { return Ok(None) };
-            entry = entries[index].clone();
-            above = path::child(&above, part);
+            let place = path::child(&above, part);
+            let Some(found) = self.near(&above, &place)? else { return Ok(None) };
+            (entry, above) = (found, place);
         }
         Ok(Some(entry))
     }

@@ -77,7 +77,7 @@ impl Output {
     pub(crate) fn without_answer(ended: &Ended, subject: &Subject) -> Self {
         let whole = |tree: &FileTree| {
             let root = tree.reader().entry("").ok().flatten().map(|entry| entry.id);
-            ReadSet(BTreeMap::from([(String::new(), root)]))
+            ReadSet(BTreeMap::from([("".into(), root)]))
         };
         let references = subject.context.references.iter();
         Self {

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Ready,
     /// To the worker: a job.
     Order,
+    /// From the worker: what is at a path is wanted. Answered by a frame of the same kind.
+    Near,
     /// From the worker: the entries of a folder are wanted. Answered by a frame of the same kind.
     Folder,
     /// From the worker: a file is wanted. Answered by a frame of the same kind.
@@ -24,7 +26,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Ready, Self::Order, Self::Folder, Self::File, Self::Done];
+    const ALL: [Self; 6] = [Self::Ready, Self::Order, Self::Near, Self::Folder, Self::File, Self::Done];
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use object::{FileTree, ObjectId, TreeError};
+use object::{FileTree, ObjectId, TreeError, path};
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::borrowed::{FileAnswer, FolderAnswer, Wanted};
+use super::borrowed::{FileAnswer, FolderAnswer, Near, NearAnswer, Wanted};
 use super::child::{Assignment, Outcome};
 use super::confine::Confinement;
 use super::job::{Answer, Job};
@@ -87,6 +87,7 @@ impl Worker {
         loop {
             let frame = self.hear()?;
             match frame.kind {
+                Kind::Near => self.lend_near(job, &frame.head()?)?,
                 Kind::Folder => self.lend_folder(job, &frame.head()?)?,
                 Kind::File => self.lend_file(job, &frame.head()?)?,
                 Kind::Done => {
@@ -96,6 +97,11 @@ impl Worker {
                 Kind::Ready | Kind::Order => return Err(io::Error::other("it says what only others say")),
             }
         }
+    }
+
+    fn lend_near(&mut self, job: &Job, wanted: &Wanted) -> io::Result<()> {
+        let answer: NearAnswer = near(tree(job, wanted)?, &wanted.path);
+        send(&mut self.pipes.to, Kind::Near, &answer, &[])
     }
 
     fn lend_folder(&mut self, job: &Job, wanted: &Wanted) -> io::Result<()> {
@@ -119,7 +125,40 @@ fn root(tree: &FileTree) -> Result<ObjectId, TreeError> {
     tree.reader().entry("")?.map(|entry| entry.id).ok_or_else(none)
 }
 
+/// Folders of more entries are not sent to find one name in them: a repository of many Applications has such.
+const FEW: usize = 200;
+
+fn near(tree: &FileTree, wanted: &str) -> NearAnswer {
+    match tree.reader().few(path::parent(wanted), FEW)? {
+        Some(entries) => Ok(Near::All(entries)),
+        None => Ok(Near::One(tree.reader().entry(wanted)?)),
+    }
+}
+
 /// Only the trees of the job at hand are lent.
 fn tree<'a>(job: &'a Job, wanted: &Wanted) -> io::Result<&'a FileTree> {
     job.trees.get(wanted.tree).ok_or_else(|| io::Error::other("it asks for a tree that is not part of its job"))
+}
+
+#[cfg(test)]
+mod tests {
+    use object::MemoryTree;
+
+    use super::*;
+
+    #[test]
+    fn a_large_folder_is_not_sent_to_find_one_name() {
+        let tree = (0..=FEW).fold(MemoryTree::default(), |tree, i| tree.file(&format!("many/{i}"), ""));
+        let tree = tree.file("few/x", "").tree();
+        for (path, sent) in
+            [("many/7", "7"), ("many/none", ""), ("few/none", "x"), ("many", "few many"), ("none/x", "")]
+        {
+            let names = match near(&tree, path).unwrap() {
+                Near::All(entries) => entries,
+                Near::One(entry) => entry.into_iter().collect(),
+            };
+            let names: Vec<String> = names.into_iter().map(|entry| entry.name).collect();
+            assert_eq!(names.join(" "), sent, "{path}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What happens to Applications.
 
 use api::argocd::{ConditionType, HealthStatusCode, OperationPhase, SyncStatusCode};
+use control::{AppKey, Controller};
 use object::ResourceKey;
 use serde_json::{Value, json};
 
@@ -8,6 +9,16 @@ use crate::fixtures::{URL, World, apply, config_map, pause};
 
 fn synced_to(revision: &str) -> impl Fn(&api::argocd::Application) -> bool + use<'_> {
     move |app| app.status.sync.status == SyncStatusCode::Synced && app.status.sync.revision == revision
+}
+
+async fn proven_at(controller: &Controller, app: &AppKey, commit: &str) {
+    for _ in 0..400 {
+        if controller.proven_at(app).as_deref() == Some(commit) {
+            return;
+        }
+        pause(50).await;
+    }
+    panic!("{app} is proven at {:?}, never at {commit}", controller.proven_at(app));
 }
 
 #[tokio::test]
@@ -31,9 +42,9 @@ async fn an_application_is_synced_and_follows_its_branch() {
 
     // nothing that it reads
     let third = world.repository.commit(&[("app/a.yaml", config_map("a", "2")), ("other/x", "y".to_owned())]);
-    world.until("at the third commit", synced_to(&third)).await;
+    proven_at(&world.controller, &AppKey::new(&world.name, &world.name), &third).await;
+    world.until("where it was", synced_to(&second)).await;
     assert_eq!(world.controller.metrics().renders.get(), renders);
-    assert_eq!(world.controller.metrics().renders_skipped.get(), 1);
     world.end().await;
 }
 
@@ -227,25 +238,50 @@ async fn an_operation_that_a_killed_controller_began_is_finished_by_the_next() {
 async fn a_push_renders_only_what_reads_a_changed_file() {
     let world = World::start().await;
     let files = |one: &str, two: &str| [("app/a.yaml", config_map("a", one)), ("second/b.yaml", config_map("b", two))];
-    world.repository.commit(&files("1", "1"));
+    let first = world.repository.commit(&files("1", "1"));
     world.application(json!({})).await;
     world.application(json!({"metadata": {"name": "second"}, "spec": {"source": {"path": "second"}}})).await;
-    let first = world.repository.commit(&files("1", "1"));
-    world.until("synced", synced_to(&first)).await;
-    world.until_named("second", "synced", synced_to(&first)).await;
+    let own = AppKey::new(&world.name, &world.name);
+    proven_at(&world.controller, &own, &first).await;
+    proven_at(&world.controller, &AppKey::new(&world.name, "second"), &first).await;
+    let before = world.until("synced", synced_to(&first)).await;
     let metrics = world.controller.metrics();
-    let before = metrics.renders.get();
+    let renders = metrics.renders.get();
     let second = world.repository.commit(&files("1", "2"));
-    world.until("at the second commit", synced_to(&second)).await;
     world.until_named("second", "at the second commit", synced_to(&second)).await;
-    assert_eq!(metrics.renders.get() - before, 1, "only the second Application reads second/b.yaml");
+    proven_at(&world.controller, &own, &second).await;
+    assert_eq!(metrics.renders.get() - renders, 1, "only the second Application reads second/b.yaml");
+    let version = |app: &api::argocd::Application| app.metadata.resource_version.clone();
+    let after = world.until("as it was", synced_to(&first)).await;
+    assert_eq!(version(&after), version(&before), "what is proven is not written");
+
+    // another process comes to the same, without a write
+    let stop = tokio_util::sync::CancellationToken::new();
+    let another = world.another_controller(&stop);
+    proven_at(&another, &own, &second).await;
+    stop.cancel();
+    let after = world.until("as it was", synced_to(&first)).await;
+    assert_eq!(version(&after), version(&before), "what is proven is not written");
+
+    // drift is taken back to the commit that the status names, once more and not as something new
+    let key = ResourceKey::new("", "ConfigMap", world.name.as_str(), "a");
+    world.patch(&key, json!({"data": {"key": "drift"}}), "somebody").await;
+    let healed = world.until("healed", |app| app.status.operation_state != before.status.operation_state).await;
+    let operation = healed.status.operation_state.unwrap().operation.sync.unwrap();
+    assert_eq!((operation.revision, operation.auto_heal_attempts_count), (first, 1));
+
+    // asked for, the newest commit is shown
+    let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
+    world.patch(&world.key(), refresh, "test").await;
+    world.until("at the second commit", synced_to(&second)).await;
+    assert_eq!(metrics.renders.get() - renders, 1);
 
     // asked for, everything is rendered anew
     let hard = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}});
     world.patch(&world.key(), hard, "test").await;
     let done = |app: &api::argocd::Application| app.metadata.annotation("argocd.argoproj.io/refresh").is_none();
     world.until("refreshed", done).await;
-    assert_eq!(metrics.renders.get() - before, 2);
+    assert_eq!(metrics.renders.get() - renders, 2);
     world.end().await;
 }
 

@@ -5,18 +5,23 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::argocd::{Application, application_crd, project_crd};
+use api::argocd::{Application, ClusterConfig, ClusterSecret, application_crd, project_crd};
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use clock::{Clock, Ids, ScaledClock};
-use cluster::{ApplyOptions, Cluster, DeleteOptions, Patch, PatchOptions, Target};
+use cluster::{ApplyOptions, Cluster, ClusterError, DeleteOptions, Patch, PatchOptions, Target};
 use control::workers::Renderer;
-use control::{Access, Controller, ControllerConfig, GitRemotes, Remote, RemoteError, Remotes};
+use control::{Access, Connector, Controller, ControllerConfig, GitRemotes, Remote, RemoteError, Remotes};
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use object::{FileTree, LiveObject, Manifest, MemoryTree, ResourceKey};
 use sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 /// A repository in memory with one branch.
 #[derive(Debug, Default)]
@@ -112,11 +117,64 @@ impl Remotes for Repositories {
     }
 }
 
+/// Other clusters by their server, in this process instead of over the network.
+#[derive(Debug, Default)]
+pub(crate) struct Clusters(Mutex<BTreeMap<String, Cluster>>);
+
+impl Clusters {
+    pub(crate) fn add(&self, server: &str, cluster: Cluster) {
+        self.0.lock().unwrap().insert(server.to_owned(), cluster);
+    }
+}
+
+impl Connector for Clusters {
+    fn connect(&self, secret: &ClusterSecret, _: &ClusterConfig) -> Result<Cluster, ClusterError> {
+        let known = self.0.lock().unwrap().get(&secret.server).cloned();
+        known.ok_or_else(|| ClusterError::Config { message: format!("nothing is at {}", secret.server) })
+    }
+}
+
+/// How requests to a cluster end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    Up,
+    /// Only what is in a namespace may be asked for.
+    Narrow,
+    Silent,
+    Down,
+}
+
+/// A cluster behind a line; when the line changes, what is under way is cut.
+pub(crate) fn behind(line: &watch::Sender<Line>, router: axum::Router, clock: &Arc<dyn Clock>) -> Cluster {
+    let state = line.subscribe();
+    let service = axum::Router::new().fallback(move |request: axum::extract::Request| {
+        let (inner, mut state) = (router.clone(), state.clone());
+        async move {
+            let line = *state.borrow_and_update();
+            let path = request.uri().path();
+            let inside = path.split("/namespaces/").nth(1).is_some_and(|rest| rest.contains('/'));
+            let wide = !inside && (request.uri().query().is_some() || path.contains("/namespaces"));
+            match line {
+                Line::Silent => std::future::pending().await,
+                Line::Down => StatusCode::BAD_GATEWAY.into_response(),
+                Line::Narrow if wide => StatusCode::FORBIDDEN.into_response(),
+                Line::Up | Line::Narrow => {
+                    let (parts, body) = inner.oneshot(request).await.into_response().into_parts();
+                    let cut = async move { drop(state.changed().await) };
+                    Response::from_parts(parts, Body::from_stream(body.into_data_stream().take_until(Box::pin(cut))))
+                }
+            }
+        }
+    });
+    Cluster::from_service(service, Arc::clone(clock))
+}
+
 /// One test's control plane.
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) controller: Controller,
     pub(crate) repository: Arc<Repository>,
+    pub(crate) clusters: Arc<Clusters>,
     /// Unique: names of Applications and namespaces are made from it.
     pub(crate) name: String,
     config: ControllerConfig,
@@ -136,13 +194,18 @@ async fn cluster(clock: &Arc<dyn Clock>) -> Cluster {
         let target = Target::Kubeconfig { path: Some(PathBuf::from(path)), context: None };
         return Cluster::connect(&target, Arc::clone(clock)).await.unwrap();
     }
+    Cluster::from_service(sandbox(clock), Arc::clone(clock))
+}
+
+/// A Kubernetes API of its own.
+pub(crate) fn sandbox(clock: &Arc<dyn Clock>) -> axum::Router {
     let options = SandboxOptions {
         clock: Arc::clone(clock),
         ids: Ids::random(),
         folder: None,
         images: Arc::new(sandbox::AnyImage),
     };
-    Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(clock))
+    Sandbox::start(options).unwrap().router()
 }
 
 /// A new definition is served after a moment.
@@ -190,13 +253,19 @@ impl World {
         apply(&cluster, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": parameters, "data": data})).await;
         let remotes = Arc::new(Repositories::default());
         let repository = remotes.get(URL);
+        let clusters = Arc::new(Clusters::default());
         let config = ControllerConfig {
             namespace: name.clone(),
+            connector: Arc::clone(&clusters) as Arc<dyn Connector>,
             ..ControllerConfig::new(clock, Ids::random(), cluster.clone(), remotes, Renderer::InProcess)
         };
         let stop = CancellationToken::new();
         let controller = run(config.clone(), &stop);
-        Self { cluster, controller, repository, name, config, stop }
+        Self { cluster, controller, repository, clusters, name, config, stop }
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.config.clock
     }
 
     /// One more controller for the same Applications; it ends with the token, as a killed one does: wherever it is.

@@ -6,3 +6,4 @@ mod applications;
 mod charts;
 mod fixtures;
 mod promotions;
+mod sites;

@@ -1,6 +1,7 @@
 //! The routes, one file a noun. Argo CD's paths where it has them.
 
 mod applications;
+mod clusters;
 mod explain;
 mod guard;
 mod overview;
@@ -34,6 +35,7 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/api/v1/applications/{name}/operation", axum::routing::delete(applications::terminate))
         .route("/api/v1/applications/{name}/managed-resources", get(applications::managed_resources))
         .route("/api/v1/applications/{name}/resource-tree", get(applications::resource_tree))
+        .route("/api/v1/clusters", get(clusters::list))
         .route("/api/v1/pipelines", get(pipelines::list))
         .route("/api/v1/pipelines/{name}", get(pipelines::get))
         .route("/api/v1/pipelines/{name}/environments", get(pipelines::environments))

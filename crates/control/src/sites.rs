@@ -1,0 +1,339 @@
+//! The clusters that Applications deploy to: the control plane's own, and those of Argo CD's cluster Secrets. Each has a
+//! cache, limits and an outage of its own; nobody waits for a cluster but those who deploy to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use api::argocd::{ClusterConfig, ClusterIdentity, ClusterSecret, Destination};
+use clock::Clock;
+use cluster::{Bounds, Cluster, ClusterError, LiveCache, Login, Touch, Tracker};
+use jiff::Timestamp;
+use object::{GroupKind, ResourceKey};
+use tokio::sync::{OnceCell, Semaphore, broadcast};
+use tokio::time::timeout;
+
+use crate::turns::Lent;
+
+/// Who waits longer than this for a cluster lends the turn.
+const SOON: Duration = Duration::from_millis(100);
+/// How many may try whether an answer comes soon; more lend their turn at once: so a silent cluster costs next to nothing.
+const PATIENT: usize = 16;
+/// How many changes a listener may lag behind.
+const TOUCHES: usize = 4096;
+
+/// How the cluster of a Secret is reached.
+pub trait Connector: fmt::Debug + Send + Sync {
+    /// No request is made yet. Called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When what is written cannot be used.
+    fn connect(&self, secret: &ClusterSecret, config: &ClusterConfig) -> Result<Cluster, ClusterError>;
+}
+
+/// Over the network, as the Secret says.
+#[derive(Debug)]
+pub(crate) struct BySecret(pub(crate) Arc<dyn Clock>);
+
+impl Connector for BySecret {
+    fn connect(&self, secret: &ClusterSecret, config: &ClusterConfig) -> Result<Cluster, ClusterError> {
+        let tls = &config.tls_client_config;
+        let login = Login {
+            server: secret.server.clone(),
+            token: config.bearer_token.clone(),
+            username: config.username.clone(),
+            password: config.password.clone(),
+            certificate_data: tls.cert_data.clone(),
+            key_data: tls.key_data.clone(),
+            authority_data: tls.ca_data.clone(),
+            insecure: tls.insecure,
+            server_name: tls.server_name.clone(),
+            proxy: config.proxy_url.clone(),
+        };
+        Cluster::log_in(&login, Arc::clone(&self.0))
+    }
+}
+
+/// Why a destination cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotConnected {
+    #[error("{0}")]
+    Unclear(String),
+    #[error(
+        "cluster {server:?} is not connected: no cluster Secret has this server; add one, or correct \
+         spec.destination.server"
+    )]
+    NoServer { server: String },
+    #[error(
+        "cluster {name:?} is not connected: there are no clusters with this name; add a cluster Secret, or correct \
+         spec.destination.name"
+    )]
+    NoName { name: String },
+    #[error("there are {} clusters with the same name: [{}]; say which by spec.destination.server", .servers.len(), .servers.join(" "))]
+    Ambiguous { servers: Vec<String> },
+    #[error("cluster {server:?} is disabled: cluster.inClusterEnabled of argocd-cm says false")]
+    Disabled { server: String },
+    #[error("cluster {name:?} ({server}) cannot be used: {reason}")]
+    Unusable { name: String, server: String, reason: String },
+    #[error("cluster {name:?} ({server}) has not answered since {since}: {error}. Nothing is done there until it does")]
+    Out { name: String, server: String, since: String, error: String },
+}
+
+impl NotConnected {
+    /// Whether no such cluster is known at all.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unclear(_) | Self::NoServer { .. } | Self::NoName { .. })
+    }
+}
+
+impl From<NotConnected> for ClusterError {
+    fn from(error: NotConnected) -> Self {
+        Self::Config { message: error.to_string() }
+    }
+}
+
+/// One cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    secret: ClusterSecret,
+    pub(crate) cluster: Cluster,
+    pub(crate) live: LiveCache,
+    version: Arc<OnceCell<String>>,
+    patience: Arc<Semaphore>,
+}
+
+impl Site {
+    pub(crate) fn identity(&self) -> ClusterIdentity {
+        self.secret.identity()
+    }
+
+    pub(crate) fn server(&self) -> &str {
+        &self.secret.server
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        self.secret.server == Destination::IN_CLUSTER_SERVER
+    }
+
+    /// The version of Kubernetes, asked once, and all API versions, each by itself and with each of its kinds.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub(crate) async fn capabilities(&self) -> Result<(String, Vec<String>), ClusterError> {
+        let version = self.version.get_or_try_init(|| self.cluster.version()).await?;
+        let resources = self.cluster.resources().await?;
+        let names = resources.iter().map(|r| (r.gvk.api_version(), &r.gvk.kind));
+        let all: std::collections::BTreeSet<String> =
+            names.flat_map(|(version, kind)| [format!("{version}/{kind}"), version]).collect();
+        Ok((version.clone(), all.into_iter().collect()))
+    }
+
+    /// The version of Kubernetes, if it was asked before.
+    pub(crate) fn known_version(&self) -> Option<&str> {
+        self.version.get().map(String::as_str)
+    }
+
+    /// # Errors
+    /// While nothing can be had of the cluster.
+    pub(crate) fn answers(&self) -> Result<(), NotConnected> {
+        let Some((since, error)) = self.live.outage() else { return Ok(()) };
+        let ClusterIdentity { name, server } = self.identity();
+        let since = api::meta::time::whole_seconds(since);
+        Err(NotConnected::Out { name, server, since: since.to_string(), error: error.to_string() })
+    }
+
+    /// Since when all objects of these kinds have been watched without a break.
+    pub(crate) fn watched_since<'a>(&self, kinds: impl IntoIterator<Item = &'a GroupKind>) -> Option<Timestamp> {
+        self.live.watched_since(kinds)
+    }
+
+    /// Why the cluster's Secret leaves the object to others; its namespace is empty where the kind has none.
+    pub(crate) fn refuses(&self, object: &ResourceKey) -> Option<String> {
+        let ResourceKey { kind, namespace, name, .. } = object;
+        match namespace.as_str() {
+            inside if self.live.bounds().contain(inside) => None,
+            "" => Some(format!("cluster level {kind} {name:?} can not be managed when in namespaced mode")),
+            outside => Some(format!("namespace {outside:?} for {kind} {name:?} is not managed")),
+        }
+    }
+
+    /// What the cluster answers. While it takes its time, others are worked on: not so on the own cluster, without which
+    /// nothing can be written down anyway.
+    pub(crate) async fn patiently<T>(&self, turns: &Arc<Semaphore>, answer: impl Future<Output = T>) -> T {
+        if self.is_own() {
+            return answer.await;
+        }
+        let mut answer = pin!(answer);
+        let patience = self.patience.try_acquire();
+        if patience.is_ok()
+            && let Ok(answer) = timeout(SOON, &mut answer).await
+        {
+            return answer;
+        }
+        let lent = Lent::new(turns);
+        let answer = answer.await;
+        lent.back().await;
+        answer
+    }
+}
+
+/// All clusters that Applications may name.
+pub(crate) struct Sites {
+    /// The control plane's own.
+    own: Cluster,
+    connector: Arc<dyn Connector>,
+    tracker: Tracker,
+    touches: broadcast::Sender<Touch>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    by_server: BTreeMap<String, Known>,
+}
+
+/// What is known of a cluster: how it is reached, or why it is not.
+#[derive(Clone)]
+struct Known {
+    secret: ClusterSecret,
+    site: Result<Arc<Site>, NotConnected>,
+}
+
+impl fmt::Debug for Sites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sites").field("servers", &self.state().by_server.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Sites {
+    /// The own cluster alone.
+    pub(crate) fn new(own: Cluster, connector: Arc<dyn Connector>, tracker: Tracker) -> Self {
+        let touches = broadcast::Sender::new(TOUCHES);
+        let sites = Self { own, connector, tracker, touches, state: Mutex::default() };
+        sites.update(&[], true);
+        sites
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happens to live objects anywhere from now on. A receiver that lags behind must look at everything again.
+    pub(crate) fn touches(&self) -> broadcast::Receiver<Touch> {
+        self.touches.subscribe()
+    }
+
+    /// The cluster that a destination means, by its server or by its name.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) fn at(&self, to: &Destination) -> Result<Arc<Site>, NotConnected> {
+        if let Some(problem) = to.problem() {
+            return Err(NotConnected::Unclear(problem));
+        }
+        let state = self.state();
+        let server = match to.server.trim_end_matches('/') {
+            "" => state.server_named(&to.name)?,
+            server => server.to_owned(),
+        };
+        match state.by_server.get(&server) {
+            Some(known) => known.site.clone(),
+            None => Err(NotConnected::NoServer { server }),
+        }
+    }
+
+    /// The clusters that belong to the project.
+    pub(crate) fn of_project(&self, project: &str) -> Vec<ClusterIdentity> {
+        let state = self.state();
+        let own = state.by_server.values().filter(|known| known.secret.project == project);
+        own.map(|known| known.secret.identity()).collect()
+    }
+
+    /// Each cluster with what is written of it, by server.
+    pub(crate) fn all(&self) -> Vec<(ClusterSecret, Result<Arc<Site>, NotConnected>)> {
+        self.state().by_server.values().map(|known| (known.secret.clone(), known.site.clone())).collect()
+    }
+
+    /// Takes what the cluster Secrets say now. A cluster that is reached as before keeps its connection and its cache.
+    pub(crate) fn update(&self, secrets: &[Arc<ClusterSecret>], in_cluster: bool) {
+        let mut wanted = written(secrets);
+        wanted.entry(Destination::IN_CLUSTER_SERVER.to_owned()).or_insert_with(ClusterSecret::in_cluster);
+        let mut state = self.state();
+        let before = std::mem::take(&mut state.by_server);
+        let known = wanted.into_iter().map(|(server, secret)| {
+            let site = match before.get(&server) {
+                _ if !in_cluster && server == Destination::IN_CLUSTER_SERVER => {
+                    Err(NotConnected::Disabled { server: server.clone() })
+                }
+                Some(Known { secret: old, site: site @ Err(NotConnected::Unusable { .. }) }) if *old == secret => {
+                    site.clone()
+                }
+                Some(Known { secret: old, site: Ok(site) }) if same_connection(old, &secret) => {
+                    Ok(Arc::new(Site { secret: secret.clone(), ..Site::clone(site) }))
+                }
+                _ => self.connect(&secret).map(Arc::new),
+            };
+            (server, Known { secret, site })
+        });
+        state.by_server = known.collect();
+    }
+
+    fn connect(&self, secret: &ClusterSecret) -> Result<Site, NotConnected> {
+        let unusable = |reason: String| {
+            tracing::warn!(cluster = secret.server, "{reason}");
+            NotConnected::Unusable { name: secret.name.clone(), server: secret.server.clone(), reason }
+        };
+        let config = secret.config.as_ref().map_err(|error| unusable(error.to_string()))?;
+        let cluster = match secret.server.as_str() {
+            Destination::IN_CLUSTER_SERVER => self.own.clone(),
+            _ => self
+                .connector
+                .connect(secret, config)
+                .map_err(|error| unusable(format!("Secret {}: {error}", secret.secret)))?,
+        };
+        let bounds = Bounds { namespaces: secret.namespaces.clone(), cluster_scoped: secret.cluster_resources };
+        let live = LiveCache::within(cluster.clone(), self.tracker.clone(), bounds, self.touches.clone());
+        let patience = Arc::new(Semaphore::new(PATIENT));
+        Ok(Site { secret: secret.clone(), cluster, live, version: Arc::default(), patience })
+    }
+}
+
+impl State {
+    /// The own cluster answers to its first name even when a Secret gives it another one.
+    fn server_named(&self, name: &str) -> Result<String, NotConnected> {
+        let named = self.by_server.values().filter(|known| known.secret.name == name);
+        let mut servers: Vec<String> = named.map(|known| known.secret.server.clone()).collect();
+        match (servers.len(), name) {
+            (0, Destination::IN_CLUSTER_NAME) => Ok(Destination::IN_CLUSTER_SERVER.to_owned()),
+            (0, _) => Err(NotConnected::NoName { name: name.to_owned() }),
+            (1, _) => Ok(servers.remove(0)),
+            _ => Err(NotConnected::Ambiguous { servers }),
+        }
+    }
+}
+
+/// What the Secrets say, by server. Of two for one server the first by name counts.
+fn written(secrets: &[Arc<ClusterSecret>]) -> BTreeMap<String, ClusterSecret> {
+    let mut sorted: Vec<&ClusterSecret> = secrets.iter().map(|secret| &**secret).collect();
+    sorted.sort_by(|a, b| a.secret.cmp(&b.secret));
+    let mut clusters: BTreeMap<String, ClusterSecret> = BTreeMap::new();
+    for cluster in sorted {
+        match clusters.get(&cluster.server) {
+            Some(first) => tracing::warn!(
+                "Secret {}: Secret {} is for {} as well, and counts; delete one of them",
+                cluster.secret,
+                first.secret,
+                first.server
+            ),
+            None => drop(clusters.insert(cluster.server.clone(), cluster.clone())),
+        }
+    }
+    clusters
+}
+
+/// Whether the same objects are reached in the same way.
+fn same_connection(old: &ClusterSecret, new: &ClusterSecret) -> bool {
+    (&old.config, &old.namespaces, old.cluster_resources) == (&new.config, &new.namespaces, new.cluster_resources)
+}
