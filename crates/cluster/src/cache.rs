@@ -1,17 +1,18 @@
 //! The live objects of the kinds that somebody asked for, kept as text and indexed by owner.
 
+mod follow;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::StreamExt;
-use futures::stream::select_all;
 use jiff::Timestamp;
 use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 
-use crate::{Cluster, ClusterError, Scope, WatchEvent};
+use self::follow::{Progress, follow};
+use crate::{Bounds, Cluster, ClusterError};
 
 /// Tells whom an object belongs to by what is written on the object itself; `None`: to nobody.
 pub type Tracker = Arc<dyn Fn(&LiveObject) -> Option<Arc<str>> + Send + Sync>;
@@ -23,35 +24,6 @@ pub struct Touch {
     /// Whom it or one of the objects above it belongs to, before or after the change.
     pub owners: Vec<Arc<str>>,
     pub deleted: bool,
-}
-
-/// Which part of a cluster is looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bounds {
-    /// Empty means all, and the cluster-scoped objects with them.
-    pub namespaces: Vec<String>,
-    /// Whether cluster-scoped objects belong to it although only some namespaces do.
-    pub cluster_scoped: bool,
-}
-
-impl Bounds {
-    /// Whether objects in the namespace are inside; of cluster-scoped ones the namespace is empty.
-    pub fn contain(&self, namespace: &str) -> bool {
-        match namespace {
-            _ if self.namespaces.is_empty() => true,
-            "" => self.cluster_scoped,
-            inside => self.namespaces.iter().any(|known| known == inside),
-        }
-    }
-
-    /// The namespaces that a kind is watched in; an empty name stands for the whole cluster.
-    fn places(&self, namespaced: bool) -> Vec<String> {
-        match (self.namespaces.is_empty(), namespaced) {
-            (false, true) => self.namespaces.clone(),
-            (false, false) if !self.cluster_scoped => Vec::new(),
-            _ => vec![String::new()],
-        }
-    }
 }
 
 /// Live objects of whole kinds. Bodies are kept for objects that belong to somebody or have an owner reference, and for
@@ -96,19 +68,6 @@ struct WatchedKind {
     task: tokio::task::AbortHandle,
     /// The newest resource version that each of its watches has delivered, by namespace.
     seen: BTreeMap<String, u128>,
-}
-
-#[derive(Debug, Clone)]
-enum Progress {
-    Starting,
-    /// Without a break since then.
-    Current {
-        since: Timestamp,
-    },
-    Lost {
-        since: Timestamp,
-        error: ClusterError,
-    },
 }
 
 struct Entry {
@@ -299,69 +258,6 @@ fn sorted(objects: impl Iterator<Item = LiveObject>) -> Vec<LiveObject> {
     let mut keyed: Vec<_> = objects.map(|object| (object.key(), object)).collect();
     keyed.sort_by(|a, b| a.0.cmp(&b.0));
     keyed.into_iter().map(|(_, object)| object).collect()
-}
-
-/// Feeds one kind's watches, one for each place, into the cache for as long as the cache lives.
-async fn follow(
-    cache: std::sync::Weak<Inner>,
-    kind: GroupKind,
-    places: Vec<String>,
-    progress: watch::Sender<Progress>,
-) {
-    let Some(cluster) = cache.upgrade().map(|cache| cache.cluster.clone()) else { return };
-    let mut parts: BTreeMap<&str, Progress> = BTreeMap::new();
-    let watches = places.iter().map(|place| {
-        parts.insert(place, Progress::Starting);
-        cluster.watch(Scope::namespaced(kind.clone(), place.as_str())).map(move |event| (place.as_str(), event))
-    });
-    let mut events = select_all(watches.collect::<Vec<_>>());
-    while let Some((place, event)) = events.next().await {
-        if kind.kind == "CustomResourceDefinition" {
-            cluster.forget_unknown_kinds().await;
-        }
-        let Some(cache) = cache.upgrade() else { return };
-        let since = cluster.clock().now();
-        let part = match event {
-            WatchEvent::Lost(error) => {
-                tracing::warn!(%kind, address = cluster.address(), %error, "live objects may be old");
-                Progress::Lost { since, error }
-            }
-            WatchEvent::Resumed => Progress::Current { since },
-            WatchEvent::Listed(objects) => {
-                cache.listed(&kind, place, objects);
-                Progress::Current { since }
-            }
-            WatchEvent::Applied(object) => {
-                cache.applied(&kind, place, object);
-                continue;
-            }
-            WatchEvent::Deleted(object) => {
-                cache.deleted(&kind, place, &object);
-                continue;
-            }
-        };
-        parts.insert(place, part);
-        let before = progress.send_replace(whole(parts.values()));
-        if matches!(before, Progress::Lost { .. }) && matches!(*progress.borrow(), Progress::Current { .. }) {
-            cache.returned(&kind);
-        }
-    }
-}
-
-/// What is lost anywhere is lost; what is current everywhere is so since the last one came.
-fn whole<'a>(parts: impl Iterator<Item = &'a Progress>) -> Progress {
-    let together = |a: Progress, b: &Progress| match (a, b) {
-        (Progress::Lost { since, error }, Progress::Lost { since: other, .. }) if since <= *other => {
-            Progress::Lost { since, error }
-        }
-        (_, Progress::Lost { since, error }) => Progress::Lost { since: *since, error: error.clone() },
-        (lost @ Progress::Lost { .. }, _) => lost,
-        (Progress::Current { since }, Progress::Current { since: other }) => {
-            Progress::Current { since: since.max(*other) }
-        }
-        _ => Progress::Starting,
-    };
-    parts.fold(Progress::Current { since: Timestamp::MIN }, together)
 }
 
 impl Inner {
@@ -575,46 +471,6 @@ mod tests {
         let freed = object("Deployment", "d", 4, None, None);
         assert_eq!(owners(state.upsert(freed, &tracker())), Some(vec!["web".to_owned()]), "it did belong to web");
         assert_eq!(owners(state.remove(&key("Pod", "p"))), Some(vec![]));
-    }
-
-    #[test]
-    fn a_kind_is_current_when_all_its_watches_are() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let current = |second| Progress::Current { since: at(second) };
-        let lost = |second| Progress::Lost { since: at(second), error: ClusterError::NotFound { object: "x".into() } };
-        for (parts, expected) in [
-            (vec![current(1), current(3), current(2)], current(3)),
-            (vec![current(1), Progress::Starting], Progress::Starting),
-            (vec![Progress::Starting, lost(5), current(1)], lost(5)),
-            (vec![lost(5), lost(4), Progress::Starting], lost(4)),
-        ] {
-            assert_eq!(format!("{:?}", whole(parts.iter())), format!("{expected:?}"));
-        }
-    }
-
-    #[test]
-    fn bounds_say_what_is_looked_at() {
-        let bounds = |namespaces: &[&str], cluster_scoped| Bounds {
-            namespaces: namespaces.iter().map(ToString::to_string).collect(),
-            cluster_scoped,
-        };
-        for (bounds, namespace, inside, namespaced, others) in [
-            (bounds(&[], false), "a", true, vec![""], vec![""]),
-            (bounds(&[], false), "", true, vec![""], vec![""]),
-            (bounds(&["a", "b"], false), "b", true, vec!["a", "b"], vec![]),
-            (bounds(&["a", "b"], false), "c", false, vec!["a", "b"], vec![]),
-            (bounds(&["a"], false), "", false, vec!["a"], vec![]),
-            (bounds(&["a"], true), "", true, vec!["a"], vec![""]),
-        ] {
-            assert_eq!(bounds.contain(namespace), inside, "{bounds:?} {namespace}");
-            assert_eq!(
-                (bounds.places(true), bounds.places(false)),
-                (
-                    namespaced.iter().map(ToString::to_string).collect(),
-                    others.iter().map(ToString::to_string).collect()
-                )
-            );
-        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! **Absent on purpose:** Argo CD's semantics. Whom an object belongs to is told by a function that the caller gives.
 
+mod bounds;
 mod cache;
 mod connect;
 mod discovery;
@@ -16,7 +17,8 @@ mod request;
 mod store;
 mod watch;
 
-pub use cache::{Bounds, LiveCache, Touch, Tracker};
+pub use bounds::Bounds;
+pub use cache::{LiveCache, Touch, Tracker};
 pub use connect::{Cluster, Limits, Login, Target};
 pub use discovery::ApiResource;
 pub use error::{ClusterError, FieldConflict};

@@ -156,7 +156,7 @@ impl Context {
             jitter,
         );
         Self {
-            sites: Sites::new(cluster.clone(), connector, tracker(stores.clone())),
+            sites: Sites::new(cluster.clone(), stores.clone(), connector, tracker(stores.clone())),
             facts,
             queue: Queue::new(Arc::clone(&clock)),
             readers: Readers::default(),
@@ -196,11 +196,6 @@ impl Context {
     pub(crate) fn exists(&self, instance: &str) -> bool {
         let AppKey { namespace, name } = self.key_of(instance);
         self.stores.applications.exists(&namespace, &name)
-    }
-
-    /// Takes what cluster Secrets and settings say of clusters now.
-    pub(crate) fn update_sites(&self) {
-        self.sites.update(&self.stores.clusters.all(), self.stores.settings().in_cluster);
     }
 
     /// What is remembered of an Application; locked while it is worked on.

@@ -91,7 +91,6 @@ async fn changes(context: Arc<Context>) {
     let (mut applications, mut projects) = (stores.applications.changes(), stores.projects.changes());
     let (mut repositories, mut config_maps) = (stores.repositories.revisions(), stores.config_maps.revisions());
     let mut clusters = stores.clusters.revisions();
-    context.update_sites();
     for app in stores.applications.all() {
         context.metrics.moved(None, Some(&app));
         context.queue.add(&AppKey::of(&app), Depth::Latest);
@@ -101,14 +100,8 @@ async fn changes(context: Arc<Context>) {
             Some(change) = applications.recv() => application_changed(&context, &change),
             Some(change) = projects.recv() => wake_project(&context, &change.key.name),
             _ = repositories.changed() => wake_all(&context, Depth::Latest),
-            _ = clusters.changed() => {
-                context.update_sites();
-                wake_all(&context, Depth::Latest);
-            }
-            _ = config_maps.changed() => {
-                context.update_sites();
-                wake_all(&context, Depth::Latest);
-            }
+            _ = clusters.changed() => wake_all(&context, Depth::Latest),
+            _ = config_maps.changed() => wake_all(&context, Depth::Latest),
         }
     }
 }

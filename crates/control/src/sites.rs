@@ -15,6 +15,7 @@ use object::{GroupKind, ResourceKey};
 use tokio::sync::{OnceCell, Semaphore, broadcast};
 use tokio::time::timeout;
 
+use crate::stores::Stores;
 use crate::turns::Lent;
 
 /// Who waits longer than this for a cluster lends the turn.
@@ -179,10 +180,11 @@ impl Site {
     }
 }
 
-/// All clusters that Applications may name.
+/// All clusters that Applications may name, as the stores have them now.
 pub(crate) struct Sites {
     /// The control plane's own.
     own: Cluster,
+    stores: Stores,
     connector: Arc<dyn Connector>,
     tracker: Tracker,
     touches: broadcast::Sender<Touch>,
@@ -191,6 +193,8 @@ pub(crate) struct Sites {
 
 #[derive(Default)]
 struct State {
+    /// Of the stores' clusters and config maps; `None`: nobody has asked yet.
+    revisions: Option<(u64, u64)>,
     by_server: BTreeMap<String, Known>,
 }
 
@@ -208,16 +212,19 @@ impl fmt::Debug for Sites {
 }
 
 impl Sites {
-    /// The own cluster alone.
-    pub(crate) fn new(own: Cluster, connector: Arc<dyn Connector>, tracker: Tracker) -> Self {
-        let touches = broadcast::Sender::new(TOUCHES);
-        let sites = Self { own, connector, tracker, touches, state: Mutex::default() };
-        sites.update(&[], true);
-        sites
+    pub(crate) fn new(own: Cluster, stores: Stores, connector: Arc<dyn Connector>, tracker: Tracker) -> Self {
+        Self { own, stores, connector, tracker, touches: broadcast::Sender::new(TOUCHES), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // before what they count: what changes meanwhile is seen the next time
+        let revisions = Some((self.stores.clusters.revision(), self.stores.config_maps.revision()));
+        if state.revisions != revisions {
+            self.update(&mut state);
+            state.revisions = revisions;
+        }
+        state
     }
 
     /// What happens to live objects anywhere from now on. A receiver that lags behind must look at everything again.
@@ -244,6 +251,12 @@ impl Sites {
         }
     }
 
+    /// Whether two destinations are known to be on one cluster.
+    pub(crate) fn same(&self, one: &Destination, other: &Destination) -> bool {
+        let server = |to| self.at(to).map(|site| site.server().to_owned());
+        matches!((server(one), server(other)), (Ok(one), Ok(other)) if one == other)
+    }
+
     /// The clusters that belong to the project.
     pub(crate) fn of_project(&self, project: &str) -> Vec<ClusterIdentity> {
         let state = self.state();
@@ -257,10 +270,10 @@ impl Sites {
     }
 
     /// Takes what the cluster Secrets say now. A cluster that is reached as before keeps its connection and its cache.
-    pub(crate) fn update(&self, secrets: &[Arc<ClusterSecret>], in_cluster: bool) {
-        let mut wanted = written(secrets);
+    fn update(&self, state: &mut State) {
+        let in_cluster = self.stores.settings().in_cluster;
+        let mut wanted = by_server(&self.stores.clusters.all());
         wanted.entry(Destination::IN_CLUSTER_SERVER.to_owned()).or_insert_with(ClusterSecret::in_cluster);
-        let mut state = self.state();
         let before = std::mem::take(&mut state.by_server);
         let known = wanted.into_iter().map(|(server, secret)| {
             let site = match before.get(&server) {
@@ -314,20 +327,18 @@ impl State {
     }
 }
 
-/// What the Secrets say, by server. Of two for one server the first by name counts.
-fn written(secrets: &[Arc<ClusterSecret>]) -> BTreeMap<String, ClusterSecret> {
-    let mut sorted: Vec<&ClusterSecret> = secrets.iter().map(|secret| &**secret).collect();
-    sorted.sort_by(|a, b| a.secret.cmp(&b.secret));
+/// Of two Secrets for one server the first by name counts.
+fn by_server(secrets: &[Arc<ClusterSecret>]) -> BTreeMap<String, ClusterSecret> {
     let mut clusters: BTreeMap<String, ClusterSecret> = BTreeMap::new();
-    for cluster in sorted {
-        match clusters.get(&cluster.server) {
+    for secret in secrets {
+        match clusters.get(&secret.server) {
             Some(first) => tracing::warn!(
                 "Secret {}: Secret {} is for {} as well, and counts; delete one of them",
-                cluster.secret,
+                secret.secret,
                 first.secret,
                 first.server
             ),
-            None => drop(clusters.insert(cluster.server.clone(), cluster.clone())),
+            None => drop(clusters.insert(secret.server.clone(), ClusterSecret::clone(secret))),
         }
     }
     clusters

@@ -145,15 +145,16 @@ pub(crate) fn decision_for(
     comparison: &Comparison,
     now: Timestamp,
 ) -> Decision {
-    decision(app, memory, &contested(cx, comparison), now)
+    decision(app, memory, &contested(cx, app, comparison), now)
 }
 
-/// The objects that another Application still wants.
-fn contested(cx: &Context, comparison: &Comparison) -> BTreeSet<ResourceKey> {
+/// The objects that another Application on the same cluster still wants.
+fn contested(cx: &Context, app: &Application, comparison: &Comparison) -> BTreeSet<ResourceKey> {
     let owners = comparison.objects.iter().filter_map(|object| object.shared_with.as_deref());
     let owners: BTreeMap<&str, Arc<Application>> =
         owners.filter_map(|owner| Some((owner, cx.stores.application(&cx.key_of(owner))?))).collect();
-    comparison.contested(|owner| Some(owners.get(owner)?.status.resources.as_slice()))
+    let here = |owner: &&Arc<Application>| cx.sites.same(&owner.spec.destination, &app.spec.destination);
+    comparison.contested(|owner| Some(owners.get(owner).filter(here)?.status.resources.as_slice()))
 }
 
 /// Whether to sync without being asked, by the status as it was just computed.

@@ -14,7 +14,7 @@ use crate::facts::{About, Fact, Sink, names, short};
 const KEPT: usize = 1000;
 
 /// What kind of thing happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TimelineKind {
     /// An Application's sync status changed.

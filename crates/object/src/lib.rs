@@ -9,7 +9,9 @@ mod gvk;
 mod image;
 mod kind;
 mod manifest;
+mod near;
 pub mod path;
+mod selector;
 pub mod yaml;
 
 pub use differences::differences;
@@ -18,3 +20,5 @@ pub use gvk::{GroupKind, Gvk, ResourceKey};
 pub use image::{ImageDigest, ImageError, ImageRef};
 pub use kind::{Index, Kind};
 pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};
+pub use near::{distance, nearest};
+pub use selector::{LabelSelector, SelectorError};

@@ -1,33 +1,10 @@
-//! "Did you mean …": the nearest existing name.
+//! "Did you mean …": the nearest existing paths.
 
 use std::collections::{BTreeSet, VecDeque};
 
-use object::{EntryKind, FileTree, path};
+use object::{EntryKind, FileTree, distance, path};
 
 use crate::remote;
-
-/// Edit distance (insert, delete, replace) in characters.
-pub(crate) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-/// The candidate that is nearest to `wanted`, if one is near enough to be a slip of the pen.
-pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = wanted.to_lowercase();
-    let (far, best) = candidates.into_iter().map(|c| (distance(&lower, &c.to_lowercase()), c)).min()?;
-    (far <= wanted.chars().count() / 3 + 1).then_some(best)
-}
 
 /// Folders looked at in search of a near name: enough for any real repository, bounded for the rest.
 const FOLDERS_MAX: usize = 500;
@@ -104,13 +81,6 @@ mod tests {
     use object::MemoryTree;
 
     use super::*;
-
-    #[test]
-    fn names_that_are_near() {
-        assert_eq!(nearest("namePrefx", ["namePrefix", "nameSuffix"]), Some("namePrefix"));
-        assert_eq!(nearest("foo", ["namePrefix", "resources"]), None);
-        assert_eq!((distance("", "abc"), distance("kitten", "sitting")), (3, 3));
-    }
 
     #[test]
     fn folders_that_are_near() {

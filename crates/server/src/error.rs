@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use cluster::ClusterError;
 use control::requests::RequestError;
-use serde_json::json;
+
+use crate::views::Problem;
 
 /// An answer that is not what was asked for. The message says what and what to do next.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.message, "message": self.message, "code": self.code() });
+        let body = Problem { error: self.message.clone(), code: self.code(), message: self.message };
         (self.status, Json(body)).into_response()
     }
 }

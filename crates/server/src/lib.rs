@@ -2,13 +2,17 @@
 //!
 //! **Absent on purpose:** reconciling. What a route does is one call of `control`.
 
+mod asker;
 mod error;
 mod overview;
 pub mod people;
+mod rights;
 mod routes;
-mod selector;
 mod server;
+mod stores;
 mod tls;
+mod views;
 
+pub use routes::openapi;
 pub use server::{Access, Server, ServerConfig};
 pub use tls::{ListenError, Listener, Transport};

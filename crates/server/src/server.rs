@@ -8,6 +8,7 @@ use clock::{Clock, Ids};
 use cluster::Cluster;
 use control::Controller;
 
+use crate::overview::{self, Look, Snapshot};
 use crate::people::directory::Directory;
 use crate::people::throttle::Throttle;
 use crate::routes;
@@ -51,28 +52,28 @@ pub struct State {
     pub(crate) config: ServerConfig,
     pub(crate) directory: Directory,
     pub(crate) throttle: Throttle,
+    pub(crate) look: Look,
 }
 
 impl Server {
+    /// Needs a tokio runtime.
     pub fn new(config: ServerConfig) -> Self {
         let directory = Directory::new(config.controller.stores().clone());
-        Self(Arc::new(State { directory, throttle: Throttle::default(), config }))
+        let first = Snapshot::new(config.ids.suffix(8), config.simulated, config.speed);
+        let (look, questions) = Look::new(first);
+        let state = Arc::new(State { directory, throttle: Throttle::default(), look, config });
+        tokio::spawn(overview::keep(Arc::downgrade(&state), questions));
+        Self(state)
     }
 
     /// Returns when everything that answers are made of was read once.
     pub async fn ready(&self) {
-        self.stores().ready().await;
+        self.0.stores().ready().await;
     }
 
     /// The API, the event stream, the metrics and the page.
     pub fn router(&self) -> Router {
         routes::router(self.clone())
-    }
-}
-
-impl State {
-    pub(crate) fn stores(&self) -> &control::Stores {
-        self.config.controller.stores()
     }
 }
 

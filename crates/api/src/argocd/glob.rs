@@ -22,21 +22,50 @@ pub enum MatchMode {
     Regexp,
 }
 
-/// Whether `pattern` matches all of `text`. With a separator, `*` and `?` do not cross it.
+/// A pattern that was read once.
+#[derive(Debug, Clone)]
+pub enum Glob {
+    Literal(String),
+    Any,
+    Expression(Regex),
+}
+
+impl Glob {
+    /// With a separator, `*` and `?` do not cross it.
+    ///
+    /// # Errors
+    /// When the pattern is not well-formed.
+    pub fn new(pattern: &str, separator: Option<char>) -> Result<Self, GlobError> {
+        if !pattern.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+            return Ok(Self::Literal(pattern.to_owned()));
+        }
+        if pattern == "*" && separator.is_none() {
+            return Ok(Self::Any);
+        }
+        let error = |reason| GlobError { pattern: pattern.to_owned(), reason };
+        let expression = Translator { rest: pattern.chars().collect(), at: 0, separator }.all().map_err(error)?;
+        Regex::new(&format!("(?s)^(?:{expression})$")).map(Self::Expression).map_err(|_| error("it is too large"))
+    }
+
+    /// Whether it matches all of `text`.
+    pub fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Literal(literal) => literal == text,
+            Self::Any => true,
+            Self::Expression(expression) => expression.is_match(text),
+        }
+    }
+}
+
+/// Whether `pattern` matches all of `text`, once. With a separator, `*` and `?` do not cross it.
 ///
 /// # Errors
 /// When the pattern is not well-formed.
 pub fn glob_match(pattern: &str, text: &str, separator: Option<char>) -> Result<bool, GlobError> {
-    if !pattern.contains(['*', '?', '[', ']', '{', '}', '\\']) {
-        return Ok(pattern == text);
-    }
     if pattern == "*" && separator.is_none_or(|separator| !text.contains(separator)) {
         return Ok(true);
     }
-    let error = |reason| GlobError { pattern: pattern.to_owned(), reason };
-    let expression = Translator { rest: pattern.chars().collect(), at: 0, separator }.all().map_err(error)?;
-    let regex = Regex::new(&format!("(?s)^(?:{expression})$")).map_err(|_| error("it is too large"))?;
-    Ok(regex.is_match(text))
+    Ok(Glob::new(pattern, separator)?.matches(text))
 }
 
 /// Whether any of `patterns` matches. A pattern that is not well-formed matches nothing.

@@ -23,14 +23,14 @@ pub use application::{
 pub use crds::{application_crd, project_crd};
 pub use duration::{DurationError, parse_duration, parse_go_duration};
 pub use git_url::{normalize_git_url, same_git_url};
-pub use glob::{GlobError, MatchMode, glob_match, list_match};
+pub use glob::{Glob, GlobError, MatchMode, glob_match, list_match};
 pub use operation::{
     InitiatedBy, Operation, OperationPhase, OperationState, ResourceResult, ResultCode, SyncOperation,
     SyncOperationResource, SyncOperationResult, SyncPhase, SyncStrategy, SyncStrategyKind,
 };
 pub use permission::ClusterIdentity;
 pub use project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
-pub use rbac::{Policy, PolicyError, Subject};
+pub use rbac::{Grants, Policy, PolicyError, Subject};
 pub use secrets::{
     ClusterConfig, ClusterSecret, CredentialStore, RepositoryCredentials, RepositorySecret, SECRET_TYPE_LABEL,
     SecretError, TlsClientConfig, secret_data,

@@ -1,10 +1,14 @@
 //! Who may do what: `argocd-rbac-cm`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use regex::Regex;
+use serde_json::Value;
 
-use super::glob::glob_match;
+use super::glob::Glob;
+use super::project::AppProject;
 
 /// Why a policy cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,13 +21,71 @@ pub struct PolicyError {
     pub reason: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Rule {
     subject: String,
-    resource: String,
-    action: String,
-    object: String,
+    resource: Field,
+    action: Field,
+    object: Field,
     allow: bool,
+}
+
+/// A pattern of a rule as written, read once.
+#[derive(Debug, Clone)]
+struct Field {
+    text: String,
+    pattern: Pattern,
+}
+
+#[derive(Debug, Clone)]
+enum Pattern {
+    Glob(Glob),
+    Expression(Regex),
+    /// A glob that is not well-formed.
+    Nothing,
+    /// What it is about is not known; a request that comes upon it is refused.
+    Unreadable,
+}
+
+impl Field {
+    fn new(text: &str, regex: bool) -> Self {
+        let pattern = match regex {
+            true => Regex::new(text).map_or(Pattern::Unreadable, Pattern::Expression),
+            false => Glob::new(text, None).map_or(Pattern::Nothing, Pattern::Glob),
+        };
+        Self { text: text.to_owned(), pattern }
+    }
+
+    /// `None` when the pattern cannot be read.
+    fn meets(&self, text: &str) -> Option<bool> {
+        match &self.pattern {
+            Pattern::Glob(glob) => Some(glob.matches(text)),
+            Pattern::Expression(expression) => Some(expression.is_match(text)),
+            Pattern::Nothing => Some(false),
+            Pattern::Unreadable => None,
+        }
+    }
+}
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Field {}
+
+impl Hash for Field {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Rule {
+    /// `None` when a pattern that matters cannot be read.
+    fn meets(&self, resource: &str, action: &str, object: &str) -> Option<bool> {
+        Some(self.resource.meets(resource)? && self.action.meets(action)? && self.object.meets(object)?)
+    }
 }
 
 /// Somebody who asks: a user (local account or `sub` of a token) and the groups they belong to.
@@ -36,12 +98,36 @@ pub struct Subject {
 /// The policy of one installation: built-in roles, the lines of `policy.csv` and its siblings, the default role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    rules: Vec<Rule>,
+    rules: Vec<Arc<Rule>>,
     roles: BTreeMap<String, BTreeSet<String>>,
     default_role: String,
     scopes: Vec<String>,
     /// Patterns are regular expressions (`policy.matchMode: regex`), found anywhere in the text.
     regex: bool,
+}
+
+/// What one subject may do: the rules of each name that it goes by, each judged on its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Grants(Vec<Vec<Arc<Rule>>>);
+
+impl Grants {
+    /// Whether one of the names has a rule that allows and none that denies.
+    pub fn allow(&self, resource: &str, action: &str, object: &str) -> bool {
+        self.0.iter().any(|rules| decides(rules, resource, action, object))
+    }
+}
+
+fn decides(rules: &[Arc<Rule>], resource: &str, action: &str, object: &str) -> bool {
+    let mut allowed = false;
+    for rule in rules {
+        match rule.meets(resource, action, object) {
+            Some(true) if rule.allow => allowed = true,
+            Some(false) => {}
+            // denied; or a pattern that is no expression, which makes the answer unknown and therefore no
+            _ => return false,
+        }
+    }
+    allowed
 }
 
 /// What the built-in roles may do: `role:readonly` reads, `role:admin` does everything, the account `admin` has it.
@@ -61,11 +147,11 @@ impl Policy {
     /// Reads the data of `argocd-rbac-cm`. Lines that cannot be read are reported and left out, so that one slip does
     /// not lock everybody out.
     pub fn from_config_map(data: &BTreeMap<String, String>) -> (Self, Vec<PolicyError>) {
-        let mut policy = Self::built_in();
+        let regex = data.get("policy.matchMode").is_some_and(|mode| mode.trim() == "regex");
+        let mut policy = Self::built_in(regex);
         let mut problems = Vec::new();
         policy.default_role = data.get("policy.default").map(|role| role.trim().to_owned()).unwrap_or_default();
         policy.scopes = scopes(data.get("scopes").map(String::as_str).unwrap_or_default());
-        policy.regex = data.get("policy.matchMode").is_some_and(|mode| mode.trim() == "regex");
         let own = data.get("policy.csv");
         let others = data.iter().filter(|(k, _)| *k != "policy.csv" && k.starts_with("policy.") && k.ends_with(".csv"));
         for text in own.into_iter().chain(others.map(|(_, text)| text)) {
@@ -78,16 +164,10 @@ impl Policy {
         (policy, problems)
     }
 
-    fn built_in() -> Self {
-        let mut policy = Self { scopes: scopes(""), ..Self::default() };
+    fn built_in(regex: bool) -> Self {
+        let mut policy = Self { scopes: scopes(""), regex, ..Self::default() };
         let mut rule = |subject: &str, resource: &str, action: &str, object: &str| {
-            policy.rules.push(Rule {
-                subject: subject.to_owned(),
-                resource: resource.to_owned(),
-                action: action.to_owned(),
-                object: object.to_owned(),
-                allow: true,
-            });
+            policy.add(subject, [resource, action, object], true)
         };
         for resource in RESOURCES {
             let object = if matches!(resource, "applications" | "applicationsets" | "logs") { "*/*" } else { "*" };
@@ -107,10 +187,18 @@ impl Policy {
         }
         rule("role:admin", "logs", "get", "*/*");
         rule("role:admin", "exec", "create", "*/*");
-        rule("role:admin", "promotions", "*", "*");
-        rule("role:readonly", "promotions", "get", "*");
+        for resource in ["pipelines", "releases", "promotions"] {
+            rule("role:admin", resource, "*", "*");
+            rule("role:readonly", resource, "get", "*");
+        }
         policy.roles.entry("admin".to_owned()).or_default().insert("role:admin".to_owned());
         policy
+    }
+
+    fn add(&mut self, subject: &str, [resource, action, object]: [&str; 3], allow: bool) {
+        let field = |text| Field::new(text, self.regex);
+        let (resource, action, object) = (field(resource), field(action), field(object));
+        self.rules.push(Arc::new(Rule { subject: subject.to_owned(), resource, action, object, allow }));
     }
 
     fn add_line(&mut self, line: &str) -> Result<(), &'static str> {
@@ -127,13 +215,7 @@ impl Policy {
                     "deny" => false,
                     _ => return Err("the effect is neither allow nor deny"),
                 };
-                self.rules.push(Rule {
-                    subject: (*subject).to_owned(),
-                    resource: (*resource).to_owned(),
-                    action: (*action).to_owned(),
-                    object: (*object).to_owned(),
-                    allow,
-                });
+                self.add(subject, [resource, action, object], allow);
                 Ok(())
             }
             ["g", member, role] => {
@@ -151,43 +233,40 @@ impl Policy {
         &self.scopes
     }
 
-    /// Whether the subject may do the action: the default role permits it, or the user or one of their groups (each on
-    /// its own) has a rule that allows and none that denies.
-    pub fn allows(&self, subject: &Subject, resource: &str, action: &str, object: &str) -> bool {
-        let permits = |name: &str| !name.is_empty() && self.decides(name, resource, action, object);
+    /// This policy with what the roles of a project add. A line that is not about the role, or reaches beyond the
+    /// project, does not count.
+    #[must_use]
+    pub fn with_project(&self, project: &AppProject) -> Self {
+        let mut policy = self.clone();
+        let name = &project.metadata.name;
+        for role in &project.spec.roles {
+            let subject = format!("proj:{name}:{}", role.get("name").and_then(Value::as_str).unwrap_or_default());
+            for line in texts(role, "policies").filter(|line| is_about(line, &subject, name)) {
+                // lines that cannot be read are for whoever looks at the project
+                let _ = policy.add_line(line);
+            }
+            for group in texts(role, "groups") {
+                policy.roles.entry(group.to_owned()).or_default().insert(subject.clone());
+            }
+        }
+        policy
+    }
+
+    /// What the subject may do: what the default role permits, or the user or one of their groups (each on its own).
+    pub fn grants(&self, subject: &Subject) -> Grants {
         // a group counts only when some g line names it
         let groups = subject.groups.iter().filter(|group| self.roles.contains_key(*group));
-        permits(&self.default_role) || permits(&subject.user) || groups.into_iter().any(|group| permits(group))
+        let names = [&self.default_role, &subject.user].into_iter().chain(groups).filter(|name| !name.is_empty());
+        let rules_of = |name: &String| {
+            let roles = self.closure(name);
+            self.rules.iter().filter(|rule| roles.contains(&rule.subject)).cloned().collect()
+        };
+        Grants(names.map(rules_of).collect())
     }
 
-    fn decides(&self, name: &str, resource: &str, action: &str, object: &str) -> bool {
-        let names = self.closure(name);
-        let wanted = [resource, action, object];
-        let mut allowed = false;
-        for rule in self.rules.iter().filter(|rule| names.contains(&rule.subject)) {
-            match self.meets(rule, wanted) {
-                Some(true) if rule.allow => allowed = true,
-                Some(false) => {}
-                // denied; or a pattern that is no expression, which makes the answer unknown and therefore no
-                _ => return false,
-            }
-        }
-        allowed
-    }
-
-    /// `None` when a pattern that matters cannot be read.
-    fn meets(&self, rule: &Rule, wanted: [&str; 3]) -> Option<bool> {
-        for (pattern, text) in [&rule.resource, &rule.action, &rule.object].into_iter().zip(wanted) {
-            let hit = if self.regex {
-                Regex::new(pattern).ok()?.is_match(text)
-            } else {
-                glob_match(pattern, text, None).unwrap_or(false)
-            };
-            if !hit {
-                return Some(false);
-            }
-        }
-        Some(true)
+    /// Whether the subject may do the action; see [`Policy::grants`].
+    pub fn allows(&self, subject: &Subject, resource: &str, action: &str, object: &str) -> bool {
+        self.grants(subject).allow(resource, action, object)
     }
 
     /// The subject and all roles that it reaches by g lines.
@@ -202,10 +281,26 @@ impl Policy {
         names
     }
 
-    /// Whether the subject has the role, or belongs to the group, called `name` (for gates that name approvers).
-    pub fn belongs_to(&self, subject: &Subject, name: &str) -> bool {
-        subject.groups.iter().any(|group| group == name)
-            || std::iter::once(&subject.user).chain(&subject.groups).any(|own| self.closure(own).contains(name))
+    /// The roles that the subject has and the groups that it belongs to (for gates that name approvers), with its own
+    /// name.
+    pub fn memberships(&self, subject: &Subject) -> BTreeSet<String> {
+        let names = std::iter::once(&subject.user).chain(&subject.groups);
+        names.flat_map(|name| self.closure(name)).collect()
+    }
+}
+
+/// The texts of a list in a role of a project.
+fn texts<'v>(role: &'v Value, list: &str) -> impl Iterator<Item = &'v str> {
+    role.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Whether a line of a project's role is `p, proj:PROJECT:ROLE, …, PROJECT/…, …`.
+fn is_about(line: &str, subject: &str, project: &str) -> bool {
+    match fields(line).as_slice() {
+        [p, who, _, _, object, _] => {
+            p == "p" && who == subject && (object == project || object.starts_with(&format!("{project}/")))
+        }
+        _ => false,
     }
 }
 
@@ -273,7 +368,36 @@ mod tests {
                 "{subject:?} {action} {object}"
             );
         }
-        assert!(policy.belongs_to(&who("alice", &["developers"]), "role:dev"));
+        assert!(policy.memberships(&who("alice", &["developers"])).contains("role:dev"));
+    }
+
+    #[test]
+    fn roles_of_a_project_count_in_it_alone() {
+        let role = |name: &str, groups: &[&str], policies: &[&str]| serde_json::json!({"name": name, "groups": groups, "policies": policies});
+        let mut project = AppProject::default_project("argocd");
+        project.metadata.name = "shop".into();
+        project.spec.roles = vec![
+            role("ci", &["builders", "carla"], &["p, proj:shop:ci, applications, sync, shop/*, allow"]),
+            role(
+                "greedy",
+                &["carla"],
+                &["p, proj:shop:greedy, applications, delete, bank/*, allow", "g, carla, role:admin"],
+            ),
+            role("liar", &["carla"], &["p, role:readonly, applications, delete, shop/*, allow"]),
+        ];
+        let (policy, _) = policy("g, builders, role:none", "role:readonly");
+        let policy = policy.with_project(&project);
+        let check = |user: &str, groups: &[&str], action: &str, object: &str, allowed: bool| {
+            let found = policy.allows(&who(user, groups), "applications", action, object);
+            assert_eq!(found, allowed, "{user} {action} {object}");
+        };
+        check("alice", &["builders"], "sync", "shop/web", true);
+        check("carla", &[], "sync", "shop/web", true);
+        check("proj:shop:ci", &[], "sync", "shop/web", true);
+        check("alice", &[], "sync", "shop/web", false);
+        check("carla", &[], "sync", "bank/web", false);
+        check("carla", &[], "delete", "bank/web", false);
+        check("carla", &[], "delete", "shop/web", false);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::application::{Destination, ResourceIgnoreDifferences};
 use super::operation::{InitiatedBy, OperationState};
@@ -45,7 +46,7 @@ pub struct ApplicationStatus {
 }
 
 /// Whether live equals desired.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum SyncStatusCode {
     Synced,
     OutOfSync,
@@ -71,7 +72,7 @@ impl fmt::Display for SyncStatusCode {
 }
 
 /// How well an object does. Ordered from best to worst; an Application is as its worst object.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum HealthStatusCode {
     Healthy,
     Suspended,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::API_VERSION;
 use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
@@ -66,7 +67,7 @@ pub struct PromotionStatus {
 }
 
 /// Where an attempt is. Only the first four are open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum PromotionPhase {
     /// For gates, or for somebody.
     #[default]
@@ -103,7 +104,7 @@ impl PromotionPhase {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum GateState {
     Passed,
     #[default]
@@ -113,7 +114,7 @@ pub enum GateState {
 }
 
 /// What one gate says now, in the words that every screen shows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GateReport {
     pub name: String,
@@ -126,9 +127,11 @@ pub struct GateReport {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub needed: String,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
     /// It cannot pass before then.
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub earliest: Option<Timestamp>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub who_can_act: String,

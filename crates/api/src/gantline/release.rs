@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::API_VERSION;
 use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
@@ -87,7 +88,7 @@ pub struct ReleaseEnvironment {
 }
 
 /// Only [`promotion`'s machine](../../promotion/index.html) moves a release from one to the next.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ReleasePhase {
     /// Written to Git; the cluster is not there yet.
     #[default]

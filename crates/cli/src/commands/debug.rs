@@ -18,25 +18,36 @@ pub(crate) enum Debug {
         #[arg(long)]
         jsonl: bool,
     },
+    /// Print the OpenAPI document of the server
+    Openapi,
 }
 
 impl Debug {
     pub(crate) fn run(self) -> Outcome {
-        let Self::Template { jsonl } = self;
-        if !jsonl {
-            return Err(Failure::usage("say --jsonl: it is the only format there is"));
+        match self {
+            Self::Template { jsonl } => template(jsonl),
+            Self::Openapi => {
+                output::line(format!("{:#}", server::openapi()));
+                Ok(Code::Done.into())
+            }
         }
-        let options = TemplateOptions {
-            release_name: "rel".to_owned(),
-            namespace: "ns-a".to_owned(),
-            surroundings: Some(surroundings()),
-            ..TemplateOptions::default()
-        };
-        for line in std::io::stdin().lock().lines() {
-            output::line(answer(&serde_json::from_str(&line?)?, &options));
-        }
-        Ok(Code::Done.into())
     }
+}
+
+fn template(jsonl: bool) -> Outcome {
+    if !jsonl {
+        return Err(Failure::usage("say --jsonl: it is the only format there is"));
+    }
+    let options = TemplateOptions {
+        release_name: "rel".to_owned(),
+        namespace: "ns-a".to_owned(),
+        surroundings: Some(surroundings()),
+        ..TemplateOptions::default()
+    };
+    for line in std::io::stdin().lock().lines() {
+        output::line(answer(&serde_json::from_str(&line?)?, &options));
+    }
+    Ok(Code::Done.into())
 }
 
 fn answer(case: &Value, options: &TemplateOptions) -> Value {

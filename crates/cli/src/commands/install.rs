@@ -35,6 +35,9 @@ impl Install {
         let namespace = self.into.as_str();
         let metadata = |name: &str| json!({ "name": name, "namespace": namespace, "labels": { "app.kubernetes.io/part-of": "argocd" } });
         let config = |name: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name) });
+        // who is logged in may read everything: a line that can be seen, and taken away
+        let mut policy = config("argocd-rbac-cm");
+        policy["data"] = json!({ "policy.default": "role:readonly" });
         let all = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
         let subject = json!([{ "kind": "ServiceAccount", "name": "gantline", "namespace": namespace }]);
         let reference = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "gantline" });
@@ -45,7 +48,7 @@ impl Install {
             json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "gantline" },
                 "roleRef": reference, "subjects": subject }),
             config("argocd-cm"),
-            config("argocd-rbac-cm"),
+            policy,
             json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata("argocd-secret"), "type": "Opaque" }),
         ];
         objects.extend(self.image.as_deref().map(|image| deployment(&metadata("gantline"), image, namespace)));

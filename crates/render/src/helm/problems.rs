@@ -5,8 +5,7 @@ use gotemplate::value::{Map, Value};
 
 use super::error::HelmError;
 use super::scope::{Renderable, Renderables};
-use crate::suggest;
-use object::path;
+use object::{nearest, path};
 
 /// A file that breaks the grammar.
 pub(crate) fn of_parse(error: &ParseError, files: &Renderables<'_>) -> HelmError {
@@ -107,7 +106,7 @@ fn did_you_mean(asked: &FieldOf, scope: &Map) -> Option<String> {
 
 fn missing(known: &str, key: &str, table: &Map) -> String {
     let keys: Vec<String> = table.entries().keys().map(|k| k.to_text().into_owned()).collect();
-    match suggest::nearest(key, keys.iter().map(String::as_str)) {
+    match nearest(key, keys.iter().map(String::as_str)) {
         Some(near) => format!("{known}.{key} is not set; did you mean {known}.{near}?"),
         None => format!("{known}.{key} is not set in the values"),
     }

@@ -1,11 +1,11 @@
 //! Reading configuration as Go's JSON decoder does (field names in any case, null is nothing), with errors that name
 //! line, column and the nearest known field.
 
+use object::nearest;
 use object::yaml::{self, Dialect, NodeKind};
 use serde_json::{Map, Value};
 
 use super::error::{KustomizeError, Result};
-use crate::suggest;
 
 /// What a field holds.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Reader<'_> {
         };
         let place = if at.is_empty() { String::new() } else { format!(" in {at}") };
         let error = KustomizeError::at(self.file, mark, format!("unknown field {key:?}{place}"));
-        match suggest::nearest(key, fields.iter().map(|(name, _)| *name)) {
+        match nearest(key, fields.iter().map(|(name, _)| *name)) {
             Some(name) => error.hint(format!("did you mean {name}?")),
             None => {
                 let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();

@@ -1,4 +1,4 @@
-// The page: one overview in, one picture out. The server says everything in words; nothing is decided here.
+// The page: one overview in, then what changes of it; one picture out. The server says everything in words; nothing is decided here.
 
 const $ = (id) => document.getElementById(id)
 const make = (tag, props = {}, ...children) => {
@@ -163,16 +163,38 @@ function tick() {
   }
 }
 
+// as many as the server shows
+const entriesMax = 60
+
 function receive(data) {
   overview = { ...data, at: Date.parse(data.now), received: Date.now() }
   speed = data.speed ?? 1
   if (!document.querySelector('dialog[open]')) draw()
 }
 
+function merge(items, gone, changed) {
+  const byName = new Map(items.map((item) => [item.name, item]))
+  gone.forEach((name) => byName.delete(name))
+  changed.forEach((item) => byName.set(item.name, item))
+  return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function change(delta) {
+  if (!overview) return
+  receive({
+    ...overview,
+    now: delta.now,
+    applications: merge(overview.applications, delta.gone.applications, delta.applications),
+    services: merge(overview.services, delta.gone.services, delta.services),
+    timeline: [...overview.timeline, ...delta.timeline].slice(-entriesMax),
+  })
+}
+
 function listen() {
   stream?.close()
   stream = new EventSource('/api/v1/stream/overview')
   stream.addEventListener('overview', (event) => receive(JSON.parse(event.data)))
+  stream.addEventListener('delta', (event) => change(JSON.parse(event.data)))
   stream.onerror = () => { $('summary').textContent = 'Connection lost, trying again …' }
 }
 
@@ -243,7 +265,6 @@ async function start() {
   user = await call('GET', '/api/v1/session/userinfo')
   $('account').textContent = user.loggedIn ? `${user.username} · log out` : 'Log in'
   if (!user.loggedIn) return showLogin()
-  receive(await call('GET', '/api/v1/overview'))
   listen()
 }
 start().catch((error) => { $('summary').textContent = error.message })

@@ -6,4 +6,4 @@ pub(crate) mod identity;
 pub mod session;
 pub(crate) mod throttle;
 
-pub(crate) use identity::{Action, Identity};
+pub(crate) use identity::Identity;

@@ -4,36 +4,46 @@ use std::sync::Arc;
 
 use api::argocd::Application;
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use control::AppKey;
+use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use control::requests::{self, SyncRequest};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use object::LabelSelector;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::Server;
+use crate::asker::Asker;
 use crate::error::ApiError;
-use crate::people::{Action, Identity};
-use crate::selector;
+use crate::views::{Done, Fields, List, ListMeta, ManagedResources, Object, ResourceTree};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 pub(super) struct GetOptions {
     /// `normal` or `hard`: ask the controller to look again.
     refresh: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 pub(super) struct ListOptions {
     /// A label selector.
     selector: String,
     /// Names of projects, with commas between.
     projects: String,
+    /// How many at most; 0: all.
+    limit: usize,
+    /// `metadata.continue` of the page before.
+    r#continue: String,
+    /// What is wanted of each, as `items.metadata.name,items.status.sync.status`; everything when empty.
+    fields: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(default)]
 pub(super) struct DeleteQuery {
+    /// What the Application deployed goes with it.
     cascade: bool,
 }
 
@@ -45,7 +55,7 @@ impl Default for DeleteQuery {
 }
 
 /// The body of Argo CD's sync request; what it says beyond these fields is refused, not ignored.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SyncBody {
     name: Option<String>,
@@ -59,13 +69,13 @@ pub(super) struct SyncBody {
     strategy: Option<Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default)]
 struct Items {
     items: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default)]
 struct ResourceName {
     group: String,
@@ -73,83 +83,76 @@ struct ResourceName {
     name: String,
 }
 
-pub(super) async fn list(
-    State(server): State<Server>,
-    Query(wanted): Query<ListOptions>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let terms = selector::parse(&wanted.selector).map_err(ApiError::invalid)?;
+pub(super) async fn list(Query(wanted): Query<ListOptions>, asker: Asker) -> Result<Json<List<Application>>, ApiError> {
+    listed(asker.applications(), &wanted).map(Json)
+}
+
+fn listed(mut apps: Vec<Arc<Application>>, wanted: &ListOptions) -> Result<List<Application>, ApiError> {
+    let selector = LabelSelector::parse(&wanted.selector).map_err(|error| ApiError::invalid(error.to_string()))?;
     let projects: Vec<&str> = wanted.projects.split(',').filter(|name| !name.is_empty()).collect();
-    let applications = server.config.controller.stores().applications.all();
-    let items: Vec<Value> = applications
-        .iter()
-        .filter(|app| projects.is_empty() || projects.contains(&app.spec.project_name()))
-        .filter(|app| terms.iter().all(|term| term.matches(&app.metadata.labels)))
-        .map(|app| app.to_value())
-        .collect();
-    Ok(Json(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationList", "metadata": {}, "items": items })))
+    apps.retain(|app| projects.is_empty() || projects.contains(&app.spec.project_name()));
+    apps.retain(|app| selector.matches(|key| app.metadata.labels.get(key).map(String::as_str)));
+    let (page, metadata) = page(&apps, wanted)?;
+    let fields = Fields::of_items(&wanted.fields);
+    let shown = |app: &Arc<Application>| {
+        let object = Object::of(&**app);
+        fields.iter().fold(object, |object, fields| object.with(|value| fields.choose(value)))
+    };
+    Ok(List::page(page.iter().map(shown).collect(), metadata))
+}
+
+/// The page that is asked for, and how to ask for the next one. A page begins after the last name of the one before,
+/// whether that one is still there or not.
+fn page<'a>(
+    apps: &'a [Arc<Application>],
+    wanted: &ListOptions,
+) -> Result<(&'a [Arc<Application>], ListMeta), ApiError> {
+    let place = |app: &Application| format!("{}/{}", app.metadata.namespace, app.metadata.name);
+    let rest = match wanted.r#continue.as_str() {
+        "" => apps,
+        token => {
+            let bytes = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = "continue is not what a list said: take metadata.continue of the page before, or begin anew";
+            let last = bytes.ok_or_else(|| ApiError::invalid(text))?;
+            let (namespace, name) = last.split_once('/').ok_or_else(|| ApiError::invalid(text))?;
+            let place = |app: &Arc<Application>| {
+                (app.metadata.namespace.as_str(), app.metadata.name.as_str()) <= (namespace, name)
+            };
+            &apps[apps.partition_point(place)..]
+        }
+    };
+    let (page, after) = rest.split_at(if wanted.limit == 0 { rest.len() } else { wanted.limit.min(rest.len()) });
+    let more = page.last().filter(|_| !after.is_empty());
+    let metadata = ListMeta {
+        next: more.map(|last| URL_SAFE_NO_PAD.encode(place(last))),
+        remaining_item_count: more.map(|_| after.len()),
+    };
+    Ok((page, metadata))
 }
 
 pub(super) async fn get(
-    State(server): State<Server>,
     Path(name): Path<String>,
     Query(options): Query<GetOptions>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let app = find(&server, &name)?;
+    asker: Asker,
+) -> Result<Json<Object<Application>>, ApiError> {
+    let app = asker.application(&name)?;
     match options.refresh.as_str() {
         "" => {}
-        "normal" | "true" => requests::refresh(&server.config.controller, &app, false).await?,
-        "hard" => requests::refresh(&server.config.controller, &app, true).await?,
+        "normal" | "true" => requests::refresh(asker.controller(), &app, false).await?,
+        "hard" => requests::refresh(asker.controller(), &app, true).await?,
         other => return Err(ApiError::invalid(format!("refresh={other:?} is neither normal nor hard"))),
     }
-    Ok(Json(find(&server, &name)?.to_value()))
-}
-
-pub(super) fn find(server: &Server, name: &str) -> Result<Arc<Application>, ApiError> {
-    server.config.controller.application(name).ok_or_else(|| {
-        let namespace = &server.config.namespace;
-        let key = AppKey::said(name, namespace);
-        if let Some(why) = server.stores().applications.why_unreadable(&key.namespace, &key.name) {
-            return ApiError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, &*why);
-        }
-        let all = server.config.controller.stores().applications.all();
-        let near = all.iter().filter(|app| is_near(&app.metadata.name, &key.name));
-        let near: Vec<String> = near.take(5).map(|app| AppKey::of(app).text(namespace)).collect();
-        let hint = match near.as_slice() {
-            [] => format!("`gantline app list` shows the {} that there are", all.len()),
-            names => format!("did you mean {}?", names.join(" or ")),
-        };
-        ApiError::not_found(format!("there is no Application {:?} in namespace {}: {hint}", key.name, key.namespace))
-    })
-}
-
-fn is_near(known: &str, name: &str) -> bool {
-    known.contains(name) || name.contains(known) || known.split('-').next() == name.split('-').next()
-}
-
-fn allowed(server: &Server, identity: &Identity, action: Action, app: &Application) -> Result<(), ApiError> {
-    let (project, name) = (app.spec.project_name(), AppKey::of(app).text(&server.config.namespace));
-    if identity.may_change(action, project, &name) {
-        return Ok(());
-    }
-    Err(ApiError::forbidden(format!(
-        "{} may not {action} {name}: an admin can, or whom a line of argocd-rbac-cm allows it \
-         (p, WHO, applications, {action}, {project}/{name}, allow)",
-        identity.user()
-    )))
+    Ok(Json(Object::of(&*asker.application(&name)?)))
 }
 
 pub(super) async fn sync(
-    State(server): State<Server>,
     Path(name): Path<String>,
-    identity: Identity,
+    asker: Asker,
     Json(body): Json<SyncBody>,
-) -> Result<Json<Value>, ApiError> {
-    let app = find(&server, &name)?;
-    allowed(&server, &identity, Action::Sync, &app)?;
+) -> Result<Json<Object<Application>>, ApiError> {
+    let app = asker.application(&name)?;
     let elsewhere = body.app_namespace.as_ref().is_some_and(|namespace| *namespace != app.metadata.namespace);
-    if elsewhere || body.name.as_ref().is_some_and(|said| *said != app.metadata.name) {
+    if elsewhere || body.name.as_ref().is_some_and(|said| *said != name) {
         return Err(ApiError::invalid("the body names another Application than the path"));
     }
     if body.project.as_ref().is_some_and(|project| project != app.spec.project_name()) {
@@ -165,52 +168,92 @@ pub(super) async fn sync(
         resources: body.resources.into_iter().map(|r| (r.group, r.kind, r.name)).collect(),
         sync_options: body.sync_options.items,
     };
-    requests::sync(&server.config.controller, &app, identity.user(), request).await?;
-    Ok(Json(find(&server, &name)?.to_value()))
+    requests::sync(asker.controller(), &app, asker.user(), request).await?;
+    Ok(Json(Object::of(&*asker.application(&name)?)))
 }
 
-pub(super) async fn terminate(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    identity: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let app = find(&server, &name)?;
-    allowed(&server, &identity, Action::Sync, &app)?;
-    requests::terminate(&server.config.controller, &app).await?;
-    Ok(Json(json!({})))
+pub(super) async fn terminate(Path(name): Path<String>, asker: Asker) -> Result<Json<Done>, ApiError> {
+    let app = asker.application(&name)?;
+    requests::terminate(asker.controller(), &app).await?;
+    Ok(Json(Done {}))
 }
 
 pub(super) async fn delete(
-    State(server): State<Server>,
     Path(name): Path<String>,
     Query(query): Query<DeleteQuery>,
-    identity: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let app = find(&server, &name)?;
-    allowed(&server, &identity, Action::Delete, &app)?;
-    requests::delete(&server.config.controller, &app, query.cascade).await?;
-    Ok(Json(json!({})))
+    asker: Asker,
+) -> Result<Json<Done>, ApiError> {
+    let app = asker.application(&name)?;
+    requests::delete(asker.controller(), &app, query.cascade).await?;
+    Ok(Json(Done {}))
 }
 
 pub(super) async fn managed_resources(
-    State(server): State<Server>,
     Path(name): Path<String>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let app = find(&server, &name)?;
-    let items = server.config.controller.managed_resources(&app).await.map_err(|conditions| {
+    asker: Asker,
+) -> Result<Json<ManagedResources>, ApiError> {
+    let app = asker.application(&name)?;
+    let items = asker.controller().managed_resources(&app).await.map_err(|conditions| {
         let messages: Vec<String> = conditions.into_iter().map(|condition| condition.message).collect();
-        ApiError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, messages.join("; "))
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, messages.join("; "))
     })?;
-    Ok(Json(json!({ "items": items })))
+    Ok(Json(ManagedResources { items: items.into_iter().map(Into::into).collect() }))
 }
 
-pub(super) async fn resource_tree(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let app = find(&server, &name)?;
-    let tree = server.config.controller.resource_tree(&app).await?;
-    Ok(Json(serde_json::to_value(tree).unwrap_or_default()))
+pub(super) async fn resource_tree(Path(name): Path<String>, asker: Asker) -> Result<Json<ResourceTree>, ApiError> {
+    let app = asker.application(&name)?;
+    Ok(Json(asker.controller().resource_tree(&app).await?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apps(count: usize) -> Vec<Arc<Application>> {
+        let app = |index: usize| {
+            let mut app = Application::default();
+            (app.metadata.namespace, app.metadata.name) = ("argocd".into(), format!("app-{index:05}"));
+            Arc::new(app)
+        };
+        (0..count).map(app).collect()
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_gap() {
+        let mut all = apps(7);
+        let mut wanted = ListOptions { limit: 3, ..ListOptions::default() };
+        let mut names = Vec::new();
+        for remaining in [Some(4), Some(1), None] {
+            let (found, metadata) = page(&all, &wanted).unwrap();
+            names.extend(found.iter().map(|app| app.metadata.name.clone()));
+            assert_eq!(metadata.remaining_item_count, remaining);
+            wanted.r#continue = metadata.next.unwrap_or_default();
+        }
+        assert_eq!(names, all.iter().map(|app| app.metadata.name.clone()).collect::<Vec<_>>());
+        wanted.r#continue = page(&all, &ListOptions { limit: 3, ..ListOptions::default() }).unwrap().1.next.unwrap();
+        // the last one of the first page goes
+        all.remove(2);
+        assert_eq!(page(&all, &wanted).unwrap().0[0].metadata.name, "app-00003");
+        assert!(page(&all, &ListOptions { r#continue: "?".into(), ..ListOptions::default() }).is_err());
+    }
+
+    #[test]
+    fn the_first_page_of_many_is_small() {
+        let resource =
+            api::argocd::ResourceStatus { kind: "ConfigMap".into(), name: "x".repeat(200), ..Default::default() };
+        let full = |app: Arc<Application>| {
+            let mut app = Application::clone(&app);
+            app.status.resources = vec![resource.clone(); 5];
+            Arc::new(app)
+        };
+        let all: Vec<_> = apps(10_000).into_iter().map(full).collect();
+        let fields = "items.metadata.name,items.spec.project,items.status.sync.status,items.status.health.status";
+        let check = |limit: usize, fields: &str, kilobytes: std::ops::Range<usize>| {
+            let wanted = ListOptions { limit, fields: fields.into(), ..ListOptions::default() };
+            let text = serde_json::to_string(&listed(all.clone(), &wanted).unwrap()).unwrap();
+            assert!(kilobytes.contains(&(text.len() / 1024)), "{limit} {fields}: {} kB", text.len() / 1024);
+        };
+        check(500, "", 600..1000);
+        check(500, fields, 10..60);
+    }
 }

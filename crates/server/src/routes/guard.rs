@@ -1,14 +1,16 @@
 //! What every request passes: same-site writes only, headers that keep the page to itself, and who is asking.
 
-use axum::extract::{FromRequestParts, Request};
-use axum::http::request::Parts;
+use api::argocd::Subject;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::Server;
+use crate::asker::Asker;
 use crate::error::ApiError;
 use crate::people::{Identity, session};
+use crate::rights::{Needs, Rights};
 use crate::server::Access;
 
 /// Argo CD's cookie.
@@ -59,11 +61,21 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
-impl FromRequestParts<Server> for Identity {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, ApiError> {
-        identify(server, &parts.headers)
+/// Lets in who may ask, before anything of the request is read.
+pub(super) async fn admit(
+    State((server, needs)): State<(Server, Needs)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if needs == Needs::Nothing {
+        return next.run(request).await;
+    }
+    match identify(&server, request.headers()) {
+        Ok(identity) => {
+            request.extensions_mut().insert(Asker::new(server, identity, needs));
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
     }
 }
 
@@ -86,7 +98,9 @@ pub(crate) fn identify(server: &Server, headers: &HeaderMap) -> Result<Identity,
     if before || server.directory.is_ended(&claims.jti) {
         return Err(refused(session::SessionError::Revoked));
     }
-    Ok(Identity::new(claims.account(), claims.jti.clone(), claims.exp, server.directory.policy()))
+    let subject = Subject { user: claims.account().to_owned(), groups: Vec::new() };
+    let rights = Rights::of(&subject, &server.directory.policy(), &server.projects());
+    Ok(Identity { user: subject.user, session: claims.jti.clone(), expires: claims.exp, rights })
 }
 
 #[cfg(test)]

@@ -1,57 +1,109 @@
 //! The routes, one file a noun. Argo CD's paths where it has them.
 
 mod applications;
-mod clusters;
+mod describe;
+mod document;
 mod explain;
-mod guard;
+pub(crate) mod guard;
 mod overview;
 mod page;
 mod pipelines;
 mod promotions;
 mod releases;
 mod session;
+mod table;
 mod whereabouts;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::http::Method;
+use axum::{Json, Router, middleware};
+use serde_json::Value;
 
 use crate::Server;
+use crate::rights::{Needs, Resource, Verb};
+use table::Table;
 
 /// Bodies of requests are small; a larger one is a mistake or an attack.
 const BODY_LIMIT: usize = 1024 * 1024;
 
 pub(crate) fn router(server: Server) -> Router {
-    Router::new()
-        .merge(page::routes())
-        .route("/api/version", get(page::version))
-        .route("/api/v1/session", post(session::log_in).delete(session::log_out))
-        .route("/api/v1/session/userinfo", get(session::user_info))
-        .route("/api/v1/overview", get(overview::get))
-        .route("/api/v1/stream/overview", get(overview::stream))
-        .route("/api/v1/applications", get(applications::list))
-        .route("/api/v1/applications/{name}", get(applications::get).delete(applications::delete))
-        .route("/api/v1/applications/{name}/sync", post(applications::sync))
-        .route("/api/v1/applications/{name}/operation", axum::routing::delete(applications::terminate))
-        .route("/api/v1/applications/{name}/managed-resources", get(applications::managed_resources))
-        .route("/api/v1/applications/{name}/resource-tree", get(applications::resource_tree))
-        .route("/api/v1/clusters", get(clusters::list))
-        .route("/api/v1/pipelines", get(pipelines::list))
-        .route("/api/v1/pipelines/{name}", get(pipelines::get))
-        .route("/api/v1/pipelines/{name}/environments", get(pipelines::environments))
-        .route("/api/v1/pipelines/{name}/promote", post(pipelines::promote))
-        .route("/api/v1/pipelines/{name}/rollback", post(pipelines::roll_back))
-        .route("/api/v1/pipelines/{name}/unpin", post(pipelines::unpin))
-        .route("/api/v1/releases", get(releases::list))
-        .route("/api/v1/releases/{name}", get(releases::get))
-        .route("/api/v1/promotions", get(promotions::list))
-        .route("/api/v1/promotions/{name}", get(promotions::get))
-        .route("/api/v1/promotions/{name}/approve", post(promotions::approve))
-        .route("/api/v1/promotions/{name}/reject", post(promotions::reject))
-        .route("/api/v1/explain/{name}", get(explain::get))
-        .route("/api/v1/where", get(whereabouts::get))
+    table()
+        .into_router(&server)
         .layer(middleware::from_fn(guard::same_site))
         .layer(middleware::from_fn(guard::security_headers))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(server)
+}
+
+/// The OpenAPI 3.1 document of all routes.
+pub fn openapi() -> Value {
+    document::document(table())
+}
+
+async fn openapi_json() -> Json<document::OpenApi> {
+    Json(document::OpenApi(openapi()))
+}
+
+#[rustfmt::skip]
+fn table() -> Table {
+    use Needs::{Nothing, Right, Session};
+    use Resource::{Applications, Pipelines, Promotions, Releases};
+    use Verb::{Approve, Delete, Get, Promote, Reject, RollBack, Sync, Unpin};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const DELETE: Method = Method::DELETE;
+    Table::default()
+        .route(GET, "/", Nothing, "The page", page::html)
+        .route(GET, "/app.css", Nothing, "Its style", page::style)
+        .route(GET, "/app.js", Nothing, "Its script", page::script)
+        .route(GET, "/healthz", Nothing, "Whether the server runs", page::health)
+        .route(GET, "/metrics", Nothing, "Figures for Prometheus", page::metrics)
+        .route(GET, "/api/version", Nothing, "The version", page::version)
+        .route(GET, "/api/openapi.json", Nothing, "This document", openapi_json)
+        .route(POST, "/api/v1/session", Nothing, "Log in", session::log_in)
+        .route(DELETE, "/api/v1/session", Session, "Log out: the session ends everywhere", session::log_out)
+        .route(GET, "/api/v1/session/userinfo", Nothing, "Who asks", session::user_info)
+        .route(GET, "/api/v1/overview", Session, "What there is now", overview::get)
+        .route(GET, "/api/v1/stream/overview", Session, "What there is now, and what changes from then on", overview::stream)
+        .route(GET, "/api/v1/applications", Right(Applications, Get), "Applications by namespace and name", applications::list)
+        .route(GET, "/api/v1/applications/{name}", Right(Applications, Get), "An Application", applications::get)
+        .route(DELETE, "/api/v1/applications/{name}", Right(Applications, Delete), "Delete an Application", applications::delete)
+        .route(POST, "/api/v1/applications/{name}/sync", Right(Applications, Sync), "Start a sync", applications::sync)
+        .route(DELETE, "/api/v1/applications/{name}/operation", Right(Applications, Sync), "End the sync that is under way", applications::terminate)
+        .route(GET, "/api/v1/applications/{name}/managed-resources", Right(Applications, Get), "Each object with its differences", applications::managed_resources)
+        .route(GET, "/api/v1/applications/{name}/resource-tree", Right(Applications, Get), "The objects and what grew out of them", applications::resource_tree)
+        .route(GET, "/api/v1/pipelines", Right(Pipelines, Get), "Pipelines by name", pipelines::list)
+        .route(GET, "/api/v1/pipelines/{name}", Right(Pipelines, Get), "A Pipeline", pipelines::get)
+        .route(GET, "/api/v1/pipelines/{name}/environments", Right(Pipelines, Get), "Where its environments stand", pipelines::environments)
+        .route(POST, "/api/v1/pipelines/{name}/promote", Right(Pipelines, Promote), "Ask for a release in an environment", pipelines::promote)
+        .route(POST, "/api/v1/pipelines/{name}/rollback", Right(Pipelines, RollBack), "Go back to the release before", pipelines::roll_back)
+        .route(POST, "/api/v1/pipelines/{name}/unpin", Right(Pipelines, Unpin), "Let releases come by themselves again", pipelines::unpin)
+        .route(GET, "/api/v1/releases", Right(Releases, Get), "Releases, the newest first", releases::list)
+        .route(GET, "/api/v1/releases/{name}", Right(Releases, Get), "A release by name, tag or digest", releases::get)
+        .route(GET, "/api/v1/promotions", Right(Promotions, Get), "Promotions, the newest first", promotions::list)
+        .route(GET, "/api/v1/promotions/{name}", Right(Promotions, Get), "A Promotion", promotions::get)
+        .route(POST, "/api/v1/promotions/{name}/approve", Right(Pipelines, Approve), "Say yes", promotions::approve)
+        .route(POST, "/api/v1/promotions/{name}/reject", Right(Pipelines, Reject), "Say no", promotions::reject)
+        .route(GET, "/api/v1/explain/{name}", Session, "Why an Application is not green, or a release does not move", explain::get)
+        .route(GET, "/api/v1/where", Session, "Where an image runs", whereabouts::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_committed() {
+        let made = format!("{:#}\n", openapi());
+        let committed = include_str!("../../../../docs/openapi.json");
+        assert!(made == committed, "docs/openapi.json is old: cargo run -- debug openapi > docs/openapi.json");
+    }
+
+    #[test]
+    fn whoever_needs_something_is_asked_for_it() {
+        for row in table().0 {
+            let asked = row.described.asks == (row.needs != Needs::Nothing);
+            assert!(asked, "{} {} takes an Asker where it needs something, and only there", row.method, row.path);
+        }
+    }
 }

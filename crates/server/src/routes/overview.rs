@@ -1,65 +1,77 @@
 //! The page's one picture, once and as a stream of server-sent events.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures::{Stream, StreamExt};
-use serde_json::Value;
-use tokio_stream::wrappers::WatchStream;
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+use futures::stream::{BoxStream, StreamExt, unfold};
+use tokio::sync::watch;
 
 use super::guard;
 use crate::Server;
-use crate::overview::overview;
-use crate::people::Identity;
+use crate::asker::Asker;
+use crate::overview::{Mark, News, Snapshot, pause};
+use crate::views::Overview;
 
-/// Changes closer together than this are sent as one.
-const TOGETHER: Duration = Duration::from_millis(200);
-/// Without changes the picture is drawn again after this time: gates count down.
-const AT_LEAST: Duration = Duration::from_secs(5);
+/// How often it is asked whether the session holds, and with which rights, while nothing changes.
+const ASKED: Duration = Duration::from_secs(5);
 
-pub(super) async fn get(State(server): State<Server>, _: Identity) -> Json<Value> {
-    Json(overview(&server))
+pub(super) async fn get(State(server): State<Server>, asker: Asker) -> Json<Overview> {
+    Json(server.look.now().await.whole(&asker.identity().rights))
 }
 
+/// One browser that looks on.
+struct Viewer {
+    server: Server,
+    headers: HeaderMap,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    /// What it has: the id of the last event that it got.
+    read: Option<Mark>,
+}
+
+/// A browser that comes back says in `Last-Event-ID` how far it has read.
 pub(super) async fn stream(
     State(server): State<Server>,
     headers: HeaderMap,
-    _: Identity,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let (sender, receiver) = tokio::sync::watch::channel(String::new());
-    tokio::spawn(async move {
-        let mut last = Value::Null;
-        let mut changes = server.stores().changes();
-        let mut timeline = server.config.controller.timeline().subscribe();
-        // a session that ended gets nothing more
-        while guard::identify(&server, &headers).is_ok() && !sender.is_closed() {
-            let picture = overview(&server);
-            let mut content = picture.clone();
-            // that time went by is no news
-            content["now"] = Value::Null;
-            if content != last {
-                last = content;
-                sender.send_replace(picture.to_string());
-            }
-            tokio::select! {
-                _ = changes.next() => {}
-                _ = timeline.recv() => {}
-                () = pause(AT_LEAST) => {}
-                () = sender.closed() => return,
-            }
-            pause(TOGETHER).await;
-        }
-    });
-    let events = WatchStream::from_changes(receiver).map(|text| Ok(Event::default().event("overview").data(text)));
-    Sse::new(events).keep_alive(KeepAlive::default())
+    _: Asker,
+) -> Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>> {
+    let read = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let pictures = server.look.follow();
+    // the keeper may have slept until now
+    server.look.now().await;
+    let viewer = Viewer { server, headers, pictures, read };
+    let events = unfold(viewer, |mut viewer| async move { viewer.next().await.map(|event| (Ok(event), viewer)) });
+    Sse::new(events.boxed()).keep_alive(KeepAlive::default())
 }
 
-/// Real time, whatever the clock of the cluster does: this is about people who look.
-#[expect(clippy::disallowed_methods, reason = "the pace of a browser, not of the cluster")]
-async fn pause(duration: Duration) {
-    tokio::time::sleep(duration).await;
+impl Viewer {
+    /// The next event; none when the session has ended. Rights are read again each time.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let identity = guard::identify(&self.server, &self.headers).ok()?;
+            let picture = Arc::clone(&self.pictures.borrow_and_update());
+            let news = picture.news(&identity.rights, self.read.as_ref());
+            let mark = picture.mark(&identity.rights);
+            let id = mark.to_string();
+            self.read = Some(mark);
+            if let Some(news) = news {
+                return event(&news).map(|event| event.id(id)).ok();
+            }
+            tokio::select! {
+                changed = self.pictures.changed() => changed.ok()?,
+                () = pause(ASKED) => {}
+            }
+        }
+    }
+}
+
+fn event(news: &News) -> Result<Event, axum::Error> {
+    match news {
+        News::Whole(overview) => Event::default().event("overview").json_data(overview),
+        News::Delta(delta) => Event::default().event("delta").json_data(delta),
+    }
 }

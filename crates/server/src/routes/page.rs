@@ -1,36 +1,43 @@
-//! The page and its two files, compiled in, and what machines ask: version, health, metrics.
+//! The page and its two files, compiled in and the same for everybody, and what machines ask: version, health, metrics.
 
-use axum::Router;
+use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Json};
-use axum::routing::get;
-use serde_json::{Value, json};
+use axum::http::{HeaderName, header};
 
 use crate::Server;
+use crate::views::Version;
 
 const HTML: &str = include_str!("../page/index.html");
 const STYLE: &str = include_str!("../page/app.css");
 const SCRIPT: &str = include_str!("../page/app.js");
 
-pub(super) fn routes() -> Router<Server> {
-    Router::new()
-        .route("/", get(|| async { file("text/html; charset=utf-8", HTML) }))
-        .route("/app.css", get(|| async { file("text/css; charset=utf-8", STYLE) }))
-        .route("/app.js", get(|| async { file("text/javascript; charset=utf-8", SCRIPT) }))
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/metrics", get(metrics))
-}
+type File = ([(HeaderName, &'static str); 2], &'static str);
 
-fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
+fn file(kind: &'static str, text: &'static str) -> File {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text)
 }
 
-pub(super) async fn version() -> Json<Value> {
-    Json(json!({ "Version": concat!("v", env!("CARGO_PKG_VERSION")), "Program": "gantline" }))
+pub(super) async fn html() -> File {
+    file("text/html; charset=utf-8", HTML)
 }
 
-async fn metrics(State(server): State<Server>) -> impl IntoResponse {
+pub(super) async fn style() -> File {
+    file("text/css; charset=utf-8", STYLE)
+}
+
+pub(super) async fn script() -> File {
+    file("text/javascript; charset=utf-8", SCRIPT)
+}
+
+pub(super) async fn health() -> &'static str {
+    "ok"
+}
+
+pub(super) async fn version() -> Json<Version> {
+    Json(Version { version: concat!("v", env!("CARGO_PKG_VERSION")).to_owned(), program: "gantline".to_owned() })
+}
+
+pub(super) async fn metrics(State(server): State<Server>) -> ([(HeaderName, &'static str); 1], String) {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], server.config.controller.metrics().text())
 }

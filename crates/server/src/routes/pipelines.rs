@@ -1,21 +1,18 @@
 //! Pipelines: what they are, where their environments stand, and the three things that people ask of them.
 
-use std::sync::Arc;
-
 use api::argocd::Application;
-use api::gantline::{Environment, Pipeline};
+use api::gantline::{Environment, Pipeline, Promotion};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use crate::Server;
+use crate::asker::Asker;
 use crate::error::ApiError;
-use crate::overview;
-use crate::people::{Action, Identity};
+use crate::views::{Done, EnvironmentRow, EnvironmentView, Environments, List, Object};
 
 /// What somebody asks of one environment.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     environment: String,
@@ -24,62 +21,34 @@ pub(super) struct Request {
     reason: Option<String>,
 }
 
-pub(super) async fn list(State(server): State<Server>, _: Identity) -> Json<Value> {
-    let items: Vec<Value> = server.stores().pipelines.all().iter().map(|pipeline| pipeline.to_value()).collect();
-    Json(json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": "PipelineList", "items": items }))
+pub(super) async fn list(asker: Asker) -> Json<List<Pipeline>> {
+    Json(List::whole(asker.pipelines().iter().map(|pipeline| Object::of(&**pipeline)).collect()))
 }
 
-pub(super) async fn get(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(find(&server, &name)?.to_value()))
-}
-
-pub(crate) fn find(server: &Server, name: &str) -> Result<Arc<Pipeline>, ApiError> {
-    server.stores().pipeline(name).ok_or_else(|| {
-        let known: Vec<String> = server.stores().pipelines.all().iter().map(|p| p.metadata.name.clone()).collect();
-        ApiError::not_found(match known.len() {
-            0 => format!(
-                "there is no Pipeline {name:?}, and no other either: apply one to namespace {}",
-                server.config.namespace
-            ),
-            _ => format!("there is no Pipeline {name:?}: there are {}", known.join(", ")),
-        })
-    })
-}
-
-fn environment<'a>(pipeline: &'a Pipeline, name: &str) -> Result<&'a Environment, ApiError> {
-    pipeline.environment(name).ok_or_else(|| {
-        let known: Vec<&str> = pipeline.spec.environments.iter().map(|e| e.name.as_str()).collect();
-        let text = format!("{} has no environment {name:?}: it has {}", pipeline.metadata.name, known.join(", "));
-        ApiError::not_found(text)
-    })
+pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Object<Pipeline>>, ApiError> {
+    Ok(Json(Object::of(&*asker.pipeline(&name)?)))
 }
 
 /// The table of environments: what each is for, where it runs, and where image and configuration come from.
-pub(super) async fn environments(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let pipeline = find(&server, &name)?;
-    let views = overview::environments(&server, &pipeline);
-    let rows = pipeline.spec.environments.iter().zip(views).map(|(environment, view)| {
-        let app = server.config.controller.application(&environment.application);
-        let app = app.as_deref();
-        let mut row = serde_json::to_value(&view).unwrap_or_default();
-        row["namespace"] = json!(app.map_or("", |app| app.spec.destination.namespace.as_str()));
-        row["imageSource"] = json!(image_source(&pipeline, environment, &view));
-        row["configSource"] = json!(app.map_or_else(String::new, config_source));
-        row["trigger"] = json!(trigger(&pipeline, environment));
-        row
-    });
-    Ok(Json(json!({ "pipeline": name, "items": rows.collect::<Vec<_>>() })))
+pub(super) async fn environments(Path(name): Path<String>, asker: Asker) -> Result<Json<Environments>, ApiError> {
+    let pipeline = asker.pipeline(&name)?;
+    let apps = asker.applications();
+    let views = asker.environments(&pipeline);
+    let row = |(environment, view): (&Environment, EnvironmentView)| {
+        // whose Application may not be seen shows nothing of it
+        let app = apps.iter().find(|app| app.metadata.name == environment.application);
+        EnvironmentRow {
+            namespace: app.map_or_else(String::new, |app| app.spec.destination.namespace.clone()),
+            image_source: image_source(&pipeline, environment, &view),
+            config_source: app.map_or_else(String::new, |app| config_source(app)),
+            trigger: trigger(&pipeline, environment),
+            environment: view,
+        }
+    };
+    Ok(Json(Environments { pipeline: name, items: pipeline.spec.environments.iter().zip(views).map(row).collect() }))
 }
 
-fn image_source(pipeline: &Pipeline, environment: &Environment, view: &overview::EnvironmentView) -> String {
+fn image_source(pipeline: &Pipeline, environment: &Environment, view: &EnvironmentView) -> String {
     let image = pipeline.spec.images.first().map_or("", |image| image.name.as_str());
     let how = match pipeline.before(&environment.name) {
         None => "CI pushes it".to_owned(),
@@ -117,90 +86,40 @@ fn trigger(pipeline: &Pipeline, environment: &Environment) -> String {
     if gates.is_empty() { start } else { format!("{start}: {}", gates.join(", ")) }
 }
 
-/// The environment that a request is about, where its sender may do that.
-fn asked<'a>(
-    identity: &Identity,
-    action: Action,
-    pipeline: &'a Pipeline,
-    request: &Request,
-) -> Result<&'a Environment, ApiError> {
-    let environment = environment(pipeline, &request.environment)?;
-    permitted(identity, action, pipeline, environment)?;
-    Ok(environment)
-}
-
 pub(super) async fn promote(
-    State(server): State<Server>,
     Path(name): Path<String>,
-    identity: Identity,
+    asker: Asker,
     Json(request): Json<Request>,
-) -> Result<Json<Value>, ApiError> {
-    let pipeline = find(&server, &name)?;
-    let environment = asked(&identity, Action::Promote, &pipeline, &request)?;
+) -> Result<Json<Object<Promotion>>, ApiError> {
+    let pipeline = asker.pipeline(&name)?;
+    let environment = asker.environment(&pipeline, &request.environment)?;
     let release =
-        super::releases::chosen(&server, &pipeline, environment, request.release.as_deref().unwrap_or_default())?;
-    let promotion = control::requests::promote(
-        &server.config.controller,
-        &pipeline,
-        environment,
-        &release,
-        identity.user(),
-        request.reason.as_deref().unwrap_or_default(),
-    )
-    .await?;
-    Ok(Json(promotion.to_value()))
+        super::releases::chosen(&asker, &pipeline, environment, request.release.as_deref().unwrap_or_default())?;
+    let (controller, reason) = (asker.controller(), request.reason.unwrap_or_default());
+    let promotion =
+        control::requests::promote(controller, &pipeline, environment, &release, asker.user(), &reason).await?;
+    Ok(Json(Object::of(&promotion)))
 }
 
 pub(super) async fn roll_back(
-    State(server): State<Server>,
     Path(name): Path<String>,
-    identity: Identity,
+    asker: Asker,
     Json(request): Json<Request>,
-) -> Result<Json<Value>, ApiError> {
-    let pipeline = find(&server, &name)?;
-    let environment = asked(&identity, Action::RollBack, &pipeline, &request)?;
-    let done = control::requests::roll_back(
-        &server.config.controller,
-        &pipeline,
-        environment,
-        identity.user(),
-        request.reason.as_deref().unwrap_or_default(),
-    )
-    .await?;
-    Ok(Json(serde_json::to_value(done).unwrap_or_default()))
+) -> Result<Json<Object<Promotion>>, ApiError> {
+    let pipeline = asker.pipeline(&name)?;
+    let environment = asker.environment(&pipeline, &request.environment)?;
+    let (controller, reason) = (asker.controller(), request.reason.unwrap_or_default());
+    let promotion = control::requests::roll_back(controller, &pipeline, environment, asker.user(), &reason).await?;
+    Ok(Json(Object::of(&promotion)))
 }
 
 pub(super) async fn unpin(
-    State(server): State<Server>,
     Path(name): Path<String>,
-    identity: Identity,
+    asker: Asker,
     Json(request): Json<Request>,
-) -> Result<Json<Value>, ApiError> {
-    let pipeline = find(&server, &name)?;
-    let environment = asked(&identity, Action::RollBack, &pipeline, &request)?;
-    control::requests::unpin(&server.config.controller, &pipeline, environment, identity.user()).await?;
-    Ok(Json(json!({})))
-}
-
-/// # Errors
-/// 403 that says who may.
-pub(crate) fn permitted(
-    identity: &Identity,
-    action: Action,
-    pipeline: &Pipeline,
-    environment: &Environment,
-) -> Result<(), ApiError> {
-    let name = pipeline.metadata.name.as_str();
-    if identity.may_move(action, name, environment) {
-        return Ok(());
-    }
-    let groups = crate::people::identity::groups_of(environment);
-    let who = if groups.is_empty() { String::new() } else { format!(", a member of {}", groups.join(" or ")) };
-    Err(ApiError::forbidden(format!(
-        "{} may not {action} {name} in {}: an admin can{who}, or whom a line of argocd-rbac-cm allows it \
-         (p, WHO, pipelines, {action}, {name}/{}, allow)",
-        identity.user(),
-        environment.name,
-        environment.name
-    )))
+) -> Result<Json<Done>, ApiError> {
+    let pipeline = asker.pipeline(&name)?;
+    let environment = asker.environment(&pipeline, &request.environment)?;
+    control::requests::unpin(asker.controller(), &pipeline, environment, asker.user()).await?;
+    Ok(Json(Done {}))
 }

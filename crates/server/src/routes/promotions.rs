@@ -1,106 +1,67 @@
 //! Promotions: attempts to put a release into an environment, and what people decide about them.
 
-use std::sync::Arc;
-
 use api::gantline::{Promotion, Verdict};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::pipelines;
-use crate::Server;
+use super::releases::Of;
+use crate::asker::Asker;
 use crate::error::ApiError;
-use crate::overview;
-use crate::people::{Action, Identity};
+use crate::views::{List, Object};
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Of {
-    pipeline: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
+/// Why somebody says yes or no.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(super) struct Decision {
     reason: Option<String>,
 }
 
-pub(super) async fn list(State(server): State<Server>, Query(of): Query<Of>, _: Identity) -> Json<Value> {
-    let promotions = server.stores().promotions(of.pipeline.as_deref());
-    let items: Vec<Value> = promotions.iter().map(|promotion| shown(&server, promotion)).collect();
-    Json(json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": "PromotionList", "items": items }))
+pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Json<List<Promotion>> {
+    let promotions = asker.promotions(of.pipeline.as_deref());
+    Json(List::whole(promotions.iter().map(|promotion| shown(&asker, promotion)).collect()))
 }
 
-pub(super) async fn get(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
-    let promotion = find(&server, &name)?;
-    Ok(Json(shown(&server, &promotion)))
+pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Object<Promotion>>, ApiError> {
+    let promotion = asker.promotion(&name)?;
+    Ok(Json(shown(&asker, &promotion)))
 }
 
-/// A promotion with its gates as they are at this moment.
-pub(super) fn shown(server: &Server, promotion: &Promotion) -> Value {
-    let mut shown = promotion.clone();
-    shown.status.gates = overview::gates_now(server, promotion);
-    shown.to_value()
-}
-
-fn find(server: &Server, name: &str) -> Result<Arc<Promotion>, ApiError> {
-    server.stores().promotion(name).ok_or_else(|| {
-        let open = server.stores().promotions(None).into_iter().filter(|promotion| promotion.status.phase.is_open());
-        let open: Vec<String> = open.map(|promotion| promotion.metadata.name.clone()).collect();
-        ApiError::not_found(match open.len() {
-            0 => format!("there is no Promotion {name:?}, and none is open"),
-            _ => format!("there is no Promotion {name:?}: open are {}", open.join(", ")),
-        })
-    })
+/// With the gates as they are at this moment.
+pub(super) fn shown(asker: &Asker, promotion: &Promotion) -> Object<Promotion> {
+    let mut promotion = promotion.clone();
+    promotion.status.gates = asker.gates_now(&promotion);
+    Object::of(&promotion)
 }
 
 pub(super) async fn approve(
-    State(server): State<Server>,
     Path(name): Path<String>,
-    identity: Identity,
+    asker: Asker,
     Json(decision): Json<Decision>,
-) -> Result<Json<Value>, ApiError> {
-    decide(&server, &name, &identity, Verdict::Approve, decision.reason.as_deref()).await
+) -> Result<Json<Object<Promotion>>, ApiError> {
+    decide(&asker, &name, Verdict::Approve, &decision.reason.unwrap_or_default()).await
 }
 
 pub(super) async fn reject(
-    State(server): State<Server>,
     Path(name): Path<String>,
-    identity: Identity,
+    asker: Asker,
     Json(decision): Json<Decision>,
-) -> Result<Json<Value>, ApiError> {
-    decide(&server, &name, &identity, Verdict::Reject, decision.reason.as_deref()).await
+) -> Result<Json<Object<Promotion>>, ApiError> {
+    decide(&asker, &name, Verdict::Reject, &decision.reason.unwrap_or_default()).await
 }
 
 async fn decide(
-    server: &Server,
+    asker: &Asker,
     name: &str,
-    identity: &Identity,
     verdict: Verdict,
-    reason: Option<&str>,
-) -> Result<Json<Value>, ApiError> {
-    let promotion = find(server, name)?;
-    let pipeline = pipelines::find(server, &promotion.spec.pipeline)?;
-    let environment = pipeline.environment(&promotion.spec.environment).ok_or_else(|| {
-        ApiError::not_found(format!(
-            "{} has no environment {} any more",
-            pipeline.metadata.name, promotion.spec.environment
-        ))
-    })?;
-    pipelines::permitted(identity, Action::Approve, &pipeline, environment)?;
-    let groups = identity.gate_groups(environment);
-    let decided = control::requests::decide(
-        &server.config.controller,
-        &promotion,
-        verdict,
-        identity.user(),
-        groups,
-        reason.unwrap_or_default(),
-    )
-    .await?;
-    Ok(Json(shown(server, &decided)))
+    reason: &str,
+) -> Result<Json<Object<Promotion>>, ApiError> {
+    let promotion = asker.promotion(name)?;
+    let pipeline = asker.pipeline(&promotion.spec.pipeline)?;
+    let environment = asker.environment(&pipeline, &promotion.spec.environment)?;
+    let groups = asker.identity().gate_groups(std::slice::from_ref(environment));
+    let controller = asker.controller();
+    let decided = control::requests::decide(controller, &promotion, verdict, asker.user(), groups, reason).await?;
+    Ok(Json(shown(asker, &decided)))
 }

@@ -1,23 +1,27 @@
 //! Log in, log out, who am I: Argo CD's `/api/v1/session`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use control::SESSIONS_SECRET;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::guard::{self, COOKIE};
 use crate::Server;
+use crate::asker::Asker;
 use crate::error::ApiError;
 use crate::people::session::{Claims, sign};
 use crate::people::{Identity, accounts};
 use crate::server::Access;
+use crate::views::{Done, Token, UserInfo};
 
-#[derive(Debug, Deserialize)]
+type SetCookie = [(HeaderName, String); 1];
+
+/// An account and its password.
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Credentials {
     username: String,
     password: String,
@@ -30,7 +34,7 @@ pub(super) async fn log_in(
     State(server): State<Server>,
     headers: HeaderMap,
     Json(credentials): Json<Credentials>,
-) -> Result<Response, ApiError> {
+) -> Result<(SetCookie, Json<Token>), ApiError> {
     let Credentials { username, password } = credentials;
     let now = server.config.clock.now();
     if let Some(until) = server.throttle.closed_until(&username, now) {
@@ -54,35 +58,38 @@ pub(super) async fn log_in(
     let token =
         sign(&claims, &key).map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let cookie = cookie(&token, server.config.session.as_secs(), is_secure(&server, &headers));
-    Ok(([(header::SET_COOKIE, cookie)], Json(json!({ "token": token }))).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], Json(Token { token })))
 }
 
 pub(super) async fn log_out(
     State(server): State<Server>,
     headers: HeaderMap,
-    identity: Identity,
-) -> Result<Response, ApiError> {
+    asker: Asker,
+) -> Result<(SetCookie, Json<Done>), ApiError> {
+    let identity = asker.identity();
     if !identity.session.is_empty() {
         let (cluster, namespace) = (&server.config.cluster, &server.config.namespace);
         let ended = BTreeMap::from([(identity.session.clone(), identity.expires.to_string())]);
         server.stores().secrets.note(accounts::write(cluster, namespace, SESSIONS_SECRET, ended).await?);
     }
-    Ok(([(header::SET_COOKIE, cookie("", 0, is_secure(&server, &headers)))], Json(json!({}))).into_response())
+    Ok(([(header::SET_COOKIE, cookie("", 0, is_secure(&server, &headers)))], Json(Done {})))
 }
 
-pub(super) async fn user_info(State(server): State<Server>, headers: HeaderMap) -> Json<Value> {
-    Json(match guard::identify(&server, &headers) {
-        Err(_) => json!({ "loggedIn": false }),
-        Ok(identity) => {
-            let gates = server.stores().pipelines.all();
-            let gates = gates.iter().flat_map(|pipeline| pipeline.spec.environments.iter());
-            let mut groups: Vec<String> = gates.flat_map(|environment| identity.gate_groups(environment)).collect();
-            groups.sort();
-            groups.dedup();
-            let issuer = if matches!(server.config.access, Access::Accounts) { "argocd" } else { "kubeconfig" };
-            json!({ "loggedIn": true, "username": identity.user(), "iss": issuer, "groups": groups, "admin": identity.is_admin() })
-        }
-    })
+pub(super) async fn user_info(State(server): State<Server>, headers: HeaderMap) -> Json<UserInfo> {
+    Json(guard::identify(&server, &headers).map_or_else(|_| UserInfo::default(), |identity| known(&server, &identity)))
+}
+
+fn known(server: &Server, identity: &Identity) -> UserInfo {
+    let pipelines = server.pipelines();
+    let groups = pipelines.iter().flat_map(|pipeline| identity.gate_groups(&pipeline.spec.environments));
+    let issuer = if matches!(server.config.access, Access::Accounts) { "argocd" } else { "kubeconfig" };
+    UserInfo {
+        logged_in: true,
+        username: Some(identity.user.clone()),
+        iss: Some(issuer.to_owned()),
+        groups: Some(groups.collect::<BTreeSet<_>>().into_iter().collect()),
+        admin: Some(identity.rights.is_admin()),
+    }
 }
 
 /// Where TLS ends here or at a proxy, the cookie is for TLS only.

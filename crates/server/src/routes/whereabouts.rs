@@ -1,64 +1,71 @@
 //! Which environments run an image.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::argocd::Application;
+use api::gantline::Pipeline;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::IntoParams;
 
-use crate::Server;
+use crate::asker::Asker;
 use crate::error::ApiError;
-use crate::people::Identity;
+use crate::views::{Place, Whereabouts};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct Wanted {
+    /// `NAME`, `TAG`, `NAME:TAG`, `DIGEST`, or the beginning of a digest or tag (6 characters at least).
     image: String,
 }
 
-/// By image name, tag, `name:tag`, digest, or the beginning of a digest or tag (6 characters at least).
-pub(super) async fn get(
-    State(server): State<Server>,
-    Query(wanted): Query<Wanted>,
-    _: Identity,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn get(Query(wanted): Query<Wanted>, asker: Asker) -> Result<Json<Whereabouts>, ApiError> {
     let text = wanted.image.trim();
     if text.is_empty() {
         return Err(ApiError::invalid("which image? say ?image=NAME, TAG, NAME:TAG or DIGEST"));
     }
-    let mut found = Vec::new();
-    let applications = server.config.controller.stores().applications.all();
-    let namespace = |name: &str| {
-        let app = server.config.controller.application(name);
-        app.map_or_else(String::new, |app| app.spec.destination.namespace.clone())
-    };
-    for pipeline in server.stores().pipelines.all() {
-        let images: Vec<&str> = pipeline.spec.images.iter().map(|image| image.name.as_str()).collect();
-        for status in pipeline.status.environments.iter().filter(|s| matches(text, &images, &s.tag, &s.digest)) {
-            found.push(json!({
-                "pipeline": pipeline.metadata.name, "environment": status.name, "application": status.application,
-                "namespace": namespace(&status.application),
-                "image": images.first(), "tag": status.tag, "digest": status.digest, "since": status.since,
-                "sync": status.sync, "health": status.health, "release": status.release,
-            }));
-        }
-    }
-    let known: Vec<&Value> = found.iter().filter_map(|row| row.get("application")).collect();
+    let apps: BTreeMap<String, Arc<Application>> =
+        asker.applications().into_iter().map(|app| (app.metadata.name.clone(), app)).collect();
+    let mut items: Vec<Place> =
+        asker.pipelines().iter().flat_map(|pipeline| in_pipeline(pipeline, &apps, text)).collect();
     // Applications that no Pipeline moves run images too
-    let mut others = Vec::new();
-    for app in &applications {
-        let name = json!(app.metadata.name);
-        if known.contains(&&name) {
-            continue;
-        }
-        for image in app.status.summary.images.iter().filter(|image| runs(text, image)) {
-            others.push(json!({
-                "pipeline": "", "environment": "", "application": name, "image": image,
-                "sync": app.status.sync.status.to_string(), "health": app.status.health.status.to_string(),
-                "namespace": app.spec.destination.namespace,
-            }));
-        }
-    }
-    found.extend(others);
-    Ok(Json(json!({ "image": text, "items": found })))
+    let others = apps.values().filter(|app| items.iter().all(|place| place.application != app.metadata.name));
+    let others: Vec<Place> = others.flat_map(|app| in_application(app, text)).collect();
+    items.extend(others);
+    Ok(Json(Whereabouts { image: text.to_owned(), items }))
+}
+
+fn in_pipeline(pipeline: &Pipeline, apps: &BTreeMap<String, Arc<Application>>, text: &str) -> Vec<Place> {
+    let images: Vec<&str> = pipeline.spec.images.iter().map(|image| image.name.as_str()).collect();
+    let running = pipeline.status.environments.iter().filter(|s| matches(text, &images, &s.tag, &s.digest));
+    let namespace = |name: &str| apps.get(name).map_or_else(String::new, |app| app.spec.destination.namespace.clone());
+    let place = |status: &api::gantline::EnvironmentStatus| Place {
+        pipeline: pipeline.metadata.name.clone(),
+        environment: status.name.clone(),
+        application: status.application.clone(),
+        namespace: namespace(&status.application),
+        image: images.first().map_or_else(String::new, |image| (*image).to_owned()),
+        tag: status.tag.clone(),
+        digest: status.digest.clone(),
+        since: status.since,
+        sync: status.sync.clone(),
+        health: status.health.clone(),
+        release: status.release.clone(),
+    };
+    running.map(place).collect()
+}
+
+fn in_application(app: &Application, text: &str) -> Vec<Place> {
+    let place = |image: &String| Place {
+        application: app.metadata.name.clone(),
+        namespace: app.spec.destination.namespace.clone(),
+        image: image.clone(),
+        sync: app.status.sync.status.to_string(),
+        health: app.status.health.status.to_string(),
+        ..Place::default()
+    };
+    app.status.summary.images.iter().filter(|image| runs(text, image)).map(place).collect()
 }
 
 fn matches(text: &str, images: &[&str], tag: &str, digest: &str) -> bool {

@@ -303,7 +303,7 @@ fn settings(clock: &dyn Clock) -> Result<Vec<Value>, Failure> {
     let objects = [
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } }),
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("argocd-cm"), "data": logins }),
-        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("argocd-rbac-cm"), "data": { "policy.csv": policy } }),
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("argocd-rbac-cm"), "data": { "policy.csv": policy, "policy.default": "role:readonly" } }),
         json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata("argocd-secret"), "type": "Opaque", "stringData": secrets }),
     ];
     objects.iter().try_for_each(|object| Manifest::new(object.clone()).map(drop))?;

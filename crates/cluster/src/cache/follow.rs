@@ -1,0 +1,110 @@
+//! How the watches of one kind come into a cache, and how far they are.
+
+use std::collections::BTreeMap;
+use std::sync::Weak;
+
+use futures::StreamExt;
+use futures::stream::select_all;
+use jiff::Timestamp;
+use object::GroupKind;
+use tokio::sync::watch;
+
+use super::Inner;
+use crate::{ClusterError, Scope, WatchEvent};
+
+/// How far a kind's watches are.
+#[derive(Debug, Clone)]
+pub(super) enum Progress {
+    Starting,
+    /// Without a break since then.
+    Current {
+        since: Timestamp,
+    },
+    Lost {
+        since: Timestamp,
+        error: ClusterError,
+    },
+}
+
+/// Feeds one kind's watches, one for each place, into the cache for as long as the cache lives.
+pub(super) async fn follow(
+    cache: Weak<Inner>,
+    kind: GroupKind,
+    places: Vec<String>,
+    progress: watch::Sender<Progress>,
+) {
+    let Some(cluster) = cache.upgrade().map(|cache| cache.cluster.clone()) else { return };
+    let mut parts: BTreeMap<&str, Progress> = BTreeMap::new();
+    let watches = places.iter().map(|place| {
+        parts.insert(place, Progress::Starting);
+        cluster.watch(Scope::namespaced(kind.clone(), place.as_str())).map(move |event| (place.as_str(), event))
+    });
+    let mut events = select_all(watches.collect::<Vec<_>>());
+    while let Some((place, event)) = events.next().await {
+        if kind.kind == "CustomResourceDefinition" {
+            cluster.forget_unknown_kinds().await;
+        }
+        let Some(cache) = cache.upgrade() else { return };
+        let since = cluster.clock().now();
+        let part = match event {
+            WatchEvent::Lost(error) => {
+                tracing::warn!(%kind, address = cluster.address(), %error, "live objects may be old");
+                Progress::Lost { since, error }
+            }
+            WatchEvent::Resumed => Progress::Current { since },
+            WatchEvent::Listed(objects) => {
+                cache.listed(&kind, place, objects);
+                Progress::Current { since }
+            }
+            WatchEvent::Applied(object) => {
+                cache.applied(&kind, place, object);
+                continue;
+            }
+            WatchEvent::Deleted(object) => {
+                cache.deleted(&kind, place, &object);
+                continue;
+            }
+        };
+        parts.insert(place, part);
+        let before = progress.send_replace(whole(parts.values()));
+        if matches!(before, Progress::Lost { .. }) && matches!(*progress.borrow(), Progress::Current { .. }) {
+            cache.returned(&kind);
+        }
+    }
+}
+
+/// What is lost anywhere is lost; what is current everywhere is so since the last one came.
+fn whole<'a>(parts: impl Iterator<Item = &'a Progress>) -> Progress {
+    let together = |a: Progress, b: &Progress| match (a, b) {
+        (Progress::Lost { since, error }, Progress::Lost { since: other, .. }) if since <= *other => {
+            Progress::Lost { since, error }
+        }
+        (_, Progress::Lost { since, error }) => Progress::Lost { since: *since, error: error.clone() },
+        (lost @ Progress::Lost { .. }, _) => lost,
+        (Progress::Current { since }, Progress::Current { since: other }) => {
+            Progress::Current { since: since.max(*other) }
+        }
+        _ => Progress::Starting,
+    };
+    parts.fold(Progress::Current { since: Timestamp::MIN }, together)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_current_when_all_its_watches_are() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let current = |second| Progress::Current { since: at(second) };
+        let lost = |second| Progress::Lost { since: at(second), error: ClusterError::NotFound { object: "x".into() } };
+        for (parts, expected) in [
+            (vec![current(1), current(3), current(2)], current(3)),
+            (vec![current(1), Progress::Starting], Progress::Starting),
+            (vec![Progress::Starting, lost(5), current(1)], lost(5)),
+            (vec![lost(5), lost(4), Progress::Starting], lost(4)),
+        ] {
+            assert_eq!(format!("{:?}", whole(parts.iter())), format!("{expected:?}"));
+        }
+    }
+}

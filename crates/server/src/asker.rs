@@ -1,0 +1,258 @@
+//! Who asks, and what they get to see: routes reach objects only through here, and here each is checked.
+
+use std::sync::Arc;
+
+use api::argocd::Application;
+use api::gantline::{Environment, GateReport, Pipeline, Promotion, Release};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use control::Controller;
+
+use crate::Server;
+use crate::error::ApiError;
+use crate::overview;
+use crate::people::Identity;
+use crate::rights::{Needs, Object, Resource, Verb, permit};
+use crate::views::EnvironmentView;
+
+/// A request of somebody who was let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    server: Server,
+    identity: Arc<Identity>,
+    needs: Needs,
+}
+
+impl FromRequestParts<Server> for Asker {
+    type Rejection = ApiError;
+
+    /// The route's guard left it.
+    async fn from_request_parts(parts: &mut Parts, _: &Server) -> Result<Self, ApiError> {
+        let asker = parts.extensions.get::<Self>().cloned();
+        asker.ok_or_else(|| ApiError::unauthenticated("no session: log in first (gantline login)"))
+    }
+}
+
+impl Asker {
+    pub(crate) fn new(server: Server, identity: Identity, needs: Needs) -> Self {
+        Self { server, identity: Arc::new(identity), needs }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        &self.identity.user
+    }
+
+    /// For what is asked about objects that were checked.
+    pub(crate) fn controller(&self) -> &Controller {
+        &self.server.config.controller
+    }
+
+    /// Where the environments of a pipeline stand.
+    pub(crate) fn environments(&self, pipeline: &Pipeline) -> Vec<EnvironmentView> {
+        overview::environments(&self.server, pipeline)
+    }
+
+    pub(crate) fn gates_now(&self, promotion: &Promotion) -> Vec<GateReport> {
+        overview::gates_now(&self.server, promotion)
+    }
+
+    fn may(&self, verb: Verb, object: &Object) -> bool {
+        permit(&self.identity.rights, verb, object)
+    }
+
+    /// The Application, for what the route does.
+    ///
+    /// # Errors
+    /// 403 when it may not be seen or the route's right is missing, 404 when it is not there.
+    pub(crate) fn application(&self, name: &str) -> Result<Arc<Application>, ApiError> {
+        let found = self.server.application(name);
+        let app = self.visible(
+            found,
+            |app| self.of_application(app),
+            Resource::Applications,
+            name,
+            || {
+                let namespace = &self.server.config.namespace;
+                format!("there is no Application {name:?} in namespace {namespace}: {}", self.hint(name))
+            },
+        )?;
+        self.allowed(&self.of_application(&app), name)?;
+        Ok(app)
+    }
+
+    /// Those that may be seen, by namespace and name.
+    pub(crate) fn applications(&self) -> Vec<Arc<Application>> {
+        let mut all = self.server.applications();
+        all.retain(|app| self.may(Verb::Get, &self.of_application(app)));
+        all
+    }
+
+    fn of_application(&self, app: &Application) -> Object {
+        Object::application(app, &self.server.config.namespace)
+    }
+
+    fn hint(&self, name: &str) -> String {
+        let all = self.applications();
+        let near = |known: &&str| {
+            known.contains(name) || name.contains(known) || known.split('-').next() == name.split('-').next()
+        };
+        let near: Vec<&str> = all.iter().map(|app| app.metadata.name.as_str()).filter(near).take(5).collect();
+        match near.as_slice() {
+            [] => format!("`gantline app list` shows the {} that there are", all.len()),
+            names => format!("did you mean {}?", names.join(" or ")),
+        }
+    }
+
+    /// # Errors
+    /// 403 when it may not be seen, 404 when it is not there.
+    pub(crate) fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>, ApiError> {
+        let found = self.server.pipeline(name);
+        self.visible(
+            found,
+            |pipeline| Object::pipeline(pipeline),
+            Resource::Pipelines,
+            name,
+            || {
+                let known: Vec<String> = self.pipelines().iter().map(|p| p.metadata.name.clone()).collect();
+                match known.len() {
+                    0 => format!(
+                        "there is no Pipeline {name:?}, and no other either: apply one to namespace {}",
+                        self.server.config.namespace
+                    ),
+                    _ => format!("there is no Pipeline {name:?}: there are {}", known.join(", ")),
+                }
+            },
+        )
+    }
+
+    /// Those that may be seen, by name.
+    pub(crate) fn pipelines(&self) -> Vec<Arc<Pipeline>> {
+        let mut all = self.server.pipelines();
+        all.retain(|pipeline| self.may(Verb::Get, &Object::pipeline(pipeline)));
+        all
+    }
+
+    /// The environment of a pipeline, for what the route does.
+    ///
+    /// # Errors
+    /// 404 when there is none of the name, 403 when the route's right is missing.
+    pub(crate) fn environment<'p>(&self, pipeline: &'p Pipeline, name: &str) -> Result<&'p Environment, ApiError> {
+        let environment = pipeline.environment(name).ok_or_else(|| {
+            let known: Vec<&str> = pipeline.spec.environments.iter().map(|e| e.name.as_str()).collect();
+            let text = format!("{} has no environment {name:?}: it has {}", pipeline.metadata.name, known.join(", "));
+            ApiError::not_found(text)
+        })?;
+        let what = format!("{} in {name}", pipeline.metadata.name);
+        self.allowed(&Object::environment(pipeline, environment), &what)?;
+        Ok(environment)
+    }
+
+    /// A release by its name, tag, digest, or the beginning of either (8 characters at least).
+    ///
+    /// # Errors
+    /// 403 or 404 when there is none that may be seen; 400 when there are several.
+    pub(crate) fn release(&self, text: &str, pipeline: Option<&str>) -> Result<Arc<Release>, ApiError> {
+        let found = match self.server.release(text) {
+            Some(release) => vec![release],
+            None => meant(&self.releases(pipeline), text.trim_start_matches("sha256:")),
+        };
+        if let [_, _, ..] = found.as_slice() {
+            let names: Vec<&str> = found.iter().map(|release| release.metadata.name.as_str()).collect();
+            return Err(ApiError::invalid(format!("{text:?} may mean {}: say which", names.join(" or "))));
+        }
+        let found = found.into_iter().next();
+        self.visible(found, |release| self.of_release(release), Resource::Releases, text, || {
+            format!(
+                "there is no release {text:?}: name one as `gantline release list` shows it, by its name, tag or digest"
+            )
+        })
+    }
+
+    /// Those that may be seen, the newest first.
+    pub(crate) fn releases(&self, pipeline: Option<&str>) -> Vec<Arc<Release>> {
+        let mut all = self.server.releases(pipeline);
+        all.retain(|release| self.may(Verb::Get, &self.of_release(release)));
+        all
+    }
+
+    fn of_release(&self, release: &Release) -> Object {
+        Object::release(release, self.server.pipeline(&release.spec.pipeline).as_deref())
+    }
+
+    /// # Errors
+    /// 403 when it may not be seen, 404 when it is not there.
+    pub(crate) fn promotion(&self, name: &str) -> Result<Arc<Promotion>, ApiError> {
+        let found = self.server.promotion(name);
+        self.visible(
+            found,
+            |promotion| self.of_promotion(promotion),
+            Resource::Promotions,
+            name,
+            || {
+                let all = self.promotions(None);
+                let open = all.iter().filter(|promotion| promotion.status.phase.is_open());
+                let open: Vec<&str> = open.map(|promotion| promotion.metadata.name.as_str()).collect();
+                match open.len() {
+                    0 => format!("there is no Promotion {name:?}, and none is open"),
+                    _ => format!("there is no Promotion {name:?}: open are {}", open.join(", ")),
+                }
+            },
+        )
+    }
+
+    /// Those that may be seen, the newest first.
+    pub(crate) fn promotions(&self, pipeline: Option<&str>) -> Vec<Arc<Promotion>> {
+        let mut all = self.server.promotions(pipeline);
+        all.retain(|promotion| self.may(Verb::Get, &self.of_promotion(promotion)));
+        all
+    }
+
+    fn of_promotion(&self, promotion: &Promotion) -> Object {
+        Object::promotion(promotion, self.server.pipeline(&promotion.spec.pipeline).as_deref())
+    }
+
+    /// What may be seen. As in Argo CD, what may not be seen and what is not there are told alike, so that nobody
+    /// learns names; only who may see it wherever it were is told that it is absent.
+    fn visible<T>(
+        &self,
+        found: Option<Arc<T>>,
+        object: impl Fn(&T) -> Object,
+        resource: Resource,
+        name: &str,
+        absent: impl FnOnce() -> String,
+    ) -> Result<Arc<T>, ApiError> {
+        let seen = found.as_deref().map_or_else(|| Object::absent(resource, name), object);
+        if !self.may(Verb::Get, &seen) {
+            return Err(ApiError::forbidden("permission denied"));
+        }
+        found.ok_or_else(|| ApiError::not_found(absent()))
+    }
+
+    /// # Errors
+    /// 403 that says who may, when the route's right to the object is missing.
+    fn allowed(&self, object: &Object, what: &str) -> Result<(), ApiError> {
+        let Needs::Right(_, verb) = self.needs else { return Ok(()) };
+        if self.may(verb, object) {
+            return Ok(());
+        }
+        let groups = object.groups().join(" or ");
+        let who = if groups.is_empty() { groups } else { format!(", a member of {groups}") };
+        let (user, verb, resource, name) = (self.user(), verb.as_str(), object.resource.as_str(), &object.name);
+        Err(ApiError::forbidden(format!(
+            "{user} may not {verb} {what}: an admin can{who}, or whom a line of argocd-rbac-cm allows it \
+             (p, WHO, {resource}, {verb}, {name}, allow)"
+        )))
+    }
+}
+
+/// The releases that a text means: those of this tag or digest, else those whose tag or digest begins so.
+fn meant(all: &[Arc<Release>], text: &str) -> Vec<Arc<Release>> {
+    let digest = |release: &Release| release.digest().trim_start_matches("sha256:").to_owned();
+    let exact: Vec<_> = all.iter().filter(|r| r.tag() == text || digest(r) == text).cloned().collect();
+    let begins = |r: &&Arc<Release>| text.len() >= 8 && (r.tag().starts_with(text) || digest(r).starts_with(text));
+    if exact.is_empty() { all.iter().filter(begins).cloned().collect() } else { exact }
+}

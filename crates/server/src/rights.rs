@@ -1,0 +1,266 @@
+//! Who may do what. [`permit`] is the one place that decides, for reads as for writes.
+//!
+//! Rights come from the lines of `argocd-rbac-cm`, from the roles of projects, and from the groups that gates name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use api::argocd::{AppProject, Application, Grants, Policy, Subject};
+use api::gantline::{Environment, Pipeline, Promotion, Release};
+
+use crate::people::identity::groups_of;
+
+/// What lines of a policy are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Resource {
+    /// Objects are `PROJECT/NAME`, outside of the control plane's namespace `PROJECT/NAMESPACE/NAME`.
+    Applications,
+    /// Objects are `PIPELINE`, and for all verbs but `get` `PIPELINE/ENVIRONMENT`.
+    Pipelines,
+    /// Objects are `PIPELINE/RELEASE`.
+    Releases,
+    /// Objects are `PIPELINE/ENVIRONMENT`.
+    Promotions,
+}
+
+impl Resource {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Applications => "applications",
+            Self::Pipelines => "pipelines",
+            Self::Releases => "releases",
+            Self::Promotions => "promotions",
+        }
+    }
+}
+
+/// What somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Sync,
+    Delete,
+    Promote,
+    Approve,
+    Reject,
+    RollBack,
+    Unpin,
+}
+
+impl Verb {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Sync => "sync",
+            Self::Delete => "delete",
+            Self::Promote => "promote",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::RollBack => "rollback",
+            Self::Unpin => "unpin",
+        }
+    }
+}
+
+/// What a route needs. It stands beside the route in the one table of routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    /// A session; the answer holds what its owner may get.
+    Session,
+    /// The right to the object that is asked for. Lists hold the objects that their reader may get.
+    Right(Resource, Verb),
+}
+
+/// What a right is about: what lines of a policy call it, and the groups that have every right to it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Object {
+    pub(crate) resource: Resource,
+    pub(crate) name: String,
+    /// Whose roles count besides.
+    project: Option<String>,
+    groups: Vec<String>,
+}
+
+impl Object {
+    fn new(resource: Resource, name: String) -> Self {
+        Self { resource, name, project: None, groups: Vec::new() }
+    }
+
+    /// `home` is the namespace of the control plane.
+    pub(crate) fn application(app: &Application, home: &str) -> Self {
+        let (project, name, namespace) = (app.spec.project_name(), &app.metadata.name, &app.metadata.namespace);
+        let at_home = namespace.is_empty() || namespace == home;
+        let name = if at_home { format!("{project}/{name}") } else { format!("{project}/{namespace}/{name}") };
+        Self { project: Some(project.to_owned()), ..Self::new(Resource::Applications, name) }
+    }
+
+    /// Who belongs to a group of any of its gates may see it.
+    pub(crate) fn pipeline(pipeline: &Pipeline) -> Self {
+        Self {
+            groups: groups_of(&pipeline.spec.environments),
+            ..Self::new(Resource::Pipelines, pipeline.metadata.name.clone())
+        }
+    }
+
+    pub(crate) fn environment(pipeline: &Pipeline, environment: &Environment) -> Self {
+        let name = format!("{}/{}", pipeline.metadata.name, environment.name);
+        Self { groups: groups_of(std::slice::from_ref(environment)), ..Self::new(Resource::Pipelines, name) }
+    }
+
+    pub(crate) fn release(release: &Release, pipeline: Option<&Pipeline>) -> Self {
+        Self::of(Resource::Releases, &release.spec.pipeline, &release.metadata.name, pipeline)
+    }
+
+    pub(crate) fn promotion(promotion: &Promotion, pipeline: Option<&Pipeline>) -> Self {
+        Self::of(Resource::Promotions, &promotion.spec.pipeline, &promotion.spec.environment, pipeline)
+    }
+
+    fn of(resource: Resource, owner: &str, name: &str, pipeline: Option<&Pipeline>) -> Self {
+        let groups = pipeline.map_or_else(Vec::new, |pipeline| groups_of(&pipeline.spec.environments));
+        Self { groups, ..Self::new(resource, format!("{owner}/{name}")) }
+    }
+
+    /// Something that is not there: to be told so is for those who may see it wherever it were.
+    pub(crate) fn absent(resource: Resource, name: &str) -> Self {
+        match resource {
+            Resource::Pipelines => Self::new(resource, name.to_owned()),
+            _ => Self::new(resource, format!("*/{name}")),
+        }
+    }
+
+    /// The groups that may besides those whom a policy names.
+    pub(crate) fn groups(&self) -> &[String] {
+        &self.groups
+    }
+}
+
+/// What one user may do, read from policy and projects once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Rights {
+    everything: bool,
+    grants: Grants,
+    /// For projects that have roles: theirs count too.
+    in_projects: BTreeMap<String, Grants>,
+    groups: BTreeSet<String>,
+}
+
+/// The role that may do everything; `admin` has it unless a policy says otherwise.
+const ADMIN: &str = "role:admin";
+
+impl Rights {
+    pub(crate) fn of(subject: &Subject, policy: &Policy, projects: &[Arc<AppProject>]) -> Self {
+        let with_roles = projects.iter().filter(|project| !project.spec.roles.is_empty());
+        let in_project =
+            |project: &Arc<AppProject>| (project.metadata.name.clone(), policy.with_project(project).grants(subject));
+        Self {
+            everything: false,
+            grants: policy.grants(subject),
+            in_projects: with_roles.map(in_project).collect(),
+            groups: policy.memberships(subject),
+        }
+    }
+
+    /// Of who comes with a kubeconfig: its rights are all that counts.
+    pub(crate) fn everything() -> Self {
+        Self { everything: true, ..Self::default() }
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        self.everything || self.groups.contains(ADMIN)
+    }
+
+    /// Whether the user belongs to a group by a `g` line. An admin counts for every group.
+    pub(crate) fn belongs_to(&self, group: &str) -> bool {
+        self.is_admin() || self.groups.contains(group)
+    }
+
+    /// Other rights have another one.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Whether somebody may do it.
+pub(crate) fn permit(who: &Rights, verb: Verb, object: &Object) -> bool {
+    let here = object.project.as_ref().and_then(|project| who.in_projects.get(project));
+    who.everything
+        || here.unwrap_or(&who.grants).allow(object.resource.as_str(), verb.as_str(), &object.name)
+        || object.groups.iter().any(|group| who.belongs_to(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use api::gantline::{ApprovalGate, Gate};
+    use serde_json::json;
+
+    use super::*;
+
+    const POLICY: &str = "g, tina, team-leads\np, tina, applications, sync, shop/*, allow\n\
+                          p, role:dev, pipelines, promote, */staging, allow\ng, dave, role:dev\n\
+                          g, otto, role:admin\np, role:admin, applications, delete, shop/vault, deny";
+
+    fn rights(user: &str) -> Rights {
+        let (policy, problems) = Policy::from_config_map(&BTreeMap::from([("policy.csv".into(), POLICY.into())]));
+        assert_eq!(problems, []);
+        let mut project = AppProject::default_project("argocd");
+        project.metadata.name = "shop".into();
+        project.spec.roles = vec![json!({"name": "ops", "groups": ["role:dev"],
+            "policies": ["p, proj:shop:ops, applications, delete, shop/*, allow"]})];
+        let subject = Subject { user: user.into(), groups: Vec::new() };
+        Rights::of(&subject, &policy, &[Arc::new(project)])
+    }
+
+    fn application(project: &str, namespace: &str, name: &str) -> Object {
+        let mut app = Application::default();
+        (app.spec.project, app.metadata.namespace, app.metadata.name) = (project.into(), namespace.into(), name.into());
+        Object::application(&app, "argocd")
+    }
+
+    #[test]
+    fn policy_lines_and_roles_of_projects_give_rights() {
+        let check = |user: &str, verb: Verb, object: &Object, expected: bool| {
+            assert_eq!(permit(&rights(user), verb, object), expected, "{user} {verb:?} {object:?}");
+        };
+        let (web, vault) = (application("shop", "argocd", "web"), application("shop", "argocd", "vault"));
+        check("admin", Verb::Delete, &web, true);
+        check("otto", Verb::Sync, &vault, true);
+        check("otto", Verb::Delete, &vault, false);
+        check("tina", Verb::Sync, &web, true);
+        check("tina", Verb::Sync, &application("shop", "team", "web"), true);
+        check("tina", Verb::Sync, &application("bank", "", "web"), false);
+        check("tina", Verb::Get, &web, false);
+        check("dave", Verb::Delete, &web, true);
+        check("dave", Verb::Delete, &application("bank", "", "web"), false);
+        check("eve", Verb::Get, &Object::absent(Resource::Applications, "web"), false);
+        check("admin", Verb::Get, &Object::absent(Resource::Applications, "web"), true);
+        assert!(permit(&Rights::everything(), Verb::Delete, &vault));
+    }
+
+    #[test]
+    fn groups_of_gates_have_the_rights_of_their_environment() {
+        let gate = |group: &str| vec![Gate::Approval(ApprovalGate { group: group.into(), ..ApprovalGate::default() })];
+        let staging = Environment { name: "staging".into(), ..Environment::default() };
+        let production = Environment { name: "production".into(), gates: gate("team-leads"), ..Environment::default() };
+        let mut pipeline = Pipeline::default();
+        pipeline.metadata.name = "shop".into();
+        pipeline.spec.environments = vec![staging, production];
+        let [staging, production] = &pipeline.spec.environments[..] else { panic!() };
+        let check = |user: &str, verb: Verb, environment: &Environment, expected: bool| {
+            let object = Object::environment(&pipeline, environment);
+            assert_eq!(permit(&rights(user), verb, &object), expected, "{user} {verb:?} {object:?}");
+        };
+        check("admin", Verb::Approve, production, true);
+        check("tina", Verb::Approve, production, true);
+        check("tina", Verb::Promote, staging, false);
+        check("dave", Verb::Promote, staging, true);
+        check("dave", Verb::RollBack, staging, false);
+        check("dave", Verb::Promote, production, false);
+        check("eve", Verb::Promote, staging, false);
+        assert!(permit(&rights("tina"), Verb::Get, &Object::pipeline(&pipeline)));
+        assert!(!permit(&rights("dave"), Verb::Get, &Object::pipeline(&pipeline)));
+    }
+}

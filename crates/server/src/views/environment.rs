@@ -1,0 +1,82 @@
+use api::argocd::{HealthStatusCode, SyncStatusCode};
+use api::gantline::{GateReport, Pin, PromotionPhase, ReleasePhase};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A pipeline with its environments side by side.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) images: Vec<String>,
+    /// What is wrong with the Pipeline.
+    pub(crate) problems: Vec<String>,
+    /// In the order in which a release passes them.
+    pub(crate) environments: Vec<EnvironmentView>,
+}
+
+/// One environment of one service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EnvironmentView {
+    pub(crate) name: String,
+    pub(crate) purpose: String,
+    pub(crate) application: String,
+    pub(crate) sync: SyncStatusCode,
+    pub(crate) health: HealthStatusCode,
+    /// Of the release that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phase: Option<ReleasePhase>,
+    pub(crate) release: String,
+    pub(crate) tag: String,
+    pub(crate) digest: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) pinned: Option<Pin>,
+    /// The release that wants to come here.
+    pub(crate) next: Option<Next>,
+    /// A release that somebody could ask for.
+    pub(crate) promotable: Option<Promotable>,
+    pub(crate) can_roll_back: bool,
+}
+
+/// A promotion that is open.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Next {
+    pub(crate) promotion: String,
+    pub(crate) release: String,
+    pub(crate) phase: PromotionPhase,
+    pub(crate) tag: String,
+    pub(crate) message: String,
+    pub(crate) gates: Vec<GateReport>,
+    pub(crate) needs_approval: bool,
+}
+
+/// A release that may travel.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Promotable {
+    pub(crate) release: String,
+    pub(crate) tag: String,
+}
+
+/// The environments of a pipeline.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Environments {
+    pub(crate) pipeline: String,
+    pub(crate) items: Vec<EnvironmentRow>,
+}
+
+/// An environment, where it runs, and where its image and its configuration come from.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EnvironmentRow {
+    #[serde(flatten)]
+    pub(crate) environment: EnvironmentView,
+    pub(crate) namespace: String,
+    pub(crate) image_source: String,
+    pub(crate) config_source: String,
+    /// What puts a release there.
+    pub(crate) trigger: String,
+}

@@ -1,0 +1,132 @@
+use api::argocd::{HealthStatusCode, SyncStatusCode};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Key;
+
+/// Why an Application is not green, or why a release does not move.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Explanation {
+    Application(ApplicationExplanation),
+    Release(ReleaseExplanation),
+}
+
+/// All reasons, the most telling ones first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApplicationExplanation {
+    pub(crate) application: String,
+    pub(crate) sync: SyncStatusCode,
+    pub(crate) health: HealthStatusCode,
+    /// One line.
+    pub(crate) summary: String,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+/// One thing that stands between an Application and green.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Reason {
+    topic: Topic,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Key>,
+    /// A whole sentence.
+    message: String,
+    /// What is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// What should be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// When the next automatic step can come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    earliest: Option<Timestamp>,
+    /// Who or what can change it.
+    who: String,
+}
+
+/// What a reason is about.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) enum Topic {
+    Source,
+    Sync,
+    Operation,
+    Health,
+}
+
+impl From<engine::Topic> for Topic {
+    fn from(topic: engine::Topic) -> Self {
+        match topic {
+            engine::Topic::Source => Self::Source,
+            engine::Topic::Sync => Self::Sync,
+            engine::Topic::Operation => Self::Operation,
+            engine::Topic::Health => Self::Health,
+        }
+    }
+}
+
+impl From<engine::Reason> for Reason {
+    fn from(reason: engine::Reason) -> Self {
+        Self {
+            topic: reason.topic.into(),
+            object: reason.object.as_ref().map(Key::from),
+            message: reason.message,
+            value: reason.value,
+            needed: reason.needed,
+            since: reason.since,
+            earliest: reason.earliest,
+            who: reason.who,
+        }
+    }
+}
+
+impl From<engine::Explanation> for ApplicationExplanation {
+    fn from(explanation: engine::Explanation) -> Self {
+        Self {
+            application: explanation.application,
+            sync: explanation.sync,
+            health: explanation.health,
+            summary: explanation.summary,
+            reasons: explanation.reasons.into_iter().map(Reason::from).collect(),
+        }
+    }
+}
+
+/// How far a release is, and what holds it.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ReleaseExplanation {
+    pub(crate) release: String,
+    pub(crate) tag: String,
+    pub(crate) digest: String,
+    /// One line.
+    pub(crate) summary: String,
+    pub(crate) reasons: Vec<ReleaseReason>,
+}
+
+/// One thing that holds a release.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ReleaseReason {
+    /// An environment, or `Quarantine`.
+    pub(crate) topic: String,
+    /// A whole sentence.
+    pub(crate) message: String,
+    /// What is there.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) value: String,
+    /// What has to be there.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) needed: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) since: Option<Timestamp>,
+    /// It cannot pass before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) earliest: Option<Timestamp>,
+    /// Who or what can change it.
+    pub(crate) who: String,
+}

@@ -1,0 +1,67 @@
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// Every object that an Application wants or has.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ManagedResources {
+    pub(crate) items: Vec<ManagedResource>,
+}
+
+/// One object, as it should be and as it is. Secret values are replaced.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ManagedResource {
+    group: String,
+    kind: String,
+    namespace: String,
+    name: String,
+    hook: bool,
+    /// It differs, is missing, or is to be pruned.
+    modified: bool,
+    requires_pruning: bool,
+    desired: Option<Value>,
+    live: Option<Value>,
+    fields: Vec<FieldChange>,
+    /// Why the API server would refuse the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+/// A field that is not as it should be.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FieldChange {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desired: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Value>,
+    /// The field manager who wrote it, where the object tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_by: Option<String>,
+}
+
+impl From<control::ManagedResource> for ManagedResource {
+    fn from(object: control::ManagedResource) -> Self {
+        Self {
+            group: object.group,
+            kind: object.kind,
+            namespace: object.namespace,
+            name: object.name,
+            hook: object.hook,
+            modified: object.modified,
+            requires_pruning: object.requires_pruning,
+            desired: object.desired,
+            live: object.live,
+            fields: object.fields.into_iter().map(FieldChange::from).collect(),
+            refused: object.refused,
+        }
+    }
+}
+
+impl From<control::FieldChange> for FieldChange {
+    fn from(field: control::FieldChange) -> Self {
+        Self { path: field.path, desired: field.desired, live: field.live, changed_by: field.changed_by }
+    }
+}

@@ -1,0 +1,192 @@
+//! A server with a few objects and four people. Nothing reconciles: what a test writes stays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, BodyDataStream, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
+use clock::{Clock, Ids, ScaledClock};
+use cluster::{ApplyOptions, Cluster};
+use control::workers::Renderer;
+use control::{Access, Controller, ControllerConfig, Remote, RemoteError, Remotes};
+use object::Manifest;
+use sandbox::{Sandbox, SandboxOptions};
+use serde_json::{Value, json};
+use server::people::accounts;
+use server::{Server, ServerConfig};
+use tower::ServiceExt;
+
+const NAMESPACE: &str = "argocd";
+pub(crate) const POLICY: &str = "g, rita, role:readonly\ng, tina, team-leads\ng, otto, role:admin\n";
+
+/// There is no Git here.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Remotes for Nowhere {
+    fn open(&self, url: &str, _: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        Err(RemoteError::Unreachable(url.to_owned()))
+    }
+
+    fn open_chart(&self, url: &str, _: &str, _: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        Err(RemoteError::Unreachable(url.to_owned()))
+    }
+}
+
+pub(crate) struct House {
+    pub(crate) cluster: Cluster,
+    router: Router,
+}
+
+impl House {
+    pub(crate) async fn start() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(1.0));
+        let images = Arc::new(sandbox::AnyImage);
+        let options = SandboxOptions { clock: Arc::clone(&clock), ids: Ids::random(), folder: None, images };
+        let cluster = Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(&clock));
+        for object in [vec![api::argocd::application_crd(), api::argocd::project_crd()], api::gantline::crds()].concat()
+        {
+            apply(&cluster, object).await;
+        }
+        cluster.forget_unknown_kinds().await;
+        for object in objects(&*clock) {
+            apply(&cluster, object).await;
+        }
+        accounts::prepare(&cluster, NAMESPACE, &*clock, &Ids::random()).await.unwrap();
+        let remotes = Arc::new(Nowhere);
+        let config =
+            ControllerConfig::new(Arc::clone(&clock), Ids::random(), cluster.clone(), remotes, Renderer::InProcess);
+        let controller = Controller::new(config);
+        let server = Server::new(ServerConfig {
+            controller: controller.clone(),
+            cluster: cluster.clone(),
+            clock,
+            ids: Ids::random(),
+            namespace: NAMESPACE.to_owned(),
+            access: server::Access::Accounts,
+            tls: false,
+            session: Duration::from_secs(3600),
+            speed: 1.0,
+            simulated: true,
+        });
+        controller.stores().ready().await;
+        server.ready().await;
+        Self { cluster, router: server.router() }
+    }
+
+    /// A session of an account whose password is its name.
+    pub(crate) async fn log_in(&self, name: &str) -> String {
+        let body = json!({ "username": name, "password": name });
+        let (status, answer) = self.call("", "POST", "/api/v1/session", Some(body)).await;
+        assert_eq!(status, 200, "{name}: {answer}");
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Without a session when the token is empty.
+    pub(crate) async fn call(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let response = self.send(token, method, path, body, None).await;
+        let status = response.status();
+        if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+            return (status.as_u16(), Value::Null);
+        }
+        let bytes = to_bytes(response.into_body(), 1 << 24).await.unwrap();
+        (status.as_u16(), serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    pub(crate) async fn get(&self, token: &str, path: &str) -> (u16, Value) {
+        self.call(token, "GET", path, None).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        last_event: Option<&str>,
+    ) -> Response {
+        let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(id) = last_event {
+            request = request.header("last-event-id", id);
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
+    }
+
+    /// Opens the stream.
+    pub(crate) async fn listen(&self, token: &str, last_event: Option<&str>) -> BodyDataStream {
+        let response = self.send(token, "GET", "/api/v1/stream/overview", None, last_event).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().into_data_stream()
+    }
+}
+
+pub(crate) async fn apply(cluster: &Cluster, value: Value) {
+    let options = ApplyOptions { manager: "test", force: true, dry_run: false, validate: false };
+    cluster.apply(&Manifest::new(value).unwrap(), options).await.unwrap();
+}
+
+fn objects(clock: &dyn Clock) -> Vec<Value> {
+    let people = ["eve", "rita", "tina", "otto"];
+    let logins: serde_json::Map<_, _> =
+        people.iter().map(|name| (format!("accounts.{name}"), "login".into())).collect();
+    let passwords: Vec<_> =
+        people.iter().flat_map(|name| accounts::password_entries(name, name, clock).unwrap()).collect();
+    let passwords: serde_json::Map<_, _> = passwords.into_iter().map(|(key, value)| (key, value.into())).collect();
+    vec![
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } }),
+        config_map("argocd-cm", Value::Object(logins)),
+        policy(POLICY),
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata("argocd-secret"), "stringData": passwords }),
+        application("web", "shop"),
+        pipeline("shop"),
+        gantline(
+            "Release",
+            "shop-1",
+            json!({ "pipeline": "shop", "images": [{ "name": "shop", "digest": digest() }] }),
+        ),
+        gantline(
+            "Promotion",
+            "shop-production-1",
+            json!({ "pipeline": "shop", "environment": "production", "release": "shop-1", "digest": digest() }),
+        ),
+    ]
+}
+
+fn digest() -> String {
+    format!("sha256:{}", "ab".repeat(32))
+}
+
+fn metadata(name: &str) -> Value {
+    json!({ "name": name, "namespace": NAMESPACE })
+}
+
+fn config_map(name: &str, data: Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name), "data": data })
+}
+
+pub(crate) fn policy(lines: &str) -> Value {
+    config_map("argocd-rbac-cm", json!({ "policy.csv": lines }))
+}
+
+pub(crate) fn application(name: &str, project: &str) -> Value {
+    let source = json!({ "repoURL": "https://git.test/repo", "path": "app", "targetRevision": "main" });
+    let destination = json!({ "server": "https://kubernetes.default.svc", "namespace": "shop" });
+    json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata(name),
+        "spec": { "project": project, "source": source, "destination": destination } })
+}
+
+pub(crate) fn pipeline(name: &str) -> Value {
+    let gates = json!([{ "approval": { "group": "team-leads" } }]);
+    let environments = json!([{ "name": "staging", "application": "web" }, { "name": "production", "application": "web", "gates": gates }]);
+    gantline("Pipeline", name, json!({ "images": [{ "name": "shop" }], "environments": environments }))
+}
+
+fn gantline(kind: &str, name: &str, spec: Value) -> Value {
+    json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata(name), "spec": spec })
+}
