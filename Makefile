@@ -32,7 +32,7 @@ e2e: tools ## the black-box suite against the built binary, on the sandbox (or o
 test-cluster: tools ## the same suite on a real Kubernetes API server, built from Go modules (needs Go)
 	@e2e/run-on-cluster
 
-bench: ## measure beside the real programs, where they are installed
+bench: ## measure beside the real programs, where they are installed (bench/scale: thousands of Applications)
 	@bench/run
 
 release: tools ## the optimised binary, target/release/gantline

@@ -150,8 +150,8 @@ impl Demo {
 }
 
 /// One request by HTTP/1.0: the status line and the body.
-fn http(address: &str, method: &str, path: &str, kind: &str, body: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).expect("a registry");
+pub(crate) fn http(address: &str, method: &str, path: &str, kind: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("a server");
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: {address}\r\nAccept: */*\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
         body.len()

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::command::{eventually, run};
+use crate::demo::http;
 
 /// A program whose output goes to a file; it ends with the test.
 #[derive(Debug)]
@@ -44,9 +45,26 @@ impl Started {
         })
     }
 
+    /// A figure of a server without TLS: the sum over all labels.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn metric(&self, name: &str) -> u64 {
+        let url = self.url();
+        let (_, text) = http(url.trim_start_matches("http://"), "GET", "/metrics", "", "");
+        let lines = text.lines().filter_map(|line| line.split_once([' ', '{']).filter(|(known, _)| *known == name));
+        lines.filter_map(|(_, rest)| rest.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// # Panics
+    /// When it has ended.
+    pub fn signal(&self, name: &str) {
+        run(Command::new("kill").args(["-s", name, &self.child.id().to_string()])).succeeds();
+    }
+
     /// What Ctrl-C does; gives the exit code.
     pub fn interrupt(mut self) -> i32 {
-        run(Command::new("kill").args(["-INT", &self.child.id().to_string()])).succeeds();
+        self.signal("INT");
         eventually("the program ends", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status.code().unwrap_or(-1)),
             other => Err(format!("{other:?}: {}", self.said())),

@@ -7,7 +7,8 @@ use object::{GroupKind, Index, Kind, LiveObject};
 use serde_json::Value;
 
 use crate::argocd::{
-    APPLICATION_KIND, AppProject, Application, ClusterSecret, RepositorySecret, normalize_git_url, secret_data,
+    APPLICATION_KIND, AppProject, Application, ClusterSecret, Destination, RepositorySecret, normalize_git_url,
+    secret_data,
 };
 use crate::gantline::{GROUP, Pipeline, Promotion, Release};
 
@@ -19,11 +20,17 @@ impl Application {
         let addresses = app.spec.all_sources().iter().map(|source| normalize_git_url(&source.repo_url));
         addresses.filter(|address| !address.is_empty()).collect()
     });
+    /// By the server or the name of the cluster that it deploys to.
+    pub const BY_CLUSTER: Index<Self> = Index::new("cluster", |app| {
+        let Destination { server, name, .. } = &app.spec.destination;
+        let both = [server.trim_end_matches('/'), name].into_iter().filter(|text| !text.is_empty());
+        both.map(str::to_owned).collect()
+    });
     pub const BY_PROJECT: Index<Self> = Index::new("project", |app| vec![app.spec.project_name().to_owned()]);
 }
 
 impl Kind for Application {
-    const INDEXES: &'static [Index<Self>] = &[Self::BY_REPOSITORY, Self::BY_PROJECT];
+    const INDEXES: &'static [Index<Self>] = &[Self::BY_REPOSITORY, Self::BY_CLUSTER, Self::BY_PROJECT];
 
     fn group_kind() -> GroupKind {
         GroupKind::new(ARGOCD_GROUP, APPLICATION_KIND)

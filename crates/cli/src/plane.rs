@@ -7,7 +7,7 @@ use std::time::Duration;
 use clock::{Clock, Ids};
 use cluster::{ApplyOptions, Cluster};
 use control::workers::{Pool, Renderer};
-use control::{AtStep, Controller, ControllerConfig, GitRemotes};
+use control::{AtStep, Controller, ControllerConfig, GitRemotes, Replica};
 use object::Manifest;
 use serde_json::Value;
 use server::{Access, Server, ServerConfig};
@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) simulated: bool,
     pub(crate) tls: bool,
     pub(crate) access: Access,
+    /// Which of several processes this is; without it the only one.
+    pub(crate) replica: Option<Replica>,
     pub(crate) at_step: Option<AtStep>,
     pub(crate) rendering: Rendering,
 }
@@ -53,6 +55,7 @@ impl Plane {
         config.poll = plan.poll;
         config.jitter = plan.poll / 3;
         config.registry = Some(plan.registry);
+        config.replica = plan.replica;
         config.at_step = plan.at_step;
         let controller = Controller::new(config);
         let server = Server::new(ServerConfig {

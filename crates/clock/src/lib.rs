@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng};
@@ -101,6 +101,32 @@ fn wall_now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 async fn sleep_really(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+/// Wall time at its start, and from there on the time that has passed: it does not jump when somebody sets the machine's
+/// clock. For what depends on how long something took, and on nobody else's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SteadyClock {
+    starts_at: Timestamp,
+    origin: Instant,
+}
+
+impl SteadyClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn starting_now() -> Self {
+        Self { starts_at: wall_now(), origin: Instant::now() }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        after(self.starts_at, self.origin.elapsed())
+    }
+
+    fn sleep_until(&self, time: Timestamp) -> Sleep<'_> {
+        let left = Duration::try_from(time.duration_since(self.now())).unwrap_or_default();
+        Box::pin(sleep_really(left))
+    }
 }
 
 /// Time that moves only when told to: for tests.
@@ -203,6 +229,15 @@ mod tests {
         let before = clock.now();
         clock.sleep(Duration::from_secs(6)).await;
         assert!(twin.now().duration_since(before).as_secs() >= 6);
+    }
+
+    #[tokio::test]
+    async fn a_steady_clock_sleeps_as_long_as_it_says() {
+        let clock = SteadyClock::starting_now();
+        let wake = after(clock.now(), Duration::from_millis(20));
+        clock.sleep_until(wake).await;
+        assert!(clock.now() >= wake);
+        clock.sleep_until(wake).await;
     }
 
     #[test]

@@ -25,5 +25,5 @@ pub use error::{ClusterError, FieldConflict};
 pub use kube::client::Body;
 pub use logs::LogOptions;
 pub use objects::{ApplyOptions, DeleteOptions, Patch, PatchOptions, Propagation};
-pub use store::{Change, Store};
+pub use store::{Change, Store, Unreadable};
 pub use watch::{Scope, WatchEvent, WatchStream};

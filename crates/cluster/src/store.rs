@@ -29,6 +29,15 @@ impl<K> Clone for Change<K> {
     }
 }
 
+/// An object that does not have the shape of its kind.
+#[derive(Debug)]
+pub struct Unreadable<K> {
+    pub key: Arc<ResourceKey>,
+    pub why: Arc<str>,
+    /// As it was when it could be read: for showing only.
+    pub last: Option<Arc<K>>,
+}
+
 /// The objects of one kind. The newer version of an object wins, whether a list, an event or a note brings it. Clones
 /// share the store; the watches end with the last of them.
 pub struct Store<K: Kind>(Arc<Inner<K>>);
@@ -41,12 +50,15 @@ struct Inner<K: Kind> {
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
+/// Whether an object belongs into the store.
+type Only = Box<dyn Fn(&LiveObject) -> bool + Send + Sync>;
+
 struct State<K> {
     objects: BTreeMap<Arc<ResourceKey>, Entry<K>>,
     /// By the name of the index and a value: where to look.
-    indexes: HashMap<&'static str, HashMap<String, BTreeSet<Arc<ResourceKey>>>>,
+    indexes: HashMap<&'static str, BTreeMap<String, BTreeSet<Arc<ResourceKey>>>>,
     watches: Vec<Watched>,
-    only: Option<Box<dyn Fn(&LiveObject) -> bool + Send + Sync>>,
+    only: Option<Only>,
     listeners: Vec<mpsc::UnboundedSender<Change<K>>>,
 }
 
@@ -106,6 +118,18 @@ impl<K: Kind> Drop for Inner<K> {
 }
 
 impl<K: Kind> Store<K> {
+    /// These objects, without a cluster that tells of others.
+    pub fn holding(objects: impl IntoIterator<Item = LiveObject>) -> Self {
+        let store = Self::default();
+        {
+            let mut state = store.0.state();
+            state.watches.push(Watched::new(Scope::from(K::group_kind())));
+            state.listed(0, objects.into_iter().collect(), &mut Vec::new());
+            store.0.seen(&mut state, 0);
+        }
+        store
+    }
+
     /// Follows the objects of all `scopes` that `only` lets in, by a watch for each. Needs a tokio runtime.
     pub fn follow(
         &self,
@@ -153,12 +177,11 @@ impl<K: Kind> Store<K> {
         self.0.state().objects.get(&key::<K>(namespace, name))?.unreadable().map(|(why, _)| why)
     }
 
-    /// What cannot be read: its key, why, and its last readable state, which is for showing only.
-    pub fn unreadable(&self) -> Vec<(Arc<ResourceKey>, Arc<str>, Option<Arc<K>>)> {
+    pub fn unreadable(&self) -> Vec<Unreadable<K>> {
         let state = self.0.state();
         let unreadable = state.objects.iter().filter_map(|(key, entry)| {
             let (why, last) = entry.unreadable()?;
-            Some((Arc::clone(key), why, last))
+            Some(Unreadable { key: Arc::clone(key), why, last })
         });
         unreadable.collect()
     }
@@ -168,6 +191,15 @@ impl<K: Kind> Store<K> {
         let state = self.0.state();
         let keys = state.indexes.get(index.name()).and_then(|values| values.get(value)).into_iter().flatten();
         keys.filter_map(|key| state.objects.get(key)?.read()).collect()
+    }
+
+    /// Those that the index has under a value that begins so.
+    pub fn beginning(&self, index: &Index<K>, prefix: &str) -> Vec<Arc<K>> {
+        let state = self.0.state();
+        let values = state.indexes.get(index.name()).into_iter();
+        let values = values.flat_map(|values| values.range(prefix.to_owned()..));
+        let keys: BTreeSet<_> = values.take_while(|(value, _)| value.starts_with(prefix)).flat_map(|v| v.1).collect();
+        keys.into_iter().filter_map(|key| state.objects.get(key)?.read()).collect()
     }
 
     /// All that can be read, by namespace and name.
@@ -202,10 +234,16 @@ impl<K: Kind> Store<K> {
         }
     }
 
-    /// Every change from now on, in its order; none is lost, so that who does not listen any more has to drop it.
+    /// What there is, as if it came now, and every change after it, in order; none is lost, so that who does not listen
+    /// any more has to drop it.
     pub fn changes(&self) -> mpsc::UnboundedReceiver<Change<K>> {
         let (sender, changes) = mpsc::unbounded_channel();
-        self.0.state().listeners.push(sender);
+        let mut state = self.0.state();
+        for (key, entry) in &state.objects {
+            // the receiver is here
+            let _ = sender.send(Change { key: Arc::clone(key), old: None, new: entry.read(), noted: false });
+        }
+        state.listeners.push(sender);
         changes
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,21 +10,26 @@ use api::argocd::Application;
 use clock::{Clock, Ids};
 use cluster::{Cluster, ClusterError, Patch, PatchOptions};
 use object::{LiveObject, ResourceKey};
+use promotion::WriteStep;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::answers::Answers;
+use crate::driver::Killed;
 use crate::events::Events;
 use crate::facts::{About, Fact, Facts, Sink};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::queue::Queue;
+use crate::queue::{Depth, Queue};
 use crate::readers::Readers;
 use crate::repositories::{Remotes, Repositories};
+use crate::shares::{Figures, Replica, Shares};
 use crate::sites::{BySecret, Connector, Sites};
 use crate::status;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::turns::Lent;
+use crate::wake::{Key, News, woken};
 use crate::workers::{Ended, FromAnswer, Renderer, Running};
 
 /// How often a write is tried against others who write the same Application.
@@ -47,6 +53,8 @@ pub struct ControllerConfig {
     /// How many Applications are worked on at once; those that wait for a slow render do not count.
     pub workers: usize,
     pub renderer: Renderer,
+    /// Which of several processes this is; without it everything belongs to this one.
+    pub replica: Option<Replica>,
     /// Asked for the digests of tags; without it only what pods report is known.
     pub registry: Option<git::RegistryClient>,
     /// Called before (`true`) and after each durable step of a promotion: where tests stop the process.
@@ -55,7 +63,16 @@ pub struct ControllerConfig {
 
 /// See [`ControllerConfig::at_step`].
 #[derive(Clone)]
-pub struct AtStep(pub Arc<dyn Fn(promotion::Step, bool) + Send + Sync>);
+pub struct AtStep(pub Arc<dyn Fn(WriteStep, bool) + Send + Sync>);
+
+impl AtStep {
+    /// Where it unwinds, the controller ends at once.
+    pub(crate) fn reached(&self, step: WriteStep, before: bool) {
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(step, before))).is_err() {
+            resume_unwind(Box::new(Killed));
+        }
+    }
+}
 
 impl fmt::Debug for AtStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,6 +101,7 @@ impl ControllerConfig {
             jitter,
             workers: 8,
             renderer,
+            replica: None,
             registry: None,
             at_step: None,
         }
@@ -102,12 +120,14 @@ pub(crate) struct Context {
     pub(crate) timeline: Timeline,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) facts: Facts,
-    pub(crate) queue: Queue,
     pub(crate) readers: Readers,
+    pub(crate) answers: Answers,
+    pub(crate) queue: Arc<Queue<Key>>,
     pub(crate) namespace: String,
     /// One for each Application that is worked on.
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) renderer: Renderer,
+    pub(crate) shares: Shares,
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
     memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
@@ -135,6 +155,7 @@ impl Context {
             jitter,
             workers,
             renderer,
+            replica,
             registry,
             at_step,
         } = config;
@@ -155,12 +176,19 @@ impl Context {
             poll,
             jitter,
         );
+        let shares = Shares::new(replica, &cluster, &namespace, &ids.uuid());
+        let figures = Figures { shares: shares.clone(), stores: stores.clone() };
+        metrics.with_registry(|registry| {
+            registry.sub_registry_with_prefix("gantline").register_collector(Box::new(figures));
+        });
         Self {
             sites: Sites::new(cluster.clone(), stores.clone(), connector, tracker(stores.clone())),
             facts,
-            queue: Queue::new(Arc::clone(&clock)),
+            queue: Arc::new(Queue::new(Arc::clone(&clock))),
             readers: Readers::default(),
+            answers: Answers::default(),
             memories: Mutex::default(),
+            shares,
             registry,
             at_step,
             clock,
@@ -209,8 +237,47 @@ impl Context {
 
     pub(crate) fn forget(&self, key: &AppKey) {
         self.memories().remove(key);
-        self.queue.forget(key);
+        self.queue.forget(&Key::Application(key.clone()));
         self.readers.forget(key);
+    }
+
+    /// The Application that an environment of a Pipeline names.
+    pub(crate) fn application(&self, name: &str) -> Option<Arc<Application>> {
+        self.stores.application(&AppKey::new(&self.namespace, name))
+    }
+
+    /// The commit of a Promotion is due.
+    pub(crate) fn wake_write(&self, pipeline: &str, promotion: &str) {
+        let pipeline = Key::Pipeline { namespace: Arc::clone(self.stores.namespace()), name: pipeline.into() };
+        self.queue.add(&Key::Promotion { pipeline: Box::new(pipeline), name: promotion.into() }, Depth::Live);
+    }
+
+    /// A durable step of a promotion is about to be taken, or was.
+    pub(crate) fn at(&self, step: WriteStep, before: bool) {
+        if let Some(hook) = &self.at_step {
+            hook.reached(step, before);
+        }
+    }
+
+    /// Others are worked on while this waits for somebody outside.
+    pub(crate) async fn lending<T>(&self, wait: impl Future<Output = T>) -> T {
+        let lent = Lent::new(&self.turns);
+        let answer = wait.await;
+        lent.back().await;
+        answer
+    }
+
+    /// Wakes whom it concerns. Answers whether it concerns anybody.
+    pub(crate) fn hear(&self, news: &News) -> bool {
+        let woken = woken(news, &self.stores);
+        for (key, depth) in &woken {
+            if news.is_urgent() {
+                self.queue.add(key, *depth);
+            } else {
+                self.queue.add_behind(key, *depth);
+            }
+        }
+        !woken.is_empty()
     }
 
     /// Writes what the controller says about an Application, where it says something new. The answer is how the

@@ -8,8 +8,8 @@ use object::{GroupKind, LiveObject, Manifest};
 use serde_json::json;
 
 use crate::context::Context;
+use crate::driver::Next;
 use crate::facts::Fact;
-use crate::reconcile::Next;
 use crate::sites::Site;
 use crate::status::{condition, set_conditions};
 use crate::stores::AppKey;

@@ -125,9 +125,11 @@ fn note(fact: &Fact) -> Option<(&About, Note)> {
         Fact::ApplicationDeleted { app } => {
             (app, normal(Reason::ResourceDeleted, "Application and its objects are deleted".to_owned()))
         }
-        Fact::Pruned { .. } | Fact::Conflicted { .. } | Fact::RepositoryLost { .. } | Fact::RepositoryBack { .. } => {
-            return None;
-        }
+        Fact::Pruned { .. }
+        | Fact::Conflicted { .. }
+        | Fact::RepositoryLost { .. }
+        | Fact::RepositoryBack { .. }
+        | Fact::Pipeline(_) => return None,
     })
 }
 

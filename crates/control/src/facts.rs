@@ -103,6 +103,8 @@ pub(crate) enum Fact {
         url: String,
         lost_since: Timestamp,
     },
+    /// About releases, promotions, pins and quarantines.
+    Pipeline(promotion::Fact),
 }
 
 /// Takes what happened, at once and without waiting.

@@ -5,12 +5,14 @@
 //! **Absent on purpose:** HTTP serving, terminal output; databases. The Kubernetes API and Git are the only state: what
 //! is kept in memory may be dropped at any time.
 
+mod answers;
 mod chart_remotes;
 mod charts;
 mod clusters;
 mod context;
 mod controller;
 mod deletion;
+mod driver;
 mod events;
 mod execute;
 mod facts;
@@ -20,12 +22,14 @@ mod memory;
 mod metrics;
 mod namespaces;
 mod overrides;
-mod promotions;
+mod pipelines;
+mod proven;
 mod queue;
 mod readers;
 mod reconcile;
 mod repositories;
 pub mod requests;
+mod shares;
 mod sites;
 mod source;
 mod status;
@@ -34,6 +38,7 @@ mod sync;
 mod timeline;
 mod turns;
 mod view;
+mod wake;
 pub mod workers;
 
 pub use clusters::{ConnectedCluster, ConnectionState, ConnectionStatus};
@@ -42,6 +47,7 @@ pub use controller::Controller;
 pub use git_remotes::GitRemotes;
 pub use metrics::Metrics;
 pub use repositories::{Access, Address, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
+pub use shares::Replica;
 pub use sites::Connector;
 pub use source::to_render;
 pub use stores::{ACCOUNTS_SECRET, AppKey, NoProject, SESSIONS_SECRET, Stores};

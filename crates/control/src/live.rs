@@ -158,6 +158,30 @@ async fn watch(site: &Site, kinds: &BTreeSet<GroupKind>) -> Result<(), Condition
     Ok(())
 }
 
+/// Watches what the Application has and what is made from it, also where another replica works on it. A kind that cannot
+/// be watched is missing where it is shown.
+///
+/// # Errors
+/// While nothing can be had of the cluster.
+pub(crate) async fn watch_resources(site: &Site, app: &Application) -> Result<(), ClusterError> {
+    site.answers()?;
+    for kind in kinds_of(app) {
+        match site.live.ensure(&kind).await {
+            Err(error) if error.is_outage() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The kinds of an Application's objects and of what grows out of them.
+pub(crate) fn kinds_of(app: &Application) -> BTreeSet<GroupKind> {
+    let mut kinds: BTreeSet<GroupKind> =
+        app.status.resources.iter().map(|r| GroupKind::new(&*r.group, &*r.kind)).collect();
+    kinds.extend(children(&kinds));
+    kinds
+}
+
 /// The kinds that the built-in controllers make from these, directly and below. Of custom kinds everything is possible:
 /// the usual workloads are looked for.
 fn children(kinds: &BTreeSet<GroupKind>) -> BTreeSet<GroupKind> {

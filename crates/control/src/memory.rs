@@ -1,6 +1,6 @@
 //! What the controller remembers of an Application between two looks. All of it may be lost: it is computed again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::argocd::ApplicationSource;
@@ -10,6 +10,7 @@ use object::{FileTree, Manifest, ReadSet};
 use render::{Problem, RemoteChart, RemoteRevision, Remotes, Severity};
 use serde_json::Value;
 
+use crate::proven::Proven;
 use crate::sync::Run;
 use crate::workers::Output;
 
@@ -25,23 +26,6 @@ pub(crate) struct Memory {
     pub(crate) marks: InSyncMarks,
     /// The operation under way.
     pub(crate) run: Option<Run>,
-    /// How often in a row something could not be done; decides how long to wait.
-    pub(crate) failures: u32,
-}
-
-/// At which commits of a source the Application is what it is now.
-#[derive(Debug, Default)]
-pub(crate) struct Proven {
-    /// Where it was looked at last.
-    pub(crate) newest: String,
-    /// Where the status has it, or the last operation had it, as far as that is the same.
-    pub(crate) also: BTreeSet<String>,
-}
-
-impl Proven {
-    pub(crate) fn at(&self, commit: &str) -> bool {
-        self.newest == commit || self.also.contains(commit)
-    }
 }
 
 /// What one source rendered to, and everything that the result depends on.
@@ -151,12 +135,5 @@ impl Memory {
         let own = self.renders.get(index).and_then(|render| Some(&render.as_ref()?.reads));
         let named = self.renders.iter().flatten().filter_map(|r| r.reference_reads.get(&source.reference));
         own.into_iter().chain(named).collect()
-    }
-
-    /// Counts a failure; the answer is how many came in a row before it.
-    pub(crate) fn fail(&mut self) -> u32 {
-        let before = self.failures;
-        self.failures = self.failures.saturating_add(1);
-        before
     }
 }

@@ -1,15 +1,14 @@
-//! The work queue: every Application at most once in it and at most once in work, urgent ones first, some only later.
+//! The work queue: every key at most once in it and at most once in work, urgent ones first, some only later.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clock::Clock;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::AppKey;
-
-/// How deep a reconcile has to look. Requests for one Application merge to the deepest.
+/// How deep a look has to go. Requests for one key merge to the deepest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
     /// Live objects changed: compare with the revision that was used last.
@@ -31,66 +30,77 @@ pub(crate) struct Request {
     pub(crate) since: Timestamp,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    waiting: HashMap<AppKey, Request>,
-    urgent: VecDeque<AppKey>,
-    normal: VecDeque<AppKey>,
+#[derive(Debug)]
+struct State<K> {
+    waiting: HashMap<K, Waiting>,
+    urgent: VecDeque<K>,
+    normal: VecDeque<K>,
     /// In work, and whether to go again at once.
-    working: HashMap<AppKey, Option<Request>>,
-    later: BTreeSet<(Timestamp, AppKey)>,
-    wake_at: HashMap<AppKey, (Timestamp, Depth)>,
+    working: HashMap<K, Option<Request>>,
+    later: BTreeSet<(Timestamp, K)>,
+    wake_at: HashMap<K, (Timestamp, Depth)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    request: Request,
+    urgent: bool,
+}
+
+impl<K> Default for State<K> {
+    fn default() -> Self {
+        let (waiting, working, wake_at) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { waiting, urgent: VecDeque::new(), normal: VecDeque::new(), working, later: BTreeSet::new(), wake_at }
+    }
 }
 
 /// Shared by all workers and everybody who has work for them.
 #[derive(Debug)]
-pub(crate) struct Queue {
+pub(crate) struct Queue<K> {
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Mutex<State<K>>,
     changed: Notify,
 }
 
-impl Queue {
+impl<K: Clone + Ord + Hash> Queue<K> {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, state: Mutex::default(), changed: Notify::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a reconcile as soon as possible.
-    pub(crate) fn add(&self, key: &AppKey, depth: Depth) {
+    /// Asks for a look as soon as possible.
+    pub(crate) fn add(&self, key: &K, depth: Depth) {
         self.state().add(key, Request { depth, since: self.clock.now() }, true);
         self.changed.notify_one();
     }
 
     /// As [`Queue::add`], after everything that is urgent.
-    pub(crate) fn add_behind(&self, key: &AppKey, depth: Depth) {
+    pub(crate) fn add_behind(&self, key: &K, depth: Depth) {
         self.state().add(key, Request { depth, since: self.clock.now() }, false);
         self.changed.notify_one();
     }
 
-    /// Asks for a reconcile at `time`, or at an earlier time that was asked for before.
-    pub(crate) fn add_at(&self, key: &AppKey, time: Timestamp, depth: Depth) {
+    /// Asks for a look at `time`, or at an earlier time that was asked for before.
+    pub(crate) fn add_at(&self, key: &K, time: Timestamp, depth: Depth) {
         self.state().add_at(key, time, depth);
         self.changed.notify_one();
     }
 
-    /// The next Application to work on. [`Queue::done`] must follow.
-    pub(crate) async fn next(&self) -> (AppKey, Request) {
+    /// Returns when something is due.
+    pub(crate) async fn due(&self) {
         loop {
             let changed = self.changed.notified();
-            let (next, wake) = {
+            let wake = {
                 let mut state = self.state();
                 state.ripen(self.clock.now());
-                (state.take(), state.later.first().map(|(time, _)| *time))
+                if !state.waiting.is_empty() {
+                    return;
+                }
+                state.later.first().map(|(time, _)| *time)
             };
-            if let Some(next) = next {
-                // another worker may find more
-                self.changed.notify_one();
-                return next;
-            }
             match wake {
                 Some(time) => tokio::select! {
                     () = changed => {}
@@ -101,8 +111,13 @@ impl Queue {
         }
     }
 
-    /// The Application is out of work. What was asked meanwhile is next.
-    pub(crate) fn done(&self, key: &AppKey) {
+    /// The next key to work on, if one is due. [`Queue::done`] must follow.
+    pub(crate) fn take(&self) -> Option<(K, Request)> {
+        self.state().take()
+    }
+
+    /// The key is out of work. What was asked meanwhile is next.
+    pub(crate) fn done(&self, key: &K) {
         let mut state = self.state();
         if let Some(Some(again)) = state.working.remove(key) {
             state.add(key, again, true);
@@ -111,8 +126,8 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The Application is gone: nothing waits for it any more.
-    pub(crate) fn forget(&self, key: &AppKey) {
+    /// What the key means is gone: nothing waits for it any more.
+    pub(crate) fn forget(&self, key: &K) {
         let mut state = self.state();
         state.waiting.remove(key);
         if let Some((time, _)) = state.wake_at.remove(key) {
@@ -139,22 +154,24 @@ fn merge(old: Option<Request>, new: Request) -> Request {
     })
 }
 
-impl State {
-    fn add(&mut self, key: &AppKey, request: Request, urgent: bool) {
+impl<K: Clone + Ord + Hash> State<K> {
+    fn add(&mut self, key: &K, request: Request, urgent: bool) {
         if let Some(again) = self.working.get_mut(key) {
             *again = Some(merge(*again, request));
             return;
         }
         let old = self.waiting.get(key).copied();
-        self.waiting.insert(key.clone(), merge(old, request));
+        let was_urgent = old.is_some_and(|old| old.urgent);
+        let request = merge(old.map(|old| old.request), request);
+        self.waiting.insert(key.clone(), Waiting { request, urgent: urgent || was_urgent });
         match (old, urgent) {
-            (_, true) if !self.urgent.contains(key) => self.urgent.push_back(key.clone()),
+            (_, true) if !was_urgent => self.urgent.push_back(key.clone()),
             (None, false) => self.normal.push_back(key.clone()),
             _ => {}
         }
     }
 
-    fn add_at(&mut self, key: &AppKey, time: Timestamp, depth: Depth) {
+    fn add_at(&mut self, key: &K, time: Timestamp, depth: Depth) {
         let (time, depth) = match self.wake_at.get(key) {
             Some((earlier, known)) => {
                 self.later.remove(&(*earlier, key.clone()));
@@ -178,10 +195,10 @@ impl State {
         }
     }
 
-    fn take(&mut self) -> Option<(AppKey, Request)> {
+    fn take(&mut self) -> Option<(K, Request)> {
         // keys stay in a list after they were taken by way of the other, or forgotten
         while let Some(key) = self.urgent.pop_front().or_else(|| self.normal.pop_front()) {
-            if let Some(request) = self.waiting.remove(&key) {
+            if let Some(Waiting { request, .. }) = self.waiting.remove(&key) {
                 self.working.insert(key.clone(), None);
                 return Some((key, request));
             }
@@ -196,39 +213,40 @@ mod tests {
     use clock::ManualClock;
     use std::time::Duration;
 
-    fn queue() -> (Queue, ManualClock) {
+    fn queue() -> (Queue<&'static str>, ManualClock) {
         let clock = ManualClock::starting_at(Timestamp::UNIX_EPOCH);
         (Queue::new(Arc::new(clock.clone())), clock)
     }
 
-    fn key(name: &str) -> AppKey {
-        AppKey::new("argocd", name)
+    async fn next(queue: &Queue<&'static str>) -> (&'static str, Request) {
+        queue.due().await;
+        queue.take().unwrap()
     }
 
     #[tokio::test]
-    async fn requests_for_one_application_merge() {
+    async fn requests_for_one_key_merge() {
         let (queue, _) = queue();
-        queue.add_behind(&key("b"), Depth::Live);
-        queue.add(&key("a"), Depth::Live);
-        queue.add(&key("a"), Depth::Hard);
-        queue.add(&key("a"), Depth::Latest);
+        queue.add_behind(&"b", Depth::Live);
+        queue.add(&"a", Depth::Live);
+        queue.add(&"a", Depth::Hard);
+        queue.add(&"a", Depth::Latest);
         assert_eq!(queue.len(), 2);
-        let (first, request) = queue.next().await;
-        assert_eq!((first, request.depth), (key("a"), Depth::Hard));
-        assert_eq!(queue.next().await.0, key("b"));
+        let (first, request) = next(&queue).await;
+        assert_eq!((first, request.depth), ("a", Depth::Hard));
+        assert_eq!(next(&queue).await.0, "b");
     }
 
     #[tokio::test]
     async fn what_comes_during_work_is_next_and_never_twice_at_once() {
         let (queue, _) = queue();
-        queue.add(&key("a"), Depth::Live);
-        queue.next().await;
-        queue.add(&key("a"), Depth::Forced);
-        queue.add(&key("a"), Depth::Live);
-        assert!(futures::poll!(Box::pin(queue.next())).is_pending());
-        queue.done(&key("a"));
-        assert_eq!(queue.next().await.1.depth, Depth::Forced);
-        queue.done(&key("a"));
+        queue.add(&"a", Depth::Live);
+        next(&queue).await;
+        queue.add(&"a", Depth::Forced);
+        queue.add(&"a", Depth::Live);
+        assert!(futures::poll!(Box::pin(next(&queue))).is_pending());
+        queue.done(&"a");
+        assert_eq!(next(&queue).await.1.depth, Depth::Forced);
+        queue.done(&"a");
         assert_eq!(queue.len(), 0);
     }
 
@@ -236,26 +254,26 @@ mod tests {
     async fn later_means_the_earliest_time_asked_for() {
         let (queue, clock) = queue();
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        queue.add_at(&key("a"), at(30), Depth::Latest);
-        queue.add_at(&key("a"), at(10), Depth::Live);
-        queue.add_at(&key("a"), at(20), Depth::Live);
-        let mut next = Box::pin(queue.next());
-        assert!(futures::poll!(&mut next).is_pending());
+        queue.add_at(&"a", at(30), Depth::Latest);
+        queue.add_at(&"a", at(10), Depth::Live);
+        queue.add_at(&"a", at(20), Depth::Live);
+        let mut taken = Box::pin(next(&queue));
+        assert!(futures::poll!(&mut taken).is_pending());
         clock.advance(Duration::from_secs(10));
-        let (_, request) = next.await;
+        let (_, request) = taken.await;
         assert_eq!(request.depth, Depth::Latest);
-        queue.done(&key("a"));
+        queue.done(&"a");
         clock.advance(Duration::from_secs(60));
-        assert!(futures::poll!(Box::pin(queue.next())).is_pending());
+        assert!(futures::poll!(Box::pin(next(&queue))).is_pending());
     }
 
     #[tokio::test]
     async fn what_is_gone_is_forgotten() {
         let (queue, clock) = queue();
-        queue.add(&key("a"), Depth::Live);
-        queue.add_at(&key("a"), Timestamp::from_second(1).unwrap(), Depth::Live);
-        queue.forget(&key("a"));
+        queue.add(&"a", Depth::Live);
+        queue.add_at(&"a", Timestamp::from_second(1).unwrap(), Depth::Live);
+        queue.forget(&"a");
         clock.advance(Duration::from_secs(5));
-        assert!(futures::poll!(Box::pin(queue.next())).is_pending());
+        assert!(futures::poll!(Box::pin(next(&queue))).is_pending());
     }
 }

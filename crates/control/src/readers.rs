@@ -11,9 +11,9 @@ use api::argocd::{ApplicationSource, normalize_git_url};
 use object::ReadSet;
 
 use crate::context::Context;
-use crate::queue::Depth;
 use crate::repositories::Remote;
 use crate::stores::AppKey;
+use crate::wake::News;
 
 /// A repository as a project sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -289,12 +289,11 @@ pub(crate) async fn told(cx: &Context, place: &Place, remote: &dyn Remote, news:
             known.insert(move_.clone(), differing);
         }
         let followed = Followed { place: place.clone(), revision };
-        for key in cx.readers.moved(&followed, &move_.0, &move_.1, known[&move_].as_deref()) {
-            cx.queue.add(&key, Depth::Latest);
-        }
+        let readers = cx.readers.moved(&followed, &move_.0, &move_.1, known[&move_].as_deref());
+        cx.hear(&News::Moved { readers });
     }
     if news {
-        cx.readers.unproven(place).iter().for_each(|key| cx.queue.add_behind(key, Depth::Latest));
+        cx.hear(&News::Told { unproven: cx.readers.unproven(place) });
     }
 }
 

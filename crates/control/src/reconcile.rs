@@ -6,26 +6,18 @@ use std::time::Duration;
 use api::argocd::{Application, Condition, names};
 use clock::after;
 use cluster::ClusterError;
-use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::deletion;
+use crate::driver::Next;
 use crate::live::{Compared, compared, site_of};
 use crate::memory::Memory;
+use crate::proven;
 use crate::queue::{Depth, Request};
-use crate::source::{self, Sources, Wanted, wanted};
+use crate::source::{Sources, Wanted, wanted};
 use crate::status;
 use crate::stores::AppKey;
 use crate::sync::{self, Advance};
-
-/// When to look again if nothing else asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    Nothing,
-    At(Timestamp),
-    /// Something could not be done: after a while, longer each time.
-    Retry,
-}
 
 /// What is wanted and how it compares with what is there.
 #[derive(Debug)]
@@ -36,6 +28,15 @@ pub(crate) struct Judged {
 
 /// Brings one Application as far as it can come now.
 pub(crate) async fn reconcile(cx: &Context, key: &AppKey, request: Request) -> Next {
+    let next = brought_on(cx, key, request).await;
+    cx.metrics.reconciles.inc();
+    if next == Next::Retry {
+        cx.metrics.reconcile_errors.inc();
+    }
+    next
+}
+
+async fn brought_on(cx: &Context, key: &AppKey, request: Request) -> Next {
     let Some(app) = cx.stores.application(key) else {
         cx.forget(key);
         return Next::Nothing;
@@ -48,12 +49,9 @@ pub(crate) async fn reconcile(cx: &Context, key: &AppKey, request: Request) -> N
     }
     let memory = cx.memory(key);
     let mut memory = memory.lock().await;
-    source::begin(cx, key, &app, &mut memory);
+    proven::begin(cx, key, &app, &mut memory);
     match straight_path(cx, app, request, &mut memory).await {
-        Ok(next) => {
-            memory.failures = if next == Next::Retry { memory.failures } else { 0 };
-            next
-        }
+        Ok(next) => next,
         Err(ClusterError::NotFound { .. }) => Next::Nothing,
         // somebody wrote the Application meanwhile: what they wrote is on its way to us
         Err(ClusterError::Conflict { .. }) => Next::At(after(cx.clock.now(), Duration::from_millis(500))),
@@ -72,27 +70,26 @@ async fn straight_path(
     memory: &mut Memory,
 ) -> Result<Next, ClusterError> {
     let mut draft = (*app).clone();
+    let mut judged = judge(cx, &draft, request, memory).await;
     loop {
-        let judged = judge(cx, &draft, request, memory).await;
-        let known = judged.is_ok();
         status::show(cx, &mut draft, judged.as_ref(), request.depth >= Depth::Latest);
-        match sync::advance(cx, &mut draft, judged, memory).await {
+        request.depth = Depth::Live;
+        match sync::advance(cx, &mut draft, &judged, memory).await {
             Advance::Begun => {
                 // written down before anything is done, so that another process can take over
                 app = cx.write(&app, draft).await?;
                 draft = (*app).clone();
             }
-            Advance::Ended => {}
+            Advance::Ended => judged = judge(cx, &draft, request, memory).await,
             Advance::Rest(next) => {
                 draft.metadata.annotations.remove(names::REFRESH);
                 let app = cx.write(&app, draft).await?;
-                if known {
-                    source::end(cx, &app, memory);
+                if judged.is_ok() {
+                    proven::end(cx, &app, memory);
                 }
                 return Ok(next);
             }
         }
-        request.depth = Depth::Live;
     }
 }
 

@@ -154,9 +154,25 @@ pub(crate) fn moves_operation(patch: &Value) -> bool {
 /// Fields of the status that say when we looked. A change in them alone is not written.
 const VOLATILE: [&str; 2] = ["reconciledAt", "observedAt"];
 
+/// Whether at most these differ: the quick way for what is looked at most often.
+fn says_the_same(old: &Application, new: &Application) -> bool {
+    let status = || ApplicationStatus {
+        reconciled_at: old.status.reconciled_at,
+        observed_at: old.status.observed_at,
+        ..new.status.clone()
+    };
+    old.operation == new.operation
+        && old.metadata.annotations == new.metadata.annotations
+        && old.metadata.finalizers == new.metadata.finalizers
+        && old.status == status()
+}
+
 /// The patch for the parts of an Application that the controller writes: `status`, and `operation` and the annotations
 /// where they are taken away. `None` when only the time of the last look differs.
 pub(crate) fn application_patch(old: &Application, new: &Application) -> Option<Value> {
+    if says_the_same(old, new) {
+        return None;
+    }
     let (old, new) = (old.to_value(), new.to_value());
     let part = |value: &Value| {
         let mut part = Map::new();

@@ -65,10 +65,10 @@ impl fmt::Display for AppKey {
 
 const GROUP: &str = "argoproj.io";
 
-const SETTINGS: &str = "argocd-cm";
+pub(crate) const SETTINGS: &str = "argocd-cm";
 const POLICY: &str = "argocd-rbac-cm";
-const KNOWN_HOSTS: &str = "argocd-ssh-known-hosts-cm";
-const CERTIFICATES: &str = "argocd-tls-certs-cm";
+pub(crate) const KNOWN_HOSTS: &str = "argocd-ssh-known-hosts-cm";
+pub(crate) const CERTIFICATES: &str = "argocd-tls-certs-cm";
 /// The config maps that are read; others in the namespace are not ours.
 const CONFIG_MAPS: [&str; 5] = [SETTINGS, POLICY, KNOWN_HOSTS, CERTIFICATES, PARAMETERS];
 
@@ -94,7 +94,7 @@ pub struct Stores {
     namespace: Arc<str>,
     config: Arc<Derived<Config>>,
     credentials: Arc<Derived<Arc<CredentialStore>>>,
-    _following: Arc<AbortOnDropHandle<()>>,
+    following: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 /// What the config maps say.
@@ -131,26 +131,41 @@ impl<T: Clone> Derived<T> {
 impl Stores {
     /// Follows the cluster for as long as somebody has the stores. Needs a tokio runtime.
     pub(crate) fn follow(cluster: &Cluster, namespace: &str) -> Self {
-        let (applications, config_maps) = (Store::default(), Store::default());
-        let following =
-            follow_applications(cluster.clone(), namespace.into(), applications.clone(), config_maps.clone());
-        let stores = Self {
-            applications,
+        let mut stores = Self::empty(namespace);
+        stores.follow_own_namespace(cluster);
+        let (applications, config_maps) = (stores.applications.clone(), stores.config_maps.clone());
+        let following = follow_applications(cluster.clone(), namespace.into(), applications, config_maps);
+        stores.following = Some(Arc::new(AbortOnDropHandle::new(tokio::spawn(following))));
+        stores
+    }
+
+    fn empty(namespace: &str) -> Self {
+        Self {
+            applications: Store::default(),
             projects: Store::default(),
             pipelines: Store::default(),
             releases: Store::default(),
             promotions: Store::default(),
             repositories: Store::default(),
             clusters: Store::default(),
-            config_maps,
+            config_maps: Store::default(),
             secrets: Store::default(),
             namespace: namespace.into(),
             config: Arc::default(),
             credentials: Arc::default(),
-            _following: Arc::new(AbortOnDropHandle::new(tokio::spawn(following))),
-        };
-        stores.follow_own_namespace(cluster);
-        stores
+            following: None,
+        }
+    }
+
+    /// These objects, without a cluster that tells of others.
+    #[cfg(test)]
+    pub(crate) fn holding(
+        namespace: &str,
+        applications: impl IntoIterator<Item = object::LiveObject>,
+        pipelines: impl IntoIterator<Item = object::LiveObject>,
+    ) -> Self {
+        let (applications, pipelines) = (Store::holding(applications), Store::holding(pipelines));
+        Self { applications, pipelines, ..Self::empty(namespace) }
     }
 
     fn follow_own_namespace(&self, cluster: &Cluster) {
@@ -166,6 +181,11 @@ impl Stores {
         self.secrets.follow(cluster, accounts.map(|name| secrets().with_fields(name)), |_| true);
         let known = |name: &str| CONFIG_MAPS.contains(&name);
         self.config_maps.follow(cluster, [self.scope::<ConfigMap>()], move |object| known(object.name()));
+    }
+
+    /// The control plane's own.
+    pub(crate) fn namespace(&self) -> &Arc<str> {
+        &self.namespace
     }
 
     fn scope<K: Kind>(&self) -> Scope {

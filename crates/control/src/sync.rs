@@ -18,12 +18,13 @@ use jiff::Timestamp;
 use object::ResourceKey;
 
 use crate::context::Context;
+use crate::driver::Next;
 use crate::execute::execute;
 use crate::facts::{Fact, Meddling};
 use crate::live::{compared, live_of};
 use crate::memory::Memory;
 use crate::queue::{Depth, Request};
-use crate::reconcile::{Judged, Next};
+use crate::reconcile::Judged;
 use crate::source::{Sources, wanted};
 use crate::status::set_conditions;
 
@@ -53,7 +54,7 @@ pub(crate) struct Run {
 pub(crate) async fn advance(
     cx: &Context,
     app: &mut Application,
-    judged: Result<Judged, Vec<Condition>>,
+    judged: &Result<Judged, Vec<Condition>>,
     memory: &mut Memory,
 ) -> Advance {
     match stage(app, cx.clock.now()) {
@@ -70,7 +71,7 @@ pub(crate) async fn advance(
         }
         Stage::Running => match judged {
             Ok(judged) => carry_on(cx, app, judged, memory).await,
-            Err(conditions) => blocked(cx, app, &conditions),
+            Err(conditions) => blocked(cx, app, conditions),
         },
     }
 }
@@ -108,7 +109,7 @@ fn with_defaults(app: &Application, mut operation: Operation) -> Operation {
     operation
 }
 
-fn automatic(cx: &Context, app: &mut Application, judged: Result<Judged, Vec<Condition>>, memory: &Memory) -> Advance {
+fn automatic(cx: &Context, app: &mut Application, judged: &Result<Judged, Vec<Condition>>, memory: &Memory) -> Advance {
     let now = cx.clock.now();
     let Ok(judged) = judged else {
         // an unknown desired state is looked for again, also when nobody tells that it is back
@@ -240,25 +241,26 @@ fn blocked(cx: &Context, app: &mut Application, conditions: &[Condition]) -> Adv
 }
 
 /// Goes on as far as the cluster lets it.
-async fn carry_on(cx: &Context, app: &mut Application, judged: Judged, memory: &mut Memory) -> Advance {
+async fn carry_on(cx: &Context, app: &mut Application, judged: &Judged, memory: &mut Memory) -> Advance {
     let Some(state) = app.status.operation_state.clone() else { return Advance::Rest(Next::Nothing) };
     let sync = state.operation.sync.clone().unwrap_or_default();
-    let judged = match at_own_revision(cx, app, &sync, judged).await {
-        Ok(judged) => judged,
+    let own = match at_own_revision(cx, app, &sync, judged).await {
+        Ok(own) => own,
         Err(conditions) => return blocked(cx, app, &conditions),
     };
+    let judged = own.as_ref().unwrap_or(judged);
     let mut current = match memory.run.take() {
         Some(run) if run.started_at == state.started_at && run.retry_count == state.retry_count => run,
         _ => Run {
             started_at: state.started_at,
             retry_count: state.retry_count,
-            run: SyncRun::new(input(cx, app, &state, &sync, &judged), results(&state)),
+            run: SyncRun::new(input(cx, app, &state, &sync, judged), results(&state)),
         },
     };
     if state.phase == OperationPhase::Terminating {
         current.run.terminate();
     }
-    let outcome = drive(cx, app, &judged, &mut current.run).await;
+    let outcome = drive(cx, app, judged, &mut current.run).await;
     let result = SyncOperationResult {
         resources: current.run.results().to_vec(),
         revision: judged
@@ -299,8 +301,8 @@ async fn at_own_revision(
     cx: &Context,
     app: &Application,
     sync: &SyncOperation,
-    judged: Judged,
-) -> Result<Judged, Vec<Condition>> {
+    judged: &Judged,
+) -> Result<Option<Judged>, Vec<Condition>> {
     let mut sources = Sources { own: false, ..Sources::of(app) };
     if let Some(source) = &sync.source {
         sources.list = vec![source.clone()];
@@ -313,7 +315,7 @@ async fn at_own_revision(
     let same_sources = sources.list == app.spec.all_sources();
     let same_revision = revisions.iter().zip(&judged.wanted.commits).all(|(wanted, have)| *wanted == have);
     if same_sources && same_revision {
-        return Ok(judged);
+        return Ok(None);
     }
     for (source, revision) in sources.list.iter_mut().zip(revisions) {
         source.target_revision.clone_from(revision);
@@ -323,7 +325,7 @@ async fn at_own_revision(
     let request = Request { depth: Depth::Latest, since: cx.clock.now() };
     let wanted = wanted(cx, app, &sources, &mut memory, request).await.map_err(|c| vec![c])?;
     let compared = compared(cx, &judged.compared.site, app, &wanted, &mut memory).await.map_err(|c| vec![c])?;
-    Ok(Judged { wanted, compared })
+    Ok(Some(Judged { wanted, compared }))
 }
 
 fn input(cx: &Context, app: &Application, state: &OperationState, sync: &SyncOperation, judged: &Judged) -> SyncInput {

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api::argocd::OperationPhase;
+use api::gantline::Verdict;
 use jiff::Timestamp;
+use promotion::What;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -155,6 +157,28 @@ fn entry(fact: &Fact, at: Timestamp) -> TimelineEntry {
             let text = format!("repository {url} answers again");
             TimelineEntry::new(Kind::Recovered, at, text).because(format!("it did not since {lost_since}"))
         }
+        Fact::Pipeline(fact) => {
+            let told = fact.telling();
+            let entry = TimelineEntry::of_pipeline(kind_of(&fact.what), at, &fact.pipeline, told.message);
+            entry.because(told.reason).by(told.actor).at_commit(told.commit)
+        }
+    }
+}
+
+fn kind_of(what: &What) -> TimelineKind {
+    match what {
+        What::Released { .. } => TimelineKind::Release,
+        What::Moved { .. } | What::SoakBeganAgain { .. } | What::Pinned { .. } | What::Unpinned { .. } => {
+            TimelineKind::Progress
+        }
+        What::Lifted { .. } => TimelineKind::Progress,
+        What::Wants { .. } => TimelineKind::Waiting,
+        What::Decided { verdict: Verdict::Approve, .. } => TimelineKind::Approved,
+        What::Decided { verdict: Verdict::Reject, .. } => TimelineKind::Rejected,
+        What::Promoted { .. } => TimelineKind::Promoted,
+        What::RolledBack { .. } => TimelineKind::RolledBack,
+        What::Refused { .. } | What::Delayed { .. } => TimelineKind::Refused,
+        What::Quarantined { .. } => TimelineKind::Quarantined,
     }
 }
 

@@ -1,18 +1,32 @@
 //! Releases through environments: gates, soak, verification, where the image is written, the record in Git.
 //!
+//! [`plan`] decides everything about a Pipeline from what was observed; [`requests`] decides what people may ask for.
+//!
 //! **Absent on purpose:** clusters, Git, registries, clocks. What they would say comes in as values.
 
+mod answers;
+pub mod explain;
+mod facts;
 pub mod gates;
+mod identity;
 mod machine;
 mod message;
+mod plan;
 mod prove;
-mod steps;
+pub mod requests;
 mod values;
 mod write;
+pub mod writing;
 
-pub use gates::{Decision, Evidence, evaluate};
+pub use answers::{Answer, Answered, Answers, Question, Spot};
+pub use api::gantline::WriteStep;
+pub use facts::{Fact, Telling, What};
+pub use gates::{Decision, Evidence, Judge, evaluate};
+pub use identity::{identity, label, release_name};
 pub use machine::{Observation, Reach, advance};
 pub use message::{Message, PROMOTION_ID, Record, promotion_id};
+pub use plan::{
+    Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push, plan,
+};
 pub use prove::prove_edit;
-pub use steps::Step;
 pub use write::{Located, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write};

@@ -25,11 +25,13 @@ pub struct Observation {
     pub soak: Option<SignedDuration>,
     /// Why the time before this look does not count as healthy, though the last look was: nobody saw it, or it was not.
     pub gap: Option<String>,
+    /// Since when the watch runs, where the break before was examined for this look.
+    pub watched_since: Option<Timestamp>,
     pub now: Timestamp,
 }
 
 /// A release that is not there after this time has failed.
-const DEADLINE: SignedDuration = SignedDuration::from_mins(15);
+pub(crate) const DEADLINE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The entry after one look. The same look twice changes nothing.
 pub fn advance(entry: &ReleaseEnvironment, seen: &Observation) -> ReleaseEnvironment {
@@ -55,6 +57,7 @@ fn converge(next: &mut ReleaseEnvironment, seen: &Observation) {
     next.restarts += u32::from(broken.is_some());
     let began = next.healthy_since.filter(|_| broken.is_none()).unwrap_or(seen.now);
     next.healthy_since = Some(began);
+    next.watched_since = seen.watched_since.or(next.watched_since);
     let phase = match seen.soak {
         None => ReleasePhase::Verified,
         Some(soak) if seen.now.duration_since(began) >= soak => ReleasePhase::Verified,
@@ -72,7 +75,7 @@ fn fall_back(next: &mut ReleaseEnvironment, why: &str, seen: &Observation) {
         next.since = Some(seen.now);
         return;
     }
-    let late = next.deployed_at.is_some_and(|at| seen.now.duration_since(at) > DEADLINE);
+    let late = next.deployed_at.is_some_and(|at| seen.now.duration_since(at) >= DEADLINE);
     if late && next.phase == ReleasePhase::Deploying {
         let minutes = DEADLINE.as_mins();
         turn(next, ReleasePhase::Failed, &format!("not there {minutes} minutes after it was written: {why}"), seen.now);
@@ -95,7 +98,13 @@ mod tests {
     use crate::gates::tests::time;
 
     fn look(reach: Reach, minute: i64) -> Observation {
-        Observation { reach, soak: Some(SignedDuration::from_mins(10)), gap: None, now: time(minute) }
+        Observation {
+            reach,
+            soak: Some(SignedDuration::from_mins(10)),
+            gap: None,
+            watched_since: None,
+            now: time(minute),
+        }
     }
 
     fn play(looks: &[(Reach, i64)]) -> ReleaseEnvironment {

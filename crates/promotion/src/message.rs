@@ -60,12 +60,13 @@ impl Message<'_> {
     fn trailers(&self) -> Vec<(&'static str, String)> {
         let spec = &self.promotion.spec;
         let gates: Vec<&str> = self.gates.iter().map(|gate| gate.kind.as_str()).collect();
+        let digests: Vec<&str> = self.release.spec.images.iter().map(|image| image.digest.as_str()).collect();
         let approved: Vec<&str> =
             self.promotion.status.approvals.iter().map(|approval| approval.user.as_str()).collect();
         let all = [
             (PROMOTION_ID, promotion_id(self.promotion)),
             ("Release", spec.release.clone()),
-            ("Digest", self.release.digest().to_owned()),
+            ("Digest", digests.join(", ")),
             ("From", spec.from.clone()),
             ("Gates", gates.join(", ")),
             ("Approved-By", approved.join(", ")),
@@ -121,7 +122,7 @@ mod tests {
         release.spec.images.push(api::gantline::ReleaseImage { digest: "sha256:d".into(), ..Default::default() });
         let gates = [GateReport {
             name: "approval by team-leads".into(),
-            kind: "approval".into(),
+            kind: api::gantline::GateKind::Approval,
             value: "approved by tina".into(),
             ..Default::default()
         }];

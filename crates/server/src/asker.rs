@@ -51,13 +51,26 @@ impl Asker {
         &self.server.config.controller
     }
 
+    /// What is decided about a pipeline is decided from this.
+    ///
+    /// # Errors
+    /// 404 when it went away.
+    pub(crate) fn observed(&self, pipeline: &Pipeline) -> Result<promotion::Observed, ApiError> {
+        let name = &pipeline.metadata.name;
+        let seen = self.server.config.controller.observed(name);
+        seen.ok_or_else(|| ApiError::not_found(format!("there is no Pipeline {name:?} any more")))
+    }
+
     /// Where the environments of a pipeline stand.
     pub(crate) fn environments(&self, pipeline: &Pipeline) -> Vec<EnvironmentView> {
         overview::environments(&self.server, pipeline)
     }
 
     pub(crate) fn gates_now(&self, promotion: &Promotion) -> Vec<GateReport> {
-        overview::gates_now(&self.server, promotion)
+        match self.server.config.controller.observed(&promotion.spec.pipeline) {
+            Some(seen) => overview::gates_now(&seen, promotion),
+            None => promotion.status.gates.clone(),
+        }
     }
 
     fn may(&self, verb: Verb, object: &Object) -> bool {
@@ -111,22 +124,16 @@ impl Asker {
     /// 403 when it may not be seen, 404 when it is not there.
     pub(crate) fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>, ApiError> {
         let found = self.server.pipeline(name);
-        self.visible(
-            found,
-            |pipeline| Object::pipeline(pipeline),
-            Resource::Pipelines,
-            name,
-            || {
-                let known: Vec<String> = self.pipelines().iter().map(|p| p.metadata.name.clone()).collect();
-                match known.len() {
-                    0 => format!(
-                        "there is no Pipeline {name:?}, and no other either: apply one to namespace {}",
-                        self.server.config.namespace
-                    ),
-                    _ => format!("there is no Pipeline {name:?}: there are {}", known.join(", ")),
-                }
-            },
-        )
+        self.visible(found, Object::pipeline, Resource::Pipelines, name, || {
+            let known: Vec<String> = self.pipelines().iter().map(|p| p.metadata.name.clone()).collect();
+            match known.len() {
+                0 => format!(
+                    "there is no Pipeline {name:?}, and no other either: apply one to namespace {}",
+                    self.server.config.namespace
+                ),
+                _ => format!("there is no Pipeline {name:?}: there are {}", known.join(", ")),
+            }
+        })
     }
 
     /// Those that may be seen, by name.

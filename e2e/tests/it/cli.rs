@@ -19,7 +19,8 @@ fn commands_answer_and_exit_as_documented() {
     check("app list", 0, &["NAME", "SYNC STATUS", "myapp-prod", "Synced", "Healthy"]);
     check("app list -o wide", 0, &["PROJECT", "REPOSITORY", "apps/frontend-shell/overlays/dev"]);
     check("app list -o yaml", 0, &["kind: Application", "name: myapp-dev"]);
-    check("app list -l environment=of=none", 0, &["NAME"]);
+    check("app list -l environment=none", 0, &["NAME"]);
+    check("app list -l environment=of=none", 1, &["label selector"]);
     check("app list -l (", 1, &["label selector"]);
     check("app get myapp-prod", 0, &["Namespace:         myapp-prod", "Deployment", "Synced"]);
     check("app get myapp-prod -o name", 0, &["application/myapp-prod"]);
@@ -159,8 +160,8 @@ fn manifests_for_a_cluster_are_printed() {
         assert!(crds.out.contains(name), "{name}");
     }
     crds.does_not_say("kind: Deployment");
-    let all = run(Command::new(&binary).args(["install", "--image", "gantline:1"])).succeeds();
-    all.says("kind: Deployment").says("image: gantline:1").says("kind: ClusterRole");
+    let all = run(Command::new(&binary).args(["install", "--image", "gantline:1", "--replicas", "3"])).succeeds();
+    all.says("kind: Deployment").says("image: gantline:1").says("replicas: 3").says("kind: ClusterRole");
 }
 
 /// What a Pipeline's environment runs, by its status.

@@ -8,5 +8,6 @@ mod kubectl;
 mod lifecycle;
 mod people;
 mod real_cluster;
+mod replicas;
 mod sites;
 mod workers;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex::Regex;
 use serde_json::Value;
@@ -30,11 +30,12 @@ struct Rule {
     allow: bool,
 }
 
-/// A pattern of a rule as written, read once.
+/// A pattern of a rule as written, read once and when it is first asked: most never are.
 #[derive(Debug, Clone)]
 struct Field {
     text: String,
-    pattern: Pattern,
+    regex: bool,
+    pattern: OnceLock<Pattern>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,16 +50,19 @@ enum Pattern {
 
 impl Field {
     fn new(text: &str, regex: bool) -> Self {
-        let pattern = match regex {
-            true => Regex::new(text).map_or(Pattern::Unreadable, Pattern::Expression),
-            false => Glob::new(text, None).map_or(Pattern::Nothing, Pattern::Glob),
-        };
-        Self { text: text.to_owned(), pattern }
+        Self { text: text.to_owned(), regex, pattern: OnceLock::new() }
+    }
+
+    fn read(&self) -> Pattern {
+        match self.regex {
+            true => Regex::new(&self.text).map_or(Pattern::Unreadable, Pattern::Expression),
+            false => Glob::new(&self.text, None).map_or(Pattern::Nothing, Pattern::Glob),
+        }
     }
 
     /// `None` when the pattern cannot be read.
     fn meets(&self, text: &str) -> Option<bool> {
-        match &self.pattern {
+        match self.pattern.get_or_init(|| self.read()) {
             Pattern::Glob(glob) => Some(glob.matches(text)),
             Pattern::Expression(expression) => Some(expression.is_match(text)),
             Pattern::Nothing => Some(false),

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::gates;
+
 fn text() -> Value {
     json!({"type": "string"})
 }
@@ -27,7 +29,7 @@ fn words(values: &[&str]) -> Value {
 }
 
 /// What the schema does not spell out is kept: an older server must not drop what a newer controller wrote.
-fn open(mut schema: Value) -> Value {
+pub(super) fn open(mut schema: Value) -> Value {
     schema["x-kubernetes-preserve-unknown-fields"] = json!(true);
     schema
 }
@@ -74,7 +76,7 @@ pub fn pipeline_crd() -> Value {
             "environments": list(open(object(
                 json!({"name": text(), "application": text(), "purpose": text(), "auto": {"type": "boolean"},
                     "merge": {"type": "boolean"},
-                    "gates": list(open(json!({"type": "object"})))}),
+                    "gates": list(gates::schema())}),
                 &["name"],
             ))),
         }),
@@ -112,6 +114,7 @@ pub fn release_crd() -> Value {
         json!([{"rule": "self == oldSelf", "message": "a Release never changes: what was tested is what runs"}]);
     let environment = open(object(
         json!({"name": text(), "since": moment(), "healthySince": moment(), "deployedAt": moment(),
+            "watchedSince": moment(),
             "phase": words(&["Deploying", "Converged", "Soaking", "Verified", "Failed", "Replaced"])}),
         &["name"],
     ));
@@ -132,14 +135,14 @@ pub fn release_crd() -> Value {
 pub fn promotion_crd() -> Value {
     let spec = open(object(
         json!({"pipeline": text(), "environment": text(), "release": text(), "digest": text(), "tag": text(), "from": text(),
-            "requestedBy": text(), "reason": text(), "rollback": {"type": "boolean"}}),
+            "requestedBy": text(), "reason": text(), "replaces": text(), "rollback": {"type": "boolean"}}),
         &["pipeline", "environment", "release"],
     ));
     let phases = ["Waiting", "Writing", "Written", "Converging", "Succeeded", "Failed", "Rejected", "Superseded"];
     let status = open(object(
         json!({
             "phase": words(&phases), "message": text(), "commit": text(), "baseCommit": text(), "retryAt": moment(),
-            "gates": list(open(object(json!({"name": text(), "state": words(&["Passed", "Waiting", "Failed"]), "since": moment(), "earliest": moment()}), &[]))),
+            "gates": list(open(object(json!({"name": text(), "state": words(&["Passed", "Waiting", "Failed"]), "since": moment(), "earliest": moment(), "until": moment()}), &[]))),
             "approvals": list(open(object(json!({"user": text(), "at": moment()}), &[]))),
             "steps": list(open(object(json!({"step": text(), "at": moment()}), &[]))),
         }),

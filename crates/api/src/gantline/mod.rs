@@ -2,15 +2,18 @@
 //! it somewhere ([`Promotion`]).
 
 mod crds;
+mod gates;
 mod known;
 mod pipeline;
 mod promotion;
 mod release;
+mod steps;
 
 pub use crds::{crds, pipeline_crd, promotion_crd, release_crd};
+pub use gates::*;
 pub use pipeline::{
-    ApprovalGate, ApprovalGroup, Environment, EnvironmentStatus, Gate, HealthyGate, ImageSource, Pin, Pipeline,
-    PipelineCondition, PipelineProblem, PipelineSpec, PipelineStatus,
+    Environment, EnvironmentStatus, ImageSource, Pin, Pipeline, PipelineCondition, PipelineConditionKind,
+    PipelineProblem, PipelineSpec, PipelineStatus,
 };
 pub use promotion::{
     Approval, GateReport, GateState, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, StepRecord, Verdict,
@@ -18,6 +21,7 @@ pub use promotion::{
 pub use release::{
     Quarantine, Release, ReleaseEnvironment, ReleaseImage, ReleasePhase, ReleaseSource, ReleaseSpec, ReleaseStatus,
 };
+pub use steps::WriteStep;
 
 /// `gantline.dev/v1alpha1`
 pub const API_VERSION: &str = "gantline.dev/v1alpha1";

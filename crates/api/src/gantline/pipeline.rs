@@ -1,13 +1,16 @@
 //! The Pipeline: environments in order, and what must hold before an image enters each.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::API_VERSION;
+use super::gates::{self, Gate, GatePlace};
 use super::known::unknown_fields;
-use crate::argocd::parse_duration;
+use crate::argocd::{HealthStatusCode, SyncStatusCode};
 use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Pipeline`
@@ -27,6 +30,10 @@ pub struct PipelineSpec {
     pub images: Vec<ImageSource>,
     /// In the order in which a release passes them.
     pub environments: Vec<Environment>,
+    /// By environment: into a pinned one nothing is promoted by itself. A map, so that whoever applies the rest of the
+    /// Pipeline by server-side apply leaves the pins alone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pins: BTreeMap<String, Pin>,
 }
 
 /// An image, and which of its tags are releases.
@@ -59,74 +66,6 @@ pub struct Environment {
     pub gates: Vec<Gate>,
 }
 
-/// One condition for entering an environment. The YAML key is the variant's name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Gate {
-    Healthy(HealthyGate),
-    Approval(ApprovalGate),
-}
-
-/// Another environment runs the release and was Healthy without a break for a time.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct HealthyGate {
-    /// The environment that is looked at; the one before when empty.
-    #[serde(rename = "in", skip_serializing_if = "String::is_empty")]
-    pub environment: String,
-    /// As `10m`; nothing: healthy now is enough.
-    #[serde(rename = "for", skip_serializing_if = "String::is_empty")]
-    pub duration: String,
-}
-
-impl HealthyGate {
-    /// How long; zero when not said or not readable (validation reports that).
-    pub fn soak(&self) -> SignedDuration {
-        parse_duration(&self.duration).unwrap_or_default()
-    }
-}
-
-/// People say yes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ApprovalGate {
-    /// One approval by a member of this group.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub group: String,
-    /// Several groups, each with its own number.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<ApprovalGroup>,
-    /// Who wrote the change, or asked for its promotion, does not count.
-    pub not_author: bool,
-}
-
-impl Default for ApprovalGate {
-    fn default() -> Self {
-        Self { group: String::new(), groups: Vec::new(), not_author: true }
-    }
-}
-
-impl ApprovalGate {
-    /// The groups that must approve, with how many members each.
-    pub fn needed(&self) -> Vec<ApprovalGroup> {
-        let single = (!self.group.is_empty()).then(|| ApprovalGroup { name: self.group.clone(), min: 1 });
-        single.into_iter().chain(self.groups.iter().cloned()).collect()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ApprovalGroup {
-    pub name: String,
-    pub min: usize,
-}
-
-impl Default for ApprovalGroup {
-    fn default() -> Self {
-        Self { name: String::new(), min: 1 }
-    }
-}
-
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PipelineStatus {
@@ -151,11 +90,12 @@ pub struct EnvironmentStatus {
     pub commit: String,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub sync: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub health: String,
-    /// Nothing is promoted into a pinned environment by itself.
+    /// Of the Application; absent while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncStatusCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthStatusCode>,
+    /// Where pins stood before `spec.pins`: still honoured, see [`Pipeline::pin_of`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pin>,
     /// Why the next release is not here yet, in words.
@@ -177,8 +117,30 @@ pub struct Pin {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PipelineCondition {
-    pub r#type: String,
+    pub r#type: PipelineConditionKind,
     pub message: String,
+}
+
+/// What keeps a Pipeline from going on, or should be known about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PipelineConditionKind {
+    /// It does not run as it is written.
+    Invalid,
+    Warning,
+    ApplicationMissing,
+    /// Where the image is written could not be found.
+    ImageNotFound,
+    DigestUnknown,
+    /// A tag that is no release by `spec.images[].tags`.
+    TagIgnored,
+    /// A tag that means another digest than the release with this tag.
+    TagMoved,
+    /// Nobody watches the clusters now: soaks neither go on nor begin again.
+    Unwatched,
+    /// One that a newer version wrote.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 /// What is wrong with a Pipeline. An error stops it; a warning is shown.
@@ -188,14 +150,10 @@ pub struct PipelineProblem {
     pub message: String,
 }
 
-const SPEC: &[&str] = &["images", "environments"];
+const SPEC: &[&str] = &["images", "environments", "pins"];
 const IMAGE: &[&str] = &["name", "tags"];
 const ENVIRONMENT: &[&str] = &["name", "application", "purpose", "auto", "merge", "gates"];
-const GATES: &[&str] = &["healthy", "approval"];
-/// Gates that the design names and this version does not judge: refused, never skipped.
-const GATES_TO_COME: &[&str] = &["metric", "incidents", "window", "job", "http", "parity"];
-const HEALTHY: &[&str] = &["in", "for"];
-const APPROVAL: &[&str] = &["group", "groups", "notAuthor"];
+const PIN: &[&str] = &["digest", "by", "reason", "at"];
 
 impl Pipeline {
     /// # Errors
@@ -220,6 +178,11 @@ impl Pipeline {
 
     pub fn status_of(&self, environment: &str) -> Option<&EnvironmentStatus> {
         self.status.environments.iter().find(|e| e.name == environment)
+    }
+
+    /// Why nothing enters the environment by itself.
+    pub fn pin_of(&self, environment: &str) -> Option<&Pin> {
+        self.spec.pins.get(environment).or_else(|| self.status_of(environment)?.pinned.as_ref())
     }
 
     /// Everything that is wrong with a Pipeline as written, unknown fields with the nearest known name. An empty list
@@ -262,30 +225,9 @@ impl Pipeline {
             if environment.merge && index == 0 {
                 error(format!("{at}: merge needs an environment before it"));
             }
-            for gate in &environment.gates {
-                match gate {
-                    Gate::Healthy(gate) => {
-                        if !gate.duration.is_empty() && parse_duration(&gate.duration).is_err() {
-                            error(format!(
-                                "{at}: healthy.for {:?} is no duration: write 10m, 90s or 1h30m",
-                                gate.duration
-                            ));
-                        }
-                        let earlier =
-                            gate.environment.is_empty() || names[..index].contains(&gate.environment.as_str());
-                        if !earlier {
-                            let before = names[..index].join(", ");
-                            error(format!(
-                                "{at}: healthy.in {:?} is no environment before it: there are {before}",
-                                gate.environment
-                            ));
-                        }
-                    }
-                    Gate::Approval(gate) if gate.needed().is_empty() => {
-                        error(format!("{at}: approval needs a group"));
-                    }
-                    Gate::Approval(_) => {}
-                }
+            let place = GatePlace { earlier: &names[..index] };
+            for problem in environment.gates.iter().flat_map(|gate| gate.problems(&place)) {
+                error(format!("{at}: {problem}"));
             }
         }
         if let Some(last) = self.spec.environments.last().filter(|_| names.len() > 1) {
@@ -298,6 +240,11 @@ impl Pipeline {
                 found.push(PipelineProblem { error: false, message });
             }
         }
+        let known = names.join(", ");
+        found.extend(self.spec.pins.keys().filter(|pinned| !names.contains(&pinned.as_str())).map(|pinned| {
+            let message = format!("spec.pins: {pinned:?} is no environment: there are {known}; take the pin away");
+            PipelineProblem { error: false, message }
+        }));
         found
     }
 }
@@ -314,26 +261,11 @@ fn unknown(value: &Value, found: &mut Vec<String>) {
         let at = format!("spec.environments[{i}]");
         unknown_fields(environment, ENVIRONMENT, &at, found);
         for (j, gate) in list(environment, "gates").iter().enumerate() {
-            let at = format!("{at}.gates[{j}]");
-            let Value::Object(map) = gate else { continue };
-            for coming in map.keys().filter(|k| GATES_TO_COME.contains(&k.as_str())) {
-                found.push(format!(
-                    "{at}.{coming}: this gate is not judged yet, and a gate is never skipped: remove it until it is"
-                ));
-            }
-            let rest: Value = map
-                .iter()
-                .filter(|(k, _)| !GATES_TO_COME.contains(&k.as_str()))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect::<serde_json::Map<_, _>>()
-                .into();
-            unknown_fields(&rest, GATES, &at, found);
-            unknown_fields(gate.get("healthy").unwrap_or(&empty), HEALTHY, &format!("{at}.healthy"), found);
-            unknown_fields(gate.get("approval").unwrap_or(&empty), APPROVAL, &format!("{at}.approval"), found);
-            for (k, group) in list(gate.get("approval").unwrap_or(&empty), "groups").iter().enumerate() {
-                unknown_fields(group, &["name", "min"], &format!("{at}.approval.groups[{k}]"), found);
-            }
+            gates::unknown(gate, &format!("{at}.gates[{j}]"), found);
         }
+    }
+    for (environment, pin) in spec.get("pins").and_then(Value::as_object).into_iter().flatten() {
+        unknown_fields(pin, PIN, &format!("spec.pins.{environment}"), found);
     }
 }
 
@@ -385,6 +317,34 @@ mod tests {
         check(json!({"name": "production", "application": "p", "auto": true}), &["nobody decides"]);
         check(json!({"name": "dev", "application": "p"}), &["there twice"]);
         check(json!({"name": "production", "application": "p", "merge": true}), &[]);
+        for (gate, expected) in [
+            (
+                json!({"approval": {"groups": [{"name": "a", "mins": 1}]}}),
+                "gates[0].approval.groups[0].mins is not a field",
+            ),
+            (json!({"healthy": {"fro": "1m"}}), "gates[0].healthy.fro is not a field: did you mean for?"),
+        ] {
+            check(json!({"name": "production", "application": "p", "gates": [gate]}), &[expected]);
+        }
+    }
+
+    /// Pins are intent, and old ones stand in the status.
+    #[test]
+    fn pins_are_found_in_both_places() {
+        let mut value = pipeline(json!({"name": "production", "application": "p"}));
+        value["spec"]["pins"] =
+            json!({"staging": {"digest": "sha256:s", "by": "tina", "reason": "", "at": null}, "qa": {}});
+        value["status"] = json!({"environments": [
+            {"name": "staging", "pinned": {"by": "old"}}, {"name": "production", "pinned": {"by": "theo"}}]});
+        let found = Pipeline::from_value(value.clone()).unwrap();
+        let by = |environment| found.pin_of(environment).map(|pin| pin.by.as_str());
+        assert_eq!((by("dev"), by("staging"), by("production")), (None, Some("tina"), Some("theo")));
+        let problems = Pipeline::problems(&value);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(!problems[0].error && problems[0].message.contains("\"qa\" is no environment"), "{problems:?}");
+        value["spec"]["pins"]["staging"]["until"] = json!("tomorrow");
+        let problems = Pipeline::problems(&value);
+        assert!(problems[0].message.starts_with("spec.pins.staging.until is not a field"), "{problems:?}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::API_VERSION;
+use super::gates::GateKind;
+use super::{API_VERSION, WriteStep};
 use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Promotion`, called `PIPELINE-ENVIRONMENT-DIGEST12`, with `-N` for later attempts.
@@ -38,6 +39,9 @@ pub struct PromotionSpec {
     /// Goes back to a release that ran there before: by a revert commit, without gates, with a quarantine and a pin.
     #[serde(skip_serializing_if = "is_default")]
     pub rollback: bool,
+    /// The release that a rollback takes back.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub replaces: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -118,7 +122,7 @@ pub enum GateState {
 #[serde(rename_all = "camelCase", default)]
 pub struct GateReport {
     pub name: String,
-    pub kind: String,
+    pub kind: GateKind,
     pub state: GateState,
     /// What it is now.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -133,6 +137,10 @@ pub struct GateReport {
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub earliest: Option<Timestamp>,
+    /// It passes by time alone only until then.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub who_can_act: String,
 }
@@ -165,7 +173,7 @@ pub struct Approval {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StepRecord {
-    pub step: String,
+    pub step: WriteStep,
     #[serde(with = "time_option")]
     pub at: Option<Timestamp>,
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::API_VERSION;
 use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
 
-/// `gantline.dev/v1alpha1 Release`, called `PIPELINE-DIGEST12`.
+/// `gantline.dev/v1alpha1 Release`, called `PIPELINE-DIGEST12`; with several images by a hash of their digests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Release {
@@ -52,6 +52,9 @@ pub struct ReleaseSource {
     pub email: String,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
+    /// Who set other images of this release that are new, too, as `Dana Smith <dana@acme.io>`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
     pub environment: String,
 }
 
@@ -78,6 +81,10 @@ pub struct ReleaseEnvironment {
     /// When the release was written to the environment: what a deadline counts from.
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub deployed_at: Option<Timestamp>,
+    /// The break of the watch before then was examined: the soak holds across it, or it began again. To the nanosecond, as
+    /// breaks may be short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watched_since: Option<Timestamp>,
     /// How often the soak began again, and why the last time.
     #[serde(skip_serializing_if = "is_default")]
     pub restarts: u32,

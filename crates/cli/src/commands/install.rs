@@ -16,6 +16,9 @@ pub(crate) struct Install {
     /// The image of gantline to run; without it only the kinds, the namespace and the rights are printed
     #[arg(long)]
     image: Option<String>,
+    /// How many processes share the work
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    replicas: u32,
     /// Only the CustomResourceDefinitions
     #[arg(long)]
     crds_only: bool,
@@ -51,13 +54,15 @@ impl Install {
             policy,
             json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata("argocd-secret"), "type": "Opaque" }),
         ];
-        objects.extend(self.image.as_deref().map(|image| deployment(&metadata("gantline"), image, namespace)));
+        objects.extend(
+            self.image.as_deref().map(|image| deployment(&metadata("gantline"), image, namespace, self.replicas)),
+        );
         objects.extend(self.image.is_some().then(|| service(&metadata("gantline"))));
         objects
     }
 }
 
-fn deployment(metadata: &Value, image: &str, namespace: &str) -> Value {
+fn deployment(metadata: &Value, image: &str, namespace: &str, replicas: u32) -> Value {
     let labels = json!({ "app.kubernetes.io/name": "gantline" });
     let port = json!({ "name": "https", "containerPort": 8443 });
     let probe = json!({ "httpGet": { "path": "/healthz", "port": "https", "scheme": "HTTPS" } });
@@ -69,10 +74,9 @@ fn deployment(metadata: &Value, image: &str, namespace: &str) -> Value {
         "resources": { "requests": { "cpu": "100m", "memory": "128Mi" } },
     });
     let spec = json!({ "serviceAccountName": "gantline", "containers": [container], "volumes": [{ "name": "cache", "emptyDir": {} }] });
-    // two at once are safe, one is enough: every write is guarded by a version or by the promotion's id
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
-        "spec": { "replicas": 1, "selector": { "matchLabels": labels }, "template": { "metadata": { "labels": labels }, "spec": spec } },
+        "spec": { "replicas": replicas, "selector": { "matchLabels": labels }, "template": { "metadata": { "labels": labels }, "spec": spec } },
     })
 }
 

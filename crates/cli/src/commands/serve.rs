@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use clap::Args;
-use clock::{Clock, Ids, ScaledClock};
+use clock::{Clock, Ids, ScaledClock, SteadyClock};
 use cluster::{Cluster, Target};
-use control::AtStep;
-use promotion::Step;
+use control::{AtStep, Replica};
+use promotion::WriteStep;
 use server::people::accounts;
 use server::{Access, Listener, Transport};
 use tokio_util::sync::CancellationToken;
@@ -61,11 +62,14 @@ pub(crate) struct Serve {
     /// Ask this URL instead of a registry host; * stands for all hosts
     #[arg(long, value_name = "HOST=URL", value_parser = host_url)]
     registry: Vec<(String, String)>,
+    /// What this process is called among others that share the work [default: the host and the port]
+    #[arg(long, value_name = "NAME", value_parser = replica_name)]
+    replica: Option<String>,
     #[command(flatten)]
     rendering: Rendering,
-    /// For tests: wait for ever at a durable step (`Pushed:after`), after making a file
+    /// For tests: make a file at a durable step (`Pushed:after`), the first time, and wait while it is there
     #[arg(long, value_name = "STEP:before|after", value_parser = stopping_point, requires = "stop_file", hide = true)]
-    stop_at: Option<(Step, bool)>,
+    stop_at: Option<(WriteStep, bool)>,
     #[arg(long, value_name = "FILE", hide = true)]
     stop_file: Option<PathBuf>,
 }
@@ -75,10 +79,27 @@ fn host_url(text: &str) -> Result<(String, String), String> {
     Ok((host.to_owned(), url.trim_end_matches('/').to_owned()))
 }
 
-fn stopping_point(text: &str) -> Result<(Step, bool), String> {
+/// A Lease is called so.
+fn replica_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = |end: Option<char>| end.is_some_and(|c| c != '-');
+    if text.len() <= 200 && text.chars().all(fits) && ends(text.chars().next()) && ends(text.chars().next_back()) {
+        return Ok(text.to_owned());
+    }
+    Err("write up to 200 lower case letters, digits and - between them, as replica-1".to_owned())
+}
+
+/// The same after a restart, so that the process takes up its share at once, and another for each process of a host.
+fn own_name(host: &str, port: u16) -> String {
+    let host = host.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let host = host.get(..host.len().min(190)).unwrap_or_default().trim_matches('-');
+    if host.is_empty() { format!("port-{port}") } else { format!("{host}-{port}") }
+}
+
+fn stopping_point(text: &str) -> Result<(WriteStep, bool), String> {
     let (step, when) = text.split_once(':').ok_or("write STEP:before or STEP:after")?;
-    let names = Step::ALL.map(Step::as_str).join(", ");
-    Ok((Step::parse(step).ok_or_else(|| format!("the steps are {names}"))?, when == "before"))
+    let names = WriteStep::ALL.map(WriteStep::as_str).join(", ");
+    Ok((WriteStep::parse(step).ok_or_else(|| format!("the steps are {names}"))?, when == "before"))
 }
 
 impl Serve {
@@ -88,7 +109,12 @@ impl Serve {
             Some(path) => Some(SandboxFolder::open(path, self.speed).await?),
             None => None,
         };
-        let plan = self.plan(reach, folder.as_ref()).await?;
+        let listener = Listener::bind(self.listen, &self.transport()).await?;
+        let host = rustix::system::uname();
+        let name = || own_name(&host.nodename().to_string_lossy(), listener.address().port());
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::starting_now());
+        let replica = Replica { name: self.replica.clone().unwrap_or_else(name), clock };
+        let plan = Plan { replica: Some(replica), ..self.plan(reach, folder.as_ref()).await? };
         let (cluster, clock, ids, namespace) =
             (plan.cluster.clone(), Arc::clone(&plan.clock), plan.ids.clone(), plan.namespace.clone());
         if self.install_crds || folder.is_some() {
@@ -100,7 +126,6 @@ impl Serve {
             plane::apply(&cluster, [object]).await?;
         }
         accounts::prepare(&cluster, &namespace, &*clock, &ids).await?;
-        let listener = Listener::bind(self.listen, &self.transport()).await?;
         let plane = Plane::new(plan);
         let running = plane.run(stop.clone());
         plane.server.ready().await;
@@ -146,6 +171,7 @@ impl Serve {
             simulated: folder.is_some(),
             tls: !matches!(self.transport(), Transport::Plain),
             access: Access::Accounts,
+            replica: None,
             at_step: self.stopper(),
             rendering: self.rendering.clone(),
         })
@@ -164,12 +190,13 @@ impl Serve {
 
     fn stopper(&self) -> Option<AtStep> {
         let ((step, before), file) = (self.stop_at?, self.stop_file.clone()?);
+        let stopped = AtomicBool::new(false);
         Some(AtStep(Arc::new(move |at, is_before| {
-            if (at, is_before) == (step, before) {
+            if (at, is_before) == (step, before) && !stopped.swap(true, Ordering::Relaxed) {
                 let _ = std::fs::write(&file, step.as_str());
-                // the test kills this process now
-                loop {
-                    std::thread::park();
+                // the test kills or stops this process now
+                while file.exists() {
+                    std::thread::sleep(Duration::from_millis(20));
                 }
             }
         })))
@@ -204,6 +231,7 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
         simulated: false,
         tls: false,
         access: Access::Core { user },
+        replica: None,
         at_step: None,
         rendering: Rendering::default(),
     });
@@ -221,5 +249,33 @@ pub(crate) async fn interrupted() {
             _ = terminate.recv() => {}
         },
         Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_replicas_fit_a_lease() {
+        for name in ["a", "replica-1", "0"] {
+            assert_eq!(replica_name(name), Ok(name.to_owned()));
+        }
+        for name in ["", "A", "-a", "a-", "a_b", "a.b", &"a".repeat(201)] {
+            assert!(replica_name(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_called_as_its_host_and_port() {
+        let check = |host: &str, expected: &str| {
+            assert_eq!(own_name(host, 8080), expected);
+            assert_eq!(replica_name(expected), Ok(expected.to_owned()));
+        };
+        check("gantline-6b9-x2x", "gantline-6b9-x2x-8080");
+        check("Tina's MacBook.local", "tina-s-macbook-local-8080");
+        check("", "port-8080");
+        check("...", "port-8080");
+        check(&"h".repeat(300), &format!("{}-8080", "h".repeat(190)));
     }
 }

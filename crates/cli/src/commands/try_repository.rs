@@ -127,6 +127,7 @@ impl Try {
             simulated: true,
             tls: false,
             access: Access::Core { user: "try".to_owned() },
+            replica: None,
             at_step: None,
             rendering: Rendering::default(),
         });

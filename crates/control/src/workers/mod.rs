@@ -22,5 +22,5 @@ pub use pool::{Pool, PoolOptions};
 pub use renderer::Renderer;
 
 pub(crate) use ended::Ended;
-pub(crate) use job::{FromAnswer, Location, Output, Subject};
+pub(crate) use job::{FromAnswer, Output, Subject};
 pub(crate) use renderer::Running;

@@ -466,9 +466,9 @@ async fn an_application_that_cannot_be_read_is_left_alone_until_it_can() {
         pause(20).await;
     }
     assert_eq!(world.controller.application(&world.name), None);
-    let (_, why, last) = unreadable().pop().unwrap();
-    assert!(why.contains("does not have the shape of its kind"), "{why}");
-    assert_eq!(last.unwrap().metadata.name, world.name);
+    let found = unreadable().pop().unwrap();
+    assert!(found.why.contains("does not have the shape of its kind"), "{found:?}");
+    assert_eq!(found.last.unwrap().metadata.name, world.name);
     let second = world.repository.commit(&[("app/a.yaml", config_map("a", "2"))]);
     world.patch(&world.key(), phase("Succeeded"), "test").await;
     world.until("synced to the second commit", synced_to(&second)).await;

@@ -6,4 +6,5 @@ mod applications;
 mod charts;
 mod fixtures;
 mod promotions;
+mod replicas;
 mod sites;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use api::gantline::{Promotion, PromotionPhase, crds};
 use clock::{Clock, Ids, ScaledClock};
-use cluster::Cluster;
+use cluster::{Cluster, Patch, PatchOptions};
 use control::requests::roll_back;
 use control::workers::Renderer;
-use control::{AtStep, Controller, ControllerConfig, GitRemotes};
-use object::ResourceKey;
-use promotion::Step;
+use control::{Access, AtStep, Controller, ControllerConfig, GitRemotes, Remote, RemoteError, Remotes, Replica};
+use futures::future::{BoxFuture, pending};
+use object::{FileTree, ResourceKey};
+use promotion::WriteStep;
 use sandbox::{Sandbox, SandboxOptions};
 use serde_json::json;
 use test_support::GitRepo;
@@ -25,7 +26,7 @@ const OVERLAY: &str = "resources: [../base]\nimages:\n- name: ghcr.io/acme/shop\
 const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\nspec:\n  replicas: 1\n  selector:\n    matchLabels: {app: shop}\n  template:\n    metadata:\n      labels: {app: shop}\n    spec:\n      containers:\n      - name: shop\n        image: ghcr.io/acme/shop\n";
 
 /// A cluster and a repository that outlive controllers.
-struct World {
+pub(crate) struct World {
     clock: Arc<dyn Clock>,
     cluster: Cluster,
     repository: GitRepo,
@@ -37,7 +38,7 @@ type Environment = (&'static str, &'static str, bool);
 const ON_ONE_BRANCH: [Environment; 2] = [("dev", "main", false), ("staging", "main", false)];
 
 impl World {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&ON_ONE_BRANCH).await
     }
 
@@ -95,8 +96,13 @@ impl World {
     }
 
     fn controller(&self, at_step: Option<AtStep>) -> Running {
+        self.replica(None, at_step)
+    }
+
+    pub(crate) fn replica(&self, replica: Option<Replica>, at_step: Option<AtStep>) -> Running {
         let remotes = Arc::new(GitRemotes::new(self.repository.beside("copies")));
         let config = ControllerConfig {
+            replica,
             at_step,
             ..ControllerConfig::new(
                 Arc::clone(&self.clock),
@@ -111,7 +117,7 @@ impl World {
         Running { task: tokio::spawn(async move { controller.run(token).await }), stop }
     }
 
-    async fn promotions(&self) -> Vec<Promotion> {
+    pub(crate) async fn promotions(&self) -> Vec<Promotion> {
         let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", "Promotion"), "argocd");
         let all = self.cluster.list(&scope).await.unwrap();
         all.into_iter().map(|object| Promotion::from_value(object.into_value()).unwrap()).collect()
@@ -146,35 +152,39 @@ impl World {
     }
 
     /// Somebody else's commit: CI writes the first environment.
-    async fn push(&self, tag: &str) {
+    pub(crate) async fn push(&self, tag: &str) {
         let text = OVERLAY.replace("v1", tag);
         self.repository.commit("dana", &[("dev/kustomization.yaml", Some(&text))], "Build").await;
     }
 }
 
 /// The Application of an environment; `spec` has its sources.
-fn application(environment: &str, mut spec: serde_json::Value) -> serde_json::Value {
+fn application(environment: &str, spec: serde_json::Value) -> serde_json::Value {
+    application_named(&format!("shop-{environment}"), environment, spec)
+}
+
+fn application_named(name: &str, environment: &str, mut spec: serde_json::Value) -> serde_json::Value {
     spec["project"] = json!("default");
     spec["destination"] = json!({"server": "https://kubernetes.default.svc", "namespace": environment});
     spec["syncPolicy"] = json!({"automated": {"prune": true, "selfHeal": true}});
-    let metadata = json!({"name": format!("shop-{environment}"), "namespace": "argocd"});
+    let metadata = json!({"name": name, "namespace": "argocd"});
     json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": spec})
 }
 
-struct Running {
-    task: tokio::task::JoinHandle<()>,
+pub(crate) struct Running {
+    pub(crate) task: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
 }
 
 impl Running {
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         let _ = self.task.await;
     }
 }
 
 /// Ends the process at one place, the first time it comes there.
-fn kill_at(step: Step, before: bool, done: &Arc<AtomicBool>) -> AtStep {
+pub(crate) fn kill_at(step: WriteStep, before: bool, done: &Arc<AtomicBool>) -> AtStep {
     let done = Arc::clone(done);
     AtStep(Arc::new(move |at, is_before| {
         if at == step && is_before == before && !done.swap(true, Ordering::SeqCst) {
@@ -189,7 +199,7 @@ fn kill_at(step: Step, before: bool, done: &Arc<AtomicBool>) -> AtStep {
 async fn killed_at_any_step_there_is_one_commit() {
     let world = World::start().await;
     world.controller_settles().await;
-    for (number, step) in Step::ALL.into_iter().enumerate() {
+    for (number, step) in WriteStep::ALL.into_iter().enumerate() {
         for before in [true, false] {
             let tag = format!("v{}", 10 + number * 2 + usize::from(before));
             let killed = Arc::new(AtomicBool::new(false));
@@ -199,11 +209,7 @@ async fn killed_at_any_step_there_is_one_commit() {
             assert!(ended.is_ok(), "{step} (before: {before}) was never reached: {:#?}", world.promotions().await);
             // two follow it, and both want to go on
             let (second, third) = (world.controller(None), world.controller(None));
-            let promotion = world.succeeded(&tag).await;
-            assert_eq!(world.commits(&tag).await, 1, "{step} (before: {before})");
-            let steps: Vec<&str> = promotion.status.steps.iter().map(|record| record.step.as_str()).collect();
-            assert!(steps.contains(&"Recorded") && steps.last() == Some(&"Converged"), "{steps:?}");
-            assert_eq!(world.repository.text("staging/kustomization.yaml").await, OVERLAY.replace("v1", &tag));
+            world.promoted_once(&tag, &format!("{step} (before: {before})")).await;
             second.end().await;
             third.end().await;
         }
@@ -211,12 +217,23 @@ async fn killed_at_any_step_there_is_one_commit() {
 }
 
 impl World {
+    /// The promotion of `tag` succeeds, by one commit.
+    pub(crate) async fn promoted_once(&self, tag: &str, what: &str) {
+        let promotion = self.succeeded(tag).await;
+        assert_eq!(self.commits(tag).await, 1, "{what}");
+        let steps: Vec<&str> = promotion.status.steps.iter().map(|record| record.step.as_str()).collect();
+        assert!(steps.contains(&"Recorded") && steps.last() == Some(&"Converged"), "{steps:?}");
+        assert_eq!(self.repository.text("staging/kustomization.yaml").await, OVERLAY.replace("v1", tag));
+    }
+
     /// The first release: it is everywhere from the start.
-    async fn controller_settles(&self) {
+    pub(crate) async fn controller_settles(&self) {
         let running = self.controller(None);
         for _ in 0..400 {
             let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", "Release"), "argocd");
-            if !self.cluster.list(&scope).await.unwrap().is_empty() {
+            let releases = self.cluster.list(&scope).await.unwrap();
+            let noted = |live: &object::LiveObject| live.value().pointer("/status/environments/0").is_some();
+            if releases.iter().any(noted) {
                 break;
             }
             pause(50).await;
@@ -226,7 +243,7 @@ impl World {
 }
 
 /// Where a step was reached, for tests that only watch.
-fn watch(seen: &Arc<Mutex<Vec<(Step, bool)>>>) -> AtStep {
+fn watch(seen: &Arc<Mutex<Vec<(WriteStep, bool)>>>) -> AtStep {
     let seen = Arc::clone(seen);
     AtStep(Arc::new(move |step, before| seen.lock().unwrap().push((step, before))))
 }
@@ -240,7 +257,8 @@ async fn every_step_is_passed_in_order() {
     world.push("v2").await;
     let promotion = world.succeeded("v2").await;
     assert_eq!(promotion.spec.from, "dev");
-    let expected: Vec<(Step, bool)> = Step::ALL.into_iter().flat_map(|step| [(step, true), (step, false)]).collect();
+    let expected: Vec<(WriteStep, bool)> =
+        WriteStep::ALL.into_iter().flat_map(|step| [(step, true), (step, false)]).collect();
     // `Succeeded` is seen a moment before the last note
     for _ in 0..100 {
         if seen.lock().unwrap().len() >= expected.len() {
@@ -365,10 +383,9 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     let (running, token) = (controller.clone(), stop.clone());
     let task = tokio::spawn(async move { running.run(token).await });
     world.succeeded("v2").await;
-    let pipeline = controller.stores().pipeline("shop").unwrap();
     for environment in ["dev", "staging"] {
-        let wanted = pipeline.environment(environment).unwrap();
-        let made = roll_back(&controller, &pipeline, wanted, "tina", "it is slow").await.unwrap();
+        let seen = controller.observed("shop").unwrap();
+        let made = roll_back(&controller, &seen, environment, "tina", "it is slow").await.unwrap();
         let done = world.ended(&made.metadata.name).await;
         assert_eq!(done.status.phase, PromotionPhase::Succeeded, "{done:#?}");
         assert_eq!(world.repository.text(&format!("{environment}/kustomization.yaml")).await, OVERLAY);
@@ -381,8 +398,8 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
             log.iter().find(|commit| commit.id.to_string() == reverted).unwrap_or_else(|| panic!("{found:#?}"));
         let expected = if environment == "dev" { "Build" } else { "promote(staging): shop → v2" };
         assert_eq!(undone.subject, expected);
-        let pinned = controller.stores().pipeline("shop").unwrap().status_of(environment).unwrap().pinned.clone();
-        assert_eq!(pinned.map(|pin| pin.by).as_deref(), Some("tina"));
+        let pipeline = controller.stores().pipeline("shop").unwrap();
+        assert_eq!(pipeline.pin_of(environment).map(|pin| pin.by.as_str()), Some("tina"));
     }
     assert!(world.repository.text("base/notes.yaml").await.contains("notes"));
     let source =
@@ -405,4 +422,79 @@ impl World {
         }
         panic!("{name} never ended: {:#?}", self.promotions().await);
     }
+}
+
+/// Git, and one host that never answers.
+#[derive(Debug)]
+struct SomeHang(GitRemotes);
+
+#[derive(Debug)]
+struct Hanging;
+
+const HANGING: &str = "https://hangs.test/slow";
+
+impl Remotes for SomeHang {
+    fn open(&self, url: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        if url == HANGING { Ok(Arc::new(Hanging)) } else { self.0.open(url, access) }
+    }
+
+    fn open_chart(&self, url: &str, chart: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+        self.0.open_chart(url, chart, access)
+    }
+}
+
+impl Remote for Hanging {
+    fn fetch(&self) -> BoxFuture<'_, Result<bool, RemoteError>> {
+        Box::pin(pending())
+    }
+
+    fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<String, RemoteError>> {
+        Box::pin(pending())
+    }
+
+    fn tree<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<FileTree, RemoteError>> {
+        Box::pin(pending())
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(pending())
+    }
+}
+
+/// More Pipelines than there are turns wait for a host: the others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_hangs_stops_its_own_pipelines_only() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    for number in 0..3 {
+        let name = format!("slow{number}-dev");
+        let source = json!({"repoURL": HANGING, "targetRevision": "main", "path": "dev"});
+        apply(&world.cluster, application_named(&name, "dev", json!({"source": source}))).await;
+        let status = json!({"status": {"sync": {"status": "Synced", "revision": "1".repeat(40)}}});
+        let key = ResourceKey::new("argoproj.io", "Application", "argocd", name.as_str());
+        world.cluster.patch(&key, &Patch::Merge(status), PatchOptions::default()).await.unwrap();
+        let pipeline = json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline",
+            "metadata": {"name": format!("a-slow{number}"), "namespace": "argocd"},
+            "spec": {"images": [{"name": "ghcr.io/acme/slow"}], "environments": [{"name": "dev", "application": name}]}});
+        apply(&world.cluster, pipeline).await;
+    }
+    let remotes = Arc::new(SomeHang(GitRemotes::new(world.repository.beside("copies"))));
+    // as many turns as Applications that hang, and one
+    let config = ControllerConfig {
+        workers: 4,
+        ..ControllerConfig::new(
+            Arc::clone(&world.clock),
+            Ids::random(),
+            world.cluster.clone(),
+            remotes,
+            Renderer::InProcess,
+        )
+    };
+    let (controller, stop) = (Controller::new(config), CancellationToken::new());
+    let token = stop.clone();
+    let task = tokio::spawn(async move { controller.run(token).await });
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    stop.cancel();
+    let _ = task.await;
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use api::gantline::{Approval, ApprovalGate, Environment, GateReport, GateState, Verdict};
-
+use api::gantline::{Approval, ApprovalGate, ApprovalGroup, Environment, GateKind, GateReport, GateState, Verdict};
 use sha2::{Digest, Sha256};
 
-use super::Evidence;
+use super::{Evidence, Judge};
+use crate::answers::Answers;
+use crate::identity::identity;
 
 /// Names the gates of an environment as they are: an approval given under other gates does not count.
 pub fn policy(environment: &Environment) -> String {
@@ -14,59 +15,102 @@ pub fn policy(environment: &Environment) -> String {
     hex::encode(Sha256::digest(text)).chars().take(16).collect()
 }
 
-pub(super) fn judge(gate: &ApprovalGate, evidence: &Evidence<'_>) -> GateReport {
-    let bound = policy(evidence.environment);
-    let about_this = |approval: &&Approval| {
-        approval.digest == evidence.release.digest()
-            && approval.environment == evidence.environment.name
-            && approval.policy == bound
-    };
-    let decisions: Vec<&Approval> = evidence.approvals.iter().filter(about_this).collect();
-    let needed: Vec<String> = gate.needed().iter().map(|group| format!("{} of {}", group.min, group.name)).collect();
-    let needed = format!("approval by {}", needed.join(" and "));
-    let names: Vec<String> = gate.needed().into_iter().map(|group| group.name).collect();
-    let mut report = GateReport {
-        name: format!("approval by {}", names.join(" and ")),
-        kind: "approval".into(),
-        needed,
-        ..GateReport::default()
-    };
-    if let Some(no) = decisions.iter().find(|approval| approval.decision == Verdict::Reject) {
-        let reason = if no.reason.is_empty() { String::new() } else { format!(": {}", no.reason) };
-        report.state = GateState::Failed;
-        report.value = format!("rejected by {}{reason}", no.user);
-        report.since = no.at;
-        report.who_can_act = "whoever asks for the promotion again".into();
-        return report;
+impl Judge for ApprovalGate {
+    fn judge(&self, evidence: &Evidence<'_>, _: &Answers) -> GateReport {
+        let votes = about_this(evidence);
+        let report = GateReport {
+            name: self.says(),
+            kind: GateKind::Approval,
+            needed: format!(
+                "approval by {}",
+                joined(&self.needed(), |group| format!("{} of {}", group.min, group.name))
+            ),
+            ..GateReport::default()
+        };
+        match votes.iter().find(|vote| vote.decision == Verdict::Reject) {
+            Some(no) => rejected(no, report),
+            None => approved(self, &votes, evidence, report),
+        }
     }
-    let counts = |approval: &&&Approval| !gate.not_author || !is_author(&approval.user, evidence);
-    let missing: Vec<String> = gate
-        .needed()
-        .into_iter()
-        .filter(|group| {
-            let members = decisions.iter().filter(counts).filter(|approval| approval.groups.contains(&group.name));
-            // one person is one vote, however often it was given
-            let people: BTreeSet<String> = members.map(|approval| approval.user.to_lowercase()).collect();
-            people.len() < group.min
-        })
-        .map(|group| group.name)
-        .collect();
-    let users: BTreeSet<&str> = decisions.iter().filter(counts).map(|approval| approval.user.as_str()).collect();
+
+    fn says(&self) -> String {
+        format!("approval by {}", joined(&self.needed(), |group| group.name.clone()))
+    }
+
+    fn groups(&self) -> Vec<ApprovalGroup> {
+        self.needed()
+    }
+
+    fn counts(&self, evidence: &Evidence<'_>, vote: &Approval) -> Option<Result<(), String>> {
+        Some(objection(self, evidence, vote).map_or(Ok(()), Err))
+    }
+}
+
+/// The votes about this release and environment, under its gates as they are.
+fn about_this<'a>(evidence: &Evidence<'a>) -> Vec<&'a Approval> {
+    if evidence.approvals.is_empty() {
+        return Vec::new();
+    }
+    let (bound, digest) = (policy(evidence.environment), identity(&evidence.release.spec.images));
+    let about = |vote: &&Approval| {
+        vote.digest == digest && vote.environment == evidence.environment.name && vote.policy == bound
+    };
+    evidence.approvals.iter().filter(about).collect()
+}
+
+/// Why a vote does not count. Who wrote the change may still say no.
+fn objection(gate: &ApprovalGate, evidence: &Evidence<'_>, vote: &Approval) -> Option<String> {
+    let user = &vote.user;
+    if !gate.needed().iter().any(|group| vote.groups.contains(&group.name)) {
+        let groups = joined(&gate.needed(), |group| group.name.clone());
+        return Some(format!("{user} is no member of {groups}, which decides: ask one of them"));
+    }
+    let own = vote.decision == Verdict::Approve && gate.not_author && is_author(user, evidence);
+    own.then(|| format!("{user} wrote the change or asked for its promotion: somebody else has to approve it"))
+}
+
+fn joined(groups: &[ApprovalGroup], text: impl Fn(&ApprovalGroup) -> String) -> String {
+    groups.iter().map(text).collect::<Vec<_>>().join(" and ")
+}
+
+fn rejected(no: &Approval, report: GateReport) -> GateReport {
+    let reason = if no.reason.is_empty() { String::new() } else { format!(": {}", no.reason) };
+    GateReport {
+        state: GateState::Failed,
+        value: format!("rejected by {}{reason}", no.user),
+        since: no.at,
+        who_can_act: "whoever asks for the promotion again".into(),
+        ..report
+    }
+}
+
+fn approved(gate: &ApprovalGate, votes: &[&Approval], evidence: &Evidence<'_>, report: GateReport) -> GateReport {
+    let counts = |vote: &&&Approval| !gate.not_author || !is_author(&vote.user, evidence);
+    let missing = gate.needed().into_iter().filter(|group| {
+        let members = votes.iter().filter(counts).filter(|vote| vote.groups.contains(&group.name));
+        // one person is one vote, however often it was given
+        let people: BTreeSet<String> = members.map(|vote| vote.user.to_lowercase()).collect();
+        people.len() < group.min
+    });
+    let missing: Vec<String> = missing.map(|group| group.name).collect();
+    let users: BTreeSet<&str> = votes.iter().filter(counts).map(|vote| vote.user.as_str()).collect();
     let users: Vec<&str> = users.into_iter().collect();
-    report.value = if users.is_empty() { "nobody yet".into() } else { format!("approved by {}", users.join(", ")) };
-    report.since = decisions.iter().filter(counts).filter_map(|approval| approval.at).max();
-    if missing.is_empty() {
-        report.state = GateState::Passed;
-        return report;
+    GateReport {
+        state: if missing.is_empty() { GateState::Passed } else { GateState::Waiting },
+        value: if users.is_empty() { "nobody yet".into() } else { format!("approved by {}", users.join(", ")) },
+        since: votes.iter().filter(counts).filter_map(|vote| vote.at).max(),
+        who_can_act: if missing.is_empty() { String::new() } else { who(gate, &missing, evidence) },
+        ..report
     }
-    report.state = GateState::Waiting;
+}
+
+fn who(gate: &ApprovalGate, missing: &[String], evidence: &Evidence<'_>) -> String {
     let mut not: Vec<&str> = [evidence.release.spec.source.author.as_str(), evidence.requested_by].to_vec();
     not.retain(|name| !name.is_empty());
     not.dedup();
     let not =
         if gate.not_author && !not.is_empty() { format!(", but not {}", not.join(" or ")) } else { String::new() };
-    report.who_can_act = format!("a member of {}{not}", missing.join(" and of "));
-    report
+    format!("a member of {}{not}", missing.join(" and of "))
 }
 
 /// Who wrote the change or asked for its promotion.
@@ -74,7 +118,11 @@ fn is_author(user: &str, evidence: &Evidence<'_>) -> bool {
     let ours = names_of(user);
     let source = &evidence.release.spec.source;
     let people = [source.author.as_str(), source.email.as_str(), evidence.requested_by];
-    people.into_iter().flat_map(names_of).any(|name| ours.contains(&name))
+    people
+        .into_iter()
+        .chain(source.others.iter().map(String::as_str))
+        .flat_map(names_of)
+        .any(|name| ours.contains(&name))
 }
 
 /// What a person may be called as an account: `Dana Smith <dana@acme.io>` is the name, the address, and what stands

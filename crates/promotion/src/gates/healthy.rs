@@ -1,67 +1,82 @@
 //! `healthy`: another environment runs the release and was Healthy without a break for a time.
 
-use api::gantline::{GateReport, GateState, HealthyGate, ReleasePhase};
-use jiff::{SignedDuration, Timestamp};
+use api::gantline::{GateKind, GateReport, GateState, HealthyGate, ReleasePhase};
+use jiff::SignedDuration;
 
-use super::Evidence;
+use super::{Evidence, Judge};
+use crate::answers::Answers;
 
-pub(super) fn judge(gate: &HealthyGate, evidence: &Evidence<'_>) -> GateReport {
-    let before = || evidence.pipeline.before(&evidence.environment.name).map(|e| e.name.clone());
-    let place = if gate.environment.is_empty() { before().unwrap_or_default() } else { gate.environment.clone() };
-    let soak = gate.soak();
-    let needed = if soak.is_zero() { "Healthy".to_owned() } else { format!("Healthy for {}", shown(soak)) };
-    let name =
-        if soak.is_zero() { format!("healthy in {place}") } else { format!("healthy in {place} for {}", shown(soak)) };
-    let report =
-        |state, value: String, since: Option<Timestamp>, earliest: Option<Timestamp>, who: String| GateReport {
-            name: name.clone(),
-            kind: "healthy".into(),
-            state,
-            value,
-            needed: needed.clone(),
-            since,
-            earliest,
-            who_can_act: who,
+impl Judge for HealthyGate {
+    fn judge(&self, evidence: &Evidence<'_>, _: &Answers) -> GateReport {
+        let before = evidence.pipeline.before(&evidence.environment.name).map_or("", |before| before.name.as_str());
+        let place = if self.environment.is_empty() { before } else { self.environment.as_str() };
+        let soak = self.soak();
+        let long = if soak.is_zero() { String::new() } else { format!(" for {}", shown(soak)) };
+        let report = GateReport {
+            name: format!("healthy in {place}{long}"),
+            kind: GateKind::Healthy,
+            needed: format!("Healthy{long}"),
+            ..GateReport::default()
         };
-    let nobody = || "time alone".to_owned();
-    let Some(entry) = evidence.release.in_environment(&place) else {
-        let who = format!("whoever promotes it to {place}");
-        return report(GateState::Waiting, format!("not in {place} yet"), None, None, who);
+        judge(place, soak, report, evidence)
+    }
+
+    fn says(&self) -> String {
+        let place = if self.environment.is_empty() { String::new() } else { format!(" in {}", self.environment) };
+        let long = if self.duration.is_empty() { String::new() } else { format!(" for {}", self.duration) };
+        format!("healthy{place}{long}")
+    }
+
+    fn soaks<'a>(&'a self, before: &'a str) -> Option<(&'a str, SignedDuration)> {
+        Some((if self.environment.is_empty() { before } else { &self.environment }, self.soak()))
+    }
+}
+
+fn judge(place: &str, soak: SignedDuration, report: GateReport, evidence: &Evidence<'_>) -> GateReport {
+    let failed = |value: String, who: String| GateReport {
+        state: GateState::Failed,
+        value,
+        who_can_act: who,
+        since: evidence.release.in_environment(place).and_then(|entry| entry.since),
+        ..report.clone()
     };
-    let healthy_since = match entry.phase {
+    let waiting = |value: String, who: String| GateReport { value, who_can_act: who, ..report.clone() };
+    let Some(entry) = evidence.release.in_environment(place) else {
+        return waiting(format!("not in {place} yet"), format!("whoever promotes it to {place}"));
+    };
+    let since = match entry.phase {
         ReleasePhase::Replaced => {
             let who = format!("whoever puts it into {place} again");
-            return report(
-                GateState::Failed,
-                format!("another release took its place in {place}"),
-                entry.since,
-                None,
-                who,
-            );
+            return failed(format!("another release took its place in {place}"), who);
         }
         ReleasePhase::Failed => {
-            let value = format!("failed in {place}: {}", entry.message);
-            return report(GateState::Failed, value, entry.since, None, "CI, with another image".into());
+            return failed(format!("failed in {place}: {}", entry.message), "CI, with another image".into());
         }
         ReleasePhase::Deploying => None,
         ReleasePhase::Converged | ReleasePhase::Soaking | ReleasePhase::Verified => entry.healthy_since,
     };
-    let Some(since) = healthy_since else {
+    if let Some((_, why)) = evidence.blind.iter().find(|(blind, _)| blind == place) {
+        return waiting(why.clone(), "whoever looks after the controller".into());
+    }
+    let Some(since) = since else {
         let why = if entry.message.is_empty() { format!("not Healthy in {place} yet") } else { entry.message.clone() };
-        return report(GateState::Waiting, why, None, None, format!("whoever looks after {place}"));
+        return waiting(why, format!("whoever looks after {place}"));
     };
     let lasted = evidence.now.duration_since(since);
-    let earliest = since.checked_add(soak).ok();
     let restarts = match entry.restarts {
         0 => String::new(),
         1 => ", after it began again once".to_owned(),
         times => format!(", after it began again {times} times"),
     };
-    let value = format!("Healthy for {}{restarts}", shown(lasted));
-    if lasted >= soak {
-        return report(GateState::Passed, value, Some(since), earliest, String::new());
+    let passed = lasted >= soak;
+    GateReport {
+        state: if passed { GateState::Passed } else { GateState::Waiting },
+        value: format!("Healthy for {}{restarts}", shown(lasted)),
+        since: Some(since),
+        earliest: since.checked_add(soak).ok(),
+        who_can_act: if passed { String::new() } else { "time alone".to_owned() },
+        ..report
     }
-    report(GateState::Waiting, value, Some(since), earliest, nobody())
 }
 
 /// `9m30s`

@@ -1,10 +1,9 @@
-//! Gates: what must hold before a release enters an environment. One file a gate, one line each in [`judge`].
+//! Gates: what must hold before a release enters an environment. One file a gate, in the order of [`api::gates!`].
 
-mod approval;
-mod healthy;
+use api::gantline::{Approval, ApprovalGroup, Environment, Gate, GateKind, GateReport, GateState, Pipeline, Release};
+use jiff::{SignedDuration, Timestamp};
 
-use api::gantline::{Approval, Environment, Gate, GateReport, GateState, Pipeline, Release};
-use jiff::Timestamp;
+use crate::answers::{Answers, Question};
 
 pub use approval::policy;
 
@@ -18,7 +17,76 @@ pub struct Evidence<'a> {
     pub approvals: &'a [Approval],
     /// Who asked for the promotion; empty when it came by itself.
     pub requested_by: &'a str,
+    /// Environments of which nobody can tell now what they run or how that does, and why: no time counts there.
+    pub blind: &'a [(String, String)],
     pub now: Timestamp,
+}
+
+/// How one kind of gate behaves. Its shape, which people write, is its [`api::gantline::Shape`].
+pub trait Judge {
+    /// What has to be known from outside, before it can be judged.
+    fn questions(&self, _: &Evidence<'_>) -> Vec<Question> {
+        Vec::new()
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, answers: &Answers) -> GateReport;
+
+    /// What it asks for, as a list of gates shows it: `healthy for 10m`.
+    fn says(&self) -> String;
+
+    /// Whose members decide.
+    fn groups(&self) -> Vec<ApprovalGroup> {
+        Vec::new()
+    }
+
+    /// Whether what a person decides counts, else why not; `None` where nobody is asked.
+    fn counts(&self, _: &Evidence<'_>, _: &Approval) -> Option<Result<(), String>> {
+        None
+    }
+
+    /// The environment in which a release has to be healthy, and for how long. `before` is the one before this.
+    fn soaks<'a>(&'a self, _before: &'a str) -> Option<(&'a str, SignedDuration)> {
+        None
+    }
+}
+
+macro_rules! judges {
+    ($($word:ident $kind:ident $shape:ident;)*) => {
+        $(mod $word;)*
+
+        fn behaviour(gate: &Gate) -> &dyn Judge {
+            match gate {
+                $(Gate::$kind(gate) => gate,)*
+            }
+        }
+    };
+}
+api::gates!(judges);
+
+impl Judge for Gate {
+    fn questions(&self, evidence: &Evidence<'_>) -> Vec<Question> {
+        behaviour(self).questions(evidence)
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, answers: &Answers) -> GateReport {
+        behaviour(self).judge(evidence, answers)
+    }
+
+    fn says(&self) -> String {
+        behaviour(self).says()
+    }
+
+    fn groups(&self) -> Vec<ApprovalGroup> {
+        behaviour(self).groups()
+    }
+
+    fn counts(&self, evidence: &Evidence<'_>, vote: &Approval) -> Option<Result<(), String>> {
+        behaviour(self).counts(evidence, vote)
+    }
+
+    fn soaks<'a>(&'a self, before: &'a str) -> Option<(&'a str, SignedDuration)> {
+        behaviour(self).soaks(before)
+    }
 }
 
 /// What follows from all gates together.
@@ -39,9 +107,9 @@ impl Decision {
 }
 
 /// Judges every gate of the environment, and that the release is not quarantined. No gate: nothing to wait for.
-pub fn evaluate(evidence: &Evidence<'_>) -> Decision {
+pub fn evaluate(evidence: &Evidence<'_>, answers: &Answers) -> Decision {
     let mut reports: Vec<GateReport> = quarantined(evidence.release).into_iter().chain(pinned(evidence)).collect();
-    reports.extend(evidence.environment.gates.iter().map(|gate| judge(gate, evidence)));
+    reports.extend(evidence.environment.gates.iter().map(|gate| gate.judge(evidence, answers)));
     let any = |state: GateState| reports.iter().any(|report| report.state == state);
     match (any(GateState::Failed), any(GateState::Waiting)) {
         (true, _) => Decision::Refuse(reports),
@@ -50,41 +118,44 @@ pub fn evaluate(evidence: &Evidence<'_>) -> Decision {
     }
 }
 
-fn judge(gate: &Gate, evidence: &Evidence<'_>) -> GateReport {
-    match gate {
-        Gate::Healthy(gate) => healthy::judge(gate, evidence),
-        Gate::Approval(gate) => approval::judge(gate, evidence),
-    }
+/// How long later gates want a release to be healthy in an environment; `None`: no gate counts time there.
+pub fn soak(pipeline: &Pipeline, environment: &str) -> Option<SignedDuration> {
+    let all = pipeline.spec.environments.iter().enumerate().flat_map(|(index, later)| {
+        let before = index.checked_sub(1).and_then(|i| pipeline.spec.environments.get(i));
+        let before = before.map_or("", |before| before.name.as_str());
+        later.gates.iter().filter_map(move |gate| gate.soaks(before))
+    });
+    all.filter(|(place, soak)| *place == environment && !soak.is_zero()).map(|(_, soak)| soak).max()
 }
 
 /// A quarantined digest enters nothing.
-fn quarantined(release: &Release) -> Option<GateReport> {
+pub(crate) fn quarantined(release: &Release) -> Option<GateReport> {
     let quarantine = release.status.quarantine.as_ref()?;
     Some(GateReport {
         name: "not quarantined".into(),
-        kind: "quarantine".into(),
+        kind: GateKind::Quarantine,
         state: GateState::Failed,
         value: format!("quarantined by {}: {}", quarantine.by, quarantine.reason),
         needed: "another image".into(),
         since: quarantine.at,
-        earliest: None,
         who_can_act: "CI, with a new build".into(),
+        ..GateReport::default()
     })
 }
 
 /// A pinned environment takes nothing by itself, also what waited before it was pinned. Who asks knows of the pin.
 fn pinned(evidence: &Evidence<'_>) -> Option<GateReport> {
     let name = &evidence.environment.name;
-    let pin = evidence.pipeline.status_of(name)?.pinned.as_ref().filter(|_| evidence.requested_by.is_empty())?;
+    let pin = evidence.pipeline.pin_of(name).filter(|_| evidence.requested_by.is_empty())?;
     Some(GateReport {
         name: format!("{name} not pinned"),
-        kind: "pin".into(),
+        kind: GateKind::Pin,
         state: GateState::Waiting,
         value: format!("pinned by {}: {}", pin.by, pin.reason),
         needed: "no pin, or somebody who asks for this release".into(),
         since: pin.at,
-        earliest: None,
         who_can_act: "whoever lifts the pin or promotes by hand".into(),
+        ..GateReport::default()
     })
 }
 
@@ -147,8 +218,9 @@ pub(crate) mod tests {
     ) -> Decision {
         let pipeline = pipeline();
         let environment = pipeline.environment("production").unwrap();
-        let evidence = Evidence { pipeline: &pipeline, environment, release, approvals, requested_by, now: time(now) };
-        let decision = evaluate(&evidence);
+        let evidence =
+            Evidence { pipeline: &pipeline, environment, release, approvals, requested_by, blind: &[], now: time(now) };
+        let decision = evaluate(&evidence, &Answers::default());
         let found: Vec<GateState> = decision.reports().iter().map(|r| r.state).collect();
         assert_eq!(found, states, "{decision:?}");
         decision
@@ -202,8 +274,9 @@ pub(crate) mod tests {
             release: &bad,
             approvals: &approvals,
             requested_by: "",
+            blind: &[],
             now: time(60),
         };
-        assert!(matches!(evaluate(&evidence), Decision::Refuse(_)));
+        assert!(matches!(evaluate(&evidence, &Answers::default()), Decision::Refuse(_)));
     }
 }

@@ -2,7 +2,7 @@
 
 use api::gantline::{Approval, GateState, Pipeline, Release, ReleaseImage, Verdict};
 use jiff::Timestamp;
-use promotion::{Evidence, evaluate};
+use promotion::{Answers, Evidence, evaluate};
 use serde_json::{Value, json};
 
 fn pipeline(gate: Value) -> Pipeline {
@@ -35,8 +35,8 @@ fn state_of(pipeline: &Pipeline, release: &Release, approvals: &[Approval]) -> G
     release.spec.images.push(ReleaseImage { digest: "sha256:d".into(), ..ReleaseImage::default() });
     let environment = pipeline.environment("production").unwrap();
     let now = Timestamp::UNIX_EPOCH;
-    let evidence = Evidence { pipeline, environment, release: &release, approvals, requested_by: "", now };
-    let decision = evaluate(&evidence);
+    let evidence = Evidence { pipeline, environment, release: &release, approvals, requested_by: "", blind: &[], now };
+    let decision = evaluate(&evidence, &Answers::default());
     assert_eq!(decision.reports().len(), 1);
     let report = &decision.reports()[0];
     assert!(!report.value.is_empty() && !report.needed.is_empty(), "{report:?}");

@@ -4,6 +4,11 @@
 
 mod approvals;
 mod examples;
+mod gates;
 mod pins;
+mod plan;
+mod requests;
+mod simulator;
+mod story;
 mod values;
 mod writes;

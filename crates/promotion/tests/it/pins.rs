@@ -2,7 +2,7 @@
 
 use api::gantline::{EnvironmentStatus, Pin, Pipeline, Release};
 use jiff::Timestamp;
-use promotion::{Decision, Evidence, evaluate};
+use promotion::{Answers, Decision, Evidence, evaluate};
 use serde_json::json;
 
 fn decision(pinned: bool, requested_by: &str) -> Decision {
@@ -14,7 +14,9 @@ fn decision(pinned: bool, requested_by: &str) -> Decision {
     pipeline.status.environments.push(status);
     let (environment, release) = (pipeline.environment("production").unwrap(), Release::default());
     let now = Timestamp::UNIX_EPOCH;
-    evaluate(&Evidence { pipeline: &pipeline, environment, release: &release, approvals: &[], requested_by, now })
+    let evidence =
+        Evidence { pipeline: &pipeline, environment, release: &release, approvals: &[], requested_by, blind: &[], now };
+    evaluate(&evidence, &Answers::default())
 }
 
 #[test]

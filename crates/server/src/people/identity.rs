@@ -1,6 +1,7 @@
 //! The one who asks.
 
-use api::gantline::{Environment, Gate};
+use api::gantline::Environment;
+use promotion::Judge;
 
 use crate::rights::Rights;
 
@@ -29,11 +30,8 @@ impl Identity {
 
 /// The groups that the gates of environments name.
 pub(crate) fn groups_of(environments: &[Environment]) -> Vec<String> {
-    let gates = environments.iter().flat_map(|environment| &environment.gates).filter_map(|gate| match gate {
-        Gate::Approval(gate) => Some(gate.needed()),
-        Gate::Healthy(_) => None,
-    });
-    let mut groups: Vec<String> = gates.flatten().map(|group| group.name).collect();
+    let gates = environments.iter().flat_map(|environment| &environment.gates);
+    let mut groups: Vec<String> = gates.flat_map(Judge::groups).map(|group| group.name).collect();
     groups.sort();
     groups.dedup();
     groups

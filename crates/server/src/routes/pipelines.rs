@@ -4,6 +4,7 @@ use api::argocd::Application;
 use api::gantline::{Environment, Pipeline, Promotion};
 use axum::Json;
 use axum::extract::Path;
+use promotion::Judge;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -65,19 +66,7 @@ fn config_source(app: &Application) -> String {
 }
 
 fn trigger(pipeline: &Pipeline, environment: &Environment) -> String {
-    use api::gantline::Gate;
-    let gates: Vec<String> = environment
-        .gates
-        .iter()
-        .map(|gate| match gate {
-            Gate::Healthy(gate) if gate.duration.is_empty() => "healthy".to_owned(),
-            Gate::Healthy(gate) => format!("healthy for {}", gate.duration),
-            Gate::Approval(gate) => {
-                let groups: Vec<String> = gate.needed().into_iter().map(|group| group.name).collect();
-                format!("approval by {}", groups.join(" and "))
-            }
-        })
-        .collect();
+    let gates: Vec<String> = environment.gates.iter().map(Judge::says).collect();
     let start = match (pipeline.before(&environment.name), environment.auto) {
         (None, _) => "commit to Git".to_owned(),
         (Some(before), true) => format!("by itself after {}", before.name),
@@ -95,9 +84,11 @@ pub(super) async fn promote(
     let environment = asker.environment(&pipeline, &request.environment)?;
     let release =
         super::releases::chosen(&asker, &pipeline, environment, request.release.as_deref().unwrap_or_default())?;
-    let (controller, reason) = (asker.controller(), request.reason.unwrap_or_default());
+    let (controller, reason, seen) =
+        (asker.controller(), request.reason.unwrap_or_default(), asker.observed(&pipeline)?);
     let promotion =
-        control::requests::promote(controller, &pipeline, environment, &release, asker.user(), &reason).await?;
+        control::requests::promote(controller, &seen, &environment.name, &release.metadata.name, asker.user(), &reason)
+            .await?;
     Ok(Json(Object::of(&promotion)))
 }
 
@@ -108,8 +99,9 @@ pub(super) async fn roll_back(
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
-    let (controller, reason) = (asker.controller(), request.reason.unwrap_or_default());
-    let promotion = control::requests::roll_back(controller, &pipeline, environment, asker.user(), &reason).await?;
+    let (controller, reason, seen) =
+        (asker.controller(), request.reason.unwrap_or_default(), asker.observed(&pipeline)?);
+    let promotion = control::requests::roll_back(controller, &seen, &environment.name, asker.user(), &reason).await?;
     Ok(Json(Object::of(&promotion)))
 }
 
@@ -120,6 +112,7 @@ pub(super) async fn unpin(
 ) -> Result<Json<Done>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
-    control::requests::unpin(asker.controller(), &pipeline, environment, asker.user()).await?;
+    let seen = asker.observed(&pipeline)?;
+    control::requests::unpin(asker.controller(), &seen, &environment.name, asker.user()).await?;
     Ok(Json(Done {}))
 }

@@ -61,7 +61,9 @@ async fn decide(
     let pipeline = asker.pipeline(&promotion.spec.pipeline)?;
     let environment = asker.environment(&pipeline, &promotion.spec.environment)?;
     let groups = asker.identity().gate_groups(std::slice::from_ref(environment));
-    let controller = asker.controller();
-    let decided = control::requests::decide(controller, &promotion, verdict, asker.user(), groups, reason).await?;
+    let (controller, seen) = (asker.controller(), asker.observed(&pipeline)?);
+    let decided =
+        control::requests::decide(controller, &seen, &promotion.metadata.name, verdict, asker.user(), &groups, reason)
+            .await?;
     Ok(Json(shown(asker, &decided)))
 }

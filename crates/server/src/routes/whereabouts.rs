@@ -49,8 +49,8 @@ fn in_pipeline(pipeline: &Pipeline, apps: &BTreeMap<String, Arc<Application>>, t
         tag: status.tag.clone(),
         digest: status.digest.clone(),
         since: status.since,
-        sync: status.sync.clone(),
-        health: status.health.clone(),
+        sync: status.sync.map_or_else(String::new, |sync| sync.to_string()),
+        health: status.health.map_or_else(String::new, |health| health.to_string()),
         release: status.release.clone(),
     };
     running.map(place).collect()

@@ -130,3 +130,17 @@ pub(crate) struct ReleaseReason {
     /// Who or what can change it.
     pub(crate) who: String,
 }
+
+impl From<promotion::explain::Explanation> for ReleaseExplanation {
+    fn from(explained: promotion::explain::Explanation) -> Self {
+        let promotion::explain::Explanation { release, tag, digest, summary, reasons } = explained;
+        Self { release, tag, digest, summary, reasons: reasons.into_iter().map(ReleaseReason::from).collect() }
+    }
+}
+
+impl From<promotion::explain::Reason> for ReleaseReason {
+    fn from(reason: promotion::explain::Reason) -> Self {
+        let promotion::explain::Reason { topic, message, value, needed, since, earliest, who } = reason;
+        Self { topic, message, value, needed, since, earliest, who }
+    }
+}

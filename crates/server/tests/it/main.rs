@@ -1,5 +1,7 @@
 //! The server from outside: its router, on a sandbox, with accounts.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod house;
 mod rights;
 mod stream;

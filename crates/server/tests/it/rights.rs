@@ -31,7 +31,7 @@ const MATRIX: &[(&str, [u16; 5])] = &[
     ("GET /api/v1/pipelines/{name}/environments", [401, 403, 200, 200, 200]),
     ("POST /api/v1/pipelines/{name}/promote", [401, 403, 403, 400, 400]),
     ("POST /api/v1/pipelines/{name}/rollback", [401, 403, 403, 409, 409]),
-    ("POST /api/v1/pipelines/{name}/unpin", [401, 403, 403, 200, 200]),
+    ("POST /api/v1/pipelines/{name}/unpin", [401, 403, 403, 409, 409]),
     ("GET /api/v1/releases", [401, 200, 200, 200, 200]),
     ("GET /api/v1/releases/{name}", [401, 403, 200, 200, 200]),
     ("GET /api/v1/promotions", [401, 200, 200, 200, 200]),

@@ -116,6 +116,7 @@ impl Stage {
             simulated: true,
             tls: false,
             access: Access::Accounts,
+            replica: None,
             at_step: None,
             rendering: Rendering::default(),
         });

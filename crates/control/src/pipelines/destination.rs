@@ -1,14 +1,15 @@
 //! Where a promotion's commit goes: the branch that the Application follows; or, where it follows tags by a version
 //! constraint, the branch of the environment before, with the next tag on the commit.
 
-use api::argocd::{Application, ApplicationSource, SyncStatusCode};
+use api::argocd::{ApplicationSource, SyncStatusCode};
 use api::gantline::{Environment, Pipeline, Release, ReleasePhase};
 use git::{CommitId, Repository};
+use promotion::writing::Stop;
 
-use super::execute::Stop;
 use super::ground;
+use super::write::{Halt, wait};
+
 use crate::context::Context;
-use crate::stores::AppKey;
 
 #[derive(Debug)]
 pub(super) struct Destination {
@@ -27,7 +28,7 @@ impl Destination {
         release: &Release,
         source: &ApplicationSource,
         repository: &Repository,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, Halt> {
         let before = pipeline.before(&environment.name);
         let merge = match before.filter(|_| environment.merge) {
             Some(before) => Some(running(cx, before, release)?),
@@ -38,7 +39,8 @@ impl Destination {
         }
         let constraint = source.revision();
         let follows = |what: &str| {
-            Stop::Unknown(format!("{} follows {constraint}, which is no branch {what}", environment.application))
+            let name = &environment.application;
+            Halt::Stop(Stop::Unknown(format!("{name} follows {constraint}, which is no branch {what}")))
         };
         if repository.highest_tag(constraint).await?.is_none() {
             return Err(follows(
@@ -46,7 +48,7 @@ impl Destination {
                  tags as v1.*, and make the first tag",
             ));
         }
-        let app = before.and_then(|before| application(cx, before));
+        let app = before.and_then(|before| cx.application(&before.application));
         let followed = app.as_deref().and_then(ground::written).map_or("", ApplicationSource::revision);
         let branch = repository.branch_of(followed).await?;
         let branch = branch.ok_or_else(|| follows("and the environment before it follows none either"))?;
@@ -54,18 +56,15 @@ impl Destination {
     }
 
     /// The tag that the commit gets.
-    pub(super) async fn tag(&self, repository: &Repository) -> Result<Option<String>, Stop> {
+    pub(super) async fn tag(&self, repository: &Repository) -> Result<Option<String>, Halt> {
         let Some(constraint) = &self.constraint else { return Ok(None) };
-        let none = || {
-            Stop::Wait(format!(
-                "no tag after the highest one fits {constraint}: make the next tag by hand, or widen it"
-            ))
-        };
+        let none =
+            || wait(format!("no tag after the highest one fits {constraint}: make the next tag by hand, or widen it"));
         repository.next_tag(constraint).await?.ok_or_else(none).map(Some)
     }
 
     /// The commit to merge into the branch, unless it is there already.
-    pub(super) async fn merge(&self, repository: &Repository, head: CommitId) -> Result<Option<CommitId>, Stop> {
+    pub(super) async fn merge(&self, repository: &Repository, head: CommitId) -> Result<Option<CommitId>, Halt> {
         match self.merge {
             Some(commit) if !repository.holds(head, commit).await? => Ok(Some(commit)),
             _ => Ok(None),
@@ -74,16 +73,12 @@ impl Destination {
 }
 
 /// The commit that an environment runs with the release: what is tested there now, or else the one that brought it.
-fn running(cx: &Context, environment: &Environment, release: &Release) -> Result<CommitId, Stop> {
-    let app = application(cx, environment);
+fn running(cx: &Context, environment: &Environment, release: &Release) -> Result<CommitId, Halt> {
+    let app = cx.application(&environment.application);
     let synced = app.as_ref().filter(|app| app.status.sync.status == SyncStatusCode::Synced);
     let entry = release.in_environment(&environment.name);
     let there = entry.is_some_and(|entry| entry.phase != ReleasePhase::Replaced);
     let now = synced.filter(|_| there).and_then(|app| ground::synced(app).parse().ok());
-    let none = || Stop::Wait(format!("it is not known which commit brought the release to {}", environment.name));
+    let none = || wait(format!("it is not known which commit brought the release to {}", environment.name));
     now.or_else(|| entry?.commit.parse().ok()).ok_or_else(none)
-}
-
-pub(super) fn application(cx: &Context, environment: &Environment) -> Option<std::sync::Arc<Application>> {
-    cx.stores.application(&AppKey::new(&cx.namespace, &environment.application))
 }

@@ -11,16 +11,16 @@ use crate::workers::Subject;
 
 /// Two sources of an Application, by their place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Roles {
+pub(crate) struct Roles {
     /// The source that renders the image.
-    pub(super) rendered: usize,
+    pub(crate) rendered: usize,
     /// The source in whose repository the image is written: the one that the last value file names by its `ref`, which
     /// is the environment's own; else the rendered one.
-    pub(super) written: usize,
+    pub(crate) written: usize,
 }
 
 impl Roles {
-    pub(super) fn of(sources: &[ApplicationSource]) -> Self {
+    pub(crate) fn of(sources: &[ApplicationSource]) -> Self {
         let renders = |source: &ApplicationSource| !source.path.is_empty() || !source.chart.is_empty();
         let rendered = sources.iter().position(renders).unwrap_or_default();
         let last = sources.get(rendered).and_then(|source| source.helm.as_ref()?.value_files.last());
@@ -31,19 +31,19 @@ impl Roles {
 }
 
 /// The source that a promotion writes to.
-pub(super) fn written(app: &Application) -> Option<&ApplicationSource> {
+pub(crate) fn written(app: &Application) -> Option<&ApplicationSource> {
     let sources = app.spec.all_sources();
     sources.get(Roles::of(sources).written)
 }
 
 /// The commit of the written source that the Application is synced to; empty before the first comparison.
-pub(super) fn synced(app: &Application) -> &str {
+pub(crate) fn synced(app: &Application) -> &str {
     let index = Roles::of(app.spec.all_sources()).written;
     commits(app).get(index).map_or("", String::as_str)
 }
 
 /// The commits that the Application is synced to, one for each source.
-pub(super) fn commits(app: &Application) -> &[String] {
+pub(crate) fn commits(app: &Application) -> &[String] {
     let sync = &app.status.sync;
     match (sync.revisions.is_empty(), sync.revision.is_empty()) {
         (false, _) => &sync.revisions,
@@ -54,15 +54,15 @@ pub(super) fn commits(app: &Application) -> &[String] {
 
 /// Files, options and surroundings of one render.
 #[derive(Debug, Clone)]
-pub(super) struct Ground {
-    pub(super) subject: Subject,
+pub(crate) struct Ground {
+    pub(crate) subject: Subject,
     /// The `ref` of the written source; empty where that is the rendered one.
-    pub(super) reference: String,
+    pub(crate) reference: String,
 }
 
 impl Ground {
     /// What the Application renders with one commit of each source, which have been resolved.
-    pub(super) async fn of(cx: &Context, app: &Application, resolved: Vec<Resolved>) -> Result<Self, Condition> {
+    pub(crate) async fn of(cx: &Context, app: &Application, resolved: Vec<Resolved>) -> Result<Self, Condition> {
         let sources = app.spec.all_sources();
         let roles = Roles::of(sources);
         let references = references(sources, &resolved);
@@ -78,7 +78,7 @@ impl Ground {
     }
 
     /// At the commits that the Application is synced to, but the written source at another one.
-    pub(super) async fn at(cx: &Context, app: &Application, tree: FileTree, commit: &str) -> Result<Self, String> {
+    pub(crate) async fn at(cx: &Context, app: &Application, tree: FileTree, commit: &str) -> Result<Self, String> {
         let (sources, commits) = (app.spec.all_sources(), commits(app));
         let roles = Roles::of(sources);
         let mut resolved = Vec::new();
@@ -104,12 +104,12 @@ impl Ground {
     }
 
     /// The files that a promotion writes to.
-    pub(super) fn written(&self) -> &FileTree {
+    pub(crate) fn written(&self) -> &FileTree {
         self.subject.context.references.get(&self.reference).unwrap_or(&self.subject.tree)
     }
 
     /// The same with other files in the written repository.
-    pub(super) fn with_written(&self, tree: FileTree) -> Self {
+    pub(crate) fn with_written(&self, tree: FileTree) -> Self {
         let mut ground = self.clone();
         if self.reference.is_empty() {
             ground.subject.tree = tree;
@@ -121,7 +121,7 @@ impl Ground {
 
     /// # Errors
     /// When a plan edits another repository than the one that is written.
-    pub(super) fn check(&self, plan: &WritePlan) -> Result<(), String> {
+    pub(crate) fn check(&self, plan: &WritePlan) -> Result<(), String> {
         if plan.reference == self.reference {
             return Ok(());
         }

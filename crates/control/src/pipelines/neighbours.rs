@@ -4,9 +4,8 @@ use api::argocd::{Application, same_git_url};
 use api::gantline::Environment;
 use object::FileTree;
 
-use super::destination::application;
-use super::execute::{Attempt, Stop};
 use super::ground::{self, Ground};
+use super::write::{Attempt, Halt, wait};
 
 /// The files of a branch before and after a commit.
 #[derive(Debug)]
@@ -19,18 +18,18 @@ pub(super) struct Step<'a> {
 
 /// # Errors
 /// When the commit would change what another environment renders.
-pub(super) async fn stay_the_same(attempt: &Attempt<'_>, step: &Step<'_>) -> Result<(), Stop> {
+pub(super) async fn stay_the_same(attempt: &Attempt<'_>, step: &Step<'_>) -> Result<(), Halt> {
     let others = attempt.pipeline.spec.environments.iter().filter(|other| other.name != attempt.environment.name);
     for other in others {
-        let Some(app) = application(attempt.cx, other) else { continue };
+        let Some(app) = attempt.cx.application(&other.application) else { continue };
         if follows_the_branch(attempt, &app).await? && changes(attempt, &app, step).await? {
-            return Err(Stop::Wait(refusal(attempt, other)));
+            return Err(wait(refusal(attempt, other)));
         }
     }
     Ok(())
 }
 
-async fn follows_the_branch(attempt: &Attempt<'_>, app: &Application) -> Result<bool, Stop> {
+async fn follows_the_branch(attempt: &Attempt<'_>, app: &Application) -> Result<bool, Halt> {
     let Some((own, source)) = ground::written(&attempt.app).zip(ground::written(app)) else { return Ok(false) };
     if !same_git_url(&own.repo_url, &source.repo_url) {
         return Ok(false);
@@ -40,13 +39,11 @@ async fn follows_the_branch(attempt: &Attempt<'_>, app: &Application) -> Result<
 }
 
 /// Whether what an Application renders differs. One that does not render as it is cannot be told.
-async fn changes(attempt: &Attempt<'_>, app: &Application, step: &Step<'_>) -> Result<bool, Stop> {
+async fn changes(attempt: &Attempt<'_>, app: &Application, step: &Step<'_>) -> Result<bool, Halt> {
     let cx = attempt.cx;
-    let before = Ground::at(cx, app, step.before.clone(), step.head).await.map_err(Stop::Wait)?;
+    let before = Ground::at(cx, app, step.before.clone(), step.head).await.map_err(wait)?;
     let after = before.with_written(step.after.clone());
-    let render = async |ground: Ground| {
-        cx.renderer.render(ground.subject).end().await.map_err(|ended| Stop::Wait(ended.to_string()))
-    };
+    let render = async |ground: Ground| cx.renderer.render(ground.subject).end().await.map_err(wait);
     let (before, after) = (render(before).await?, render(after).await?);
     Ok(before.complete() && (!after.complete() || before.manifests != after.manifests))
 }

@@ -1,7 +1,9 @@
-//! The durable steps of a promotion. Each is written down before the next begins, so that another process can go on from
+//! The durable steps of a write. Each is written down before the next begins, so that another process can go on from
 //! any of them.
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// In this order. What is written where:
 ///
@@ -14,8 +16,9 @@ use std::fmt;
 /// | `Recorded` | the Promotion (its commit) | the refresh is asked for again |
 /// | `Refreshed` | an annotation of the Application | it is asked for again |
 /// | `Converged` | the Promotion (phase Succeeded) | there is nothing left to do |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WriteStep {
+    #[default]
     Claimed,
     Searched,
     GatesRepeated,
@@ -25,7 +28,7 @@ pub enum Step {
     Converged,
 }
 
-impl Step {
+impl WriteStep {
     pub const ALL: [Self; 7] = [
         Self::Claimed,
         Self::Searched,
@@ -54,7 +57,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for WriteStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -1,0 +1,224 @@
+//! Questions of plans, answered by asking Git, registries and renders: each once, however many Pipelines want to know,
+//! and in a task of its own, so that nobody waits for an answer but who asked. One file a kind of question.
+
+mod digest;
+mod located;
+mod source;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use promotion::{Answer, Answered, Question};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::context::Context;
+use crate::wake::News;
+
+pub(crate) use digest::registry_of;
+
+/// How many questions one host, or one repository, is asked at once.
+const AT_ONCE: usize = 8;
+
+/// What was asked and answered. What no plan rests on any more is forgotten.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    state: Mutex<State>,
+    asked: mpsc::UnboundedSender<Question>,
+    /// Taken by whoever answers.
+    questions: tokio::sync::Mutex<mpsc::UnboundedReceiver<Question>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<Question, Entry>,
+    /// What the last plan of each Pipeline rests on.
+    of: HashMap<Arc<str>, BTreeSet<Question>>,
+    lanes: HashMap<String, Arc<Semaphore>>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    answered: Option<Answered>,
+    under_way: bool,
+    pipelines: BTreeSet<Arc<str>>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let (asked, questions) = mpsc::unbounded_channel();
+        Self { state: Mutex::default(), asked, questions: tokio::sync::Mutex::new(questions) }
+    }
+}
+
+impl Answers {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answers to what the last plan of a Pipeline asked.
+    pub(crate) fn of(&self, pipeline: &str) -> promotion::Answers {
+        let state = self.state();
+        let asked = state.of.get(pipeline).into_iter().flatten();
+        let known =
+            asked.filter_map(|question| Some((question.clone(), state.entries.get(question)?.answered.clone()?)));
+        promotion::Answers(known.collect())
+    }
+
+    /// Takes what a plan rests on. What nobody has answered, or long ago, is asked.
+    pub(crate) fn ask(&self, pipeline: &str, questions: BTreeSet<Question>, now: jiff::Timestamp) {
+        let mut state = self.state();
+        let pipeline: Arc<str> = pipeline.into();
+        for question in &questions {
+            let entry = state.entries.entry(question.clone()).or_default();
+            entry.pipelines.insert(Arc::clone(&pipeline));
+            let due = entry.answered.as_ref().is_none_or(|old| old.until().is_some_and(|until| until <= now));
+            if due && !std::mem::replace(&mut entry.under_way, true) {
+                // the other end lives as long as `self`
+                let _ = self.asked.send(question.clone());
+            }
+        }
+        let before = state.of.insert(Arc::clone(&pipeline), questions.clone()).unwrap_or_default();
+        before.difference(&questions).for_each(|question| state.drop_for(question, &pipeline));
+    }
+
+    /// The Pipeline is gone.
+    pub(crate) fn forget(&self, pipeline: &str) {
+        let mut state = self.state();
+        for question in state.of.remove(pipeline).into_iter().flatten() {
+            state.drop_for(&question, pipeline);
+        }
+    }
+
+    /// Keeps an answer, and gives the Pipelines that asked.
+    fn take(&self, question: &Question, answer: Option<Answer>, at: jiff::Timestamp) -> BTreeSet<Arc<str>> {
+        let mut state = self.state();
+        let Some(entry) = state.entries.get_mut(question) else { return BTreeSet::new() };
+        entry.under_way = false;
+        let Some(answer) = answer else { return BTreeSet::new() };
+        entry.answered = Some(Answered { answer, at });
+        entry.pipelines.clone()
+    }
+
+    /// Those who ask the same host wait for each other, and for nobody else.
+    fn lane(&self, host: &str) -> Arc<Semaphore> {
+        let mut state = self.state();
+        let lane = state.lanes.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
+        Arc::clone(lane)
+    }
+}
+
+impl State {
+    fn drop_for(&mut self, question: &Question, pipeline: &str) {
+        let Some(entry) = self.entries.get_mut(question) else { return };
+        entry.pipelines.remove(pipeline);
+        if entry.pipelines.is_empty() {
+            self.entries.remove(question);
+        }
+    }
+}
+
+/// Answers what is asked, for as long as it is polled.
+pub(crate) async fn run(cx: Arc<Context>) {
+    let mut questions = cx.answers.questions.lock().await;
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            question = questions.recv() => match question {
+                Some(question) => drop(tasks.spawn(answer(Arc::clone(&cx), question))),
+                None => return,
+            },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}
+
+/// Answers one question and wakes who asked it.
+async fn answer(cx: Arc<Context>, question: Question) {
+    let lane = cx.answers.lane(&lane_of(&cx, &question));
+    let answer = match lane.acquire().await {
+        Ok(_permit) => ask(&cx, &question).await,
+        Err(_) => None,
+    };
+    let pipelines = cx.answers.take(&question, answer, cx.clock.now());
+    cx.hear(&News::Answered { pipelines });
+}
+
+/// `None`: the question is about what is not so any more.
+async fn ask(cx: &Context, question: &Question) -> Option<Answer> {
+    match question {
+        Question::Located(spot) => located::ask(cx, spot).await.map(Answer::Located),
+        Question::Source(spot) => source::ask(cx, spot).await.map(Answer::Source),
+        Question::Digest(image) => Some(Answer::Digest(digest::ask(cx, image).await)),
+        // a gate that asks the outside brings its file with it
+        Question::Gate { kind, .. } => {
+            Some(Answer::Gate(Err(format!("nobody here can answer what the gate {} asks", kind.as_str()))))
+        }
+    }
+}
+
+/// The host or repository that has to answer.
+fn lane_of(cx: &Context, question: &Question) -> String {
+    match question {
+        Question::Located(spot) | Question::Source(spot) => {
+            let app = cx.application(&spot.application);
+            let source = app.as_deref().and_then(crate::pipelines::ground::written);
+            source.map_or_else(String::new, |source| api::argocd::normalize_git_url(&source.repo_url))
+        }
+        Question::Digest(image) => image.registry_and_repository().0,
+        Question::Gate { kind, .. } => kind.as_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn digest_of(tag: &str) -> Question {
+        Question::Digest(format!("acme/shop:{tag}").parse().unwrap())
+    }
+
+    async fn sent(answers: &Answers) -> Vec<Question> {
+        let mut questions = answers.questions.lock().await;
+        std::iter::from_fn(|| questions.try_recv().ok()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_question_is_asked_once_and_its_answer_wakes_all_who_asked() {
+        let answers = Answers::default();
+        let one = || BTreeSet::from([digest_of("v1")]);
+        answers.ask("a", one(), at(0));
+        answers.ask("b", one(), at(0));
+        assert_eq!(sent(&answers).await, [digest_of("v1")]);
+        let refused = Answer::Digest(Err("refused".into()));
+        let woken = answers.take(&digest_of("v1"), Some(refused.clone()), at(1));
+        assert_eq!(woken, BTreeSet::from(["a".into(), "b".into()]));
+        assert_eq!(answers.of("a").of(&digest_of("v1")).unwrap().answer, refused);
+        // what failed is asked again after its time, not before
+        answers.ask("a", one(), at(30));
+        assert_eq!(sent(&answers).await, []);
+        answers.ask("a", one(), at(90));
+        assert_eq!(sent(&answers).await, [digest_of("v1")]);
+    }
+
+    #[tokio::test]
+    async fn what_no_plan_rests_on_is_forgotten() {
+        let answers = Answers::default();
+        for tag in ["v1", "v2", "v3"] {
+            answers.ask("a", BTreeSet::from([digest_of(tag)]), at(0));
+        }
+        answers.ask("b", BTreeSet::from([digest_of("v3")]), at(0));
+        assert_eq!(answers.state().entries.len(), 1);
+        // an answer that comes too late finds nobody
+        assert!(answers.take(&digest_of("v1"), Some(Answer::Digest(Err(String::new()))), at(1)).is_empty());
+        answers.forget("a");
+        assert_eq!(answers.state().entries.len(), 1);
+        answers.forget("b");
+        assert!(answers.state().entries.is_empty());
+    }
+}

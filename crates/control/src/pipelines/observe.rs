@@ -1,0 +1,135 @@
+//! What a plan looks at, gathered from stores, caches and answers. Nothing is asked here and nobody waited for.
+
+use std::sync::Arc;
+
+use api::argocd::{Application, HealthStatusCode};
+use api::gantline::Pipeline;
+use object::{ImageRef, LiveObject};
+use promotion::{
+    Answer, Answered, Located, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod, Spot,
+};
+
+use super::ground;
+use crate::context::Context;
+use crate::live::{kinds_of, watch_resources};
+use crate::sites::Site;
+use crate::view;
+
+/// As [`observed`], for who only asks: what another replica found out stands in the status.
+pub(crate) fn told(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
+    let mut seen = observed(cx, pipeline);
+    // soaks are judged by whoever moves them
+    seen.watched_since = seen.watched_since.or(Some(jiff::Timestamp::MIN));
+    for place in &seen.places {
+        let answers = told_of(&seen, place, cx.clock.now());
+        for (question, answered) in answers.into_iter().flatten() {
+            seen.answers.0.entry(question).or_insert(answered);
+        }
+    }
+    seen
+}
+
+/// Where the images of an environment are, by the status that was written for the same commit.
+fn told_of(seen: &Observed, place: &Place, now: jiff::Timestamp) -> Option<Vec<(Question, Answered)>> {
+    let app = place.application.as_ref()?;
+    let status = seen.pipeline.status_of(&place.environment).filter(|status| status.commit == app.commit)?;
+    let release = seen.releases.iter().find(|release| release.metadata.name == status.release)?;
+    let answer = |image: &api::gantline::ReleaseImage| {
+        let (application, at) = (app.name.clone(), app.at.clone());
+        let spot = Spot { application, image: image.name.clone(), at };
+        let tag = Some(image.tag.clone()).filter(|tag| !tag.is_empty());
+        let image = ImageRef { name: image.name.clone(), tag, digest: image.digest.parse().ok() };
+        let located = Located { image, reference: String::new(), file: String::new(), place: String::new() };
+        (Question::Located(spot), Answered { answer: Answer::Located(Ok(located)), at: now })
+    };
+    Some(release.spec.images.iter().map(answer).collect())
+}
+
+/// One Pipeline and all that is its own, now.
+pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
+    let name = pipeline.metadata.name.as_str();
+    let places = pipeline.spec.environments.iter();
+    let places = places.map(|environment| place(cx, &environment.name, &environment.application)).collect();
+    let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
+    let (answers, watched_since, now) = (cx.answers.of(name), watched_since(cx, &pipeline), cx.clock.now());
+    let problems = Pipeline::problems(&pipeline.to_value());
+    Observed { pipeline, problems, places, releases, promotions, answers, watched_since, now }
+}
+
+fn place(cx: &Context, environment: &str, application: &str) -> Place {
+    let app = cx.application(application);
+    let pods = app.as_deref().map(|app| view::pods(cx, app)).unwrap_or_default();
+    Place {
+        environment: environment.to_owned(),
+        application: app.as_deref().map(seen),
+        pods: pods.iter().map(pod).collect(),
+    }
+}
+
+fn seen(app: &Application) -> PlaceApplication {
+    let status = &app.status;
+    PlaceApplication {
+        name: app.metadata.name.clone(),
+        sync: status.sync.status,
+        health: status.health.status,
+        health_since: status.health.last_transition_time,
+        cause: cause(app),
+        commit: ground::synced(app).to_owned(),
+        at: at_of(app),
+    }
+}
+
+/// Names the sources of an Application and the commits that it is synced to.
+pub(crate) fn at_of(app: &Application) -> String {
+    let sources = serde_json::to_string(app.spec.all_sources()).unwrap_or_default();
+    format!("{} {sources}", ground::commits(app).join(","))
+}
+
+/// What the unhealthy objects say.
+fn cause(app: &Application) -> String {
+    let bad = app.status.resources.iter().filter_map(|resource| {
+        let health = resource.health.as_ref().filter(|health| health.status == HealthStatusCode::Degraded)?;
+        Some(format!("{} {}: {}", resource.kind, resource.name, health.message))
+    });
+    let texts: Vec<String> = bad.collect();
+    if texts.is_empty() { "see gantline explain".to_owned() } else { texts.join("; ") }
+}
+
+fn pod(pod: &LiveObject) -> RunningPod {
+    let images = engine::pod_image_ids(pod).into_iter().filter_map(|running| {
+        let image: ImageRef = running.image.parse().ok()?;
+        Some(RunningImage { image, digest: running.digest })
+    });
+    RunningPod { images: images.collect(), ready_since: ready_since(pod) }
+}
+
+fn ready_since(pod: &LiveObject) -> Option<jiff::Timestamp> {
+    let conditions = pod.status()?.get("conditions")?.as_array()?;
+    let ready = conditions.iter().find(|c| c["type"] == "Ready" && c["status"] == "True")?;
+    ready["lastTransitionTime"].as_str()?.parse().ok()
+}
+
+/// Since when this process has watched Applications, and the pods of those that the environments deploy, without a break.
+fn watched_since(cx: &Context, pipeline: &Pipeline) -> Option<jiff::Timestamp> {
+    let mut since = cx.stores.applications.since()?;
+    for (site, app) in deployed(cx, pipeline) {
+        since = since.max(site.watched_since(&kinds_of(&app))?);
+    }
+    Some(since)
+}
+
+/// The Applications of the environments, and the clusters that they are on. What is not connected has no pods to watch.
+fn deployed(cx: &Context, pipeline: &Pipeline) -> impl Iterator<Item = (Arc<Site>, Arc<Application>)> {
+    let apps = pipeline.spec.environments.iter().filter_map(|environment| cx.application(&environment.application));
+    apps.filter_map(|app| Some((cx.sites.at(&app.spec.destination).ok()?, app)))
+}
+
+/// Watches the objects of the environments, also where another replica works on their Applications. What cannot be
+/// watched is said by the plan.
+pub(super) async fn watch(cx: &Context, pipeline: &Pipeline) {
+    for (site, app) in deployed(cx, pipeline) {
+        if site.watched_since(&kinds_of(&app)).is_none() {
+            let _ = cx.lending(watch_resources(&site, &app)).await;
+        }
+    }
+}

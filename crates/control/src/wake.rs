@@ -1,0 +1,221 @@
+//! Whom news concerns: the only map from what happened to what is looked at again.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use api::ConfigMap;
+use api::argocd::{
+    AppProject, Application, ClusterSecret, OperationPhase, Refresh, RepositorySecret, Settings, normalize_git_url,
+};
+use api::gantline::{Pipeline, Promotion, Release};
+use cluster::Change;
+
+use crate::queue::Depth;
+use crate::stores::{AppKey, CERTIFICATES, KNOWN_HOSTS, SETTINGS, Stores};
+
+/// What is worked on, each at most once at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Key {
+    Application(AppKey),
+    Pipeline {
+        namespace: Arc<str>,
+        name: Arc<str>,
+    },
+    /// The commit of a Promotion. Who works on its Pipeline makes it.
+    Promotion {
+        pipeline: Box<Key>,
+        name: Arc<str>,
+    },
+}
+
+impl Key {
+    pub(crate) fn pipeline(namespace: &str, name: &str) -> Self {
+        Self::Pipeline { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    /// `application/argocd/web`: stable, and the same in every process.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Application(key) => write!(f, "application/{key}"),
+            Self::Pipeline { namespace, name } => write!(f, "pipeline/{namespace}/{name}"),
+            Self::Promotion { pipeline, name } => write!(f, "{pipeline}/promotion/{name}"),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum News {
+    Application(Change<Application>),
+    Project(Change<AppProject>),
+    Repository(Change<RepositorySecret>),
+    Cluster(Change<ClusterSecret>),
+    ConfigMap(Change<ConfigMap>),
+    Pipeline(Change<Pipeline>),
+    Release(Change<Release>),
+    Promotion(Change<Promotion>),
+    /// Live objects changed that belong to these Applications, by their instance names.
+    Touched {
+        owners: Vec<Arc<str>>,
+    },
+    /// Live objects changed, and it is not known which.
+    Missed,
+    /// A branch moved, and these read what differs.
+    Moved {
+        readers: Vec<AppKey>,
+    },
+    /// A repository told something, and these may use it.
+    Told {
+        unproven: Vec<AppKey>,
+    },
+    /// Somebody answered what these Pipelines asked.
+    Answered {
+        pipelines: BTreeSet<Arc<str>>,
+    },
+}
+
+impl News {
+    /// Whether what it wakes goes before what may concern everybody.
+    pub(crate) fn is_urgent(&self) -> bool {
+        match self {
+            Self::Application(_) | Self::Pipeline(_) | Self::Release(_) | Self::Promotion(_) => true,
+            Self::Touched { .. } | Self::Moved { .. } | Self::Answered { .. } => true,
+            Self::Project(_) | Self::Repository(_) | Self::Cluster(_) | Self::ConfigMap(_) => false,
+            Self::Missed | Self::Told { .. } => false,
+        }
+    }
+}
+
+/// Who has to be looked at again, and how deep.
+pub(crate) fn woken(news: &News, stores: &Stores) -> Vec<(Key, Depth)> {
+    match news {
+        News::Application(change) => of_application(change, stores),
+        News::Project(change) => latest(stores.applications.by(&Application::BY_PROJECT, &change.key.name)),
+        News::Repository(change) => of_repository(change, stores),
+        News::ConfigMap(change) => of_config_map(change, stores),
+        News::Pipeline(change) => vec![pipeline(stores, &change.key.name)],
+        News::Release(change) => of_pipelines(stores, sides(change).map(|release| &*release.spec.pipeline)),
+        News::Promotion(change) => of_pipelines(stores, sides(change).map(|promotion| &*promotion.spec.pipeline)),
+        News::Cluster(change) => of_cluster(change, stores),
+        News::Touched { owners } => owners.iter().flat_map(|owner| of_touched(owner, stores)).collect(),
+        News::Missed => at_depth(stores.applications.all(), Depth::Live),
+        News::Moved { readers } => readers.iter().map(latest_of).collect(),
+        News::Told { unproven } => unproven.iter().map(latest_of).collect(),
+        News::Answered { pipelines } => of_pipelines(stores, pipelines.iter().map(|name| &**name)),
+    }
+}
+
+/// The Application that objects belong to, and the Pipelines that look at its pods.
+fn of_touched(owner: &str, stores: &Stores) -> Vec<(Key, Depth)> {
+    let key = AppKey::of_instance(owner, stores.namespace());
+    let pipelines = deployed_by(&key, stores);
+    std::iter::once((Key::Application(key), Depth::Live)).chain(pipelines).collect()
+}
+
+/// The Pipelines whose environments the Application deploys.
+fn deployed_by(app: &AppKey, stores: &Stores) -> Vec<(Key, Depth)> {
+    if *app.namespace != **stores.namespace() {
+        return Vec::new();
+    }
+    let pipelines = stores.pipelines.by(&Pipeline::BY_APPLICATION, &app.name);
+    pipelines.iter().map(|it| pipeline(stores, &it.metadata.name)).collect()
+}
+
+/// The Applications that deploy to a cluster, by its name or its server, as it was and as it is.
+fn of_cluster(change: &Change<ClusterSecret>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let names: BTreeSet<&str> = sides(change).flat_map(|cluster| [&*cluster.server, &*cluster.name]).collect();
+    let apps = names.into_iter().flat_map(|name| stores.applications.by(&Application::BY_CLUSTER, name));
+    let woken: BTreeSet<(Key, Depth)> = latest(apps.collect()).into_iter().collect();
+    woken.into_iter().collect()
+}
+
+fn latest_of(key: &AppKey) -> (Key, Depth) {
+    (Key::Application(key.clone()), Depth::Latest)
+}
+
+fn at_depth(apps: Vec<Arc<Application>>, depth: Depth) -> Vec<(Key, Depth)> {
+    apps.iter().map(|app| (Key::Application(AppKey::of(app)), depth)).collect()
+}
+
+fn latest(apps: Vec<Arc<Application>>) -> Vec<(Key, Depth)> {
+    at_depth(apps, Depth::Latest)
+}
+
+fn pipeline(stores: &Stores, name: &str) -> (Key, Depth) {
+    (Key::Pipeline { namespace: Arc::clone(stores.namespace()), name: name.into() }, Depth::Live)
+}
+
+fn of_pipelines<'a>(stores: &Stores, names: impl Iterator<Item = &'a str>) -> Vec<(Key, Depth)> {
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().map(|name| pipeline(stores, name)).collect()
+}
+
+/// As it was and as it is.
+fn sides<K>(change: &Change<K>) -> impl Iterator<Item = &K> {
+    [change.old.as_deref(), change.new.as_deref()].into_iter().flatten()
+}
+
+/// The Application itself, and the Pipelines whose environments it deploys.
+fn of_application(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let key = AppKey::new(&change.key.namespace, &change.key.name);
+    let depth = match &change.new {
+        // that it is gone is found out by looking
+        None => Some(Depth::Live),
+        // what we wrote ourselves is no news to us
+        Some(_) if change.noted => None,
+        Some(new) => depth_of(change.old.as_deref(), new),
+    };
+    let own = depth.map(|depth| (Key::Application(key.clone()), depth));
+    own.into_iter().chain(deployed_by(&key, stores)).collect()
+}
+
+/// The Applications that use the repository, or one of those whose addresses begin so.
+fn of_repository(change: &Change<RepositorySecret>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let used = sides(change).flat_map(|secret| {
+        let address = normalize_git_url(&secret.url);
+        match secret.template {
+            true => stores.applications.beginning(&Application::BY_REPOSITORY, &address),
+            false => stores.applications.by(&Application::BY_REPOSITORY, &address),
+        }
+    });
+    let woken: BTreeSet<(Key, Depth)> = latest(used.collect()).into_iter().collect();
+    woken.into_iter().collect()
+}
+
+fn of_config_map(change: &Change<ConfigMap>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let empty = ConfigMap::default();
+    let (old, new) = (change.old.as_deref().unwrap_or(&empty), change.new.as_deref().unwrap_or(&empty));
+    let concerns = match change.key.name.as_str() {
+        SETTINGS => Settings::from_config_map(&old.data).0 != Settings::from_config_map(&new.data).0,
+        KNOWN_HOSTS | CERTIFICATES => old.data != new.data,
+        _ => false,
+    };
+    if concerns { latest(stores.applications.all()) } else { Vec::new() }
+}
+
+/// What a change to an Application asks for; `None` for changes of status alone, which are mostly our own.
+fn depth_of(old: Option<&Application>, new: &Application) -> Option<Depth> {
+    let Some(old) = old.filter(|old| old.metadata.uid == new.metadata.uid) else { return Some(Depth::Latest) };
+    let refresh = match new.requested_refresh() {
+        Some(Refresh::Hard) => Some(Depth::Hard),
+        Some(Refresh::Normal) => Some(Depth::Forced),
+        None => None,
+    };
+    let terminating = new.status.operation_state.as_ref().is_some_and(|s| s.phase == OperationPhase::Terminating);
+    let spec = match () {
+        () if old.spec.all_sources() != new.spec.all_sources() => Some(Depth::Forced),
+        () if old.spec != new.spec || old.metadata.finalizers != new.metadata.finalizers => Some(Depth::Latest),
+        () if new.metadata.deletion_timestamp != old.metadata.deletion_timestamp => Some(Depth::Live),
+        () if new.operation != old.operation && new.operation.is_some() => Some(Depth::Live),
+        () if terminating => Some(Depth::Live),
+        () if old.skips_reconcile() != new.skips_reconcile() => Some(Depth::Latest),
+        () => None,
+    };
+    refresh.filter(|_| new.requested_refresh() != old.requested_refresh()).max(spec)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Why: of a release, why it does not move; of an environment, why what is next is not here.
+
+use api::gantline::{Environment, GateState, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleasePhase};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::gates::Decision;
+use crate::identity::{identity, label};
+use crate::plan::{Draft, Observed};
+
+/// One answer, the same on every screen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The name of the release; empty where it is about an environment into which nothing wants.
+    pub release: String,
+    pub tag: String,
+    pub digest: String,
+    /// One sentence.
+    pub summary: String,
+    /// What holds it; empty: nothing does.
+    pub reasons: Vec<Reason>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reason {
+    /// The environment, or `Quarantine`.
+    pub topic: String,
+    pub message: String,
+    /// What it is now.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// What it has to be.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub needed: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// It cannot be otherwise before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Timestamp>,
+    /// Who can act.
+    pub who: String,
+}
+
+/// Why a release is where it is; `None`: there is no such release.
+pub fn release(seen: &Observed, name: &str) -> Option<Explanation> {
+    let draft = Draft::now(seen);
+    let release = draft.release(name)?;
+    let environments = || seen.pipeline.spec.environments.iter();
+    let mut reasons: Vec<Reason> = quarantine(release).into_iter().collect();
+    for environment in environments() {
+        let entry = release.in_environment(&environment.name);
+        reasons.extend(entry.and_then(|entry| held(environment, entry)));
+        if entry.is_none_or(|entry| entry.phase == ReleasePhase::Replaced) && !reached_later(seen, release, environment)
+        {
+            // what holds it here holds it everywhere behind
+            reasons.extend(outside(&draft, release, environment));
+            break;
+        }
+    }
+    Some(summed_up(release, reasons))
+}
+
+/// Why what is next is not in an environment: its open promotion, or what the environment before runs; `None`: there is
+/// no such environment.
+pub fn environment(seen: &Observed, name: &str) -> Option<Explanation> {
+    let draft = Draft::now(seen);
+    let environment = seen.pipeline.environment(name)?;
+    let open = draft.promotions.iter().find(|p| p.spec.environment == name && p.status.phase.is_open());
+    let before = seen.pipeline.before(name).and_then(|before| draft.runs(&before.name));
+    let here = draft.put_last(name).map(|here| here.metadata.name.as_str());
+    let next = open.and_then(|open| draft.release(&open.spec.release)).or(before);
+    let Some(next) = next.filter(|next| open.is_some() || Some(next.metadata.name.as_str()) != here) else {
+        let summary = format!("nothing is on its way to {name}");
+        return Some(Explanation { summary, ..Explanation::default() });
+    };
+    let mut reasons: Vec<Reason> = quarantine(next).into_iter().collect();
+    reasons.extend(outside(&draft, next, environment));
+    Some(summed_up(next, reasons))
+}
+
+impl<'a> Draft<'a> {
+    /// With releases as they are at this moment.
+    fn now(seen: &'a Observed) -> Self {
+        let mut draft = Self::of(seen);
+        draft.follow();
+        draft
+    }
+}
+
+fn quarantine(release: &Release) -> Option<Reason> {
+    let quarantine = release.status.quarantine.as_ref()?;
+    Some(Reason {
+        topic: "Quarantine".to_owned(),
+        message: format!("the digest is quarantined by {}: {}", quarantine.by, quarantine.reason),
+        since: quarantine.at,
+        who: "CI, with another image: a quarantined digest goes nowhere until somebody lifts that".to_owned(),
+        ..Reason::default()
+    })
+}
+
+/// What keeps a release that was put into an environment from being well there.
+fn held(environment: &Environment, entry: &ReleaseEnvironment) -> Option<Reason> {
+    let well = entry.phase == ReleasePhase::Verified || entry.phase == ReleasePhase::Replaced;
+    let message = match entry.phase {
+        ReleasePhase::Deploying if entry.message.is_empty() => {
+            format!("{} does not run it yet", environment.application)
+        }
+        _ => entry.message.clone(),
+    };
+    (!well && !message.is_empty()).then(|| Reason {
+        topic: environment.name.clone(),
+        message,
+        value: entry.phase.as_str().to_owned(),
+        since: entry.since,
+        who: format!("whoever looks after {}", environment.application),
+        ..Reason::default()
+    })
+}
+
+/// Whether it was put into an environment behind this one.
+fn reached_later(seen: &Observed, release: &Release, environment: &Environment) -> bool {
+    let behind = seen.pipeline.spec.environments.iter().skip_while(|known| known.name != environment.name).skip(1);
+    behind
+        .into_iter()
+        .any(|later| release.in_environment(&later.name).is_some_and(|entry| entry.phase != ReleasePhase::Replaced))
+}
+
+/// Why a release is not in an environment.
+fn outside(draft: &Draft<'_>, release: &Release, environment: &Environment) -> Vec<Reason> {
+    let of = |p: &&std::borrow::Cow<'_, Promotion>| {
+        p.spec.environment == environment.name && p.spec.release == release.metadata.name
+    };
+    if let Some(promotion) = draft.promotions.iter().find(of)
+        && promotion.status.phase != PromotionPhase::Succeeded
+    {
+        return of_promotion(draft, promotion);
+    }
+    let replaced = release.in_environment(&environment.name).filter(|entry| entry.phase == ReleasePhase::Replaced);
+    let mut reasons: Vec<Reason> = replaced.map(|entry| of_replaced(draft, environment, entry)).into_iter().collect();
+    if reasons.is_empty() {
+        reasons.push(of_absence(draft, release, environment));
+    }
+    reasons
+}
+
+/// One reason a gate that has not passed, else what the promotion says.
+fn of_promotion(draft: &Draft<'_>, promotion: &Promotion) -> Vec<Reason> {
+    let (environment, phase) = (&promotion.spec.environment, promotion.status.phase);
+    let decision = (phase == PromotionPhase::Waiting).then(|| draft.judge(promotion)).flatten();
+    let gates = decision.as_ref().map_or(&[][..], Decision::reports).iter();
+    let mut reasons: Vec<Reason> = gates
+        .filter(|gate| gate.state != GateState::Passed)
+        .map(|gate| Reason {
+            topic: environment.clone(),
+            message: format!("{environment} waits for {}", gate.name),
+            value: gate.value.clone(),
+            needed: gate.needed.clone(),
+            since: gate.since,
+            earliest: gate.earliest,
+            who: gate.who_can_act.clone(),
+        })
+        .collect();
+    let retry_at = promotion.status.retry_at.filter(|at| *at > draft.seen.now);
+    if reasons.is_empty() || retry_at.is_some() {
+        let said = &promotion.status.message;
+        let why = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let reason = Reason {
+            topic: environment.clone(),
+            message: format!("the promotion to {environment} is {}{why}", phase.as_str()),
+            value: phase.as_str().to_owned(),
+            earliest: retry_at,
+            who: who_after(promotion),
+            ..Reason::default()
+        };
+        reasons.insert(0, reason);
+    }
+    reasons
+}
+
+/// Who goes on after what a promotion has come to.
+fn who_after(promotion: &Promotion) -> String {
+    let spec = &promotion.spec;
+    match promotion.status.phase {
+        phase if phase.is_open() => {
+            "nobody needs to act while it goes on; `gantline release show` tells each step".into()
+        }
+        PromotionPhase::Superseded => "nobody: another release took its place".into(),
+        _ => format!("whoever may promote: gantline promote {} --to {}", spec.pipeline, spec.environment),
+    }
+}
+
+fn of_replaced(draft: &Draft<'_>, environment: &Environment, entry: &ReleaseEnvironment) -> Reason {
+    let other = draft.put_last(&environment.name).map(|other| label(&other.spec.images).into_owned());
+    let other = other.map_or_else(|| "something that is no release".to_owned(), |tag| format!("{tag} took its place"));
+    Reason {
+        topic: environment.name.clone(),
+        message: format!("it was in {}: {other}", environment.name),
+        value: entry.phase.as_str().to_owned(),
+        since: entry.since,
+        who: asks(draft, environment),
+        ..Reason::default()
+    }
+}
+
+fn of_absence(draft: &Draft<'_>, release: &Release, environment: &Environment) -> Reason {
+    let name = &environment.name;
+    let who = asks(draft, environment);
+    if let Some(pin) = draft.seen.pipeline.pin_of(name) {
+        let message = format!("{name} is pinned by {}: {}", pin.by, pin.reason);
+        return Reason { topic: name.clone(), message, since: pin.at, who, ..Reason::default() };
+    }
+    let before = draft.seen.pipeline.before(name).and_then(|before| release.in_environment(&before.name));
+    let message = match before.map(|entry| entry.phase) {
+        Some(ReleasePhase::Deploying) => format!("{name} takes it once the environment before runs it"),
+        Some(ReleasePhase::Replaced) => format!("{name} did not take it while the environment before ran it"),
+        _ => format!("nobody asked for it in {name} yet"),
+    };
+    Reason { topic: name.clone(), message, who, ..Reason::default() }
+}
+
+fn asks(draft: &Draft<'_>, environment: &Environment) -> String {
+    let pipeline = &draft.seen.pipeline.metadata.name;
+    format!("whoever may promote: gantline promote {pipeline} --to {}", environment.name)
+}
+
+fn summed_up(release: &Release, reasons: Vec<Reason>) -> Explanation {
+    let present = release.status.environments.iter().filter(|entry| entry.phase != ReleasePhase::Replaced);
+    let here: Vec<&str> = present.map(|entry| entry.name.as_str()).collect();
+    let tag = label(&release.spec.images);
+    // pinned by digest alone, it has no tag
+    let name = if tag.is_empty() { release.metadata.name.as_str() } else { &tag };
+    let summary = match reasons.first() {
+        None => format!("{name} went through every environment: {}.", here.join(", ")),
+        Some(first) if here.is_empty() => format!("{name} is in no environment: {}", first.message),
+        Some(first) => format!("{name} is in {}: {}", here.join(", "), first.message),
+    };
+    Explanation {
+        release: release.metadata.name.clone(),
+        digest: identity(&release.spec.images).into_owned(),
+        summary,
+        reasons,
+        tag: tag.into_owned(),
+    }
+}

@@ -1,0 +1,148 @@
+//! What happened to releases, promotions, pins and quarantines: data. One function makes sentences of it.
+
+use api::gantline::{ReleasePhase, Verdict};
+
+/// One thing that happened. Names of Pipelines and environments are texts as people wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    pub pipeline: String,
+    /// What people call the release; empty where it is about none.
+    pub tag: String,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A new Release was seen.
+    Released {
+        digest: String,
+        commit: String,
+        author: String,
+    },
+    /// A release came one step further, or failed.
+    Moved {
+        environment: String,
+        phase: ReleasePhase,
+        why: String,
+    },
+    SoakBeganAgain {
+        environment: String,
+        why: String,
+    },
+    /// It waits for gates.
+    Wants {
+        environment: String,
+        by: String,
+    },
+    Decided {
+        environment: String,
+        verdict: Verdict,
+        by: String,
+        reason: String,
+    },
+    /// A commit is on the branch.
+    Promoted {
+        environment: String,
+        by: String,
+        reason: String,
+        commit: String,
+    },
+    RolledBack {
+        environment: String,
+        by: String,
+        reason: String,
+        commit: String,
+    },
+    /// It does not go there.
+    Refused {
+        environment: String,
+        why: String,
+    },
+    /// It cannot be written now, and is tried again.
+    Delayed {
+        environment: String,
+        why: String,
+    },
+    Quarantined {
+        digest: String,
+        by: String,
+        reason: String,
+    },
+    Lifted {
+        by: String,
+        reason: String,
+    },
+    Pinned {
+        environment: String,
+        by: String,
+        reason: String,
+    },
+    Unpinned {
+        environment: String,
+        by: String,
+    },
+}
+
+/// A fact for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Telling {
+    pub message: String,
+    /// Why; empty when the message says it all.
+    pub reason: String,
+    pub commit: String,
+    /// Who did it; empty: it came by itself.
+    pub actor: String,
+}
+
+impl Fact {
+    pub fn telling(&self) -> Telling {
+        let (pipeline, tag) = (&self.pipeline, &self.tag);
+        let say = |message: String, reason: &str, actor: &str| Telling {
+            message,
+            reason: reason.to_owned(),
+            actor: actor.to_owned(),
+            commit: String::new(),
+        };
+        match &self.what {
+            What::Released { digest, commit, author } => {
+                let message = format!("{pipeline} {tag}: a new Release, {digest}");
+                Telling { commit: commit.clone(), ..say(message, "", author) }
+            }
+            What::Moved { environment, phase, why } => {
+                say(format!("{pipeline} {tag} is {} in {environment}", phase.as_str()), why, "")
+            }
+            What::SoakBeganAgain { environment, why } => {
+                say(format!("{pipeline} {tag}: the soak in {environment} begins again"), why, "")
+            }
+            What::Wants { environment, by } => say(format!("{pipeline} {tag} wants to go to {environment}"), "", by),
+            What::Decided { environment, verdict, by, reason } => {
+                let verb = if *verdict == Verdict::Approve { "approved" } else { "rejected" };
+                say(format!("{pipeline} {tag} for {environment} is {verb} by {by}"), reason, by)
+            }
+            What::Promoted { environment, by, reason, commit } => {
+                let message = format!("promote({environment}): {pipeline} → {tag}");
+                Telling { commit: commit.clone(), ..say(message, reason, by) }
+            }
+            What::RolledBack { environment, by, reason, commit } => {
+                let message = format!("rollback({environment}): {pipeline} → {tag}");
+                Telling { commit: commit.clone(), ..say(message, reason, by) }
+            }
+            What::Refused { environment, why } => {
+                say(format!("{pipeline} {tag} does not go to {environment}"), why, "")
+            }
+            What::Delayed { environment, why } => {
+                say(format!("{pipeline} {tag} cannot be written to {environment} now"), why, "")
+            }
+            What::Quarantined { digest, by, reason } => {
+                say(format!("{pipeline} {tag} is quarantined: {digest} goes nowhere"), reason, by)
+            }
+            What::Lifted { by, reason } => say(format!("{pipeline} {tag} is not quarantined any more"), reason, by),
+            What::Pinned { environment, by, reason } => {
+                say(format!("{pipeline} in {environment} is pinned"), reason, by)
+            }
+            What::Unpinned { environment, by } => {
+                say(format!("{pipeline} in {environment} is not pinned any more"), "", by)
+            }
+        }
+    }
+}

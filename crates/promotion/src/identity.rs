@@ -1,0 +1,70 @@
+//! What a release is: the set of its digests. Names follow from it.
+
+use std::borrow::Cow;
+
+use api::gantline::{Environment, Pipeline, Release, ReleaseImage};
+use sha2::{Digest, Sha256};
+
+/// `sha256:...`: the digest of the only image, or a hash of the sorted digests of several. What approvals and pins are
+/// bound to.
+pub fn identity(images: &[ReleaseImage]) -> Cow<'_, str> {
+    match images {
+        [] => Cow::Borrowed(""),
+        [image] => Cow::Borrowed(&image.digest),
+        several => {
+            let mut digests: Vec<&str> = several.iter().map(|image| image.digest.as_str()).collect();
+            digests.sort_unstable();
+            Cow::Owned(format!("sha256:{}", hex::encode(Sha256::digest(digests.join("\n")))))
+        }
+    }
+}
+
+/// What people call a release: its tag, or the different tags of its images.
+pub fn label(images: &[ReleaseImage]) -> Cow<'_, str> {
+    match images {
+        [] => Cow::Borrowed(""),
+        [first, rest @ ..] if rest.iter().all(|image| image.tag == first.tag) => Cow::Borrowed(&first.tag),
+        several => {
+            let mut tags: Vec<&str> = several.iter().map(|image| image.tag.as_str()).collect();
+            tags.dedup();
+            Cow::Owned(tags.join(" + "))
+        }
+    }
+}
+
+/// `PIPELINE-DIGEST12`
+pub fn release_name(pipeline: &Pipeline, images: &[ReleaseImage]) -> String {
+    format!("{}-{}", pipeline.metadata.name, short(&identity(images)))
+}
+
+/// `PIPELINE-ENVIRONMENT-DIGEST12`: of the first attempt.
+pub(crate) fn promotion_name(environment: &Environment, release: &Release) -> String {
+    format!("{}-{}-{}", release.spec.pipeline, environment.name, short(&identity(&release.spec.images)))
+}
+
+/// The first twelve digits: enough to tell releases apart.
+pub(crate) fn short(digest: &str) -> &str {
+    let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
+    digits.get(..12).unwrap_or(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(digit: &str) -> ReleaseImage {
+        ReleaseImage { digest: format!("sha256:{}", digit.repeat(64)), ..ReleaseImage::default() }
+    }
+
+    #[test]
+    fn one_image_is_its_digest_and_several_are_a_set() {
+        let mut pipeline = Pipeline::default();
+        pipeline.metadata.name = "shop".into();
+        assert_eq!(release_name(&pipeline, &[image("a")]), "shop-aaaaaaaaaaaa");
+        let both = release_name(&pipeline, &[image("a"), image("b")]);
+        assert_eq!(both, release_name(&pipeline, &[image("b"), image("a")]));
+        assert_eq!(both.len(), "shop-".len() + 12);
+        assert_ne!(both, release_name(&pipeline, &[image("a"), image("c")]));
+        assert_eq!(short("sha256:d"), "d");
+    }
+}

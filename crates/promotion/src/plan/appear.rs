@@ -1,0 +1,101 @@
+//! Releases come into being: somebody set release tags in the first environment.
+
+use api::gantline::{ImageSource, PipelineConditionKind, ReleaseImage, ReleaseSource, ReleaseSpec};
+
+use super::sight::{Runs, Written};
+use super::{Action, Draft};
+use crate::answers::{Answer, Question};
+use crate::facts::What;
+use crate::identity::release_name;
+use crate::write::is_release_tag;
+
+impl Draft<'_> {
+    /// What runs in the first environment and is no release yet becomes one.
+    pub(super) fn appear(&mut self) {
+        let Some(first) = self.seen.pipeline.spec.environments.first().map(|first| first.name.as_str()) else { return };
+        let Some(sight) = self.sight(first) else { return };
+        let new = sight.runs == Runs::Other && sight.images.iter().all(|written| written.digest.is_some());
+        let images = sight.images.clone();
+        if !new || !self.are_releases(first, &images) {
+            return;
+        }
+        let images = released(&self.seen.pipeline.spec.images, &images);
+        let name = release_name(&self.seen.pipeline, &images);
+        if self.moved(&images) || self.release(&name).is_some() {
+            return;
+        }
+        let Some(source) = self.source(first, &images) else { return };
+        let digests: Vec<&str> = images.iter().map(|image| image.digest.as_str()).collect();
+        let what =
+            What::Released { digest: digests.join(", "), commit: source.commit.clone(), author: source.author.clone() };
+        let fact = self.fact_of(&crate::label(&images), what);
+        let spec = ReleaseSpec { pipeline: self.seen.pipeline.metadata.name.clone(), images, source };
+        self.step(Action::CreateRelease { name, spec }, vec![fact]);
+    }
+
+    fn are_releases(&mut self, first: &str, images: &[Written<'_>]) -> bool {
+        let known = &self.seen.pipeline.spec.images;
+        let tag = |written: &Written<'_>| written.image.tag.clone().unwrap_or_default();
+        let ignored = known.iter().zip(images).find(|(image, written)| !is_release_tag(image, &tag(written)));
+        if let Some((image, written)) = ignored {
+            let tag = tag(written);
+            let message = format!("{first}: tag {tag:?} does not match {:?}: it starts no Release", image.tags);
+            self.condition(PipelineConditionKind::TagIgnored, message);
+        }
+        ignored.is_none()
+    }
+
+    /// Whether a tag means another image than in a release before.
+    fn moved(&mut self, images: &[ReleaseImage]) -> bool {
+        let same = |known: &&ReleaseImage, image: &ReleaseImage| {
+            known.name == image.name && known.tag == image.tag && known.digest != image.digest
+        };
+        let all = || self.releases.iter().flat_map(|release| &release.spec.images);
+        let tagged = images.iter().filter(|image| !image.tag.is_empty());
+        let moved = tagged.filter_map(|image| Some((image, all().find(|known| same(known, image))?))).next();
+        let message = moved.map(|(image, known)| {
+            format!(
+                "tag {} moved from {} to {}: refused, what was tested is what runs; push another tag",
+                image.tag, known.digest, image.digest
+            )
+        });
+        let refused = message.is_some();
+        message.into_iter().for_each(|message| self.condition(PipelineConditionKind::TagMoved, message));
+        refused
+    }
+
+    /// The newest commit that set one of the images that no release has yet; who wrote the others is kept, too. `None`
+    /// while that is being looked for: without its author nobody could tell who may approve.
+    fn source(&mut self, first: &str, images: &[ReleaseImage]) -> Option<ReleaseSource> {
+        let app = self.sight(first)?.place?.application.as_ref()?;
+        let known: Vec<&str> =
+            self.seen.releases.iter().flat_map(|release| &release.spec.images).map(|i| i.digest.as_str()).collect();
+        let fresh: Vec<&ReleaseImage> = images.iter().filter(|i| !known.contains(&i.digest.as_str())).collect();
+        // a new set of known images: whoever set any of them may have made it
+        let set = if fresh.is_empty() { images.iter().collect() } else { fresh };
+        let asked: Vec<_> = set.iter().map(|image| self.ask(Question::Source(app.spot(&image.name)))).collect();
+        let mut sources = Vec::new();
+        for answer in asked {
+            let Some(Answer::Source(source)) = answer else { return None };
+            sources.push(source);
+        }
+        let newest = sources.iter().max_by_key(|source| source.time)?;
+        let mut others: Vec<String> = sources.iter().filter(|s| s.email != newest.email).map(|s| person(s)).collect();
+        others.sort();
+        others.dedup();
+        Some(ReleaseSource { environment: first.to_owned(), others, ..(*newest).clone() })
+    }
+}
+
+fn person(source: &ReleaseSource) -> String {
+    format!("{} <{}>", source.author, source.email)
+}
+
+fn released(names: &[ImageSource], images: &[Written<'_>]) -> Vec<ReleaseImage> {
+    let image = |(source, written): (&ImageSource, &Written<'_>)| ReleaseImage {
+        name: source.name.clone(),
+        tag: written.image.tag.clone().unwrap_or_default(),
+        digest: written.digest.map_or_else(String::new, ToString::to_string),
+    };
+    names.iter().zip(images).map(image).collect()
+}

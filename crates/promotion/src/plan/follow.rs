@@ -1,0 +1,193 @@
+//! Releases move along in every environment where they are.
+
+use std::borrow::Cow;
+
+use api::argocd::{HealthStatusCode, SyncStatusCode};
+use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleasePhase};
+use jiff::{SignedDuration, Timestamp};
+
+use super::sight::{Runs, Sight};
+use super::{Action, Draft, PlaceApplication, entry};
+use crate::facts::{Fact, What};
+use crate::identity::identity;
+use crate::machine::{DEADLINE, Observation, Reach, advance};
+
+impl Draft<'_> {
+    pub(crate) fn follow(&mut self) {
+        for index in 0..self.releases.len() {
+            let (moved, facts) = self.moved_on(index);
+            let Some(status) = moved else { continue };
+            let release = &mut self.releases[index];
+            release.to_mut().status = status.clone();
+            let name = release.metadata.name.clone();
+            self.step(Action::SetRelease { name, status }, facts);
+        }
+    }
+
+    /// The release's status where it changes.
+    fn moved_on(&mut self, index: usize) -> (Option<api::gantline::ReleaseStatus>, Vec<Fact>) {
+        let release = self.releases[index].clone();
+        let (mut next, mut facts) = (Cow::Borrowed(&release.status), Vec::new());
+        for (place, environment) in self.seen.pipeline.spec.environments.iter().enumerate() {
+            let here = self.sights[place].runs == Runs::Release(index);
+            let found = next.environments.iter().position(|entry| entry.name == environment.name);
+            let Some(found) = found else {
+                if here {
+                    next.to_mut().environments.push(self.arrival(&release, place));
+                }
+                continue;
+            };
+            let before = &next.environments[found];
+            if before.phase == ReleasePhase::Replaced && here {
+                // it came back, by a rollback or by hand
+                next.to_mut().environments[found] = self.arrival(&release, place);
+                continue;
+            }
+            let moved = self.observed(&release, index, place, before).map(|seen| advance(before, &seen));
+            self.wake_for(moved.as_ref().unwrap_or(before), self.sights[place].soak);
+            let Some(moved) = moved.filter(|moved| moved != before) else { continue };
+            facts.extend(self.progress(&release, before, &moved));
+            let fails = moved.phase == ReleasePhase::Failed && next.quarantine.is_none();
+            let reason = format!("failed in {}: {}", moved.name, moved.message);
+            next.to_mut().environments[found] = moved;
+            if fails {
+                let (quarantine, fact) = self.quarantine(&release, "gantline", &reason);
+                next.to_mut().quarantine = Some(quarantine);
+                facts.push(fact);
+            }
+        }
+        match next {
+            Cow::Borrowed(_) => (None, facts),
+            Cow::Owned(status) => (Some(status), facts),
+        }
+    }
+
+    /// The entry of a release that was just seen in an environment.
+    fn arrival(&self, release: &Release, place: usize) -> ReleaseEnvironment {
+        let app = self.sights[place].place.and_then(|place| place.application.as_ref());
+        let name = &self.seen.pipeline.spec.environments[place].name;
+        let source = &release.spec.source;
+        // what a rollback takes back; others may have committed since
+        let own = source.environment == *name && !source.commit.is_empty() && release.in_environment(name).is_none();
+        let commit = if own { source.commit.as_str() } else { app.map_or("", |app| app.commit.as_str()) };
+        entry(name, commit, self.seen.now)
+    }
+
+    /// What is seen of a release where it was put; `None` where there is nothing to say.
+    fn observed(
+        &self,
+        release: &Release,
+        index: usize,
+        place: usize,
+        entry: &ReleaseEnvironment,
+    ) -> Option<Observation> {
+        if matches!(entry.phase, ReleasePhase::Failed | ReleasePhase::Replaced) {
+            return None;
+        }
+        let watched = self.seen.watched_since?;
+        let sight = &self.sights[place];
+        let reach = self.reach(release, index, sight, entry)?;
+        let soak = sight.soak;
+        let examined = soak.is_some() && (entry.phase != ReleasePhase::Verified || self.travels(release));
+        let unexamined = examined && entry.watched_since.is_none_or(|before| before < watched);
+        let gap = entry.healthy_since.and_then(|since| gap(sight, since, unexamined));
+        Some(Observation { reach, soak, gap, watched_since: examined.then_some(watched), now: self.seen.now })
+    }
+
+    /// Whether it wants to go anywhere: only then the break of a watch matters to what was verified.
+    fn travels(&self, release: &Release) -> bool {
+        let name = &release.metadata.name;
+        self.promotions.iter().any(|p| p.status.phase.is_open() && p.spec.release == *name)
+    }
+
+    fn reach(&self, release: &Release, index: usize, sight: &Sight<'_>, entry: &ReleaseEnvironment) -> Option<Reach> {
+        let deploying = entry.phase == ReleasePhase::Deploying;
+        match &sight.runs {
+            Runs::Unknown { asked: true, .. } => None,
+            // what cannot be found is not somewhere else
+            Runs::Unknown { why, asked: false } => deploying.then(|| Reach::Under(why.clone())),
+            Runs::Nothing => Some(Reach::Under("the Application does not exist".to_owned())),
+            Runs::Release(here) if *here == index => {
+                let app = sight.place?.application.as_ref()?;
+                Some(converging(app).unwrap_or_else(|| running(release, sight)))
+            }
+            Runs::Release(_) | Runs::Other if deploying && !self.is_followed(release, &entry.name) => {
+                Some(Reach::Under("its commit is not synced yet".to_owned()))
+            }
+            Runs::Release(_) | Runs::Other => Some(Reach::Elsewhere),
+        }
+    }
+
+    /// Whether another release was put there later; within one second, whether it is the one that runs.
+    fn is_followed(&self, release: &Release, environment: &str) -> bool {
+        let at = |other: &Release| other.in_environment(environment).map(|entry| entry.deployed_at);
+        let later = self.releases.iter().any(|other| at(other) > at(release));
+        later || self.runs(environment).is_some_and(|here| at(here) == at(release))
+    }
+
+    fn wake_for(&mut self, entry: &ReleaseEnvironment, soak: Option<SignedDuration>) {
+        match entry.phase {
+            ReleasePhase::Deploying => self.wake(entry.deployed_at.and_then(|at| at.checked_add(DEADLINE).ok())),
+            ReleasePhase::Soaking => {
+                let end = soak.zip(entry.healthy_since);
+                self.wake(end.and_then(|(soak, since)| since.checked_add(soak).ok()));
+            }
+            ReleasePhase::Converged | ReleasePhase::Verified | ReleasePhase::Failed | ReleasePhase::Replaced => {}
+        }
+    }
+
+    /// A step forward, or a soak that begins again.
+    fn progress(&self, release: &Release, old: &ReleaseEnvironment, new: &ReleaseEnvironment) -> Option<Fact> {
+        let (environment, why) = (new.name.clone(), new.message.clone());
+        if new.restarts > old.restarts {
+            return Some(self.fact(release, What::SoakBeganAgain { environment, why }));
+        }
+        let told = new.phase != old.phase && new.phase != ReleasePhase::Replaced;
+        told.then(|| self.fact(release, What::Moved { environment, phase: new.phase, why }))
+    }
+
+    pub(super) fn quarantine(&self, release: &Release, by: &str, reason: &str) -> (Quarantine, Fact) {
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        let quarantine = Quarantine { by: by.clone(), reason: reason.clone(), at: Some(self.seen.now) };
+        let digest = identity(&release.spec.images).into_owned();
+        (quarantine, self.fact(release, What::Quarantined { digest, by, reason }))
+    }
+}
+
+/// Why an Application that holds the release is not there yet.
+fn converging(app: &PlaceApplication) -> Option<Reach> {
+    let name = &app.name;
+    if app.health == HealthStatusCode::Degraded {
+        return Some(Reach::Degraded(format!("{name} is Degraded: {}", app.cause)));
+    }
+    if app.sync != SyncStatusCode::Synced {
+        return Some(Reach::Under(format!("{name} is {}", app.sync)));
+    }
+    (app.health != HealthStatusCode::Healthy).then(|| Reach::Under(format!("{name} is {}", app.health)))
+}
+
+/// The pods have to run the digests, too.
+fn running(release: &Release, sight: &Sight<'_>) -> Reach {
+    let pods = sight.place.map_or(&[][..], |place| &place.pods);
+    let other = pods.iter().flat_map(|pod| &pod.images).find(|running| {
+        let is = |name: &str| running.image.name == name || running.image.same_repository(name);
+        let same = release.spec.images.iter().find(|image| is(&image.name));
+        same.is_some_and(|image| running.digest.as_ref().is_some_and(|digest| digest.as_str() != image.digest))
+    });
+    match other {
+        Some(running) => Reach::Under(format!("a pod still runs {}", running.image)),
+        None => Reach::Converged,
+    }
+}
+
+/// Why the time since `since` does not count as healthy. A break may fall between two looks: the Application says since
+/// when it is Healthy. For a time that nobody watched, pods say since when they are ready.
+fn gap(sight: &Sight<'_>, since: Timestamp, unexamined: bool) -> Option<String> {
+    let place = sight.place?;
+    let app = place.application.as_ref()?;
+    if app.health_since.is_some_and(|healthy| healthy > since) {
+        return Some(format!("{} was not Healthy for a moment", app.name));
+    }
+    let unproven = unexamined && place.ready_since().is_none_or(|ready| ready > since);
+    unproven.then(|| format!("nobody saw {} for a while", app.name))
+}

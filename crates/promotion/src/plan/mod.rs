@@ -1,0 +1,235 @@
+//! Everything that is decided about a Pipeline: a function of what was observed, and of nothing else.
+//!
+//! Whoever realizes a plan takes its steps in order, each against the version that was observed, and stops at the first
+//! that finds another one: the next plan sees what changed.
+
+mod appear;
+mod attempts;
+mod follow;
+mod observed;
+mod open;
+mod sight;
+mod status;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use api::gantline::{
+    Environment, GateReport, Pin, PipelineCondition, PipelineConditionKind, PipelineStatus, Promotion, PromotionPhase,
+    PromotionSpec, PromotionStatus, Release, ReleaseEnvironment, ReleasePhase, ReleaseSpec, ReleaseStatus,
+};
+use jiff::Timestamp;
+
+use crate::answers::{Answer, Question};
+use crate::facts::{Fact, What};
+use crate::gates::Decision;
+use crate::identity::label;
+
+pub use observed::{Observed, Place, PlaceApplication, RunningImage, RunningPod};
+pub(crate) use open::came;
+use sight::{Runs, Sight};
+
+/// What has to be done now, what has to be known, and when to look again.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// In this order.
+    pub steps: Vec<Step>,
+    pub status: PipelineStatus,
+    /// All that the plan rests on, answered or not: an answer that is needed no more may be forgotten.
+    pub questions: BTreeSet<Question>,
+    /// When time alone may change something; `None`: only events do.
+    pub next: Option<Timestamp>,
+}
+
+/// One thing to do, and what is to be told once it is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub action: Action,
+    pub facts: Vec<Fact>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// That it exists already is fine: its name says all about it.
+    CreateRelease {
+        name: String,
+        spec: ReleaseSpec,
+    },
+    SetRelease {
+        name: String,
+        status: ReleaseStatus,
+    },
+    /// As above.
+    OpenPromotion {
+        name: String,
+        spec: PromotionSpec,
+    },
+    SetPromotion {
+        name: String,
+        status: PromotionStatus,
+    },
+    Pin {
+        environment: String,
+        pin: Pin,
+    },
+    /// From the spec, and from the status where old ones stand.
+    Unpin {
+        environment: String,
+    },
+    /// All gates passed: claim it, judge them once more on the head, and push one commit.
+    Write {
+        promotion: String,
+        gates: Vec<GateReport>,
+    },
+    /// It was claimed: take the steps that are left, from what is written down and from what Git says.
+    GoOn {
+        promotion: String,
+    },
+}
+
+/// Decides. The same observation gives the same plan; a plan that was realized leaves nothing to do until something
+/// changes or its `next` has come.
+pub fn plan(seen: &Observed) -> Plan {
+    let mut draft = Draft::of(seen);
+    if seen.problems.iter().any(|problem| problem.error) {
+        return draft.invalid();
+    }
+    draft.appear();
+    draft.follow();
+    draft.open();
+    draft.go_on();
+    draft.end()
+}
+
+/// What the gates of an open promotion say now; `None` where its environment or its release does not exist, or it does
+/// not exist itself.
+pub fn judged(seen: &Observed, promotion: &str) -> Option<Decision> {
+    let mut draft = Draft::of(seen);
+    draft.follow();
+    let promotion = draft.promotions.iter().find(|known| known.metadata.name == promotion)?.clone();
+    draft.judge(&promotion)
+}
+
+/// The gates' reports with which a claimed promotion may be pushed now; `None`: they do not pass any more, or somebody set
+/// it back meanwhile.
+pub fn may_push(seen: &Observed, promotion: &str) -> Option<Vec<GateReport>> {
+    let claimed = seen.promotions.iter().find(|known| known.metadata.name == promotion)?;
+    match judged(seen, promotion)? {
+        Decision::Promote(gates) if claimed.status.phase == PromotionPhase::Writing => Some(gates),
+        Decision::Promote(_) | Decision::Wait(_) | Decision::Refuse(_) => None,
+    }
+}
+
+/// A plan while it is made: objects are as they will be after the steps so far.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) seen: &'a Observed,
+    /// One for each environment.
+    sights: Vec<Sight<'a>>,
+    /// Why nobody can tell how a release does in an environment.
+    blind: Vec<(String, String)>,
+    /// The newest first.
+    pub(crate) releases: Vec<Cow<'a, Release>>,
+    /// The newest first.
+    pub(crate) promotions: Vec<Cow<'a, Promotion>>,
+    conditions: Vec<PipelineCondition>,
+    plan: Plan,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn of(seen: &'a Observed) -> Self {
+        let mut releases: Vec<_> = seen.releases.iter().map(|release| Cow::Borrowed(&**release)).collect();
+        releases.sort_by(|a, b| came(b).cmp(&came(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name)));
+        let mut promotions: Vec<_> = seen.promotions.iter().map(|promotion| Cow::Borrowed(&**promotion)).collect();
+        let age = |p: &Promotion| p.metadata.creation_timestamp;
+        promotions.sort_by(|a, b| age(b).cmp(&age(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name)));
+        let (sights, blind, conditions, plan) = Default::default();
+        let mut draft = Self { seen, sights, blind, releases, promotions, conditions, plan };
+        draft.look();
+        draft
+    }
+
+    fn invalid(self) -> Plan {
+        let conditions = self.seen.problems.iter().map(|problem| PipelineCondition {
+            r#type: PipelineConditionKind::Invalid,
+            message: problem.message.clone(),
+        });
+        let status = PipelineStatus { conditions: conditions.collect(), ..self.seen.pipeline.status.clone() };
+        Plan { status, ..Plan::default() }
+    }
+
+    fn end(mut self) -> Plan {
+        self.conditions.extend(self.seen.problems.iter().map(|problem| PipelineCondition {
+            r#type: PipelineConditionKind::Warning,
+            message: problem.message.clone(),
+        }));
+        let status = self.status();
+        Plan { status, ..self.plan }
+    }
+
+    fn condition(&mut self, kind: PipelineConditionKind, message: String) {
+        self.conditions.push(PipelineCondition { r#type: kind, message });
+    }
+
+    fn step(&mut self, action: Action, facts: Vec<Fact>) {
+        self.plan.steps.push(Step { action, facts });
+    }
+
+    /// Something may change at that time.
+    fn wake(&mut self, at: Option<Timestamp>) {
+        let Some(at) = at.filter(|at| *at > self.seen.now) else { return };
+        self.plan.next = Some(self.plan.next.map_or(at, |next| next.min(at)));
+    }
+
+    /// The answer, if there is one. An old one counts until the new one is there.
+    fn ask(&mut self, question: Question) -> Option<&'a Answer> {
+        let answered = self.seen.answers.of(&question);
+        self.wake(answered.and_then(|answered| answered.until()));
+        self.plan.questions.insert(question);
+        answered.map(|answered| &answered.answer)
+    }
+
+    pub(crate) fn release(&self, name: &str) -> Option<&Release> {
+        self.releases.iter().find(|release| release.metadata.name == name).map(|release| &**release)
+    }
+
+    /// The release that an environment runs by what Git and the registry say now.
+    pub(crate) fn runs(&self, environment: &str) -> Option<&Release> {
+        match &self.sight(environment)?.runs {
+            Runs::Release(index) => self.releases.get(*index).map(|release| &**release),
+            Runs::Nothing | Runs::Other | Runs::Unknown { .. } => None,
+        }
+    }
+
+    /// The release that was put into an environment last and has not been followed by another one: what a rollback takes
+    /// back. It may not run there yet.
+    pub(crate) fn put_last(&self, environment: &str) -> Option<&Release> {
+        let here = self.releases.iter().filter_map(|release| Some((release, release.in_environment(environment)?)));
+        let present = here.filter(|(_, entry)| entry.phase != ReleasePhase::Replaced);
+        present.max_by_key(|(release, entry)| (entry.deployed_at, came(release))).map(|(release, _)| &**release)
+    }
+
+    fn fact(&self, release: &Release, what: What) -> Fact {
+        self.fact_of(&label(&release.spec.images), what)
+    }
+
+    pub(crate) fn fact_of(&self, tag: &str, what: What) -> Fact {
+        Fact { pipeline: self.seen.pipeline.metadata.name.clone(), tag: tag.to_owned(), what }
+    }
+}
+
+/// Of a release that was just seen in an environment, or written there.
+pub(crate) fn entry(environment: &str, commit: &str, now: Timestamp) -> ReleaseEnvironment {
+    ReleaseEnvironment {
+        name: environment.to_owned(),
+        since: Some(now),
+        deployed_at: Some(now),
+        commit: commit.to_owned(),
+        ..ReleaseEnvironment::default()
+    }
+}
+
+/// Whether something comes into an environment without being asked for.
+fn opens(environment: &Environment) -> bool {
+    environment.auto || !environment.gates.is_empty()
+}

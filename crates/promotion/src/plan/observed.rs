@@ -1,0 +1,82 @@
+//! What a plan looks at: values, whoever brought them.
+
+use std::sync::Arc;
+
+use api::argocd::{HealthStatusCode, SyncStatusCode};
+use api::gantline::{Pipeline, PipelineProblem, Promotion, Release};
+use jiff::Timestamp;
+use object::{ImageDigest, ImageRef};
+
+use crate::answers::Answers;
+
+/// One Pipeline and all that is its own, at one moment.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    pub pipeline: Arc<Pipeline>,
+    /// [`Pipeline::problems`] of the object as it was read.
+    pub problems: Vec<PipelineProblem>,
+    /// One for each environment of the Pipeline, in any order.
+    pub places: Vec<Place>,
+    /// Those of this Pipeline, in any order.
+    pub releases: Vec<Arc<Release>>,
+    pub promotions: Vec<Arc<Promotion>>,
+    /// To the questions of the last plan.
+    pub answers: Answers,
+    /// Since when this process watches Applications and pods without a break; `None`: it does not now.
+    pub watched_since: Option<Timestamp>,
+    pub now: Timestamp,
+}
+
+/// One environment as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Place {
+    pub environment: String,
+    /// The Application that deploys it; `None`: it does not exist.
+    pub application: Option<PlaceApplication>,
+    /// Pods of the Application that are not ending.
+    pub pods: Vec<RunningPod>,
+}
+
+/// What counts of an Application.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlaceApplication {
+    pub name: String,
+    pub sync: SyncStatusCode,
+    pub health: HealthStatusCode,
+    /// Since when the health is what it is.
+    pub health_since: Option<Timestamp>,
+    /// What its unhealthy objects say.
+    pub cause: String,
+    /// The commit of the written source that it is synced to; empty before the first comparison.
+    pub commit: String,
+    /// Names all its sources and the commits that it is synced to: see [`Spot::at`](crate::Spot).
+    pub at: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunningPod {
+    /// As the pod's status tells them.
+    pub images: Vec<RunningImage>,
+    /// Since when it is ready; `None`: it is not.
+    pub ready_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunningImage {
+    pub image: ImageRef,
+    pub digest: Option<ImageDigest>,
+}
+
+impl Observed {
+    pub fn place(&self, environment: &str) -> Option<&Place> {
+        self.places.iter().find(|place| place.environment == environment)
+    }
+}
+
+impl Place {
+    /// Since when all pods are ready; `None` where one is not, or there is none.
+    pub(crate) fn ready_since(&self) -> Option<Timestamp> {
+        let times: Option<Vec<Timestamp>> = self.pods.iter().map(|pod| pod.ready_since).collect();
+        times?.into_iter().max()
+    }
+}

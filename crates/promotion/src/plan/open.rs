@@ -1,0 +1,115 @@
+//! Releases that may go one environment further ask for it; those that were overtaken give up.
+
+use api::gantline::{Environment, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleasePhase};
+use jiff::Timestamp;
+
+use super::sight::Runs;
+use super::{Action, Draft, Step, opens};
+use crate::facts::What;
+use crate::identity::{identity, label, promotion_name};
+
+impl Draft<'_> {
+    pub(super) fn open(&mut self) {
+        let pipeline = &self.seen.pipeline;
+        for pair in pipeline.spec.environments.windows(2) {
+            let [before, environment] = pair else { continue };
+            self.give_way(environment);
+            let Some(candidate) = self.candidate(&before.name, environment).cloned() else { continue };
+            self.overtake(environment, &candidate);
+            let known = self.promotions.iter().any(|p| {
+                p.spec.environment == environment.name && p.spec.release == candidate.metadata.name && !p.spec.rollback
+            });
+            if !known {
+                let spec = self.promotion_spec(environment, &candidate, "", "");
+                let step = self.opened(environment, spec, promotion_name(environment, &candidate));
+                self.plan.steps.push(step);
+            }
+        }
+    }
+
+    /// The release in the environment before, if it may come here by itself.
+    fn candidate(&self, before: &str, environment: &Environment) -> Option<&Release> {
+        if !opens(environment) || self.seen.pipeline.pin_of(&environment.name).is_some() {
+            return None;
+        }
+        // what runs here may be the newer one: nothing is asked for until that is known
+        let known = self.sight(&environment.name).is_some_and(|here| !matches!(here.runs, Runs::Unknown { .. }));
+        let release = self.runs(before).filter(|_| known)?;
+        let phase = release.in_environment(before)?.phase;
+        let ready = matches!(phase, ReleasePhase::Converged | ReleasePhase::Soaking | ReleasePhase::Verified);
+        let mut present = self.runs(&environment.name).into_iter().chain(self.put_last(&environment.name));
+        // never backwards by itself
+        let newer = present.all(|present| came(present) < came(release));
+        (ready && newer && release.status.quarantine.is_none()).then_some(release)
+    }
+
+    /// What waits by itself gives way to what is newer.
+    fn overtake(&mut self, environment: &Environment, newer: &Release) {
+        let older = |name: &str| self.release(name).is_some_and(|release| came(release) < came(newer));
+        let overtaken =
+            self.waiting(environment, |p| !p.spec.rollback && p.spec.requested_by.is_empty() && older(&p.spec.release));
+        let message = format!("{} came before it was written", label(&newer.spec.images));
+        overtaken.into_iter().for_each(|index| self.supersede(index, &message));
+    }
+
+    /// A rollback that could not be written gives way to what somebody asked for later.
+    fn give_way(&mut self, environment: &Environment) {
+        let asked = |p: &Promotion| {
+            p.spec.environment == environment.name && (p.spec.rollback || !p.spec.requested_by.is_empty())
+        };
+        let last = self.promotions.iter().find(|p| asked(p)).map(|last| last.metadata.name.clone());
+        let late = self.waiting(environment, |p| p.spec.rollback && Some(&p.metadata.name) != last.as_ref());
+        let message = format!("{} was asked for later", last.unwrap_or_default());
+        late.into_iter().for_each(|index| self.supersede(index, &message));
+    }
+
+    fn waiting(&self, environment: &Environment, which: impl Fn(&Promotion) -> bool) -> Vec<usize> {
+        let all = self.promotions.iter().enumerate();
+        let waiting = all.filter(|(_, p)| {
+            p.spec.environment == environment.name && p.status.phase == PromotionPhase::Waiting && which(p)
+        });
+        waiting.map(|(index, _)| index).collect()
+    }
+
+    fn supersede(&mut self, index: usize, message: &str) {
+        let promotion = &self.promotions[index];
+        let environment = promotion.spec.environment.clone();
+        let fact = self.fact_of(&promotion.spec.tag, What::Refused { environment, why: message.to_owned() });
+        let phase = PromotionPhase::Superseded;
+        let status = PromotionStatus { phase, message: message.to_owned(), ..promotion.status.clone() };
+        self.set_promotion(index, status, vec![fact]);
+    }
+
+    pub(crate) fn opened(&self, environment: &Environment, spec: PromotionSpec, name: String) -> Step {
+        let waits = !environment.gates.is_empty() && !spec.rollback;
+        let what = What::Wants { environment: environment.name.clone(), by: spec.requested_by.clone() };
+        let facts = waits.then(|| self.fact_of(&spec.tag, what)).into_iter().collect();
+        Step { action: Action::OpenPromotion { name, spec }, facts }
+    }
+
+    pub(crate) fn promotion_spec(
+        &self,
+        environment: &Environment,
+        release: &Release,
+        actor: &str,
+        reason: &str,
+    ) -> PromotionSpec {
+        let pipeline = &self.seen.pipeline;
+        PromotionSpec {
+            pipeline: pipeline.metadata.name.clone(),
+            environment: environment.name.clone(),
+            release: release.metadata.name.clone(),
+            digest: identity(&release.spec.images).into_owned(),
+            tag: label(&release.spec.images).into_owned(),
+            from: pipeline.before(&environment.name).map_or_else(String::new, |before| before.name.clone()),
+            requested_by: actor.to_owned(),
+            reason: reason.to_owned(),
+            ..PromotionSpec::default()
+        }
+    }
+}
+
+/// Which release is the newer one: the API server counts whole seconds, Git says which commit came first.
+pub(crate) fn came(release: &Release) -> (Option<Timestamp>, Option<Timestamp>) {
+    (release.metadata.creation_timestamp, release.spec.source.time)
+}

@@ -1,0 +1,166 @@
+//! What each environment runs, by what Git, registries and pods say. What nobody has answered yet is not known.
+
+use api::gantline::{PipelineConditionKind, Release};
+use jiff::SignedDuration;
+use object::{ImageDigest, ImageRef};
+
+use super::{Draft, Place};
+use crate::answers::{Answer, Question, Spot};
+use crate::gates::soak;
+
+/// One environment.
+#[derive(Debug)]
+pub(crate) struct Sight<'a> {
+    pub(crate) place: Option<&'a Place>,
+    /// In the order of the Pipeline's images; empty where one is not known.
+    pub(crate) images: Vec<Written<'a>>,
+    pub(crate) runs: Runs,
+    /// How long later gates want a release to be healthy here.
+    pub(crate) soak: Option<SignedDuration>,
+}
+
+/// An image as the environment's files say it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'a> {
+    pub(crate) image: &'a ImageRef,
+    /// `None`: nobody knows, and the tag has to do.
+    pub(crate) digest: Option<&'a ImageDigest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// By its place among the releases.
+    Release(usize),
+    /// Something that is no release.
+    Other,
+    /// There is no Application.
+    Nothing,
+    Unknown {
+        why: String,
+        /// An answer is to come: nothing is decided until then.
+        asked: bool,
+    },
+}
+
+impl<'a> Draft<'a> {
+    /// Fills in what the environments run.
+    pub(super) fn look(&mut self) {
+        for environment in &self.seen.pipeline.spec.environments {
+            let place = self.seen.place(&environment.name);
+            let soak = soak(&self.seen.pipeline, &environment.name);
+            let sight = match self.see(&environment.name, place) {
+                Ok(images) => Sight { place, runs: self.found(&images), images, soak },
+                Err(runs) => Sight { place, runs, images: Vec::new(), soak },
+            };
+            let unseen = self.seen.watched_since.is_none().then_some("nobody watches the clusters now");
+            let unknown = match &sight.runs {
+                Runs::Unknown { why, .. } => Some(why.as_str()),
+                Runs::Release(_) | Runs::Other | Runs::Nothing => None,
+            };
+            if let Some(why) = unseen.or(unknown) {
+                self.blind.push((environment.name.clone(), why.to_owned()));
+            }
+            self.sights.push(sight);
+        }
+    }
+
+    pub(super) fn sight(&self, environment: &str) -> Option<&Sight<'a>> {
+        let index = self.seen.pipeline.spec.environments.iter().position(|known| known.name == environment)?;
+        self.sights.get(index)
+    }
+
+    /// All images of the Pipeline as an environment has them.
+    fn see(&mut self, environment: &str, place: Option<&'a Place>) -> Result<Vec<Written<'a>>, Runs> {
+        let Some((place, app)) = place.and_then(|place| Some((place, place.application.as_ref()?))) else {
+            let name = self.seen.pipeline.environment(environment).map_or("", |known| known.application.as_str());
+            let message = format!("{environment}: there is no Application {name}");
+            self.condition(PipelineConditionKind::ApplicationMissing, message);
+            return Err(Runs::Nothing);
+        };
+        if app.commit.is_empty() {
+            return Err(Runs::Unknown { why: format!("{} was not compared yet", app.name), asked: true });
+        }
+        let images = &self.seen.pipeline.spec.images;
+        images.iter().map(|image| self.written(environment, place, &image.name, app.spot(&image.name))).collect()
+    }
+
+    fn written(&mut self, environment: &str, place: &'a Place, image: &str, spot: Spot) -> Result<Written<'a>, Runs> {
+        let image = match self.ask(Question::Located(spot)) {
+            Some(Answer::Located(Ok(located))) => &located.image,
+            Some(Answer::Located(Err(why))) => {
+                self.condition(PipelineConditionKind::ImageNotFound, format!("{environment}: {why}"));
+                return Err(Runs::Unknown { why: why.clone(), asked: false });
+            }
+            _ => {
+                let why = format!("the place of {image} in {environment} is being looked for");
+                return Err(Runs::Unknown { why, asked: true });
+            }
+        };
+        let digest = match &image.digest {
+            Some(digest) => Some(digest),
+            None => self.digest(environment, place, image)?,
+        };
+        Ok(Written { image, digest })
+    }
+
+    /// What a tag means: the registry's answer, else what the pods report. Never invented.
+    fn digest(
+        &mut self,
+        environment: &str,
+        place: &'a Place,
+        image: &ImageRef,
+    ) -> Result<Option<&'a ImageDigest>, Runs> {
+        let why = match self.ask(Question::Digest(image.clone())) {
+            Some(Answer::Digest(Ok(digest))) => return Ok(Some(digest)),
+            Some(Answer::Digest(Err(why))) => why,
+            _ => {
+                return Err(Runs::Unknown {
+                    why: format!("the registry is asked for the digest of {image}"),
+                    asked: true,
+                });
+            }
+        };
+        let running = place.pods.iter().flat_map(|pod| &pod.images);
+        let same = running.filter(|r| r.image.same_repository(&image.name) && r.image.tag == image.tag);
+        let mut digests: Vec<&ImageDigest> = same.filter_map(|running| running.digest.as_ref()).collect();
+        digests.sort();
+        digests.dedup();
+        let pods = match digests.as_slice() {
+            [digest] => return Ok(Some(digest)),
+            [] => "no pod reports one",
+            _ => "the pods report several",
+        };
+        let message = format!("{environment}: the digest of {image} is not known: {why}; and {pods}");
+        self.condition(PipelineConditionKind::DigestUnknown, message);
+        Ok(None)
+    }
+
+    /// The release with just these images.
+    fn found(&self, images: &[Written<'_>]) -> Runs {
+        let names = &self.seen.pipeline.spec.images;
+        let holds = |release: &Release| {
+            release.spec.images.len() == images.len()
+                && names.iter().zip(images).all(|(image, written)| written.is(release, &image.name))
+        };
+        self.releases.iter().position(|release| holds(release)).map_or(Runs::Other, Runs::Release)
+    }
+}
+
+impl Written<'_> {
+    fn is(&self, release: &Release, name: &str) -> bool {
+        let Some(image) = release.spec.images.iter().find(|image| image.name == name) else { return false };
+        match (self.digest, &self.image.tag) {
+            (Some(digest), _) => digest.as_str() == image.digest,
+            // a tag that moves is refused: it says which release it is
+            (None, Some(tag)) => *tag == image.tag,
+            (None, None) => false,
+        }
+    }
+}
+
+impl super::PlaceApplication {
+    /// Where one of its images is.
+    pub(super) fn spot(&self, image: &str) -> Spot {
+        Spot { application: self.name.clone(), image: image.to_owned(), at: self.at.clone() }
+    }
+}

@@ -1,0 +1,63 @@
+//! The Pipeline's status after a plan.
+
+use api::gantline::{Environment, EnvironmentStatus, GateState, PipelineStatus};
+
+use super::Draft;
+use super::sight::Runs;
+use crate::identity::label;
+
+impl Draft<'_> {
+    pub(super) fn status(&self) -> PipelineStatus {
+        let environments = self.seen.pipeline.spec.environments.iter();
+        let environments = environments.map(|environment| self.environment_status(environment)).collect();
+        PipelineStatus { environments, conditions: self.conditions.clone() }
+    }
+
+    fn environment_status(&self, environment: &Environment) -> EnvironmentStatus {
+        let name = &environment.name;
+        let old = self.seen.pipeline.status_of(name);
+        let app = self.sight(name).and_then(|sight| sight.place?.application.as_ref());
+        EnvironmentStatus {
+            name: name.clone(),
+            application: environment.application.clone(),
+            commit: app.map_or_else(String::new, |app| app.commit.clone()),
+            sync: app.map(|app| app.sync),
+            health: app.map(|app| app.health),
+            pinned: old.and_then(|old| old.pinned.clone()),
+            waiting: self.waiting_for(name),
+            ..self.release_status(name, old)
+        }
+    }
+
+    /// What runs there; as it was while that is not known.
+    fn release_status(&self, environment: &str, old: Option<&EnvironmentStatus>) -> EnvironmentStatus {
+        let sight = self.sight(environment).filter(|sight| !matches!(sight.runs, Runs::Unknown { asked: true, .. }));
+        let Some(sight) = sight else {
+            let old = old.cloned().unwrap_or_default();
+            let EnvironmentStatus { release, tag, digest, since, .. } = old;
+            return EnvironmentStatus { release, tag, digest, since, ..EnvironmentStatus::default() };
+        };
+        let release = self.runs(environment);
+        let first = sight.images.first();
+        let tag = match release {
+            Some(release) => label(&release.spec.images).into_owned(),
+            None => first.and_then(|written| written.image.tag.clone()).unwrap_or_default(),
+        };
+        let entry = release.and_then(|release| release.in_environment(environment));
+        EnvironmentStatus {
+            release: release.map_or_else(String::new, |release| release.metadata.name.clone()),
+            tag,
+            digest: first.and_then(|written| written.digest).map_or_else(String::new, |d| d.as_str().to_owned()),
+            since: entry.and_then(|entry| entry.deployed_at).or_else(|| old?.since),
+            ..EnvironmentStatus::default()
+        }
+    }
+
+    /// What the open promotions into an environment wait for. Only what stays the same while they do: the status is
+    /// written for each change.
+    fn waiting_for(&self, environment: &str) -> Vec<String> {
+        let open = self.promotions.iter().filter(|p| p.spec.environment == environment && p.status.phase.is_open());
+        let gates = open.flat_map(|promotion| &promotion.status.gates);
+        gates.filter(|gate| gate.state != GateState::Passed).map(|gate| gate.name.clone()).collect()
+    }
+}

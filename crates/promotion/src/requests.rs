@@ -1,0 +1,241 @@
+//! What people ask for: promote, decide, roll back, unpin, lift. Each says what follows, or why not; whoever offers one
+//! offers just what it accepts.
+
+use api::gantline::{
+    Approval, Environment, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleasePhase,
+    ReleaseStatus, Verdict,
+};
+
+use crate::facts::What;
+use crate::gates::{Judge, policy};
+use crate::identity::{identity, label, promotion_name, short};
+use crate::plan::{Action, Draft, Observed, Step};
+
+/// What follows from a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The Promotion that it is about; empty where there is none.
+    pub promotion: String,
+    pub steps: Vec<Step>,
+}
+
+/// Why nothing follows, and what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// One person's word about a promotion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vote<'a> {
+    pub verdict: Verdict,
+    pub user: &'a str,
+    /// The groups of the environment's gates that the user belongs to.
+    pub groups: &'a [String],
+    pub reason: &'a str,
+}
+
+/// Asks for a release in an environment. The gates still decide; a pin is lifted, because somebody asked.
+///
+/// # Errors
+/// When there is no such environment or release, it is quarantined, or there already.
+pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, reason: &str) -> Result<Asked, Refused> {
+    let draft = Draft::of(seen);
+    let environment = environment_of(seen, environment)?;
+    let release = release_of(&draft, release)?;
+    let (name, tag) = (&seen.pipeline.metadata.name, label(&release.spec.images));
+    if let Some(quarantine) = &release.status.quarantine {
+        let (by, why) = (&quarantine.by, &quarantine.reason);
+        return refuse(format!("{name} {tag} is quarantined by {by}: {why}: promote another release"));
+    }
+    if is_there(&draft, environment, release) {
+        return refuse(format!("{name} {tag} is in {} already", environment.name));
+    }
+    let mut steps: Vec<Step> = unpinned(&draft, environment, actor).into_iter().collect();
+    let same = |p: &&std::borrow::Cow<'_, Promotion>| {
+        p.spec.environment == environment.name && p.spec.release == release.metadata.name && !p.spec.rollback
+    };
+    if let Some(open) = draft.promotions.iter().filter(same).find(|p| p.status.phase.is_open()) {
+        return Ok(Asked { promotion: open.metadata.name.clone(), steps });
+    }
+    let promotion = free_name(&draft, promotion_name(environment, release));
+    let spec = draft.promotion_spec(environment, release, actor, reason);
+    steps.push(draft.opened(environment, spec, promotion.clone()));
+    Ok(Asked { promotion, steps })
+}
+
+/// The release that somebody could ask for in an environment: the one that the environment before runs.
+pub fn promotable(seen: &Observed, environment: &str) -> Option<String> {
+    let draft = Draft::of(seen);
+    let before = seen.pipeline.before(environment)?;
+    let release = draft.runs(&before.name)?.metadata.name.clone();
+    promote(seen, environment, &release, "somebody", "").is_ok().then_some(release)
+}
+
+/// Notes what one person decides, bound to the release, the environment and its gates as they are.
+///
+/// # Errors
+/// When the promotion does not wait any more, nobody is asked, or this word does not count.
+pub fn decide(seen: &Observed, promotion: &str, vote: &Vote<'_>) -> Result<Asked, Refused> {
+    let draft = Draft::of(seen);
+    let promotion = draft.promotions.iter().find(|known| known.metadata.name == promotion).map(|known| &**known);
+    let promotion =
+        promotion.ok_or_else(|| Refused(format!("{} has no such promotion", seen.pipeline.metadata.name)))?;
+    let (name, spec, status) = (&promotion.metadata.name, &promotion.spec, &promotion.status);
+    if status.phase != PromotionPhase::Waiting {
+        return refuse(format!("{name} is {}: there is nothing to decide any more", status.phase.as_str()));
+    }
+    let environment = environment_of(seen, &spec.environment)?;
+    let word = Approval {
+        user: vote.user.to_owned(),
+        groups: vote.groups.to_vec(),
+        decision: vote.verdict,
+        reason: vote.reason.to_owned(),
+        at: Some(seen.now),
+        digest: spec.digest.clone(),
+        environment: spec.environment.clone(),
+        policy: policy(environment),
+    };
+    counts(&draft, promotion, environment, &word)?;
+    let mut approvals = status.approvals.clone();
+    approvals.retain(|known| !same_person(known, vote.user));
+    approvals.push(word);
+    let (by, reason) = (vote.user.to_owned(), vote.reason.to_owned());
+    let what = What::Decided { environment: spec.environment.clone(), verdict: vote.verdict, by, reason };
+    let facts = vec![draft.fact_of(&spec.tag, what)];
+    let action = Action::SetPromotion { name: name.clone(), status: PromotionStatus { approvals, ..status.clone() } };
+    Ok(Asked { promotion: name.clone(), steps: vec![Step { action, facts }] })
+}
+
+/// Whether a person's word counts for any gate, and is a new one.
+fn counts(draft: &Draft<'_>, promotion: &Promotion, at: &Environment, word: &Approval) -> Result<(), Refused> {
+    let gone = || Refused(format!("the release of {} does not exist any more", promotion.metadata.name));
+    let evidence = draft.evidence(promotion).ok_or_else(gone)?;
+    let said: Vec<_> = at.gates.iter().filter_map(|gate| gate.counts(&evidence, word)).collect();
+    let none = || Refused(format!("{} waits for nobody's approval: its gates ask no group", promotion.metadata.name));
+    let first = said.first().cloned().ok_or_else(none)?;
+    if !said.iter().any(Result::is_ok) {
+        return first.map_err(Refused);
+    }
+    let same = |known: &&Approval| {
+        let about = |vote: &Approval| (vote.decision, vote.digest.clone(), vote.policy.clone());
+        same_person(known, &word.user) && about(known) == about(word)
+    };
+    match promotion.status.approvals.iter().find(same) {
+        Some(_) if word.decision == Verdict::Approve => {
+            refuse(format!("{} approved already: one person is one vote", word.user))
+        }
+        Some(_) => refuse(format!("{} rejected it already", word.user)),
+        None => Ok(()),
+    }
+}
+
+fn same_person(known: &Approval, user: &str) -> bool {
+    known.user.to_lowercase() == user.to_lowercase()
+}
+
+/// Goes back to the release that ran in the environment before, by a revert commit; what was put there last is
+/// quarantined, and the environment is pinned.
+///
+/// # Errors
+/// When nothing ran there before, or a rollback is under way.
+pub fn roll_back(seen: &Observed, environment: &str, actor: &str, reason: &str) -> Result<Asked, Refused> {
+    let draft = Draft::of(seen);
+    let environment = environment_of(seen, environment)?;
+    let rollbacks = || draft.promotions.iter().filter(|p| p.spec.rollback && p.spec.environment == environment.name);
+    if let Some(open) = rollbacks().find(|p| p.status.phase.is_open()) {
+        let (name, phase) = (&open.metadata.name, open.status.phase.as_str());
+        return refuse(format!("{name} goes back in {} already: it is {phase}", environment.name));
+    }
+    let current = draft.put_last(&environment.name);
+    let target = before(&draft, environment, current);
+    let none = || Refused(format!("no release ran in {} before: there is nothing to go back to", environment.name));
+    let target = target.ok_or_else(none)?;
+    let replaces = current.map_or_else(String::new, |current| current.metadata.name.clone());
+    let bad = current.map_or_else(String::new, |current| identity(&current.spec.images).into_owned());
+    let spec = PromotionSpec {
+        rollback: true,
+        replaces,
+        from: String::new(),
+        ..draft.promotion_spec(environment, target, actor, reason)
+    };
+    let (name, count) = (&seen.pipeline.metadata.name, rollbacks().count() + 1);
+    let promotion = format!("{name}-{}-rollback-{}-{count}", environment.name, short(&bad));
+    let step = draft.opened(environment, spec, promotion.clone());
+    Ok(Asked { promotion, steps: vec![step] })
+}
+
+/// The release that was in the environment before the present one, and may be there again.
+fn before<'a>(draft: &'a Draft<'_>, environment: &Environment, current: Option<&Release>) -> Option<&'a Release> {
+    let name = |release: &Release| release.metadata.name.clone();
+    let here =
+        draft.releases.iter().filter_map(|release| Some((&**release, release.in_environment(&environment.name)?)));
+    let others = here.filter(|(release, _)| current.is_none_or(|current| name(current) != name(release)));
+    let good =
+        others.filter(|(release, entry)| release.status.quarantine.is_none() && entry.phase != ReleasePhase::Failed);
+    good.max_by_key(|(_, entry)| entry.deployed_at).map(|(release, _)| release)
+}
+
+/// Lets releases come by themselves again.
+///
+/// # Errors
+/// When the environment is not pinned.
+pub fn unpin(seen: &Observed, environment: &str, actor: &str) -> Result<Asked, Refused> {
+    let environment = environment_of(seen, environment)?;
+    let none = || Refused(format!("{} is not pinned", environment.name));
+    let step = unpinned(&Draft::of(seen), environment, actor).ok_or_else(none)?;
+    Ok(Asked { promotion: String::new(), steps: vec![step] })
+}
+
+/// Lifts a quarantine: the release may be asked for again.
+///
+/// # Errors
+/// When there is no such release, or it is not quarantined.
+pub fn lift(seen: &Observed, release: &str, actor: &str, reason: &str) -> Result<Asked, Refused> {
+    let draft = Draft::of(seen);
+    let release = release_of(&draft, release)?;
+    let (name, tag) = (&seen.pipeline.metadata.name, label(&release.spec.images));
+    if release.status.quarantine.is_none() {
+        return refuse(format!("{name} {tag} is not quarantined"));
+    }
+    let fact = draft.fact_of(&tag, What::Lifted { by: actor.to_owned(), reason: reason.to_owned() });
+    let status = ReleaseStatus { quarantine: None, ..release.status.clone() };
+    let action = Action::SetRelease { name: release.metadata.name.clone(), status };
+    Ok(Asked { promotion: String::new(), steps: vec![Step { action, facts: vec![fact] }] })
+}
+
+/// Whether it was put there last and has not failed there.
+fn is_there(draft: &Draft<'_>, environment: &Environment, release: &Release) -> bool {
+    let last = draft.put_last(&environment.name).filter(|last| last.metadata.name == release.metadata.name);
+    last.and_then(|last| last.in_environment(&environment.name)).is_some_and(|e| e.phase != ReleasePhase::Failed)
+}
+
+fn unpinned(draft: &Draft<'_>, environment: &Environment, actor: &str) -> Option<Step> {
+    let (name, pipeline) = (&environment.name, &draft.seen.pipeline);
+    pipeline.pin_of(name)?;
+    let what = What::Unpinned { environment: name.clone(), by: actor.to_owned() };
+    Some(Step { action: Action::Unpin { environment: name.clone() }, facts: vec![draft.fact_of("", what)] })
+}
+
+/// The first name, or the first free one of the later attempts.
+fn free_name(draft: &Draft<'_>, first: String) -> String {
+    let taken = |name: &String| draft.promotions.iter().any(|p| p.metadata.name == *name);
+    let mut names = std::iter::once(first.clone()).chain((2..).map(|n| format!("{first}-{n}")));
+    names.find(|name| !taken(name)).unwrap_or(first)
+}
+
+fn environment_of<'a>(seen: &'a Observed, name: &str) -> Result<&'a Environment, Refused> {
+    let pipeline = &seen.pipeline;
+    pipeline.environment(name).ok_or_else(|| {
+        let names: Vec<&str> = pipeline.spec.environments.iter().map(|known| known.name.as_str()).collect();
+        Refused(format!("{} has no environment {name}: there are {}", pipeline.metadata.name, names.join(", ")))
+    })
+}
+
+fn release_of<'a>(draft: &'a Draft<'_>, name: &str) -> Result<&'a Release, Refused> {
+    let pipeline = &draft.seen.pipeline.metadata.name;
+    draft.release(name).ok_or_else(|| Refused(format!("{pipeline} has no release {name}")))
+}
+
+fn refuse<T>(text: String) -> Result<T, Refused> {
+    Err(Refused(text))
+}

@@ -1,0 +1,140 @@
+//! What people may ask for, and why not; and what explains where a release is.
+
+use api::gantline::{PromotionPhase, Verdict};
+use promotion::explain;
+use promotion::requests::{self, Vote};
+use serde_json::{Value, json};
+
+use super::story::Story;
+
+const FIRST: &str = "shop-111111111111";
+const PROMOTION: &str = "shop-production-111111111111";
+
+/// v0 everywhere, v1 in dev and staging.
+fn waiting(production: Value) -> Story {
+    let mut story = Story::new(&["shop"], production);
+    ["dev", "staging", "production"].iter().for_each(|environment| story.write(environment, &[("shop", "v0", "0")]));
+    story.settle();
+    story.pass(1);
+    story.write("dev", &[("shop", "v1", "1")]);
+    story.settle();
+    story
+}
+
+fn approval() -> Value {
+    json!({"gates": [{"approval": {"groups": [{"name": "leads", "min": 2}]}}]})
+}
+
+#[test]
+fn a_word_counts_or_is_refused_with_the_reason() {
+    let mut story = waiting(approval());
+    let leads = ["leads".to_owned()];
+    let mut say = |verdict, user: &str, groups: &[String], expected: &str| {
+        let vote = Vote { verdict, user, groups, reason: "" };
+        let said = story.ask(requests::decide(&story.seen, PROMOTION, &vote)).err().unwrap_or_default();
+        assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{user}: {said}");
+    };
+    say(Verdict::Approve, "eve", &[], "is no member of leads");
+    say(Verdict::Reject, "eve", &[], "is no member of leads");
+    say(Verdict::Approve, "dana", &leads, "somebody else has to approve it");
+    say(Verdict::Approve, "tina", &leads, "");
+    say(Verdict::Approve, "Tina", &leads, "one person is one vote");
+    say(Verdict::Approve, "theo", &leads, "");
+    story.settle();
+    assert_eq!(story.phase(PROMOTION), PromotionPhase::Succeeded);
+    let vote = Vote { verdict: Verdict::Reject, user: "tina", groups: &leads, reason: "" };
+    let late = requests::decide(&story.seen, PROMOTION, &vote).unwrap_err();
+    assert!(late.to_string().contains("nothing to decide any more"), "{late}");
+}
+
+#[test]
+fn nobody_decides_where_no_gate_asks() {
+    let mut story = waiting(json!({"gates": [{"healthy": {"for": "1h"}}]}));
+    let vote = Vote { verdict: Verdict::Approve, user: "tina", groups: &[], reason: "" };
+    let refused = requests::decide(&story.seen, PROMOTION, &vote).unwrap_err();
+    assert!(refused.to_string().contains("waits for nobody's approval"), "{refused}");
+    let refused = requests::unpin(&story.seen, "production", "tina").unwrap_err();
+    assert_eq!(refused.to_string(), "production is not pinned");
+    let refused = story.ask(requests::promote(&story.seen, "prod", FIRST, "tina", "")).unwrap_err();
+    assert_eq!(refused, "shop has no environment prod: there are dev, staging, production");
+}
+
+#[test]
+fn what_is_offered_is_accepted() {
+    let mut story = waiting(json!({}));
+    assert_eq!(requests::promotable(&story.seen, "production").as_deref(), Some(FIRST));
+    assert_eq!(requests::promotable(&story.seen, "staging"), None, "it is there");
+    assert!(requests::roll_back(&story.seen, "production", "tina", "").is_err(), "nothing was there before");
+    let name = story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
+    assert_eq!(name, PROMOTION);
+    story.settle();
+    assert_eq!(story.status("production"), FIRST);
+    let there = requests::promote(&story.seen, "production", FIRST, "tina", "").unwrap_err();
+    assert_eq!(there.to_string(), "shop v1 is in production already");
+    story.ask(requests::roll_back(&story.seen, "production", "tina", "errors")).unwrap();
+    let again = requests::roll_back(&story.seen, "production", "tina", "").unwrap_err();
+    assert!(again.to_string().contains("goes back in production already"), "{again}");
+    story.settle();
+    let bad = requests::promote(&story.seen, "production", FIRST, "tina", "").unwrap_err();
+    assert!(bad.to_string().contains("is quarantined by tina: errors"), "{bad}");
+    assert_eq!(requests::promotable(&story.seen, "production"), None);
+    story.ask(requests::lift(&story.seen, FIRST, "tina", "it was the network")).unwrap();
+    let name = story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
+    assert_eq!(name, format!("{PROMOTION}-2"));
+    assert!(story.seen.pipeline.pin_of("production").is_none(), "somebody asked");
+    story.settle();
+    assert_eq!(story.status("production"), FIRST);
+}
+
+/// What was written last is taken back, also before it runs.
+#[test]
+fn a_rollback_takes_back_what_was_put_there_last() {
+    let mut story = waiting(json!({}));
+    story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
+    let promoted = promotion::writing::record(story.promotion(PROMOTION), story.release(FIRST), "c9", story.seen.now);
+    let asked = requests::Asked { promotion: String::new(), steps: promoted };
+    story.pass(1);
+    story.ask(Ok(asked)).unwrap();
+    assert_eq!(story.status("production"), "shop-000000000000", "it does not run yet");
+    let name = story.ask(requests::roll_back(&story.seen, "production", "tina", "")).unwrap();
+    let spec = &story.promotion(&name).spec;
+    assert_eq!((spec.replaces.as_str(), spec.release.as_str()), (FIRST, "shop-000000000000"));
+}
+
+fn explained(story: &Story, release: &str) -> (String, Vec<String>) {
+    let found = explain::release(&story.seen, release).unwrap();
+    assert!(found.reasons.iter().all(|reason| !reason.who.is_empty()), "{found:?}");
+    (found.summary, found.reasons.into_iter().map(|reason| reason.message).collect())
+}
+
+#[test]
+fn an_explanation_does_not_contradict_the_facts() {
+    let mut story = waiting(approval());
+    let (summary, reasons) = explained(&story, FIRST);
+    assert_eq!(summary, "v1 is in dev, staging: production waits for approval by leads");
+    assert_eq!(reasons.len(), 1);
+    let page = explain::environment(&story.seen, "production").unwrap();
+    assert_eq!((page.release.as_str(), page.reasons[0].who.as_str()), (FIRST, "a member of leads, but not Dana"));
+    let vote = Vote { verdict: Verdict::Reject, user: "tina", groups: &["leads".to_owned()], reason: "not today" };
+    story.ask(requests::decide(&story.seen, PROMOTION, &vote)).unwrap();
+    story.settle();
+    let (summary, _) = explained(&story, FIRST);
+    assert!(summary.ends_with("is Rejected: approval by leads: rejected by tina: not today"), "{summary}");
+
+    let mut story = waiting(json!({}));
+    let (summary, _) = explained(&story, FIRST);
+    assert_eq!(summary, "v1 is in dev, staging: nobody asked for it in production yet");
+    story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
+    story.settle();
+    assert_eq!(
+        explained(&story, FIRST),
+        ("v1 went through every environment: dev, staging, production.".into(), vec![])
+    );
+    story.ask(requests::roll_back(&story.seen, "production", "tina", "errors")).unwrap();
+    story.settle();
+    let (summary, reasons) = explained(&story, FIRST);
+    assert_eq!(summary, "v1 is in dev, staging: the digest is quarantined by tina: errors");
+    assert_eq!(reasons[1], "it was in production: v0 took its place");
+    let (_, reasons) = explained(&story, "shop-000000000000");
+    assert!(reasons.iter().all(|reason| !reason.contains("quarantine")), "{reasons:?}");
+}

@@ -1,0 +1,227 @@
+//! A controller: it sees (perhaps an older state), plans, and realizes step by step. It may die anywhere.
+
+use api::gantline::{GateReport, PromotionPhase};
+use jiff::Timestamp;
+use promotion::writing::{self, Stop};
+use promotion::{Action, Answers, Observed, Place, Plan, Question, may_push, plan, promotion_id};
+
+use super::oracle;
+use super::world::{Commit, View, World, moment};
+
+#[derive(Debug)]
+pub(super) struct Controller {
+    pub(super) view: View,
+    places: Vec<Place>,
+    answers: Answers,
+    questions: Vec<Question>,
+    pub(super) watched_since: Option<Timestamp>,
+    pub(super) task: Option<Task>,
+}
+
+/// One write under way.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    promotion: String,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone)]
+enum Stage {
+    Claim(Vec<GateReport>),
+    Search,
+    Push(usize),
+    Record(usize),
+    Refresh,
+}
+
+impl Controller {
+    pub(super) fn new(world: &World) -> Self {
+        Self {
+            view: world.api.clone(),
+            places: Vec::new(),
+            answers: Answers::default(),
+            questions: Vec::new(),
+            watched_since: None,
+            task: None,
+        }
+    }
+
+    pub(super) fn refresh(&mut self, world: &World) {
+        self.view = world.api.clone();
+    }
+
+    pub(super) fn watch(&mut self, world: &mut World, ordinal: usize) {
+        if self.watched_since.is_none() {
+            world.watching += 1;
+            // breaks may be shorter than a second
+            self.watched_since =
+                Some(moment(world.now) + jiff::SignedDuration::from_nanos(i64::try_from(ordinal).unwrap()));
+            (0..world.envs.len()).for_each(|env| world.compare(env));
+            world.say(|| "watches".into());
+        }
+    }
+
+    pub(super) fn lose_watch(&mut self, world: &mut World) {
+        if self.watched_since.take().is_some() {
+            self.places = (0..world.envs.len()).map(|env| world.place(env)).collect();
+            world.watching -= 1;
+            world.say(|| "watch broken".into());
+        }
+    }
+
+    /// The process dies, and another one begins with nothing.
+    pub(super) fn die(&mut self, world: &mut World) {
+        self.lose_watch(world);
+        *self = Self::new(world);
+        world.say(|| "killed".into());
+    }
+
+    /// Some of the questions are answered, if any is due; sometimes there is no answer.
+    pub(super) fn answer(&mut self, world: &mut World, all: bool) -> bool {
+        let mut answered = false;
+        for question in std::mem::take(&mut self.questions) {
+            let due = self
+                .answers
+                .of(&question)
+                .is_none_or(|old| old.until().is_some_and(|until| until <= moment(world.now)));
+            if due && (all || world.random.percent(85)) {
+                let mut answer = world.answer(&question);
+                if let promotion::Answer::Digest(digest) = &mut answer.answer
+                    && !all
+                    && world.random.percent(5)
+                {
+                    *digest = Err("the registry does not answer".into());
+                }
+                self.answers.0.insert(question, answer);
+                answered = true;
+            }
+        }
+        answered
+    }
+
+    pub(super) fn observe(&self, world: &World) -> Observed {
+        let live = || (0..world.envs.len()).map(|env| world.place(env)).collect();
+        let places = if self.watched_since.is_some() { live() } else { self.places.clone() };
+        let mut seen = self.view.observed(places);
+        (seen.answers, seen.watched_since, seen.now) = (self.answers.clone(), self.watched_since, moment(world.now));
+        seen
+    }
+
+    /// One plan, realized as far as it goes: until a conflict, or until the process dies between two steps.
+    pub(super) fn work(&mut self, world: &mut World, steady: bool) -> Result<Plan, String> {
+        let seen = self.observe(world);
+        let planned = plan(&seen);
+        oracle::planned(&seen, &planned)?;
+        self.questions = planned.questions.iter().cloned().collect();
+        self.answers.0.retain(|question, _| planned.questions.contains(question));
+        for step in &planned.steps {
+            if !steady && world.random.percent(5) || !world.realize(step, &mut self.view) {
+                break;
+            }
+            let stage = match &step.action {
+                Action::Write { promotion, gates } => Some((promotion, Stage::Claim(gates.clone()))),
+                Action::GoOn { promotion } => Some((promotion, Stage::Search)),
+                _ => None,
+            };
+            if let Some((promotion, stage)) = stage.filter(|_| self.task.is_none()) {
+                self.task = Some(Task { promotion: promotion.clone(), stage });
+            }
+        }
+        Ok(planned)
+    }
+
+    /// One stage of the write that is under way.
+    pub(super) fn write(&mut self, world: &mut World, steady: bool) -> Result<(), String> {
+        let Some(task) = self.task.take() else { return Ok(()) };
+        let Some(promotion) = self.view.promotions.get(&task.promotion).cloned() else { return Ok(()) };
+        let (now, id) = (moment(world.now), promotion_id(&promotion));
+        let next = match task.stage {
+            Stage::Claim(gates) => {
+                let step = writing::claim(&promotion, gates, now);
+                step.filter(|step| world.realize(step, &mut self.view)).map(|_| Stage::Search)
+            }
+            Stage::Search => {
+                let found = world.commits.iter().position(|commit| commit.promotion.as_ref() == Some(&id));
+                Some(found.map_or(Stage::Push(world.commits.len()), Stage::Record))
+            }
+            Stage::Push(head) => match self.push(world, &task.promotion, head, steady)? {
+                Ok(commit) => Some(Stage::Record(commit)),
+                Err(stop) => {
+                    self.set_back(world, &task.promotion, promotion.status.phase, stop);
+                    None
+                }
+            },
+            Stage::Record(commit) => {
+                self.refresh(world);
+                self.record(world, &task.promotion, commit).then_some(Stage::Refresh)
+            }
+            Stage::Refresh => {
+                if let Some(step) = writing::refreshed(&promotion, now) {
+                    world.realize(&step, &mut self.view);
+                }
+                None
+            }
+        };
+        self.task = next.map(|stage| Task { promotion: task.promotion, stage });
+        Ok(())
+    }
+
+    /// Judges once more on fresh values, and pushes on the head that was searched.
+    fn push(
+        &mut self,
+        world: &mut World,
+        name: &str,
+        head: usize,
+        steady: bool,
+    ) -> Result<Result<usize, Stop>, String> {
+        self.refresh(world);
+        let seen = self.observe(world);
+        // before anything is set back: what moved the branch may be this promotion
+        if head != world.commits.len() {
+            return Ok(Err(Stop::Stale));
+        }
+        if may_push(&seen, name).is_none() {
+            return Ok(Err(Stop::Again));
+        }
+        let outcome = if steady { 99 } else { world.random.below(100) };
+        if outcome < 10 {
+            return Ok(Err(Stop::Wait("the branch is protected".into())));
+        }
+        if outcome < 15 {
+            return Ok(Err(Stop::Unknown("no answer".into())));
+        }
+        let promotion = self.view.promotions[name].clone();
+        let release = self.view.releases[&promotion.spec.release].clone();
+        let env = world.envs.iter().position(|env| env.name == promotion.spec.environment).unwrap();
+        let pinned = world.said(env, head).first().is_some_and(|image| image.digest.is_some());
+        if !pinned && release.spec.images.iter().any(|image| !world.means(image)) {
+            return Ok(Err(Stop::Wait("a tag moved: refused".into())));
+        }
+        oracle::pushed(world, &promotion, &release)?;
+        let images = release.spec.images.iter().map(|image| object::ImageRef {
+            name: image.name.clone(),
+            tag: Some(image.tag.clone()),
+            digest: if pinned { image.digest.parse().ok() } else { None },
+        });
+        let images = images.collect();
+        let (promotion, at) = (Some(promotion_id(&promotion)), world.now);
+        world.commits.push(Commit { env, images, promotion, author: "gantline", at });
+        world.say(|| format!("pushed {name}"));
+        Ok(if outcome < 25 { Err(Stop::Unknown("the answer is lost".into())) } else { Ok(head) })
+    }
+
+    fn set_back(&mut self, world: &mut World, name: &str, begun: PromotionPhase, stop: Stop) {
+        let promotion = world.api.promotions[name].clone();
+        if promotion.status.phase == begun {
+            let step = writing::set_back(&promotion, &promotion.status.message, stop, moment(world.now));
+            world.realize(&step, &mut self.view);
+        }
+    }
+
+    fn record(&mut self, world: &mut World, name: &str, commit: usize) -> bool {
+        let promotion = self.view.promotions[name].clone();
+        let Some(release) = self.view.releases.get(&promotion.spec.release).cloned() else { return false };
+        let steps = writing::record(&promotion, &release, &format!("c{commit}"), moment(world.now));
+        steps.iter().all(|step| world.realize(step, &mut self.view))
+    }
+}

@@ -1,0 +1,204 @@
+//! Histories of one Pipeline, by seed, on virtual time: builds, pods that crash, controllers that die and compete, lost
+//! answers, broken watches, people. Invariants hold at every commit, every plan, and at the end.
+
+mod controller;
+mod oracle;
+mod random;
+mod world;
+
+use api::gantline::{Approval, Pin, Quarantine, ReleaseStatus, Verdict};
+use promotion::requests::{self, Asked, Refused, Vote};
+use promotion::{Action, Step};
+
+use controller::Controller;
+use jiff::Timestamp;
+use world::{Commit, World};
+
+/// How many events a history has before it comes to rest.
+const EVENTS: usize = 70;
+
+#[test]
+fn histories() {
+    run(0, count(20_000));
+}
+
+/// `SIMULATE=1000000` plays as many.
+#[expect(clippy::disallowed_methods, reason = "a test is told how long it may take")]
+fn count(usual: u64) -> u64 {
+    std::env::var("SIMULATE").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+}
+
+/// Every history of a range, on two threads.
+fn run(first: u64, count: u64) {
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            scope.spawn(move || (first..first + count).filter(|seed| seed % 2 == half).for_each(check));
+        }
+    });
+}
+
+fn check(seed: u64) {
+    if history(seed, false).is_err() {
+        let (why, trace) = history(seed, true).unwrap_err();
+        panic!("seed {seed}: {why}\n{}", trace.join("\n"));
+    }
+}
+
+fn history(seed: u64, trace: bool) -> Result<(), (String, Vec<String>)> {
+    let mut world = World::new(seed, trace);
+    let mut controllers = [Controller::new(&world), Controller::new(&world)];
+    controllers.iter_mut().for_each(|controller| controller.watch(&mut world, 0));
+    let played = (0..EVENTS)
+        .try_for_each(|ordinal| event(&mut world, &mut controllers, ordinal))
+        .and_then(|()| come_to_rest(&mut world, &mut controllers));
+    played.map_err(|why| (why, world.trace.unwrap_or_default()))
+}
+
+fn event(world: &mut World, controllers: &mut [Controller; 2], ordinal: usize) -> Result<(), String> {
+    let env = world.random.below(world.envs.len());
+    if world.random.percent(2) {
+        unseen(world, controllers, env, ordinal);
+    }
+    let who = world.random.below(2);
+    let controller = &mut controllers[who];
+    match world.random.below(100) {
+        0..12 => world.now += [1, 7, 30, 90, 300, 700, 4000][world.random.below(7)],
+        12..20 => {
+            let (images, at) = (world.build(), world.now);
+            let author = if world.random.percent(80) { "dana" } else { "tina" };
+            world.say(|| format!("built {images:?}"));
+            world.commits.push(Commit { env: 0, images, promotion: None, author, at });
+        }
+        20..21 => {
+            let (images, at) = (world.said(env, world.commits.len()), world.now);
+            world.commits.push(Commit { env, images, promotion: None, author: "eve", at });
+        }
+        21..32 if world.watching > 0 => world.sync(env),
+        32..42 => world.heal(env),
+        42..46 => world.break_down(env),
+        46..74 => rounds(world, controller)?,
+        74..79 => controller.write(world, false)?,
+        79..84 => controller.watch(world, ordinal),
+        84..86 => controller.lose_watch(world),
+        86..88 => controller.die(world),
+        _ => person(world)?,
+    }
+    Ok(())
+}
+
+/// Nobody watches while an environment breaks down and heals.
+fn unseen(world: &mut World, controllers: &mut [Controller; 2], env: usize, ordinal: usize) {
+    controllers.iter_mut().for_each(|controller| controller.lose_watch(world));
+    world.break_down(env);
+    world.now += 10;
+    world.heal(env);
+    controllers.iter_mut().for_each(|controller| controller.watch(world, ordinal));
+}
+
+/// A while in which a controller works as it usually does.
+fn rounds(world: &mut World, controller: &mut Controller) -> Result<(), String> {
+    for _ in 0..1 + world.random.below(3) {
+        if world.random.percent(80) {
+            controller.refresh(world);
+        }
+        controller.work(world, false)?;
+        controller.answer(world, false);
+        for _ in 0..world.random.below(5) {
+            controller.write(world, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody asks for something, on what the page shows.
+fn person(world: &mut World) -> Result<(), String> {
+    let seen = world.observed();
+    let env = world.random.below(world.envs.len());
+    let environment = world.envs[env].name.clone();
+    let user = *world.random.of(&["tina", "theo", "eve", "dana"]).unwrap();
+    let groups = if matches!(user, "tina" | "theo") { vec!["leads".to_owned()] } else { Vec::new() };
+    let promotions: Vec<String> = world.api.promotions.keys().cloned().collect();
+    let releases: Vec<String> = world.api.releases.keys().cloned().collect();
+    let verdict = if world.random.percent(85) { Verdict::Approve } else { Verdict::Reject };
+    let vote = Vote { verdict, user, groups: &groups, reason: "" };
+    let by_hand =
+        |action| Some(Ok(Asked { promotion: String::new(), steps: vec![Step { action, facts: Vec::new() }] }));
+    let asked = match world.random.below(15) {
+        0..6 => world.random.of(&promotions).map(|name| requests::decide(&seen, name, &vote)),
+        6..8 => world.random.of(&releases).map(|name| requests::promote(&seen, &environment, name, user, "")),
+        8 => requests::promotable(&seen, &environment)
+            .map(|name| Ok(requests::promote(&seen, &environment, &name, user, "").expect("it was offered"))),
+        9 => Some(requests::roll_back(&seen, &environment, user, "")),
+        10 => Some(requests::unpin(&seen, &environment, user)),
+        11 => world.random.of(&releases).map(|name| requests::lift(&seen, name, user, "")),
+        // by kubectl, past the server
+        12 => world.random.of(&releases).cloned().and_then(|name| {
+            let quarantine = Some(Quarantine { by: user.into(), ..Quarantine::default() });
+            let status = ReleaseStatus { quarantine, ..world.api.releases[&name].status.clone() };
+            by_hand(Action::SetRelease { name, status })
+        }),
+        13 => by_hand(Action::Pin { environment, pin: Pin { by: user.into(), ..Pin::default() } }),
+        _ => world.random.of(&promotions).cloned().and_then(|name| {
+            let promotion = &world.api.promotions[&name];
+            let (spec, mut status) = (&promotion.spec, promotion.status.clone());
+            status.approvals.push(Approval {
+                user: user.into(),
+                groups: vec!["leads".into()],
+                digest: spec.digest.clone(),
+                environment: spec.environment.clone(),
+                policy: promotion::gates::policy(world.api.pipeline.environment(&spec.environment).unwrap()),
+                ..Approval::default()
+            });
+            by_hand(Action::SetPromotion { name, status })
+        }),
+    };
+    realize(world, asked)
+}
+
+fn realize(world: &mut World, asked: Option<Result<Asked, Refused>>) -> Result<(), String> {
+    let Some(asked) = asked else { return Ok(()) };
+    match asked {
+        Ok(asked) => {
+            let mut view = world.api.clone();
+            let done = asked.steps.iter().all(|step| world.realize(step, &mut view));
+            if done { Ok(()) } else { Err(format!("{} was refused by the API", asked.promotion)) }
+        }
+        Err(Refused(why)) if why.is_empty() => Err("refused without a reason".into()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Everybody works, nothing breaks, nobody asks: what can go on does, and the rest says why not.
+fn come_to_rest(world: &mut World, controllers: &mut [Controller; 2]) -> Result<(), String> {
+    controllers[1].lose_watch(world);
+    let controller = &mut controllers[0];
+    controller.watch(world, EVENTS);
+    for _ in 0..8 {
+        let next = settle(world, controller)?;
+        let Some(next) = next else { break };
+        world.now = world.now.max(next.as_second());
+    }
+    settle(world, controller)?;
+    controller.refresh(world);
+    oracle::at_rest(world, &controller.observe(world))
+}
+
+/// Plans until nothing is left to do now; when to look again.
+fn settle(world: &mut World, controller: &mut Controller) -> Result<Option<Timestamp>, String> {
+    for _ in 0..100 {
+        (0..world.envs.len()).for_each(|env| {
+            world.sync(env);
+            world.heal(env);
+        });
+        controller.refresh(world);
+        let planned = controller.work(world, true)?;
+        let answered = controller.answer(world, true);
+        while controller.task.is_some() {
+            controller.write(world, true)?;
+        }
+        if planned.steps.is_empty() && !answered {
+            return Ok(planned.next);
+        }
+    }
+    Err("it does not settle".into())
+}

@@ -1,0 +1,165 @@
+//! What must hold, told apart from how it is decided.
+
+use std::collections::BTreeMap;
+
+use api::gantline::{Gate, GateState, Promotion, PromotionPhase, Release, ReleasePhase, Verdict, WriteStep};
+use promotion::{Action, Observed, Plan, What, plan, promotion_id};
+
+use super::world::{World, moment};
+
+/// Of each commit, at its moment.
+pub(super) fn pushed(world: &World, promotion: &Promotion, release: &Release) -> Result<(), String> {
+    let (name, spec) = (&promotion.metadata.name, &promotion.spec);
+    let id = promotion_id(promotion);
+    if world.commits.iter().any(|commit| commit.promotion.as_ref() == Some(&id)) {
+        return Err(format!("{name} is committed twice"));
+    }
+    let live = &world.api.releases[&release.metadata.name];
+    if live.status.quarantine.is_some() {
+        return Err(format!("{name} moves a quarantined digest"));
+    }
+    if spec.rollback {
+        return Ok(());
+    }
+    let pipeline = &world.api.pipeline;
+    if spec.requested_by.is_empty() && pipeline.spec.pins.contains_key(&spec.environment) {
+        return Err(format!("{name} enters a pinned environment"));
+    }
+    let index = pipeline.spec.environments.iter().position(|known| known.name == spec.environment).unwrap();
+    let before = index.checked_sub(1).map(|before| pipeline.spec.environments[before].name.clone());
+    let held = before.is_some_and(|before| world.held.contains(&(spec.release.clone(), before)));
+    if spec.requested_by.is_empty() && !held {
+        return Err(format!("{name} enters before its predecessor held it"));
+    }
+    pipeline.spec.environments[index].gates.iter().try_for_each(|gate| passed(world, index, gate, promotion, live))
+}
+
+fn passed(world: &World, index: usize, gate: &Gate, promotion: &Promotion, release: &Release) -> Result<(), String> {
+    let name = &promotion.metadata.name;
+    let fail = |why: &str| Err(format!("{name} skips {gate:?}: {why}"));
+    match gate {
+        Gate::Healthy(gate) => {
+            let before = &world.envs[index - 1];
+            let lasted = world.now - before.well_since;
+            if !world.runs(index - 1, release) || !before.healthy {
+                return fail("it is not healthy there");
+            }
+            if lasted < gate.soak().as_secs() { fail(&format!("healthy for {lasted}s")) } else { Ok(()) }
+        }
+        Gate::Approval(gate) => {
+            let votes = || promotion.status.approvals.iter();
+            let asked = &promotion.spec.requested_by;
+            let good = votes().any(|vote| {
+                vote.decision == Verdict::Approve
+                    && vote.groups.contains(&gate.group)
+                    && vote.user != release.spec.source.author
+                    && vote.user != *asked
+            });
+            if good && votes().all(|vote| vote.decision == Verdict::Approve) {
+                Ok(())
+            } else {
+                fail("nobody may have approved")
+            }
+        }
+        Gate::Window(gate) => {
+            let then = moment(world.now).to_zoned(jiff::tz::TimeZone::UTC);
+            let inside = (9..17).contains(&then.hour()) && then.weekday() != jiff::civil::Weekday::Sunday;
+            if inside != gate.deny { Ok(()) } else { fail(&format!("it is {then}")) }
+        }
+    }
+}
+
+/// Of each plan: what changes is told, and the same values give the same plan.
+pub(super) fn planned(seen: &Observed, planned: &Plan) -> Result<(), String> {
+    let mut releases: BTreeMap<&str, Release> =
+        seen.releases.iter().map(|release| (release.metadata.name.as_str(), (**release).clone())).collect();
+    for step in &planned.steps {
+        let Action::SetRelease { name, status } = &step.action else { continue };
+        let next = Release { status: status.clone(), ..releases[name.as_str()].clone() };
+        let old = releases.insert(name, next).unwrap();
+        for new in &status.environments {
+            let before = old.in_environment(&new.name).map_or(ReleasePhase::Deploying, |entry| entry.phase);
+            let quiet = matches!(new.phase, ReleasePhase::Deploying | ReleasePhase::Replaced) || before == new.phase;
+            let told = step.facts.iter().any(|fact| match &fact.what {
+                What::Moved { environment, .. } | What::SoakBeganAgain { environment, .. } => *environment == new.name,
+                _ => false,
+            });
+            if !quiet && !told {
+                return Err(format!("{name} is {:?} in {}, and nobody is told: {planned:#?}", new.phase, new.name));
+            }
+        }
+        let quarantined = status.quarantine.is_some() && old.status.quarantine.is_none();
+        if quarantined != step.facts.iter().any(|fact| matches!(fact.what, What::Quarantined { .. })) {
+            return Err(format!("{name}: the quarantine is not told"));
+        }
+    }
+    Ok(())
+}
+
+/// Once nothing happens any more: whoever waits says for what, and the record is whole.
+pub(super) fn at_rest(world: &World, seen: &Observed) -> Result<(), String> {
+    let planned = plan(seen);
+    if !planned.steps.is_empty() {
+        return Err(format!("it does not come to rest: {:?}", planned.steps));
+    }
+    if let Some(next) = planned.next {
+        let before = Observed { now: next - jiff::SignedDuration::from_secs(1), ..seen.clone() };
+        let early = plan(&before).steps;
+        if before.now > seen.now && !early.is_empty() {
+            return Err(format!("something to do before {next}: {early:?}"));
+        }
+    }
+    seen.promotions.iter().try_for_each(|promotion| {
+        recorded(world, promotion)?;
+        waits(seen, promotion)
+    })
+}
+
+fn waits(seen: &Observed, promotion: &Promotion) -> Result<(), String> {
+    let (name, status) = (&promotion.metadata.name, &promotion.status);
+    if !status.phase.is_open() {
+        return Ok(());
+    }
+    if status.phase != PromotionPhase::Waiting {
+        return Err(format!("{name} is {:?} for ever", status.phase));
+    }
+    if status.retry_at.is_some_and(|at| at > seen.now) && !status.message.is_empty() {
+        return Ok(());
+    }
+    let mut waiting = status.gates.iter().filter(|gate| gate.state != GateState::Passed).peekable();
+    if waiting.peek().is_none() {
+        return Err(format!("{name} waits for nothing: {:?}", status.message));
+    }
+    let silent = waiting.find(|gate| {
+        gate.value.is_empty() || gate.who_can_act.is_empty() || gate.earliest.is_some_and(|at| at <= seen.now)
+    });
+    if let Some(gate) = silent {
+        return Err(format!("{name} waits for {gate:?}, and nobody knows until when or for whom"));
+    }
+    let explained = promotion::explain::environment(seen, &promotion.spec.environment);
+    match explained.is_some_and(|explained| !explained.reasons.is_empty()) {
+        true => Ok(()),
+        false => Err(format!("{name} waits, and nothing explains it")),
+    }
+}
+
+fn recorded(world: &World, promotion: &Promotion) -> Result<(), String> {
+    let (name, status) = (&promotion.metadata.name, &promotion.status);
+    let steps: Vec<WriteStep> = status.steps.iter().map(|record| record.step).collect();
+    let claims = steps.iter().take_while(|step| **step == WriteStep::Claimed).count();
+    let rest = &steps[claims..];
+    let whole = [WriteStep::Recorded, WriteStep::Refreshed, WriteStep::Converged];
+    let committed = world.commits.iter().any(|commit| commit.promotion == Some(promotion_id(promotion)));
+    let ordered = status.steps.windows(2).all(|pair| pair[0].at <= pair[1].at);
+    let good = ordered && whole.starts_with(rest) && (claims > 0 || rest.is_empty());
+    let known = committed != status.commit.is_empty();
+    let done = status.phase != PromotionPhase::Succeeded || rest == whole;
+    if good && known && done {
+        Ok(())
+    } else {
+        Err(format!(
+            "the record of {name} has gaps: {steps:?}, {status:?}, committed: {committed}, {}",
+            moment(world.now)
+        ))
+    }
+}

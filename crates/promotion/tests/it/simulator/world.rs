@@ -1,0 +1,376 @@
+//! The world around a Pipeline: an API with versions, a branch, Applications that follow it, a registry, and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::argocd::{HealthStatusCode, SyncStatusCode};
+use api::gantline::{Pipeline, Promotion, Release, ReleaseImage, ReleaseSource};
+use jiff::Timestamp;
+use object::{ImageDigest, ImageRef};
+use promotion::{
+    Action, Answer, Answered, Located, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod, Step,
+};
+use serde_json::{Value, json};
+
+use super::random::Random;
+
+/// Environments as they are and were; what Applications report may lag behind.
+#[derive(Debug, Clone)]
+pub(super) struct Env {
+    pub(super) name: String,
+    /// The commit that is deployed.
+    pub(super) synced: usize,
+    pub(super) running: Vec<ImageRef>,
+    pub(super) healthy: bool,
+    /// Since when it runs what it runs, healthy and without a break: the truth.
+    pub(super) well_since: i64,
+    /// What the Application's status says.
+    pub(super) told: (HealthStatusCode, i64),
+}
+
+/// A commit: what one environment says from then on.
+#[derive(Debug, Clone)]
+pub(super) struct Commit {
+    pub(super) env: usize,
+    pub(super) images: Vec<ImageRef>,
+    /// The promotion that it carries.
+    pub(super) promotion: Option<String>,
+    pub(super) author: &'static str,
+    pub(super) at: i64,
+}
+
+/// What a process knows of the API: perhaps an older state.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) releases: BTreeMap<String, Arc<Release>>,
+    pub(super) promotions: BTreeMap<String, Arc<Promotion>>,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) random: Random,
+    pub(super) now: i64,
+    pub(super) api: View,
+    version: u64,
+    pub(super) commits: Vec<Commit>,
+    pub(super) envs: Vec<Env>,
+    pub(super) images: Vec<String>,
+    /// What tags mean, and what they meant first.
+    pub(super) registry: BTreeMap<(String, String), ImageDigest>,
+    builds: u64,
+    /// Which releases once were healthy where.
+    pub(super) held: BTreeSet<(String, String)>,
+    /// How many controllers watch; Applications are compared while one does.
+    pub(super) watching: usize,
+    pub(super) trace: Option<Vec<String>>,
+}
+
+pub(super) fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+pub(super) fn digest(number: u64) -> ImageDigest {
+    // the first digits make names: they have to differ
+    let digits = format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    format!("sha256:{}", digits.repeat(4)).parse().unwrap()
+}
+
+impl World {
+    pub(super) fn new(seed: u64, trace: bool) -> Self {
+        let mut random = Random(seed);
+        let images: Vec<String> =
+            ["r/shop", "r/web"][..1 + usize::from(random.percent(30))].iter().map(|i| (*i).to_owned()).collect();
+        let pipeline = pipeline(&mut random, &images);
+        let envs = pipeline.spec.environments.iter().enumerate().map(|(index, environment)| Env {
+            name: environment.name.clone(),
+            synced: index,
+            running: Vec::new(),
+            healthy: true,
+            well_since: 0,
+            told: (HealthStatusCode::Healthy, 0),
+        });
+        let envs: Vec<Env> = envs.collect();
+        let api = View { pipeline: Arc::new(pipeline), releases: BTreeMap::new(), promotions: BTreeMap::new() };
+        let now = 1_780_000_000 + i64::try_from(random.below(7 * 24 * 3600)).unwrap();
+        let mut world = Self {
+            random,
+            now,
+            api,
+            version: 0,
+            commits: Vec::new(),
+            envs,
+            images,
+            registry: BTreeMap::new(),
+            builds: 0,
+            held: BTreeSet::new(),
+            watching: 0,
+            trace: trace.then(Vec::new),
+        };
+        let first = world.build();
+        for env in 0..world.envs.len() {
+            world.commits.push(Commit { env, images: first.clone(), promotion: None, author: "dana", at: now });
+            world.envs[env].running.clone_from(&first);
+            (world.envs[env].well_since, world.envs[env].told.1, world.envs[env].synced) =
+                (now, now, world.envs.len() - 1);
+        }
+        world
+    }
+
+    pub(super) fn say(&mut self, text: impl FnOnce() -> String) {
+        let now = self.now;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{} {}", now - 1_780_000_000, text()));
+        }
+    }
+
+    /// CI builds all images or one of them; sometimes over an old tag.
+    pub(super) fn build(&mut self) -> Vec<ImageRef> {
+        let mut images = self.said(0, self.commits.len());
+        for image in self.images.clone() {
+            if !images.iter().any(|known| known.name == image) || self.random.percent(70) {
+                images.retain(|known| known.name != image);
+                self.builds += 1;
+                let (number, built) = (self.builds, digest(self.builds));
+                let tag = if self.random.percent(95) { format!("v{number}") } else { "v1".to_owned() };
+                self.registry.insert((image.clone(), tag.clone()), built.clone());
+                let pinned = self.random.percent(40).then_some(built);
+                images.push(ImageRef { name: image, tag: Some(tag), digest: pinned });
+            }
+        }
+        images.sort();
+        images
+    }
+
+    /// What an environment says after a number of commits.
+    pub(super) fn said(&self, env: usize, commits: usize) -> Vec<ImageRef> {
+        let own = self.commits[..commits].iter().rev().find(|commit| commit.env == env);
+        own.map_or_else(Vec::new, |commit| commit.images.clone())
+    }
+
+    pub(super) fn meaning(&self, image: &ImageRef) -> ImageDigest {
+        let tag = (image.name.clone(), image.tag.clone().unwrap_or_default());
+        image.digest.clone().unwrap_or_else(|| self.registry[&tag].clone())
+    }
+
+    /// Whether a tag still is what was tested.
+    pub(super) fn means(&self, image: &ReleaseImage) -> bool {
+        self.registry[&(image.name.clone(), image.tag.clone())].as_str() == image.digest
+    }
+
+    /// Whether the environment runs just these digests, by what its containers are.
+    pub(super) fn runs(&self, env: usize, release: &Release) -> bool {
+        let running = &self.envs[env].running;
+        let holds = |image: &ImageRef| {
+            release.spec.images.iter().any(|i| i.name == image.name && i.digest == self.meaning(image).as_str())
+        };
+        running.len() == release.spec.images.len() && running.iter().all(holds)
+    }
+
+    /// The Application follows the branch. Other images mean other pods.
+    pub(super) fn sync(&mut self, env: usize) {
+        let images = self.said(env, self.commits.len());
+        let now = self.now;
+        let e = &mut self.envs[env];
+        let before = std::mem::replace(&mut e.synced, self.commits.len() - 1);
+        if e.running != images {
+            (e.running, e.healthy) = (images, false);
+            e.told = (HealthStatusCode::Progressing, now);
+        }
+        if e.synced != before {
+            let text = format!("sync {} to {}", e.name, e.synced);
+            self.say(|| text);
+        }
+    }
+
+    pub(super) fn heal(&mut self, env: usize) {
+        if !self.envs[env].healthy {
+            (self.envs[env].healthy, self.envs[env].well_since) = (true, self.now);
+            self.compare(env);
+            self.say(|| format!("heal {env}"));
+        }
+    }
+
+    pub(super) fn break_down(&mut self, env: usize) {
+        self.envs[env].healthy = false;
+        self.compare(env);
+        self.say(|| format!("break {env}"));
+    }
+
+    /// The Application's status follows while somebody watches.
+    pub(super) fn compare(&mut self, env: usize) {
+        let now = self.now;
+        let e = &mut self.envs[env];
+        let health = match (e.healthy, e.told.0) {
+            (true, _) => HealthStatusCode::Healthy,
+            (false, HealthStatusCode::Progressing) => HealthStatusCode::Progressing,
+            (false, _) => HealthStatusCode::Degraded,
+        };
+        if self.watching > 0 && e.told.0 != health {
+            e.told = (health, now);
+        }
+    }
+
+    pub(super) fn place(&self, env: usize) -> Place {
+        let e = &self.envs[env];
+        let image = |image: &ImageRef| RunningImage { image: image.clone(), digest: Some(self.meaning(image)) };
+        let pod = RunningPod {
+            images: e.running.iter().map(image).collect(),
+            ready_since: e.healthy.then(|| moment(e.well_since)),
+        };
+        let application = PlaceApplication {
+            name: format!("app-{}", e.name),
+            sync: SyncStatusCode::Synced,
+            health: e.told.0,
+            health_since: Some(moment(e.told.1)),
+            cause: "a pod crashes".into(),
+            commit: format!("c{}", e.synced),
+            at: e.synced.to_string(),
+        };
+        Place { environment: e.name.clone(), application: Some(application), pods: vec![pod] }
+    }
+
+    /// The true answer.
+    pub(super) fn answer(&self, question: &Question) -> Answered {
+        let env = |app: &str| self.envs.iter().position(|e| app.strip_prefix("app-") == Some(&e.name)).unwrap();
+        let answer = match question {
+            Question::Located(spot) => {
+                let images = self.said(env(&spot.application), spot.at.parse::<usize>().unwrap() + 1);
+                let image = images.into_iter().find(|image| image.name == spot.image);
+                let located =
+                    |image| Located { image, reference: String::new(), file: String::new(), place: String::new() };
+                Answer::Located(image.map(located).ok_or_else(|| "no container runs it".to_owned()))
+            }
+            Question::Source(spot) => {
+                let (env, at) = (env(&spot.application), spot.at.parse::<usize>().unwrap());
+                let set = |index: &usize| self.commits[*index].env == env;
+                let index = (0..=at).rev().find(set).unwrap_or_default();
+                let commit = &self.commits[index];
+                Answer::Source(ReleaseSource {
+                    commit: format!("c{index}"),
+                    author: commit.author.to_owned(),
+                    email: format!("{}@acme.io", commit.author),
+                    time: Some(moment(commit.at)),
+                    ..ReleaseSource::default()
+                })
+            }
+            Question::Digest(image) => Answer::Digest(Ok(self.meaning(image))),
+            Question::Gate { .. } => Answer::Gate(Ok(Value::Null)),
+        };
+        Answered { answer, at: moment(self.now) }
+    }
+
+    /// Everything as it is, all questions answered: what a page shows.
+    pub(super) fn observed(&self) -> Observed {
+        let mut seen = self.api.observed((0..self.envs.len()).map(|env| self.place(env)).collect());
+        (seen.now, seen.watched_since) = (moment(self.now), Some(moment(0)));
+        loop {
+            let mut open = promotion::plan(&seen).questions;
+            open.retain(|question| seen.answers.of(question).is_none());
+            if open.is_empty() {
+                break;
+            }
+            let answers = open.into_iter().map(|question| (question.clone(), self.answer(&question)));
+            seen.answers.0.extend(answers);
+        }
+        seen
+    }
+
+    /// Does one step against the versions that a view has, and notes in it what was written. Whether that worked.
+    pub(super) fn realize(&mut self, step: &Step, view: &mut View) -> bool {
+        self.version += 1;
+        let (version, now) = (self.version.to_string(), moment(self.now));
+        match &step.action {
+            Action::CreateRelease { name, spec } => {
+                let mut release = Release { spec: spec.clone(), ..Release::default() };
+                (release.metadata.name, release.metadata.resource_version) = (name.clone(), version);
+                release.metadata.creation_timestamp = Some(now);
+                let made = self.api.releases.entry(name.clone()).or_insert_with(|| Arc::new(release));
+                view.releases.insert(name.clone(), Arc::clone(made));
+            }
+            Action::OpenPromotion { name, spec } => {
+                let mut promotion = Promotion { spec: spec.clone(), ..Promotion::default() };
+                (promotion.metadata.name, promotion.metadata.resource_version) = (name.clone(), version);
+                promotion.metadata.creation_timestamp = Some(now);
+                let made = self.api.promotions.entry(name.clone()).or_insert_with(|| Arc::new(promotion));
+                view.promotions.insert(name.clone(), Arc::clone(made));
+            }
+            Action::SetRelease { name, status } => {
+                let (Some(live), Some(old)) = (self.api.releases.get_mut(name), view.releases.get(name)) else {
+                    return false;
+                };
+                if live.metadata.resource_version != old.metadata.resource_version {
+                    return false;
+                }
+                let live = Arc::make_mut(live);
+                let well = status.environments.iter().filter(|entry| entry.healthy_since.is_some());
+                self.held.extend(well.map(|entry| (name.clone(), entry.name.clone())));
+                (live.status, live.metadata.resource_version) = (status.clone(), version);
+                view.releases.insert(name.clone(), Arc::new(live.clone()));
+            }
+            Action::SetPromotion { name, status } => {
+                let (Some(live), Some(old)) = (self.api.promotions.get_mut(name), view.promotions.get(name)) else {
+                    return false;
+                };
+                if live.metadata.resource_version != old.metadata.resource_version {
+                    return false;
+                }
+                let live = Arc::make_mut(live);
+                (live.status, live.metadata.resource_version) = (status.clone(), version);
+                view.promotions.insert(name.clone(), Arc::new(live.clone()));
+            }
+            Action::Pin { environment, pin } => {
+                Arc::make_mut(&mut self.api.pipeline).spec.pins.insert(environment.clone(), pin.clone());
+                view.pipeline = Arc::clone(&self.api.pipeline);
+            }
+            Action::Unpin { environment } => {
+                Arc::make_mut(&mut self.api.pipeline).spec.pins.remove(environment);
+                view.pipeline = Arc::clone(&self.api.pipeline);
+            }
+            Action::Write { .. } | Action::GoOn { .. } => {}
+        }
+        self.say(|| format!("realized {:?}", step.action));
+        true
+    }
+}
+
+impl View {
+    pub(super) fn observed(&self, places: Vec<Place>) -> Observed {
+        Observed {
+            pipeline: Arc::clone(&self.pipeline),
+            problems: Vec::new(),
+            places,
+            releases: self.releases.values().cloned().collect(),
+            promotions: self.promotions.values().cloned().collect(),
+            answers: promotion::Answers::default(),
+            watched_since: None,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+fn pipeline(random: &mut Random, images: &[String]) -> Pipeline {
+    let tags = if random.percent(3) { "^v" } else { "" };
+    let images: Vec<Value> = images.iter().map(|name| json!({"name": name, "tags": tags})).collect();
+    let names = ["dev", "staging", "production"];
+    let count = 2 + random.below(2);
+    let environments = names[..count].iter().enumerate().map(|(index, name)| {
+        let gates: Vec<Value> = (0..random.below(3)).map(|_| gate(random)).collect();
+        let gates = if index == 0 { Vec::new() } else { gates };
+        json!({"name": name, "application": format!("app-{name}"), "auto": random.percent(70), "gates": gates})
+    });
+    let environments: Vec<Value> = environments.collect();
+    Pipeline::from_value(
+        json!({"metadata": {"name": "shop"}, "spec": {"images": images, "environments": environments}}),
+    )
+    .unwrap()
+}
+
+fn gate(random: &mut Random) -> Value {
+    match random.below(6) {
+        5 => json!({"window": {"days": ["Mon-Sat"], "hours": "09:00-17:00", "deny": random.percent(30)}}),
+        0 => json!({"healthy": {}}),
+        1 | 2 => json!({"healthy": {"for": random.of(&["90s", "10m", "1h"])}}),
+        _ => json!({"approval": {"group": "leads"}}),
+    }
+}
