@@ -248,7 +248,7 @@ impl Context {
 
     /// The commit of a Promotion is due.
     pub(crate) fn wake_write(&self, pipeline: &str, promotion: &str) {
-        let pipeline = Key::Pipeline { namespace: Arc::clone(self.stores.namespace()), name: pipeline.into() };
+        let pipeline = Key::pipeline(&self.namespace, pipeline);
         self.queue.add(&Key::Promotion { pipeline: Box::new(pipeline), name: promotion.into() }, Depth::Live);
     }
 
@@ -267,17 +267,15 @@ impl Context {
         answer
     }
 
-    /// Wakes whom it concerns. Answers whether it concerns anybody.
-    pub(crate) fn hear(&self, news: &News) -> bool {
-        let woken = woken(news, &self.stores);
-        for (key, depth) in &woken {
+    /// Wakes whom it concerns.
+    pub(crate) fn hear(&self, news: &News) {
+        for (key, depth) in woken(news, &self.stores) {
             if news.is_urgent() {
-                self.queue.add(key, *depth);
+                self.queue.add(&key, depth);
             } else {
-                self.queue.add_behind(key, *depth);
+                self.queue.add_behind(&key, depth);
             }
         }
-        !woken.is_empty()
     }
 
     /// Writes what the controller says about an Application, where it says something new. The answer is how the

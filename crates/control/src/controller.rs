@@ -109,9 +109,7 @@ impl Controller {
     }
 
     fn hear_of<K: Kind>(&self, loops: &mut JoinSet<()>, store: &Store<K>, news: fn(Change<K>) -> News) {
-        let hear = move |context: &Context, change| {
-            context.hear(&news(change));
-        };
+        let hear = move |context: &Context, change| context.hear(&news(change));
         loops.spawn(follow(Arc::clone(&self.context), store.clone(), hear));
     }
 }
@@ -158,12 +156,8 @@ async fn live_changes(context: Arc<Context>) {
     let mut touches = context.sites.touches();
     loop {
         match touches.recv().await {
-            Ok(touch) => {
-                context.hear(&News::Touched { owners: touch.owners });
-            }
-            Err(RecvError::Lagged(_)) => {
-                context.hear(&News::Missed);
-            }
+            Ok(touch) => context.hear(&News::Touched { owners: touch.owners }),
+            Err(RecvError::Lagged(_)) => context.hear(&News::Missed),
             Err(RecvError::Closed) => return,
         }
     }

@@ -126,26 +126,26 @@ fn deployed_by(app: &AppKey, stores: &Stores) -> Vec<(Key, Depth)> {
 
 /// The Applications that deploy to a cluster, by its name or its server, as it was and as it is.
 fn of_cluster(change: &Change<ClusterSecret>, stores: &Stores) -> Vec<(Key, Depth)> {
-    let names: BTreeSet<&str> = sides(change).flat_map(|cluster| [&*cluster.server, &*cluster.name]).collect();
-    let apps = names.into_iter().flat_map(|name| stores.applications.by(&Application::BY_CLUSTER, name));
-    let woken: BTreeSet<(Key, Depth)> = latest(apps.collect()).into_iter().collect();
-    woken.into_iter().collect()
+    let names = sides(change).flat_map(|cluster| [&*cluster.server, &*cluster.name]);
+    latest(names.flat_map(|name| stores.applications.by(&Application::BY_CLUSTER, name)))
 }
 
 fn latest_of(key: &AppKey) -> (Key, Depth) {
     (Key::Application(key.clone()), Depth::Latest)
 }
 
-fn at_depth(apps: Vec<Arc<Application>>, depth: Depth) -> Vec<(Key, Depth)> {
-    apps.iter().map(|app| (Key::Application(AppKey::of(app)), depth)).collect()
+/// Each once.
+fn at_depth(apps: impl IntoIterator<Item = Arc<Application>>, depth: Depth) -> Vec<(Key, Depth)> {
+    let keys: BTreeSet<AppKey> = apps.into_iter().map(|app| AppKey::of(&app)).collect();
+    keys.into_iter().map(|key| (Key::Application(key), depth)).collect()
 }
 
-fn latest(apps: Vec<Arc<Application>>) -> Vec<(Key, Depth)> {
+fn latest(apps: impl IntoIterator<Item = Arc<Application>>) -> Vec<(Key, Depth)> {
     at_depth(apps, Depth::Latest)
 }
 
 fn pipeline(stores: &Stores, name: &str) -> (Key, Depth) {
-    (Key::Pipeline { namespace: Arc::clone(stores.namespace()), name: name.into() }, Depth::Live)
+    (Key::pipeline(stores.namespace(), name), Depth::Live)
 }
 
 fn of_pipelines<'a>(stores: &Stores, names: impl Iterator<Item = &'a str>) -> Vec<(Key, Depth)> {
@@ -181,8 +181,7 @@ fn of_repository(change: &Change<RepositorySecret>, stores: &Stores) -> Vec<(Key
             false => stores.applications.by(&Application::BY_REPOSITORY, &address),
         }
     });
-    let woken: BTreeSet<(Key, Depth)> = latest(used.collect()).into_iter().collect();
-    woken.into_iter().collect()
+    latest(used)
 }
 
 fn of_config_map(change: &Change<ConfigMap>, stores: &Stores) -> Vec<(Key, Depth)> {

@@ -67,10 +67,7 @@ impl Asker {
     }
 
     pub(crate) fn gates_now(&self, promotion: &Promotion) -> Vec<GateReport> {
-        match self.server.config.controller.observed(&promotion.spec.pipeline) {
-            Some(seen) => overview::gates_now(&seen, promotion),
-            None => promotion.status.gates.clone(),
-        }
+        overview::gates_now(|| self.server.config.controller.observed(&promotion.spec.pipeline), promotion)
     }
 
     fn may(&self, verb: Verb, object: &Object) -> bool {

@@ -201,7 +201,8 @@ impl Pipeline {
         }
     }
 
-    fn semantic_problems(&self) -> Vec<PipelineProblem> {
+    /// What is wrong with what it says; slips in names of fields are only seen in [`Pipeline::problems`].
+    pub fn semantic_problems(&self) -> Vec<PipelineProblem> {
         let mut found = Vec::new();
         let mut error = |message: String| found.push(PipelineProblem { error: true, message });
         if self.spec.images.is_empty() {

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::driver::Next;
 use realize::Realizer;
 
-/// After a write that came too late.
+/// After a write that came too late, or a branch that moved.
 const SOON: Duration = Duration::from_millis(500);
 
 /// Looks at one Pipeline.
@@ -28,7 +28,7 @@ pub(crate) async fn look(cx: &Context, name: &str) -> Next {
 /// Goes on with the commit of one Promotion. That waits for hosts, and nobody for it: its turn is lent.
 pub(crate) async fn write(cx: &Context, promotion: &str) -> Next {
     let written = cx.lending(write::write(cx, promotion)).await;
-    next_of(cx, &format!("Promotion {promotion}"), written.map(|()| Next::Nothing))
+    next_of(cx, &format!("Promotion {promotion}"), written)
 }
 
 /// One plan, realized.
@@ -57,10 +57,14 @@ fn next_of(cx: &Context, what: &str, outcome: Result<Next, ClusterError>) -> Nex
     match outcome {
         Ok(next) => next,
         // somebody wrote meanwhile, and that wakes us again; but what we saw may be what comes late
-        Err(ClusterError::Conflict { .. } | ClusterError::NotFound { .. }) => Next::At(after(cx.clock.now(), SOON)),
+        Err(ClusterError::Conflict { .. } | ClusterError::NotFound { .. }) => soon(cx),
         Err(error) => {
             tracing::warn!(%error, "{what}: not done as planned");
             Next::Retry
         }
     }
+}
+
+fn soon(cx: &Context) -> Next {
+    Next::At(after(cx.clock.now(), SOON))
 }

@@ -52,7 +52,7 @@ pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let places = places.map(|environment| place(cx, &environment.name, &environment.application)).collect();
     let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
     let (answers, watched_since, now) = (cx.answers.of(name), watched_since(cx, &pipeline), cx.clock.now());
-    let problems = Pipeline::problems(&pipeline.to_value());
+    let problems = pipeline.semantic_problems();
     Observed { pipeline, problems, places, releases, promotions, answers, watched_since, now }
 }
 

@@ -15,9 +15,10 @@ use serde_json::json;
 use super::destination::Destination;
 use super::ground::{self, Ground};
 use super::realize::{set_promotion, set_release};
-use super::{neighbours, observe};
+use super::{neighbours, observe, soon};
 use crate::answers::registry_of;
 use crate::context::Context;
+use crate::driver::Next;
 use crate::facts::Fact;
 use crate::repositories::Address;
 use crate::stores::AppKey;
@@ -52,30 +53,34 @@ pub(super) fn wait(why: impl ToString) -> Halt {
 }
 
 /// Takes the steps that are left, from what is written down and from what Git says.
-pub(super) async fn write(cx: &Context, name: &str) -> Result<(), ClusterError> {
-    let Some(promotion) = cx.stores.promotion(name) else { return Ok(()) };
+pub(super) async fn write(cx: &Context, name: &str) -> Result<Next, ClusterError> {
+    let Some(promotion) = cx.stores.promotion(name) else { return Ok(Next::Nothing) };
     let (pipeline, release) =
         (cx.stores.pipeline(&promotion.spec.pipeline), cx.stores.release(&promotion.spec.release));
-    let (Some(pipeline), Some(release)) = (pipeline, release) else { return Ok(()) };
-    let Some(environment) = pipeline.environment(&promotion.spec.environment) else { return Ok(()) };
+    let (Some(pipeline), Some(release)) = (pipeline, release) else { return Ok(Next::Nothing) };
+    let Some(environment) = pipeline.environment(&promotion.spec.environment) else { return Ok(Next::Nothing) };
     let due = promotion.status.retry_at.is_none_or(|at| at <= cx.clock.now());
     let open =
         matches!(promotion.status.phase, PromotionPhase::Waiting | PromotionPhase::Writing | PromotionPhase::Written);
     if !due || !open {
-        return Ok(());
+        return Ok(Next::Nothing);
     }
     let begun = match Attempt::of(cx, &pipeline, environment, release).await {
         Ok(attempt) => match claimed(cx, &pipeline, &promotion).await? {
             Some(claimed) => attempt.run(&claimed).await.map_err(|halt| (halt, claimed.status.phase)),
-            None => return Ok(()),
+            None => return Ok(Next::Nothing),
         },
         // before the claim: it can still be decided about
         Err(halt) => Err((halt, promotion.status.phase)),
     };
     match begun {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Next::Nothing),
         Err((Halt::Cluster(error), _)) => Err(error),
-        Err((Halt::Stop(stop), phase)) => set_back(cx, &promotion, phase, stop).await,
+        Err((Halt::Stop(stop), phase)) => {
+            // said once: that it moved again is no news that would wake anybody
+            let next = if stop == Stop::Stale { soon(cx) } else { Next::Nothing };
+            set_back(cx, &promotion, phase, stop).await.map(|()| next)
+        }
     }
 }
 

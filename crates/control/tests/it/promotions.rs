@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -100,21 +100,16 @@ impl World {
     }
 
     pub(crate) fn replica(&self, replica: Option<Replica>, at_step: Option<AtStep>) -> Running {
-        let remotes = Arc::new(GitRemotes::new(self.repository.beside("copies")));
-        let config = ControllerConfig {
-            replica,
-            at_step,
-            ..ControllerConfig::new(
-                Arc::clone(&self.clock),
-                Ids::random(),
-                self.cluster.clone(),
-                remotes,
-                Renderer::InProcess,
-            )
-        };
-        let (controller, stop) = (Controller::new(config), CancellationToken::new());
-        let token = stop.clone();
-        Running { task: tokio::spawn(async move { controller.run(token).await }), stop }
+        run(&Controller::new(ControllerConfig { replica, at_step, ..self.config(Arc::new(self.remotes())) }))
+    }
+
+    fn remotes(&self) -> GitRemotes {
+        GitRemotes::new(self.repository.beside("copies"))
+    }
+
+    fn config(&self, remotes: Arc<dyn Remotes>) -> ControllerConfig {
+        let (clock, cluster) = (Arc::clone(&self.clock), self.cluster.clone());
+        ControllerConfig::new(clock, Ids::random(), cluster, remotes, Renderer::InProcess)
     }
 
     pub(crate) async fn promotions(&self) -> Vec<Promotion> {
@@ -174,6 +169,12 @@ fn application_named(name: &str, environment: &str, mut spec: serde_json::Value)
 pub(crate) struct Running {
     pub(crate) task: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
+}
+
+fn run(controller: &Controller) -> Running {
+    let (controller, stop) = (controller.clone(), CancellationToken::new());
+    let token = stop.clone();
+    Running { task: tokio::spawn(async move { controller.run(token).await }), stop }
 }
 
 impl Running {
@@ -371,17 +372,8 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     world.push("v2").await;
     let other = [("base/notes.yaml", Some("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"))];
     world.repository.commit("olga", &other, "Take notes").await;
-    let remotes = Arc::new(GitRemotes::new(world.repository.beside("copies")));
-    let config = ControllerConfig::new(
-        Arc::clone(&world.clock),
-        Ids::random(),
-        world.cluster.clone(),
-        remotes,
-        Renderer::InProcess,
-    );
-    let (controller, stop) = (Controller::new(config), CancellationToken::new());
-    let (running, token) = (controller.clone(), stop.clone());
-    let task = tokio::spawn(async move { running.run(token).await });
+    let controller = Controller::new(world.config(Arc::new(world.remotes())));
+    let running = run(&controller);
     world.succeeded("v2").await;
     for environment in ["dev", "staging"] {
         let seen = controller.observed("shop").unwrap();
@@ -407,8 +399,7 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     assert_eq!((source.author.as_str(), source.email.as_str()), ("dana", "dana@example.com"));
     let bad = controller.stores().releases(Some("shop")).iter().find(|release| release.tag() == "v2").cloned();
     assert_eq!(bad.unwrap().status.quarantine.clone().unwrap().by, "tina");
-    stop.cancel();
-    let _ = task.await;
+    running.end().await;
 }
 
 impl World {
@@ -478,23 +469,35 @@ async fn a_host_that_hangs_stops_its_own_pipelines_only() {
             "spec": {"images": [{"name": "ghcr.io/acme/slow"}], "environments": [{"name": "dev", "application": name}]}});
         apply(&world.cluster, pipeline).await;
     }
-    let remotes = Arc::new(SomeHang(GitRemotes::new(world.repository.beside("copies"))));
     // as many turns as Applications that hang, and one
-    let config = ControllerConfig {
-        workers: 4,
-        ..ControllerConfig::new(
-            Arc::clone(&world.clock),
-            Ids::random(),
-            world.cluster.clone(),
-            remotes,
-            Renderer::InProcess,
-        )
-    };
-    let (controller, stop) = (Controller::new(config), CancellationToken::new());
-    let token = stop.clone();
-    let task = tokio::spawn(async move { controller.run(token).await });
+    let config = ControllerConfig { workers: 4, ..world.config(Arc::new(SomeHang(world.remotes()))) };
+    let running = run(&Controller::new(config));
     world.push("v2").await;
     world.succeeded("v2").await;
-    stop.cancel();
-    let _ = task.await;
+    running.end().await;
+}
+
+/// Others push right before each of the first pushes: the second time there is nothing new to say, and it goes on all the
+/// same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_keeps_moving_does_not_stop_a_promotion() {
+    let world = Arc::new(World::start().await);
+    world.controller_settles().await;
+    let (others, moves) = (Arc::clone(&world), AtomicUsize::new(0));
+    let hook = AtStep(Arc::new(move |step, before| {
+        if step == WriteStep::Pushed && before {
+            let number = moves.fetch_add(1, Ordering::SeqCst);
+            let notes = format!("{number}");
+            let edits = [("notes.txt", Some(notes.as_str()))];
+            if number < 3 {
+                let pushed = others.repository.commit("olga", &edits, "Take notes");
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(pushed));
+            }
+        }
+    }));
+    let running = world.controller(Some(hook));
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    running.end().await;
+    assert_eq!(world.commits("v2").await, 1);
 }

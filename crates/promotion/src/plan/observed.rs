@@ -13,7 +13,7 @@ use crate::answers::Answers;
 #[derive(Debug, Clone)]
 pub struct Observed {
     pub pipeline: Arc<Pipeline>,
-    /// [`Pipeline::problems`] of the object as it was read.
+    /// What is wrong with the Pipeline as it was read: an error stops it.
     pub problems: Vec<PipelineProblem>,
     /// One for each environment of the Pipeline, in any order.
     pub places: Vec<Place>,

@@ -1,5 +1,7 @@
 //! The environments of a pipeline.
 
+use std::borrow::Borrow;
+
 use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
 use api::gantline::{
     Environment, EnvironmentStatus, GateKind, GateReport, GateState, Pipeline, Promotion, PromotionPhase,
@@ -51,15 +53,18 @@ fn environment_view(seen: &Observed, environment: &Environment, app: Option<&App
     }
 }
 
-/// What the gates say at this moment; what is stored is as old as the last change.
-pub(crate) fn gates_now(seen: &Observed, promotion: &Promotion) -> Vec<GateReport> {
+/// What the gates say at this moment; what is stored is as old as the last change. Only what waits is looked at for it.
+pub(crate) fn gates_now<S: Borrow<Observed>>(
+    seen: impl FnOnce() -> Option<S>,
+    promotion: &Promotion,
+) -> Vec<GateReport> {
     let waits = promotion.status.phase == PromotionPhase::Waiting && !promotion.spec.rollback;
-    let judged = || Some(promotion::judged(seen, &promotion.metadata.name)?.reports().to_vec());
+    let judged = || Some(promotion::judged(seen()?.borrow(), &promotion.metadata.name)?.reports().to_vec());
     waits.then(judged).flatten().unwrap_or_else(|| promotion.status.gates.clone())
 }
 
 fn next(seen: &Observed, environment: &Environment, promotion: &Promotion) -> Next {
-    let gates = gates_now(seen, promotion);
+    let gates = gates_now(|| Some(seen), promotion);
     let waits = |gate: &GateReport| gate.kind == GateKind::Approval && gate.state != GateState::Passed;
     let asked = environment.gates.iter().any(|gate| !gate.groups().is_empty());
     Next {

@@ -1,4 +1,4 @@
-//! How long it takes to plan for many Pipelines: `cargo run --release -p promotion --example measure`.
+//! How long it takes to plan for many Pipelines: `cargo run --release -p promotion --example measure-plans`.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measure")]
 
