@@ -29,6 +29,8 @@ pub(crate) enum Next {
     At(Timestamp),
     /// Something could not be done: after a while, longer each time.
     Retry,
+    /// It is [parked](Queue::park) until somebody has answered.
+    Parked,
 }
 
 /// What is done for a key whenever it is its turn.
@@ -131,6 +133,7 @@ impl<W: Work> Driver<W> {
         self.parts.queue.done(&key);
         match next {
             Next::Nothing => self.succeeded(&key),
+            Next::Parked => {}
             Next::At(time) => {
                 self.succeeded(&key);
                 self.parts.queue.add_at(&key, time, Depth::Live);

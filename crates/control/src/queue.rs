@@ -37,6 +37,8 @@ struct State<K> {
     normal: VecDeque<K>,
     /// In work, and whether to go again at once.
     working: HashMap<K, Option<Request>>,
+    /// What has to wait for an answer before it goes on with what was asked.
+    parked: HashMap<K, Request>,
     later: BTreeSet<(Timestamp, K)>,
     wake_at: HashMap<K, (Timestamp, Depth)>,
 }
@@ -49,8 +51,9 @@ struct Waiting {
 
 impl<K> Default for State<K> {
     fn default() -> Self {
-        let (waiting, working, wake_at) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { waiting, urgent: VecDeque::new(), normal: VecDeque::new(), working, later: BTreeSet::new(), wake_at }
+        let (waiting, working, parked, wake_at) = Default::default();
+        let (urgent, normal, later) = Default::default();
+        Self { waiting, urgent, normal, working, parked, later, wake_at }
     }
 }
 
@@ -126,10 +129,30 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.changed.notify_one();
     }
 
+    /// The key goes on with this request once somebody calls [`Queue::unpark`]. Whether nobody was to call it before: other
+    /// requests for the key are served meanwhile.
+    pub(crate) fn park(&self, key: &K, request: Request) -> bool {
+        let mut state = self.state();
+        let old = state.parked.get(key).copied();
+        state.parked.insert(key.clone(), merge(old, request));
+        old.is_none()
+    }
+
+    /// What the key waited for is there.
+    pub(crate) fn unpark(&self, key: &K) {
+        let mut state = self.state();
+        if let Some(request) = state.parked.remove(key) {
+            state.add(key, request, request.depth >= Depth::Forced);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
     /// What the key means is gone: nothing waits for it any more.
     pub(crate) fn forget(&self, key: &K) {
         let mut state = self.state();
         state.waiting.remove(key);
+        state.parked.remove(key);
         if let Some((time, _)) = state.wake_at.remove(key) {
             state.later.remove(&(time, key.clone()));
         }
@@ -265,6 +288,22 @@ mod tests {
         queue.done(&"a");
         clock.advance(Duration::from_secs(60));
         assert!(futures::poll!(Box::pin(next(&queue))).is_pending());
+    }
+
+    #[tokio::test]
+    async fn what_is_parked_goes_on_with_the_deepest_request() {
+        let (queue, _) = queue();
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert!(queue.park(&"a", Request { depth: Depth::Forced, since: at(5) }));
+        assert!(!queue.park(&"a", Request { depth: Depth::Latest, since: at(9) }));
+        queue.add(&"a", Depth::Live);
+        assert_eq!(next(&queue).await.1.depth, Depth::Live);
+        queue.unpark(&"a");
+        queue.done(&"a");
+        assert_eq!(next(&queue).await.1, Request { depth: Depth::Forced, since: at(5) });
+        queue.done(&"a");
+        queue.unpark(&"a");
+        assert_eq!(queue.len(), 0);
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use crate::live::{Compared, compared, site_of};
 use crate::memory::Memory;
 use crate::proven;
 use crate::queue::{Depth, Request};
-use crate::source::{Sources, Wanted, wanted};
+use crate::source::{Sources, Wanted, is_asked_first, wanted};
 use crate::status;
 use crate::stores::AppKey;
 use crate::sync::{self, Advance};
@@ -49,6 +49,9 @@ async fn brought_on(cx: &Context, key: &AppKey, request: Request) -> Next {
     }
     let memory = cx.memory(key);
     let mut memory = memory.lock().await;
+    if site_of(cx, &app).is_ok() && is_asked_first(cx, &app, &memory, request) {
+        return Next::Parked;
+    }
     proven::begin(cx, key, &app, &mut memory);
     match straight_path(cx, app, request, &mut memory).await {
         Ok(next) => next,

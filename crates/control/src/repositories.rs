@@ -163,7 +163,9 @@ struct Repository {
     place: Place,
     remote: Arc<dyn Remote>,
     access: Access,
-    fetched: tokio::sync::Mutex<Fetched>,
+    fetched: Mutex<Fetched>,
+    /// One asks at a time.
+    asking: tokio::sync::Mutex<()>,
     poller: Mutex<Option<tokio::task::AbortHandle>>,
 }
 
@@ -181,6 +183,16 @@ struct Fetched {
     at: Option<Timestamp>,
     /// When the last one that failed was started, and since when they fail.
     failed: Option<(Timestamp, Unavailable)>,
+}
+
+impl Fetched {
+    /// What was answered at `fresh` or later; `None`: it has to be asked.
+    fn since(&self, fresh: Timestamp) -> Option<Result<(), Unavailable>> {
+        match &self.failed {
+            None => self.at.filter(|at| *at >= fresh).map(|_| Ok(())),
+            Some((at, unavailable)) => (*at >= fresh).then(|| Err(unavailable.clone())),
+        }
+    }
 }
 
 impl Repositories {
@@ -229,6 +241,31 @@ impl Repositories {
         let commit = repository.remote.resolve(revision).await.map_err(missing)?;
         let tree = repository.remote.tree(&commit).await.map_err(missing)?;
         Ok(Resolved { commit, tree })
+    }
+
+    /// Whether [`Repositories::resolve`] would ask the repository first: then it is asked now, by somebody else, who calls
+    /// `then` when it has answered or failed. `then` is not made where nothing has to be asked.
+    pub(crate) fn asks_first<'a, F: FnOnce() + Send + 'static>(
+        &self,
+        at: impl Into<Address<'a>>,
+        project: &str,
+        fresh: Timestamp,
+        then: impl FnOnce() -> Option<F>,
+    ) -> bool {
+        // what cannot even be opened is said by whoever resolves it
+        let Ok(repository) = self.repository(at.into(), project) else { return false };
+        if lock(&repository.fetched).since(fresh).is_some() {
+            return false;
+        }
+        if let Some(then) = then() {
+            let repositories = self.clone();
+            tokio::spawn(async move {
+                // the answer is kept with the repository
+                let _ = repositories.fetch(&repository, fresh).await;
+                then();
+            });
+        }
+        true
     }
 
     /// The files of a commit that was resolved before; the repository is not asked.
@@ -284,9 +321,9 @@ impl Repositories {
         let remotes = &self.0.remotes;
         let opened = if at.is_chart() { remotes.open_chart(url, chart, &access) } else { remotes.open(url, &access) };
         let remote = opened.map_err(|error| Unavailable { since, error })?;
-        let (fetched, poller) = (tokio::sync::Mutex::default(), Mutex::default());
-        let place = Place::new(url, project);
-        let repository = Arc::new(Repository { url: url.to_owned(), place, remote, access, fetched, poller });
+        let (url, place) = (url.to_owned(), Place::new(url, project));
+        let (fetched, asking, poller) = Default::default();
+        let repository = Arc::new(Repository { url, place, remote, access, fetched, asking, poller });
         let task = tokio::spawn(poll(Arc::downgrade(&self.0), Arc::downgrade(&repository), key.clone()));
         *lock(&repository.poller) = Some(task.abort_handle());
         open.insert(key, Arc::clone(&repository));
@@ -305,39 +342,50 @@ impl Repositories {
 
     /// Whether somebody uses the repository. Whoever asks it first tells all others what is new.
     async fn fetch(&self, repository: &Repository, fresh: Timestamp) -> Result<bool, Unavailable> {
-        let mut fetched = repository.fetched.lock().await;
-        if fetched.failed.is_none() && fetched.at.is_some_and(|at| at >= fresh) {
-            return Ok(true);
+        if let Some(answer) = lock(&repository.fetched).since(fresh) {
+            return answer.map(|()| true);
         }
-        if let Some((_, unavailable)) = fetched.failed.as_ref().filter(|(at, _)| *at >= fresh) {
-            return Err(unavailable.clone());
+        let _asking = repository.asking.lock().await;
+        if let Some(answer) = lock(&repository.fetched).since(fresh) {
+            return answer.map(|()| true);
         }
         let started = self.0.clock.now();
         self.0.metrics.fetches.inc();
         match repository.remote.fetch().await {
             Ok(moved) => {
-                // nobody can know anything older than the first answer
-                let first = fetched.at.replace(started).is_none();
-                let recovered = fetched.failed.take();
-                if let Some((_, was)) = &recovered {
-                    let url = repository.url.clone();
-                    self.0.facts.tell(&Fact::RepositoryBack { url, lost_since: was.since });
-                }
-                let news = (moved && !first) || recovered.is_some();
+                let news = self.answered(repository, started, moved);
                 Ok(self.told(repository, news).await || !news)
             }
-            Err(error) => {
-                self.0.metrics.fetch_errors.inc();
-                let since = fetched.failed.as_ref().map_or(started, |(_, was)| was.since);
-                if fetched.failed.is_none() {
-                    let (url, because) = (repository.url.clone(), error.to_string());
-                    self.0.facts.tell(&Fact::RepositoryLost { url, because });
-                }
-                let unavailable = Unavailable { since, error };
-                fetched.failed = Some((started, unavailable.clone()));
-                Err(unavailable)
-            }
+            Err(error) => Err(self.failed(repository, started, error)),
         }
+    }
+
+    /// Whether others have to hear of it.
+    fn answered(&self, repository: &Repository, started: Timestamp, moved: bool) -> bool {
+        let mut fetched = lock(&repository.fetched);
+        // nobody can know anything older than the first answer
+        let first = fetched.at.replace(started).is_none();
+        let recovered = fetched.failed.take();
+        drop(fetched);
+        if let Some((_, was)) = &recovered {
+            let url = repository.url.clone();
+            self.0.facts.tell(&Fact::RepositoryBack { url, lost_since: was.since });
+        }
+        (moved && !first) || recovered.is_some()
+    }
+
+    fn failed(&self, repository: &Repository, started: Timestamp, error: RemoteError) -> Unavailable {
+        self.0.metrics.fetch_errors.inc();
+        let mut fetched = lock(&repository.fetched);
+        let before = fetched.failed.as_ref().map(|(_, was)| was.since);
+        let unavailable = Unavailable { since: before.unwrap_or(started), error };
+        fetched.failed = Some((started, unavailable.clone()));
+        drop(fetched);
+        if before.is_none() {
+            let (url, because) = (repository.url.clone(), unavailable.to_string());
+            self.0.facts.tell(&Fact::RepositoryLost { url, because });
+        }
+        unavailable
     }
 }
 

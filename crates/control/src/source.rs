@@ -1,12 +1,14 @@
 //! From an Application's sources to the manifests that it wants.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::argocd::{
     Application, ApplicationSource, Condition, ConditionType, DirectorySource, HelmSource, KustomizeSource, Settings,
     SyncStatusCode,
 };
 use engine::DesiredSet;
+use jiff::Timestamp;
 use object::{FileTree, ReadSet};
 use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, Reorder};
 use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, Source, ToolChoice};
@@ -21,6 +23,7 @@ use crate::queue::{Depth, Request};
 use crate::repositories::{Address, Resolved, Unavailable};
 use crate::status::condition;
 use crate::stores::AppKey;
+use crate::wake::Key;
 use crate::workers::{Ended, Output, Subject};
 
 /// What an Application wants, at which commits.
@@ -125,6 +128,38 @@ pub(crate) async fn wanted(
     Ok(wanted)
 }
 
+/// Whether a repository has to be asked before the sources can be resolved. It is asked meanwhile, and the Application is
+/// parked until it has answered: a host that hangs costs nobody a turn.
+pub(crate) fn is_asked_first(cx: &Context, app: &Application, memory: &Memory, request: Request) -> bool {
+    let key = Key::Application(AppKey::of(app));
+    let then = || {
+        let (queue, key) = (Arc::clone(&cx.queue), key.clone());
+        cx.queue.park(&key, request).then(|| move || queue.unpark(&key))
+    };
+    let project = app.spec.project_name();
+    unresolved(cx, app, memory, request).any(|(at, fresh)| cx.repositories.asks_first(at, project, fresh, then))
+}
+
+/// What is resolved before a render, and how old an answer may be.
+fn unresolved<'a>(
+    cx: &Context,
+    app: &'a Application,
+    memory: &'a Memory,
+    request: Request,
+) -> impl Iterator<Item = (Address<'a>, Timestamp)> {
+    let recent = cx.repositories.recent();
+    let fresh = if request.depth >= Depth::Forced { request.since } else { recent };
+    let renders = memory.renders.iter().flatten();
+    let rendered = |index: usize| memory.renders.get(index).is_some_and(Option::is_some);
+    let sources = app.spec.all_sources().iter().enumerate();
+    let own = sources.filter(move |(index, _)| request.depth > Depth::Live || !rendered(*index));
+    let remotes = renders.clone().flat_map(|render| &render.remotes).map(|(revision, _)| Address::from(&revision.url));
+    let charts =
+        renders.flat_map(|render| &render.charts).map(|(chart, _)| Address::of_chart(&chart.repo, &chart.name));
+    let own = own.map(move |(_, source)| (Address::of(source), fresh));
+    own.chain(remotes.chain(charts).map(move |at| (at, recent)))
+}
+
 /// The commit to use. What this process heard last may be older than what another one synced to: before it goes back
 /// behind that, the repository itself is asked.
 async fn resolve(
@@ -143,7 +178,7 @@ async fn resolve(
         return Ok(resolved);
     }
     let fresh = cx.repositories.resolve(Address::of(source), app.spec.project_name(), source.revision(), request.since);
-    fresh.await.map_err(|error| not_loaded(source, &error))
+    cx.lending(fresh).await.map_err(|error| not_loaded(source, &error))
 }
 
 async fn resolve_known(
@@ -314,13 +349,14 @@ pub(crate) async fn add_remotes(cx: &Context, project: &str, subject: &mut Subje
         }
         for revision in wanted.revisions {
             let fresh = cx.repositories.recent();
-            let resolved = cx.repositories.resolve(&revision.url, project, head(&revision), fresh).await;
+            let resolved = cx.repositories.resolve(&revision.url, project, head(&revision), fresh);
+            let resolved = cx.lending(resolved).await;
             let Resolved { commit, tree } =
                 resolved.map_err(|error| remote_missing(&format!("remote base {revision}"), &error))?;
             subject.source.remotes.insert(revision, RemoteTree { commit, tree });
         }
         for chart in wanted.charts {
-            let fetched = charts::fetched(cx, project, &chart).await;
+            let fetched = cx.lending(charts::fetched(cx, project, &chart)).await;
             let fetched = fetched.map_err(|error| remote_missing(&format!("chart {chart}"), &error))?;
             subject.source.remotes.insert_chart(chart, fetched);
         }
