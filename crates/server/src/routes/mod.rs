@@ -18,6 +18,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::{Json, Router, middleware};
 use serde_json::Value;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 use crate::Server;
 use crate::rights::{Needs, Resource, Verb};
@@ -32,6 +34,8 @@ pub(crate) fn router(server: Server) -> Router {
         .layer(middleware::from_fn(guard::same_site))
         .layer(middleware::from_fn(guard::security_headers))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        // a list of Applications is a tenth of it; streams of events are left alone
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(server)
 }
 
