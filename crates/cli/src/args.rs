@@ -98,6 +98,8 @@ pub(crate) enum Command {
     /// Applications: list, get, diff, sync, wait, history, refresh, delete
     #[command(visible_alias = "application")]
     App(Group<commands::app::App>),
+    /// Clusters that Applications may name, and whether they answer
+    Cluster(Group<commands::cluster::Cluster>),
     /// Pipelines: which environments an image passes, through which gates
     Pipeline(Group<commands::pipeline::Pipeline>),
     /// Releases: the images that travel

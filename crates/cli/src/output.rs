@@ -92,7 +92,7 @@ pub(crate) fn plain_table() -> Table {
 
 pub(crate) fn cell(text: String) -> Cell {
     let colour = match text.as_str() {
-        "Synced" | "Healthy" | "Succeeded" | "Verified" | "Passed" => Some(Color::Green),
+        "Synced" | "Healthy" | "Successful" | "Succeeded" | "Verified" | "Passed" => Some(Color::Green),
         "OutOfSync" | "Missing" | "Suspended" | "Waiting" | "Soaking" => Some(Color::Yellow),
         "Degraded" | "Failed" | "Error" | "Rejected" | "Unknown" => Some(Color::Red),
         "Progressing" | "Running" | "Deploying" | "Converging" | "Converged" => Some(Color::Blue),

@@ -131,6 +131,16 @@ impl Site {
         Ok((version.clone(), all.into_iter().collect()))
     }
 
+    /// Asks for the version of Kubernetes, whatever is known: to see whether the cluster answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn asked_version(&self) -> Result<(), ClusterError> {
+        let version = self.cluster.version().await?;
+        self.version.get_or_init(async || version).await;
+        Ok(())
+    }
+
     /// The version of Kubernetes, if it was asked before.
     pub(crate) fn known_version(&self) -> Option<&str> {
         self.version.get().map(String::as_str)
@@ -241,10 +251,7 @@ impl Sites {
             return Err(NotConnected::Unclear(problem));
         }
         let state = self.state();
-        let server = match to.server.trim_end_matches('/') {
-            "" => state.server_named(&to.name)?,
-            server => server.to_owned(),
-        };
+        let server = state.server(to)?;
         match state.by_server.get(&server) {
             Some(known) => known.site.clone(),
             None => Err(NotConnected::NoServer { server }),
@@ -267,6 +274,15 @@ impl Sites {
     /// Each cluster with what is written of it, by server.
     pub(crate) fn all(&self) -> Vec<(ClusterSecret, Result<Arc<Site>, NotConnected>)> {
         self.state().by_server.values().map(|known| (known.secret.clone(), known.site.clone())).collect()
+    }
+
+    /// How many of the destinations mean each cluster, by server.
+    pub(crate) fn count<'a>(&self, all: impl Iterator<Item = &'a Destination>) -> BTreeMap<String, usize> {
+        let (state, mut counts) = (self.state(), BTreeMap::new());
+        for server in all.filter_map(|to| state.server(to).ok()) {
+            *counts.entry(server).or_default() += 1;
+        }
+        counts
     }
 
     /// Takes what the cluster Secrets say now. A cluster that is reached as before keeps its connection and its cache.
@@ -314,6 +330,14 @@ impl Sites {
 }
 
 impl State {
+    /// The server that a destination means, known or not.
+    fn server(&self, to: &Destination) -> Result<String, NotConnected> {
+        match to.server.trim_end_matches('/') {
+            "" => self.server_named(&to.name),
+            server => Ok(server.to_owned()),
+        }
+    }
+
     /// The own cluster answers to its first name even when a Secret gives it another one.
     fn server_named(&self, name: &str) -> Result<String, NotConnected> {
         let named = self.by_server.values().filter(|known| known.secret.name == name);

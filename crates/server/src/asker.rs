@@ -6,7 +6,7 @@ use api::argocd::Application;
 use api::gantline::{Environment, GateReport, Pipeline, Promotion, Release};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use control::Controller;
+use control::{ConnectedCluster, Controller};
 
 use crate::Server;
 use crate::error::ApiError;
@@ -115,6 +115,13 @@ impl Asker {
             [] => format!("`gantline app list` shows the {} that there are", all.len()),
             names => format!("did you mean {}?", names.join(" or ")),
         }
+    }
+
+    /// Those that may be seen, by server.
+    pub(crate) async fn clusters(&self) -> Vec<ConnectedCluster> {
+        let mut all = self.controller().clusters().await;
+        all.retain(|cluster| self.may(Verb::Get, &Object::cluster(&cluster.project, &cluster.server)));
+        all
     }
 
     /// # Errors

@@ -16,6 +16,8 @@ use crate::people::identity::groups_of;
 pub(crate) enum Resource {
     /// Objects are `PROJECT/NAME`, outside of the control plane's namespace `PROJECT/NAMESPACE/NAME`.
     Applications,
+    /// Objects are servers, of a cluster that belongs to a project `PROJECT/SERVER`.
+    Clusters,
     /// Objects are `PIPELINE`, and for all verbs but `get` `PIPELINE/ENVIRONMENT`.
     Pipelines,
     /// Objects are `PIPELINE/RELEASE`.
@@ -28,6 +30,7 @@ impl Resource {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Applications => "applications",
+            Self::Clusters => "clusters",
             Self::Pipelines => "pipelines",
             Self::Releases => "releases",
             Self::Promotions => "promotions",
@@ -94,6 +97,17 @@ impl Object {
         let at_home = namespace.is_empty() || namespace == home;
         let name = if at_home { format!("{project}/{name}") } else { format!("{project}/{namespace}/{name}") };
         Self { project: Some(project.to_owned()), ..Self::new(Resource::Applications, name) }
+    }
+
+    /// `project` is empty where the cluster belongs to none.
+    pub(crate) fn cluster(project: &str, server: &str) -> Self {
+        match project {
+            "" => Self::new(Resource::Clusters, server.to_owned()),
+            _ => Self {
+                project: Some(project.to_owned()),
+                ..Self::new(Resource::Clusters, format!("{project}/{server}"))
+            },
+        }
     }
 
     /// Who belongs to a group of any of its gates may see it.
@@ -200,6 +214,7 @@ mod tests {
     use super::*;
 
     const POLICY: &str = "g, tina, team-leads\np, tina, applications, sync, shop/*, allow\n\
+                          p, tina, clusters, get, *https://b.test, allow\n\
                           p, role:dev, pipelines, promote, */staging, allow\ng, dave, role:dev\n\
                           g, otto, role:admin\np, role:admin, applications, delete, shop/vault, deny";
 
@@ -209,7 +224,8 @@ mod tests {
         let mut project = AppProject::default_project("argocd");
         project.metadata.name = "shop".into();
         project.spec.roles = vec![json!({"name": "ops", "groups": ["role:dev"],
-            "policies": ["p, proj:shop:ops, applications, delete, shop/*, allow"]})];
+            "policies": ["p, proj:shop:ops, applications, delete, shop/*, allow",
+                "p, proj:shop:ops, clusters, get, shop/*, allow"]})];
         let subject = Subject { user: user.into(), groups: Vec::new() };
         Rights::of(&subject, &policy, &[Arc::new(project)])
     }
@@ -235,6 +251,13 @@ mod tests {
         check("tina", Verb::Get, &web, false);
         check("dave", Verb::Delete, &web, true);
         check("dave", Verb::Delete, &application("bank", "", "web"), false);
+        check("dave", Verb::Get, &Object::cluster("", "https://b.test"), false);
+        check("dave", Verb::Get, &Object::cluster("shop", "https://b.test"), true);
+        check("dave", Verb::Get, &Object::cluster("bank", "https://b.test"), false);
+        check("tina", Verb::Get, &Object::cluster("shop", "https://b.test"), true);
+        check("tina", Verb::Get, &Object::cluster("", "https://b.test"), true);
+        check("tina", Verb::Get, &Object::cluster("", "https://c.test"), false);
+        check("admin", Verb::Get, &Object::cluster("bank", "https://b.test"), true);
         check("eve", Verb::Get, &Object::absent(Resource::Applications, "web"), false);
         check("admin", Verb::Get, &Object::absent(Resource::Applications, "web"), true);
         assert!(permit(&Rights::everything(), Verb::Delete, &vault));

@@ -29,6 +29,9 @@ fn commands_answer_and_exit_as_documented() {
     check("app history myapp-prod -o wide", 0, &["REVISION", "automated sync"]);
     check("app refresh myapp-prod", 0, &["myapp-prod: Synced Healthy"]);
     check("app wait myapp-prod --health --timeout 20", 0, &["Healthy"]);
+    check("cluster list", 0, &["NAME", "in-cluster", "https://kubernetes.default.svc", "v1.", "Successful", "all"]);
+    check("cluster list -o name", 0, &["cluster/in-cluster"]);
+    check("cluster list -o json", 0, &["applicationsCount"]);
     check("pipeline list", 0, &["checkout-service", "myapp"]);
     check("pipeline list -o name", 0, &["pipeline/myapp"]);
     check("pipeline get myapp", 0, &["staging", "myapp-staging", "sha256:"]);

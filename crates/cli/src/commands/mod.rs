@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod approve;
+pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod debug;
 pub(crate) mod demo;
@@ -35,6 +36,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Login(command) => command.run(&reach).await,
         Command::Logout => login::logout(&reach).await,
         Command::App(group) => group.command.run(&reach).await,
+        Command::Cluster(group) => group.command.run(&reach).await,
         Command::Pipeline(group) => group.command.run(&reach).await,
         Command::Release(group) => group.command.run(&reach).await,
         Command::Promote(command) => command.run(&reach).await,

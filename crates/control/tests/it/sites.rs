@@ -91,7 +91,7 @@ impl Stage {
     /// What the controller says of the connection to `b`, when it is like that.
     async fn until_connection(&self, status: ConnectionStatus) -> String {
         for _ in 0..400 {
-            let clusters = self.world.controller.clusters();
+            let clusters = self.world.controller.clusters().await;
             let state = &clusters.iter().find(|cluster| cluster.name == "b").unwrap().connection_state;
             if state.status == status {
                 return state.message.clone();
@@ -136,6 +136,8 @@ async fn applications_go_to_the_cluster_that_they_name() {
         assert!(tree.nodes.iter().any(|node| node.key.kind == "ConfigMap"), "{tree:?}");
     }
     stage.until_connection(ConnectionStatus::Successful).await;
+    let counts = world.controller.clusters().await.into_iter().map(|cluster| (cluster.name, cluster.applications));
+    assert_eq!(counts.collect::<Vec<_>>(), [("b".to_owned(), 2), ("in-cluster".to_owned(), 1)]);
 
     // what happens over there is seen here
     let key = ResourceKey::new("", "ConfigMap", "by-name", "a");
@@ -152,6 +154,26 @@ async fn applications_go_to_the_cluster_that_they_name() {
     stage.until_gone("by-server").await;
     assert!(map_in(direct, "by-server").await.is_none(), "deleted with its Application");
     assert!(map_in(direct, "by-name").await.is_some());
+    stage.world.end().await;
+}
+
+#[tokio::test]
+async fn a_cluster_to_which_nobody_deploys_is_asked_whether_it_answers() {
+    let stage = Stage::with(Limits::default(), json!({"namespaces": "one,two", "project": "team"})).await;
+    stage.secret("exec", "https://exec.test", json!({"config": r#"{"execProviderConfig": {"command": "c"}}"#})).await;
+    stage.until_connection(ConnectionStatus::Successful).await;
+    let clusters = stage.world.controller.clusters().await;
+    let servers: Vec<&str> = clusters.iter().map(|cluster| cluster.server.as_str()).collect();
+    assert_eq!(servers, [SERVER, "https://exec.test", "https://kubernetes.default.svc"]);
+    let [b, exec, _] = &clusters[..] else { panic!() };
+    assert!(b.version.as_ref().is_some_and(|version| version.starts_with("v1.")), "{b:?}");
+    assert_eq!((b.namespaces.join(","), b.project.as_str(), b.applications), ("one,two".into(), "team", 0));
+    assert_eq!(exec.connection_state.status, ConnectionStatus::Failed);
+    assert!(exec.connection_state.message.contains("bearerToken"), "{exec:?}");
+    stage.line.send_replace(Line::Down);
+    assert!(stage.until_connection(ConnectionStatus::Failed).await.contains("502"));
+    stage.line.send_replace(Line::Silent);
+    assert!(stage.until_connection(ConnectionStatus::Failed).await.contains("no answer within 3 s"));
     stage.world.end().await;
 }
 

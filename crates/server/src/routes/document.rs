@@ -19,7 +19,7 @@ use crate::views::Problem;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OpenApi(pub(super) Value);
 
-const ABOUT: &str = "Argo CD's paths for Applications and sessions, ours for Pipelines, Releases and Promotions. \
+const ABOUT: &str = "Argo CD's paths for Applications, clusters and sessions, ours for Pipelines, Releases and Promotions. \
                      `x-needs` of an operation says which right of `argocd-rbac-cm` it needs.";
 const TOKEN: &str = "token";
 

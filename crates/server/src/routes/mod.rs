@@ -1,6 +1,7 @@
 //! The routes, one file a noun. Argo CD's paths where it has them.
 
 mod applications;
+mod clusters;
 mod describe;
 mod document;
 mod explain;
@@ -51,7 +52,7 @@ async fn openapi_json() -> Json<document::OpenApi> {
 #[rustfmt::skip]
 fn table() -> Table {
     use Needs::{Nothing, Right, Session};
-    use Resource::{Applications, Pipelines, Promotions, Releases};
+    use Resource::{Applications, Clusters, Pipelines, Promotions, Releases};
     use Verb::{Approve, Delete, Get, Promote, Reject, RollBack, Sync, Unpin};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
@@ -76,6 +77,7 @@ fn table() -> Table {
         .route(DELETE, "/api/v1/applications/{name}/operation", Right(Applications, Sync), "End the sync that is under way", applications::terminate)
         .route(GET, "/api/v1/applications/{name}/managed-resources", Right(Applications, Get), "Each object with its differences", applications::managed_resources)
         .route(GET, "/api/v1/applications/{name}/resource-tree", Right(Applications, Get), "The objects and what grew out of them", applications::resource_tree)
+        .route(GET, "/api/v1/clusters", Right(Clusters, Get), "Clusters by server, and whether each answers", clusters::list)
         .route(GET, "/api/v1/pipelines", Right(Pipelines, Get), "Pipelines by name", pipelines::list)
         .route(GET, "/api/v1/pipelines/{name}", Right(Pipelines, Get), "A Pipeline", pipelines::get)
         .route(GET, "/api/v1/pipelines/{name}/environments", Right(Pipelines, Get), "Where its environments stand", pipelines::environments)

@@ -1,6 +1,7 @@
 //! The shapes of all answers, one file a noun. What they are made of may change; these may not, without the document.
 
 mod application;
+mod cluster;
 mod entry;
 mod environment;
 mod explanation;
@@ -16,6 +17,7 @@ mod session;
 mod tree;
 
 pub(crate) use application::{ApplicationRow, reasons};
+pub(crate) use cluster::ClusterList;
 pub(crate) use entry::Entry;
 pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Next, Promotable, Service};
 pub(crate) use explanation::{Explanation, ReleaseExplanation};

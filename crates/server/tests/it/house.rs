@@ -190,3 +190,8 @@ pub(crate) fn pipeline(name: &str) -> Value {
 fn gantline(kind: &str, name: &str, spec: Value) -> Value {
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata(name), "spec": spec })
 }
+
+#[expect(clippy::disallowed_methods, reason = "the test waits for the program")]
+pub(crate) async fn pause() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
