@@ -95,7 +95,7 @@ fn quarantine(release: &Release) -> Option<Reason> {
         topic: "Quarantine".to_owned(),
         message: format!("the digest is quarantined by {}: {}", quarantine.by, quarantine.reason),
         since: quarantine.at,
-        who: "CI, with another image: a quarantined digest goes nowhere until somebody lifts that".to_owned(),
+        who: format!("CI, with another image, or who may lift it (gantline release lift {})", release.metadata.name),
         ..Reason::default()
     })
 }

@@ -45,7 +45,11 @@ pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, r
     let (name, tag) = (&seen.pipeline.metadata.name, label(&release.spec.images));
     if let Some(quarantine) = &release.status.quarantine {
         let (by, why) = (&quarantine.by, &quarantine.reason);
-        return refuse(format!("{name} {tag} is quarantined by {by}: {why}: promote another release"));
+        return refuse(format!(
+            "{name} {tag} is quarantined by {by}: {why}: promote another release, or lift that \
+                               (gantline release lift {})",
+            release.metadata.name
+        ));
     }
     if is_there(&draft, environment, release) {
         return refuse(format!("{name} {tag} is in {} already", environment.name));
@@ -186,16 +190,27 @@ pub fn unpin(seen: &Observed, environment: &str, actor: &str) -> Result<Asked, R
     Ok(Asked { promotion: String::new(), steps: vec![step] })
 }
 
-/// Lifts a quarantine: the release may be asked for again.
+/// Lifts a quarantine: the release may be asked for again. Pins stay, and the gates still decide.
 ///
 /// # Errors
 /// When there is no such release, or it is not quarantined.
 pub fn lift(seen: &Observed, release: &str, actor: &str, reason: &str) -> Result<Asked, Refused> {
     let draft = Draft::of(seen);
-    let release = release_of(&draft, release)?;
-    let (name, tag) = (&seen.pipeline.metadata.name, label(&release.spec.images));
+    lifted(&draft, release_of(&draft, release)?, actor, reason)
+}
+
+/// The releases whose quarantine somebody could lift, the newest first.
+pub fn liftable(seen: &Observed) -> Vec<String> {
+    let draft = Draft::of(seen);
+    let all = draft.releases.iter().filter(|release| lifted(&draft, release, "somebody", "").is_ok());
+    all.map(|release| release.metadata.name.clone()).collect()
+}
+
+fn lifted(draft: &Draft<'_>, release: &Release, actor: &str, reason: &str) -> Result<Asked, Refused> {
+    let (name, tag) = (&draft.seen.pipeline.metadata.name, label(&release.spec.images));
     if release.status.quarantine.is_none() {
-        return refuse(format!("{name} {tag} is not quarantined"));
+        let ask = format!("gantline promote {name} --to ENVIRONMENT --release {}", release.metadata.name);
+        return refuse(format!("{name} {tag} is not quarantined: there is nothing to lift; ask for it ({ask})"));
     }
     let fact = draft.fact_of(&tag, What::Lifted { by: actor.to_owned(), reason: reason.to_owned() });
     let status = ReleaseStatus { quarantine: None, ..release.status.clone() };

@@ -183,6 +183,16 @@ impl Asker {
         })
     }
 
+    /// As [`Self::release`], for what the route does to it.
+    ///
+    /// # Errors
+    /// As there; 403 also when the route's right is missing.
+    pub(crate) fn release_to_change(&self, text: &str) -> Result<Arc<Release>, ApiError> {
+        let release = self.release(text, None)?;
+        self.allowed(&self.of_release(&release), &release.metadata.name)?;
+        Ok(release)
+    }
+
     /// Those that may be seen, the newest first.
     pub(crate) fn releases(&self, pipeline: Option<&str>) -> Vec<Arc<Release>> {
         let mut all = self.server.releases(pipeline);

@@ -49,6 +49,7 @@ pub(crate) enum Verb {
     Reject,
     RollBack,
     Unpin,
+    Lift,
 }
 
 impl Verb {
@@ -62,6 +63,7 @@ impl Verb {
             Self::Reject => "reject",
             Self::RollBack => "rollback",
             Self::Unpin => "unpin",
+            Self::Lift => "lift",
         }
     }
 }

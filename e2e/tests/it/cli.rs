@@ -38,6 +38,7 @@ fn commands_answer_and_exit_as_documented() {
     check("pipeline get nothing", 1, &["there is no Pipeline", "myapp"]);
     check("release list myapp", 0, &["1.21.6-alpine", "dev=Verified"]);
     check("release show nothing", 1, &["nothing"]);
+    check("release lift nothing", 1, &["there is no release"]);
     check("env frontend-shell", 0, &["PURPOSE", "Live traffic", "approval by team-leads", "PROMOTION TRIGGER"]);
     check("where nginx", 0, &["myapp-staging", "1.21.6-alpine", "sha256:"]);
     check("where nginx:1.21.6-alpine -o name", 0, &["application/myapp-staging"]);

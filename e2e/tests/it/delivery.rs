@@ -91,6 +91,12 @@ fn roll_back(demo: &Demo, lead: &Session<'_>, clone: &WorkTree, service: &str, t
     assert!(quarantine.is_some_and(Value::is_string), "{release:?}");
     rollback(&["--unpin"]).succeeds();
     assert_eq!(pin(), None);
+    demo.log_in("developer").gantline(&["release", "lift", tag]).exits(1).says("developer may not lift");
+    lead.gantline(&["release", "show", tag]).succeeds().says("to lift it: gantline release lift");
+    lead.gantline(&["promote", service, "--to", "production", "--release", tag]).exits(1).says("is quarantined by");
+    lead.gantline(&["release", "lift", tag, "-m", "it was the network"]).succeeds().says("is not quarantined any more");
+    lead.gantline(&["release", "lift", tag]).exits(1).says("there is nothing to lift");
+    lead.gantline(&["promote", service, "--to", "production", "--release", tag]).succeeds().says("-2");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `gantline release …`
 
 use clap::Subcommand;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::pipeline::short;
 use crate::args::{Output, Reach};
@@ -25,6 +25,14 @@ pub(crate) enum Release {
         name: String,
         #[command(flatten)]
         output: Output,
+    },
+    /// Lift the quarantine of a Release: it may be asked for again, the gates still decide
+    Lift {
+        /// Its name, tag or digest
+        name: String,
+        /// Why; stands in the timeline
+        #[arg(long, short = 'm')]
+        reason: Option<String>,
     },
 }
 
@@ -57,14 +65,20 @@ impl Release {
             }
             Self::Show { name, output } => {
                 let item = client.get(&format!("/api/v1/releases/{}", segment(&name))).await?;
-                output::one(&item, output.output, "release", |item| describe(&item["release"], &item["promotions"]))?;
+                output::one(&item, output.output, "release", describe)?;
+            }
+            Self::Lift { name, reason } => {
+                let path = format!("/api/v1/releases/{}/lift", segment(&name));
+                let release = client.post(&path, json!({ "reason": reason })).await?;
+                output::line(format!("{} is not quarantined any more", or_dash(&release, "/metadata/name")));
             }
         }
         Ok(Code::Done.into())
     }
 }
 
-fn describe(release: &Value, promotions: &Value) {
+fn describe(item: &Value) {
+    let (release, promotions) = (&item["release"], &item["promotions"]);
     for (title, pointer) in [
         ("Name", "/metadata/name"),
         ("Pipeline", "/spec/pipeline"),
@@ -76,6 +90,10 @@ fn describe(release: &Value, promotions: &Value) {
         if let Some(value) = text(release, pointer) {
             output::line(format!("{:<12} {value}", format!("{title}:")));
         }
+    }
+    if item["canLift"] == true {
+        let lift = format!("gantline release lift {}", or_dash(release, "/metadata/name"));
+        output::line(format!("{:<12} by {}; to lift it: {lift}", "", or_dash(release, "/status/quarantine/by")));
     }
     for image in release.pointer("/spec/images").and_then(Value::as_array).into_iter().flatten() {
         output::line(format!(

@@ -10,7 +10,7 @@ use crate::output::{self, or_dash};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The image that is rolled back is quarantined: it goes nowhere any more, build another one.\nThe environment is pinned: nothing is promoted into it by itself until --unpin."
+    after_help = "The image that is rolled back is quarantined: it goes nowhere until somebody lifts that (gantline release lift).\nThe environment is pinned: nothing is promoted into it by itself until --unpin."
 )]
 pub(crate) struct Rollback {
     /// The Pipeline

@@ -136,9 +136,12 @@ pub(crate) fn quarantined(release: &Release) -> Option<GateReport> {
         kind: GateKind::Quarantine,
         state: GateState::Failed,
         value: format!("quarantined by {}: {}", quarantine.by, quarantine.reason),
-        needed: "another image".into(),
+        needed: "another image, or the quarantine lifted".into(),
         since: quarantine.at,
-        who_can_act: "CI, with a new build".into(),
+        who_can_act: format!(
+            "CI, with a new build, or who may lift it (gantline release lift {})",
+            release.metadata.name
+        ),
         ..GateReport::default()
     })
 }

@@ -78,7 +78,17 @@ fn what_is_offered_is_accepted() {
     let bad = requests::promote(&story.seen, "production", FIRST, "tina", "").unwrap_err();
     assert!(bad.to_string().contains("is quarantined by tina: errors"), "{bad}");
     assert_eq!(requests::promotable(&story.seen, "production"), None);
+    assert!(bad.to_string().contains("gantline release lift shop-111111111111"), "{bad}");
+    let unheard = requests::lift(&story.seen, "shop-9", "tina", "").unwrap_err();
+    assert_eq!(unheard.to_string(), "shop has no release shop-9");
+    assert_eq!(requests::liftable(&story.seen), [FIRST]);
     story.ask(requests::lift(&story.seen, FIRST, "tina", "it was the network")).unwrap();
+    assert_eq!(requests::liftable(&story.seen), [""; 0]);
+    let again = requests::lift(&story.seen, FIRST, "tina", "").unwrap_err();
+    assert!(again.to_string().starts_with("shop v1 is not quarantined: there is nothing to lift"), "{again}");
+    story.settle();
+    assert!(story.seen.pipeline.pin_of("production").is_some(), "a pin is no quarantine");
+    assert_ne!(story.status("production"), FIRST, "nobody asked for it");
     let name = story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
     assert_eq!(name, format!("{PROMOTION}-2"));
     assert!(story.seen.pipeline.pin_of("production").is_none(), "somebody asked");

@@ -9,16 +9,39 @@ use api::gantline::{
 use promotion::{Judge, Observed, requests};
 
 use crate::server::State;
-use crate::views::{EnvironmentView, Next, Promotable, reasons};
+use crate::views::{EnvironmentView, Named, Next, Service, reasons};
+
+/// How many quarantined releases of a service are shown.
+const LIFTABLE: usize = 3;
 
 /// The environments of a pipeline, as the page and `gantline env` show them.
 pub(crate) fn environments(state: &State, pipeline: &Pipeline) -> Vec<EnvironmentView> {
-    let Some(seen) = state.config.controller.observed(&pipeline.metadata.name) else { return Vec::new() };
+    let seen = state.config.controller.observed(&pipeline.metadata.name);
+    seen.map_or_else(Vec::new, |seen| environments_of(state, &seen))
+}
+
+fn environments_of(state: &State, seen: &Observed) -> Vec<EnvironmentView> {
     let view = |environment: &Environment| {
         let app = state.application(&environment.application);
-        environment_view(&seen, environment, app.as_deref())
+        environment_view(seen, environment, app.as_deref())
     };
     seen.pipeline.spec.environments.iter().map(view).collect()
+}
+
+pub(super) fn service(state: &State, pipeline: &Pipeline) -> Service {
+    let seen = state.config.controller.observed(&pipeline.metadata.name);
+    Service {
+        name: pipeline.metadata.name.clone(),
+        images: pipeline.spec.images.iter().map(|image| image.name.clone()).collect(),
+        problems: pipeline.status.conditions.iter().map(|condition| condition.message.clone()).collect(),
+        environments: seen.as_ref().map_or_else(Vec::new, |seen| environments_of(state, seen)),
+        liftable: seen.as_ref().map_or_else(Vec::new, liftable),
+    }
+}
+
+fn liftable(seen: &Observed) -> Vec<Named> {
+    let newest = requests::liftable(seen).into_iter().take(LIFTABLE);
+    newest.filter_map(|release| named(seen, release)).collect()
 }
 
 fn environment_view(seen: &Observed, environment: &Environment, app: Option<&Application>) -> EnvironmentView {
@@ -79,9 +102,12 @@ fn next(seen: &Observed, environment: &Environment, promotion: &Promotion) -> Ne
 }
 
 /// The release that somebody could ask for.
-fn promotable(seen: &Observed, environment: &str) -> Option<Promotable> {
-    let release = requests::promotable(seen, environment)?;
+fn promotable(seen: &Observed, environment: &str) -> Option<Named> {
+    named(seen, requests::promotable(seen, environment)?)
+}
+
+fn named(seen: &Observed, release: String) -> Option<Named> {
     let known = seen.releases.iter().find(|known| known.metadata.name == release)?;
     let tag = promotion::label(&known.spec.images).into_owned();
-    Some(Promotable { release, tag })
+    Some(Named { release, tag })
 }

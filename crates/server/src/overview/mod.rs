@@ -10,7 +10,6 @@ pub(crate) use keeper::{Look, keep, pause};
 pub(crate) use snapshot::{Mark, News, Snapshot};
 
 use api::argocd::Application;
-use api::gantline::Pipeline;
 
 use crate::rights::{Object, Resource};
 use crate::server::State;
@@ -33,7 +32,10 @@ fn picture(state: &State) -> Picture {
     let timeline = state.config.controller.timeline().newest(ENTRIES);
     Picture {
         applications: applications.iter().map(|app| (of_application(app), ApplicationRow::from(&**app))).collect(),
-        services: pipelines.iter().map(|pipeline| (Object::pipeline(pipeline), service(state, pipeline))).collect(),
+        services: pipelines
+            .iter()
+            .map(|pipeline| (Object::pipeline(pipeline), environments::service(state, pipeline)))
+            .collect(),
         timeline: timeline.iter().map(|entry| (object_of(state, entry), Entry::from(&**entry))).collect(),
     }
 }
@@ -49,14 +51,5 @@ fn object_of(state: &State, entry: &control::TimelineEntry) -> Object {
         Some(pipeline) => Object::pipeline(&pipeline),
         None if entry.pipeline.is_empty() => Object::absent(Resource::Applications, "*"),
         None => Object::absent(Resource::Pipelines, &entry.pipeline),
-    }
-}
-
-fn service(state: &State, pipeline: &Pipeline) -> Service {
-    Service {
-        name: pipeline.metadata.name.clone(),
-        images: pipeline.spec.images.iter().map(|image| image.name.clone()).collect(),
-        problems: pipeline.status.conditions.iter().map(|condition| condition.message.clone()).collect(),
-        environments: environments(state, pipeline),
     }
 }

@@ -112,7 +112,13 @@ function serviceLane(service) {
   const lane = make('div', { className: 'lane' }, ...service.environments.map((e) => environmentCard(service, e)))
   lane.style.setProperty('--columns', Math.max(1, service.environments.length))
   const problems = (service.problems ?? []).map((problem) => make('p', { className: 'problem', textContent: problem }))
-  return make('section', { className: 'service' }, make('h2', {}, service.name, make('small', { textContent: (service.images ?? []).join(', ') })), ...problems, lane)
+  return make('section', { className: 'service' }, make('h2', {}, service.name, make('small', { textContent: (service.images ?? []).join(', ') })), ...problems, lane, ...quarantined(service))
+}
+
+function quarantined(service) {
+  const lifts = (service.liftable ?? []).map((release) => button(`Lift the quarantine of ${shortTag(release.tag)}`, 'quiet',
+    () => act('Lift', `${service.name} ${shortTag(release.tag)} may be asked for again: the gates still decide`, `/api/v1/releases/${release.release}/lift`)))
+  return lifts.length ? [make('div', { className: 'actions' }, ...lifts)] : []
 }
 
 function applicationRow(app) {

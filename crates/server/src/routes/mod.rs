@@ -53,7 +53,7 @@ async fn openapi_json() -> Json<document::OpenApi> {
 fn table() -> Table {
     use Needs::{Nothing, Right, Session};
     use Resource::{Applications, Clusters, Pipelines, Promotions, Releases};
-    use Verb::{Approve, Delete, Get, Promote, Reject, RollBack, Sync, Unpin};
+    use Verb::{Approve, Delete, Get, Lift, Promote, Reject, RollBack, Sync, Unpin};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const DELETE: Method = Method::DELETE;
@@ -86,6 +86,7 @@ fn table() -> Table {
         .route(POST, "/api/v1/pipelines/{name}/unpin", Right(Pipelines, Unpin), "Let releases come by themselves again", pipelines::unpin)
         .route(GET, "/api/v1/releases", Right(Releases, Get), "Releases, the newest first", releases::list)
         .route(GET, "/api/v1/releases/{name}", Right(Releases, Get), "A release by name, tag or digest", releases::get)
+        .route(POST, "/api/v1/releases/{name}/lift", Right(Releases, Lift), "Lift the quarantine of a release", releases::lift)
         .route(GET, "/api/v1/promotions", Right(Promotions, Get), "Promotions, the newest first", promotions::list)
         .route(GET, "/api/v1/promotions/{name}", Right(Promotions, Get), "A Promotion", promotions::get)
         .route(POST, "/api/v1/promotions/{name}/approve", Right(Pipelines, Approve), "Say yes", promotions::approve)

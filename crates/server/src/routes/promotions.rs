@@ -11,11 +11,11 @@ use crate::asker::Asker;
 use crate::error::ApiError;
 use crate::views::{List, Object};
 
-/// Why somebody says yes or no.
+/// Why somebody says yes or no, or lifts a quarantine.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(super) struct Decision {
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Json<List<Promotion>> {

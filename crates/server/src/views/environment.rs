@@ -13,6 +13,8 @@ pub(crate) struct Service {
     pub(crate) problems: Vec<String>,
     /// In the order in which a release passes them.
     pub(crate) environments: Vec<EnvironmentView>,
+    /// The newest releases whose quarantine somebody could lift.
+    pub(crate) liftable: Vec<Named>,
 }
 
 /// One environment of one service.
@@ -37,7 +39,7 @@ pub(crate) struct EnvironmentView {
     /// The release that wants to come here.
     pub(crate) next: Option<Next>,
     /// A release that somebody could ask for.
-    pub(crate) promotable: Option<Promotable>,
+    pub(crate) promotable: Option<Named>,
     pub(crate) can_roll_back: bool,
 }
 
@@ -54,9 +56,9 @@ pub(crate) struct Next {
     pub(crate) needs_approval: bool,
 }
 
-/// A release that may travel.
+/// A release, and what people call it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Promotable {
+pub(crate) struct Named {
     pub(crate) release: String,
     pub(crate) tag: String,
 }

@@ -19,7 +19,7 @@ mod tree;
 pub(crate) use application::{ApplicationRow, reasons};
 pub(crate) use cluster::ClusterList;
 pub(crate) use entry::Entry;
-pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Next, Promotable, Service};
+pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Named, Next, Service};
 pub(crate) use explanation::{Explanation, ReleaseExplanation};
 pub(crate) use fields::Fields;
 pub(crate) use list::{List, ListMeta};

@@ -10,7 +10,10 @@ type PromotionObject = Object<Promotion>;
 
 /// A release and everything that was tried with it, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ReleaseWithPromotions {
     pub(crate) release: ReleaseObject,
     pub(crate) promotions: Vec<PromotionObject>,
+    /// It is quarantined, and somebody could lift that.
+    pub(crate) can_lift: bool,
 }

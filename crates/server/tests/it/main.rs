@@ -4,5 +4,6 @@
 
 mod clusters;
 mod house;
+mod releases;
 mod rights;
 mod stream;

@@ -35,6 +35,7 @@ const MATRIX: &[(&str, [u16; 5])] = &[
     ("POST /api/v1/pipelines/{name}/unpin", [401, 403, 403, 409, 409]),
     ("GET /api/v1/releases", [401, 200, 200, 200, 200]),
     ("GET /api/v1/releases/{name}", [401, 403, 200, 200, 200]),
+    ("POST /api/v1/releases/{name}/lift", [401, 403, 403, 409, 409]),
     ("GET /api/v1/promotions", [401, 200, 200, 200, 200]),
     ("GET /api/v1/promotions/{name}", [401, 403, 200, 200, 200]),
     ("POST /api/v1/promotions/{name}/approve", [401, 403, 403, 200, 200]),
