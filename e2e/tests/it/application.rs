@@ -90,3 +90,23 @@ fn a_change_behind_gits_back_is_healed() {
     let developer = demo.log_in("developer");
     developer.gantline(&["app", "wait", "inventory-service-staging", "--timeout", "30"]).succeeds();
 }
+
+/// A push that an Application does not read moves where it is proven, and not its revision.
+#[test]
+fn an_application_is_proven_at_what_was_pushed_last() {
+    let Some(demo) = demo().filter(|_| has("git")) else { return };
+    let developer = demo.log_in("developer");
+    let seen = || developer.gantline(&["app", "get", "myapp-dev", "-o", "json"]).succeeds().json()["status"].clone();
+    let revision = seen()["sync"]["revision"].clone();
+    let clone = WorkTree::clone_of(&demo.repository("my-gitops-repo"), "dana");
+    clone.write("e2e/proven.md", "Nobody reads this.\n");
+    clone.push("Add a page that nothing reads");
+    eventually("the Application is proven at a later commit", || {
+        clone.git(&["pull", "--quiet", "--rebase"]);
+        let (head, status) = (clone.git(&["rev-parse", "HEAD"]), seen());
+        if status["provenAt"] == head.trim() { Ok(()) } else { Err(format!("{status} at {head}")) }
+    });
+    assert_eq!(seen()["sync"]["revision"], revision, "where it was");
+    let head = clone.git(&["rev-parse", "HEAD"]);
+    developer.gantline(&["app", "get", "myapp-dev"]).succeeds().says(&format!("Proven At:         {}", head.trim()));
+}

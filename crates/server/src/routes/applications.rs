@@ -8,6 +8,7 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use control::AppKey;
 use control::requests::{self, SyncRequest};
 use object::LabelSelector;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::asker::Asker;
 use crate::error::ApiError;
-use crate::views::{Done, Fields, List, ListMeta, ManagedResources, Object, ResourceTree};
+use crate::views::{ApplicationView, Done, Fields, List, ListMeta, ManagedResources, Object, ResourceTree};
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
@@ -83,11 +84,29 @@ struct ResourceName {
     name: String,
 }
 
-pub(super) async fn list(Query(wanted): Query<ListOptions>, asker: Asker) -> Result<Json<List<Application>>, ApiError> {
-    listed(asker.applications(), &wanted).map(Json)
+pub(super) async fn list(
+    Query(wanted): Query<ListOptions>,
+    asker: Asker,
+) -> Result<Json<List<ApplicationView>>, ApiError> {
+    listed(asker.applications(), &wanted, |app| proven_at(&asker, app)).map(Json)
 }
 
-fn listed(mut apps: Vec<Arc<Application>>, wanted: &ListOptions) -> Result<List<Application>, ApiError> {
+fn proven_at(asker: &Asker, app: &Application) -> Option<String> {
+    asker.controller().proven_at(&AppKey::of(app))
+}
+
+/// As it is now.
+fn shown(asker: &Asker, name: &str) -> Result<Json<Object<ApplicationView>>, ApiError> {
+    let app = asker.application(name)?;
+    let proven_at = proven_at(asker, &app);
+    Ok(Json(Object::of(&ApplicationView { app, proven_at })))
+}
+
+fn listed(
+    mut apps: Vec<Arc<Application>>,
+    wanted: &ListOptions,
+    proven_at: impl Fn(&Application) -> Option<String>,
+) -> Result<List<ApplicationView>, ApiError> {
     let selector = LabelSelector::parse(&wanted.selector).map_err(|error| ApiError::invalid(error.to_string()))?;
     let projects: Vec<&str> = wanted.projects.split(',').filter(|name| !name.is_empty()).collect();
     apps.retain(|app| projects.is_empty() || projects.contains(&app.spec.project_name()));
@@ -95,7 +114,7 @@ fn listed(mut apps: Vec<Arc<Application>>, wanted: &ListOptions) -> Result<List<
     let (page, metadata) = page(&apps, wanted)?;
     let fields = Fields::of_items(&wanted.fields);
     let shown = |app: &Arc<Application>| {
-        let object = Object::of(&**app);
+        let object = Object::of(&ApplicationView { app: Arc::clone(app), proven_at: proven_at(app) });
         fields.iter().fold(object, |object, fields| object.with(|value| fields.choose(value)))
     };
     Ok(List::page(page.iter().map(shown).collect(), metadata))
@@ -134,7 +153,7 @@ pub(super) async fn get(
     Path(name): Path<String>,
     Query(options): Query<GetOptions>,
     asker: Asker,
-) -> Result<Json<Object<Application>>, ApiError> {
+) -> Result<Json<Object<ApplicationView>>, ApiError> {
     let app = asker.application(&name)?;
     match options.refresh.as_str() {
         "" => {}
@@ -142,14 +161,14 @@ pub(super) async fn get(
         "hard" => requests::refresh(asker.controller(), &app, true).await?,
         other => return Err(ApiError::invalid(format!("refresh={other:?} is neither normal nor hard"))),
     }
-    Ok(Json(Object::of(&*asker.application(&name)?)))
+    shown(&asker, &name)
 }
 
 pub(super) async fn sync(
     Path(name): Path<String>,
     asker: Asker,
     Json(body): Json<SyncBody>,
-) -> Result<Json<Object<Application>>, ApiError> {
+) -> Result<Json<Object<ApplicationView>>, ApiError> {
     let app = asker.application(&name)?;
     let elsewhere = body.app_namespace.as_ref().is_some_and(|namespace| *namespace != app.metadata.namespace);
     if elsewhere || body.name.as_ref().is_some_and(|said| *said != name) {
@@ -169,7 +188,7 @@ pub(super) async fn sync(
         sync_options: body.sync_options.items,
     };
     requests::sync(asker.controller(), &app, asker.user(), request).await?;
-    Ok(Json(Object::of(&*asker.application(&name)?)))
+    shown(&asker, &name)
 }
 
 pub(super) async fn terminate(Path(name): Path<String>, asker: Asker) -> Result<Json<Done>, ApiError> {
@@ -250,10 +269,13 @@ mod tests {
         let fields = "items.metadata.name,items.spec.project,items.status.sync.status,items.status.health.status";
         let check = |limit: usize, fields: &str, kilobytes: std::ops::Range<usize>| {
             let wanted = ListOptions { limit, fields: fields.into(), ..ListOptions::default() };
-            let text = serde_json::to_string(&listed(all.clone(), &wanted).unwrap()).unwrap();
+            let text = serde_json::to_string(&listed(all.clone(), &wanted, |_| Some("c".repeat(40))).unwrap()).unwrap();
             assert!(kilobytes.contains(&(text.len() / 1024)), "{limit} {fields}: {} kB", text.len() / 1024);
         };
         check(500, "", 600..1000);
         check(500, fields, 10..60);
+        let wanted = ListOptions { limit: 1, fields: "items.status.provenAt".into(), ..ListOptions::default() };
+        let list = serde_json::to_value(listed(all, &wanted, |_| Some("abc".into())).unwrap()).unwrap();
+        assert_eq!(list["items"], serde_json::json!([{ "status": { "provenAt": "abc" } }]));
     }
 }

@@ -1,6 +1,47 @@
+use std::sync::Arc;
+
 use api::argocd::{Application, HealthStatusCode, OperationPhase, SyncStatusCode};
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
+
+use super::object::Written;
+
+/// An Application as it is written, and in its status what nobody writes: `provenAt`.
+#[derive(Debug)]
+pub(crate) struct ApplicationView {
+    pub(crate) app: Arc<Application>,
+    /// The commit of its first source at which it is known, without a render, to be what its status says.
+    pub(crate) proven_at: Option<String>,
+}
+
+const PROVEN_AT: &str = "The commit of the first source up to which nothing changed that the Application reads: it is \
+                         at this commit what `sync.revision` says. Absent while that is not known to the process that \
+                         answers, or cannot be said for pushes to come.";
+
+impl Written for ApplicationView {
+    const API_VERSION: &'static str = Application::API_VERSION;
+    const KIND: &'static str = Application::KIND;
+
+    fn written(&self) -> Value {
+        let mut value = self.app.written();
+        if let Some(status) = value.get_mut("status").and_then(Value::as_object_mut) {
+            // a copy that somebody applied may have an old one
+            status.remove("provenAt");
+            status.extend(self.proven_at.iter().map(|commit| ("provenAt".to_owned(), json!(commit))));
+        }
+        value
+    }
+
+    fn definition() -> Value {
+        let mut definition = Application::definition();
+        let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+        if let Some(properties) = definition.pointer_mut(status) {
+            properties["provenAt"] = json!({ "type": "string", "description": PROVEN_AT });
+        }
+        definition
+    }
+}
 
 /// An Application in one line, as the page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -48,4 +89,28 @@ pub(crate) fn reasons(app: &Application) -> Vec<String> {
     reasons.dedup();
     reasons.truncate(4);
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_an_application_is_proven_stands_in_its_status() {
+        let mut written = json!({ "metadata": { "name": "web" }, "spec": { "destination": {}, "project": "default" },
+            "status": { "provenAt": "old", "sync": { "status": "Synced", "revision": "abc" } } });
+        written["apiVersion"] = json!(ApplicationView::API_VERSION);
+        written["kind"] = json!(ApplicationView::KIND);
+        let app = Arc::new(Application::from_value(written).unwrap());
+        let check = |proven_at: Option<&str>| {
+            let view = ApplicationView { app: Arc::clone(&app), proven_at: proven_at.map(str::to_owned) };
+            let value = view.written();
+            assert_eq!(value.pointer("/status/provenAt").and_then(Value::as_str), proven_at, "{value}");
+            assert_eq!(value.pointer("/status/sync/revision"), Some(&json!("abc")));
+        };
+        check(Some("def"));
+        check(None);
+        let property = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/provenAt/type";
+        assert_eq!(ApplicationView::definition().pointer(property), Some(&json!("string")));
+    }
 }

@@ -9,7 +9,7 @@ use super::object::Written;
 
 /// Objects of one kind, as Kubernetes lists them.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", bound = "")]
 pub(crate) struct List<T> {
     api_version: &'static str,
     kind: String,

@@ -16,7 +16,7 @@ mod resource;
 mod session;
 mod tree;
 
-pub(crate) use application::{ApplicationRow, reasons};
+pub(crate) use application::{ApplicationRow, ApplicationView, reasons};
 pub(crate) use cluster::ClusterList;
 pub(crate) use entry::Entry;
 pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Named, Next, Service};

@@ -42,7 +42,7 @@ written!(Promotion, api::gantline::API_VERSION, api::gantline::promotion_crd());
 
 /// An object of the Kubernetes API as it is written there, or the fields of it that were asked for.
 #[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
+#[serde(transparent, bound = "")]
 pub(crate) struct Object<T> {
     value: Value,
     #[serde(skip)]
