@@ -118,6 +118,8 @@ pub(crate) enum Command {
     Where(commands::whereabouts::Where),
     /// The environments of a service: purpose, namespace, image source, config source, trigger
     Env(commands::env::Env),
+    /// The kinds of gates that a Pipeline may have: when each passes, and how it is written
+    Gates(commands::gates::Gates),
     /// Render a folder of a local repository as the controller would
     Render(commands::render::Render),
     #[command(hide = true)]

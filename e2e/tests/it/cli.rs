@@ -174,3 +174,15 @@ pub(crate) fn environment(demo: &Demo, pipeline: &str, name: &str) -> Value {
     let all = found.pointer("/status/environments").and_then(Value::as_array).cloned().unwrap_or_default();
     all.into_iter().find(|environment| environment["name"] == name).unwrap_or_default()
 }
+
+#[test]
+fn the_gates_are_listed_without_server_and_cluster() {
+    let Some(binary) = binary() else { return };
+    let gantline = |words: &str| run(Command::new(&binary).args(words.split(' ')).env_clear().env("HOME", "/nowhere"));
+    let listed = gantline("gates").succeeds().says("healthy: { in: staging, for: 10m }");
+    listed.says("Enough members of each group have approved.").does_not_say("only Mon-Thu");
+    gantline("gates -o wide").succeeds().says("only Mon-Thu 09:00-17:00 Europe/Berlin");
+    assert_eq!(gantline("gates -o name").succeeds().out, "gate/healthy\ngate/approval\ngate/window\n");
+    let rows = gantline("gates -o json").succeeds().json();
+    assert_eq!(rows[1]["says"], "approval by team-leads");
+}

@@ -8,6 +8,7 @@ pub(crate) mod debug;
 pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod gates;
 pub(crate) mod helm;
 pub(crate) mod install;
 pub(crate) mod kustomize;
@@ -46,6 +47,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Explain(command) => command.run(&reach).await,
         Command::Where(command) => command.run(&reach).await,
         Command::Env(command) => command.run(&reach).await,
+        Command::Gates(command) => command.run(),
         Command::Render(command) => command.run().await,
         Command::RenderWorker(command) => Ok(command.run()),
         Command::Kustomize(group) => group.command.run().await,

@@ -47,6 +47,9 @@ impl ApprovalGate {
 }
 
 impl Shape for ApprovalGate {
+    const ABOUT: &'static str = "Enough members of each group have approved.";
+    const EXAMPLE: &'static str = "approval: { group: team-leads }";
+
     fn schema() -> Value {
         let group = json!({"type": "object", "properties": {
             "name": {"type": "string"}, "min": {"type": "integer"},

@@ -27,6 +27,9 @@ impl HealthyGate {
 }
 
 impl Shape for HealthyGate {
+    const ABOUT: &'static str = "The release has been Healthy in another environment, without a break, for that long.";
+    const EXAMPLE: &'static str = "healthy: { in: staging, for: 10m }";
+
     fn schema() -> Value {
         json!({"type": "object", "properties": {"in": {"type": "string"}, "for": {"type": "string"}}})
     }

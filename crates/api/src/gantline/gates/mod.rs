@@ -26,6 +26,11 @@ const TO_COME: &[&str] = &["metric", "incidents", "job", "http", "parity"];
 
 /// The shape of one kind of gate, as people write it.
 pub trait Shape: Serialize {
+    /// When it passes: a sentence, which stands in `docs/gates.md` too.
+    const ABOUT: &'static str;
+    /// An entry of `gates`, which stands in `docs/gates.md` too.
+    const EXAMPLE: &'static str;
+
     /// The schema of its fields. What it does not name is a slip.
     fn schema() -> Value;
 
@@ -75,6 +80,24 @@ macro_rules! shapes {
                     Self::Quarantine => "quarantine",
                     Self::Pin => "pin",
                     Self::Unknown => "unknown",
+                }
+            }
+
+            /// When it passes, in a sentence.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $shape::ABOUT,)*
+                    Self::Quarantine => "The digest is not quarantined.",
+                    Self::Pin => "The environment is not pinned, or somebody asked.",
+                    Self::Unknown => "",
+                }
+            }
+
+            /// One as people write it, in YAML; empty for those that nobody writes.
+            pub fn example(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $shape::EXAMPLE,)*
+                    Self::Quarantine | Self::Pin | Self::Unknown => "",
                 }
             }
 

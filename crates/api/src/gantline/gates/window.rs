@@ -84,6 +84,9 @@ impl WindowGate {
 }
 
 impl Shape for WindowGate {
+    const ABOUT: &'static str = "It is one of these days and hours; with `deny`, it is not.";
+    const EXAMPLE: &'static str = "window: { days: [Mon-Thu], hours: \"09:00-17:00\", zone: Europe/Berlin }";
+
     fn schema() -> Value {
         let text = json!({"type": "string"});
         json!({"type": "object", "properties": {
