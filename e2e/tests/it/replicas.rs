@@ -13,6 +13,7 @@ const APPLICATIONS: usize = 12;
 fn three_replicas_share_the_work_and_take_over_from_one_that_is_killed() {
     let Some(stage) = Stage::set_up("gantline-replicas") else { return };
     let servers = stage.serve_three(&[]);
+    stage.all_let_admin_in(&servers);
     stage.say("one");
     for number in 0..APPLICATIONS {
         let name = format!("app-{number}");
@@ -137,9 +138,29 @@ impl Stage {
         Some(stage)
     }
 
-    /// Three that know each other.
+    /// With the password that the first start left; and each goes by the sessions of the others.
+    fn all_let_admin_in(&self, servers: &[Started; 3]) {
+        let template = "go-template={{.data.password | base64decode}}";
+        let secret = ["get", "secret", "argocd-initial-admin-secret", "-n", self.namespace, "-o", template];
+        let password = self.kubectl(&secret).succeeds().out;
+        let config = self.room.path().join("config.json");
+        let gantline =
+            |words: &[&str]| run(Command::new(&self.binary).env("GANTLINE_CONFIG", &config).args(words)).succeeds();
+        for server in servers {
+            gantline(&["login", &server.url(), "--username", "admin", "--password", &password])
+                .says("'admin' logged in");
+        }
+        let known: Value = serde_json::from_str(&std::fs::read_to_string(&config).expect("a file")).expect("JSON");
+        let token = known["servers"][servers[0].url()].as_str().expect("a session").to_owned();
+        for server in servers {
+            gantline(&["app", "list", "--server", &server.url(), "--token", &token]);
+        }
+    }
+
+    /// Three that start at the same moment, the first time, and then know each other.
     fn serve_three(&self, more: &[&str]) -> [Started; 3] {
         let servers = REPLICAS.map(|replica| self.serve(replica, more));
+        servers.iter().for_each(|server| drop(server.url()));
         eventually("all know three members", || is(servers.each_ref().map(|it| it.metric("gantline_members")), [3; 3]));
         servers
     }
@@ -164,9 +185,7 @@ impl Stage {
             &cache,
         ];
         let cluster = ["--kubeconfig", &self.kubeconfig, "--namespace", self.namespace];
-        let server = Started::new(&self.binary, self.room.path(), &[&serve[..], &cluster[..], more].concat());
-        server.url();
-        server
+        Started::new(&self.binary, self.room.path(), &[&serve[..], &cluster[..], more].concat())
     }
 
     /// Every Application gets a ConfigMap that says so.

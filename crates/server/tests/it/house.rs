@@ -18,7 +18,7 @@ use server::people::accounts;
 use server::{Server, ServerConfig};
 use tower::ServiceExt;
 
-const NAMESPACE: &str = "argocd";
+pub(crate) const NAMESPACE: &str = "argocd";
 pub(crate) const POLICY: &str = "g, rita, role:readonly\ng, tina, team-leads\ng, otto, role:admin\n";
 
 /// There is no Git here.
@@ -43,9 +43,7 @@ pub(crate) struct House {
 impl House {
     pub(crate) async fn start() -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(1.0));
-        let images = Arc::new(sandbox::AnyImage);
-        let options = SandboxOptions { clock: Arc::clone(&clock), ids: Ids::random(), folder: None, images };
-        let cluster = Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(&clock));
+        let cluster = empty_cluster(&clock);
         for object in [vec![api::argocd::application_crd(), api::argocd::project_crd()], api::gantline::crds()].concat()
         {
             apply(&cluster, object).await;
@@ -124,6 +122,13 @@ impl House {
         assert_eq!(response.status(), StatusCode::OK);
         response.into_body().into_data_stream()
     }
+}
+
+/// With nothing of ours in it.
+pub(crate) fn empty_cluster(clock: &Arc<dyn Clock>) -> Cluster {
+    let images = Arc::new(sandbox::AnyImage);
+    let options = SandboxOptions { clock: Arc::clone(clock), ids: Ids::random(), folder: None, images };
+    Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(clock))
 }
 
 pub(crate) async fn apply(cluster: &Cluster, value: Value) {
