@@ -252,6 +252,10 @@ impl Context {
         self.queue.add(&Key::Promotion { pipeline: Box::new(pipeline), name: promotion.into() }, Depth::Live);
     }
 
+    pub(crate) fn tell_of_pipeline(&self, told: &promotion::Fact) {
+        self.facts.tell(&Fact::of_pipeline(&self.stores, told.clone()));
+    }
+
     /// A durable step of a promotion is about to be taken, or was.
     pub(crate) fn at(&self, step: WriteStep, before: bool) {
         if let Some(hook) = &self.at_step {

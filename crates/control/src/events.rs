@@ -1,4 +1,7 @@
-//! Kubernetes Events on our objects, as Argo CD writes them, so that `kubectl events` and alerting see the same.
+//! Kubernetes Events on our objects: on Applications as Argo CD writes them, so that `kubectl events` and alerting see the
+//! same; on Pipelines, Releases and Promotions in our own words.
+
+mod pipelines;
 
 use api::argocd::{OperationPhase, SyncStatusCode};
 use clock::{Clock, Ids};
@@ -11,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::facts::{About, Fact, Sink, names, short};
 
-/// The component that Events name; Argo CD's, because tools filter by it.
+/// The component that Events of Applications name; Argo CD's, because tools filter by it.
 const COMPONENT: &str = "argocd-application-controller";
 /// More unwritten Events than this are dropped: they are news, not records.
 const WAITING: usize = 256;
@@ -69,9 +72,9 @@ impl Events {
                 "apiVersion": about.api_version, "kind": about.kind, "name": about.name,
                 "namespace": about.namespace, "uid": about.uid, "resourceVersion": about.resource_version,
             },
-            "source": {"component": COMPONENT},
+            "source": {"component": note.component},
             "type": if note.warning { "Warning" } else { "Normal" },
-            "reason": note.reason.as_str(),
+            "reason": note.reason,
             // the API server refuses longer messages
             "message": note.message.chars().take(1000).collect::<String>(),
             "count": 1, "firstTimestamp": now, "lastTimestamp": now,
@@ -84,7 +87,10 @@ impl Events {
 
 impl Sink for Events {
     fn take(&self, fact: &Fact, _: Timestamp) {
-        if let Some((about, note)) = note(fact) {
+        if let Fact::Pipeline { told, about } = fact {
+            let note = pipelines::note(told);
+            about.iter().for_each(|about| self.write(about, &note));
+        } else if let Some((about, note)) = note(fact) {
             self.write(about, &note);
         }
     }
@@ -92,18 +98,21 @@ impl Sink for Events {
 
 /// What an Event says.
 struct Note {
+    component: &'static str,
     warning: bool,
-    reason: Reason,
+    reason: &'static str,
     message: String,
 }
 
-/// The Event for a fact, in Argo CD's words where it writes one; `None` for what has no object of ours.
+/// The Event for a fact about an Application, in Argo CD's words where it writes one; `None` for any other.
 fn note(fact: &Fact) -> Option<(&About, Note)> {
-    let normal = |reason, message| Note { warning: false, reason, message };
+    let note =
+        |warning, reason: Reason, message| Note { component: COMPONENT, warning, reason: reason.as_str(), message };
+    let normal = |reason, message| note(false, reason, message);
     Some(match fact {
         Fact::SyncChanged { app, was, is, .. } => {
             let (warning, message) = (*is == SyncStatusCode::Unknown, format!("Updated sync status: {was} -> {is}"));
-            (app, Note { warning, reason: Reason::ResourceUpdated, message })
+            (app, note(warning, Reason::ResourceUpdated, message))
         }
         Fact::HealthChanged { app, was, is, .. } => {
             (app, normal(Reason::ResourceUpdated, format!("Updated health status: {was} -> {is}")))
@@ -116,11 +125,11 @@ fn note(fact: &Fact) -> Option<(&About, Note)> {
                 OperationPhase::Succeeded => format!("Sync operation to {revision} succeeded"),
                 _ => format!("Sync operation to {revision} failed: {message}"),
             };
-            (app, Note { warning: phase.failed(), reason: Reason::OperationCompleted, message })
+            (app, note(phase.failed(), Reason::OperationCompleted, message))
         }
         Fact::SelfHealed { app, object, by, did, .. } => {
             let message = format!("Self-heal of {}: {} {did}", short(object), names(by));
-            (app, Note { warning: true, reason: Reason::StatusRefreshed, message })
+            (app, note(true, Reason::StatusRefreshed, message))
         }
         Fact::ApplicationDeleted { app } => {
             (app, normal(Reason::ResourceDeleted, "Application and its objects are deleted".to_owned()))
@@ -129,7 +138,7 @@ fn note(fact: &Fact) -> Option<(&About, Note)> {
         | Fact::Conflicted { .. }
         | Fact::RepositoryLost { .. }
         | Fact::RepositoryBack { .. }
-        | Fact::Pipeline(_) => return None,
+        | Fact::Pipeline { .. } => return None,
     })
 }
 
@@ -159,7 +168,7 @@ mod tests {
         ] {
             let (about, note) = note(&fact).unwrap();
             assert_eq!(about.name, "web");
-            assert_eq!((note.warning, note.reason.as_str(), note.message.as_str()), (warning, reason, message));
+            assert_eq!((note.warning, note.reason, note.message.as_str()), (warning, reason, message));
         }
         assert!(note(&Fact::RepositoryLost { url: "r".into(), because: "x".into() }).is_none());
     }

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use api::argocd::{
     APPLICATION_API_VERSION, APPLICATION_KIND, Application, HealthStatusCode, OperationPhase, SyncStatusCode,
 };
+use api::gantline;
+use api::meta::ObjectMeta;
 use clock::Clock;
 use jiff::Timestamp;
 use object::ResourceKey;
+
+use crate::stores::Stores;
 
 /// The object that a fact is about, as an Event names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,17 +26,22 @@ pub(crate) struct About {
     pub(crate) resource_version: String,
 }
 
-impl From<&Application> for About {
-    fn from(app: &Application) -> Self {
-        let meta = &app.metadata;
+impl About {
+    fn of(api_version: &str, kind: &str, meta: &ObjectMeta) -> Self {
         Self {
-            api_version: APPLICATION_API_VERSION.to_owned(),
-            kind: APPLICATION_KIND.to_owned(),
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
             namespace: meta.namespace.clone(),
             name: meta.name.clone(),
             uid: meta.uid.clone(),
             resource_version: meta.resource_version.clone(),
         }
+    }
+}
+
+impl From<&Application> for About {
+    fn from(app: &Application) -> Self {
+        Self::of(APPLICATION_API_VERSION, APPLICATION_KIND, &app.metadata)
     }
 }
 
@@ -104,7 +113,21 @@ pub(crate) enum Fact {
         lost_since: Timestamp,
     },
     /// About releases, promotions, pins and quarantines.
-    Pipeline(promotion::Fact),
+    Pipeline {
+        told: promotion::Fact,
+        /// The Pipeline, and the Release and the Promotion that it is about, as far as they are there.
+        about: Vec<About>,
+    },
+}
+
+impl Fact {
+    pub(crate) fn of_pipeline(stores: &Stores, told: promotion::Fact) -> Self {
+        let of = |kind, meta: &ObjectMeta| About::of(gantline::API_VERSION, kind, meta);
+        let pipeline = stores.pipeline(&told.pipeline).map(|pipeline| of("Pipeline", &pipeline.metadata));
+        let release = stores.release(&told.release).map(|release| of("Release", &release.metadata));
+        let promotion = stores.promotion(&told.promotion).map(|promotion| of("Promotion", &promotion.metadata));
+        Self::Pipeline { told, about: [pipeline, release, promotion].into_iter().flatten().collect() }
+    }
 }
 
 /// Takes what happened, at once and without waiting.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use api::argocd::OperationPhase;
 use api::gantline::Verdict;
 use jiff::Timestamp;
-use promotion::What;
+use promotion::{Telling, What};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -157,10 +157,10 @@ fn entry(fact: &Fact, at: Timestamp) -> TimelineEntry {
             let text = format!("repository {url} answers again");
             TimelineEntry::new(Kind::Recovered, at, text).because(format!("it did not since {lost_since}"))
         }
-        Fact::Pipeline(fact) => {
-            let told = fact.telling();
-            let entry = TimelineEntry::of_pipeline(kind_of(&fact.what), at, &fact.pipeline, told.message);
-            entry.because(told.reason).by(told.actor).at_commit(told.commit)
+        Fact::Pipeline { told, .. } => {
+            let Telling { message, reason, commit, actor } = told.telling();
+            let entry = TimelineEntry::of_pipeline(kind_of(&told.what), at, &told.pipeline, message);
+            entry.because(reason).by(actor).at_commit(commit)
         }
     }
 }
@@ -177,7 +177,7 @@ fn kind_of(what: &What) -> TimelineKind {
         What::Decided { verdict: Verdict::Reject, .. } => TimelineKind::Rejected,
         What::Promoted { .. } => TimelineKind::Promoted,
         What::RolledBack { .. } => TimelineKind::RolledBack,
-        What::Refused { .. } | What::Delayed { .. } => TimelineKind::Refused,
+        What::Refused { .. } | What::Overtaken { .. } | What::Delayed { .. } => TimelineKind::Refused,
         What::Quarantined { .. } => TimelineKind::Quarantined,
     }
 }

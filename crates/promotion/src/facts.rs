@@ -1,11 +1,17 @@
 //! What happened to releases, promotions, pins and quarantines: data. One function makes sentences of it.
 
-use api::gantline::{ReleasePhase, Verdict};
+use api::gantline::{PromotionSpec, ReleasePhase, ReleaseSpec, Verdict};
+
+use crate::identity::label;
 
 /// One thing that happened. Names of Pipelines and environments are texts as people wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
     pub pipeline: String,
+    /// The Release that it is about; empty where it is about none.
+    pub release: String,
+    /// The Promotion that it is about; empty where it is about none.
+    pub promotion: String,
     /// What people call the release; empty where it is about none.
     pub tag: String,
     pub what: What,
@@ -58,6 +64,11 @@ pub enum What {
         environment: String,
         why: String,
     },
+    /// It does not go there: another one came first.
+    Overtaken {
+        environment: String,
+        why: String,
+    },
     /// It cannot be written now, and is tried again.
     Delayed {
         environment: String,
@@ -95,6 +106,22 @@ pub struct Telling {
 }
 
 impl Fact {
+    pub(crate) fn of_pipeline(pipeline: &str, what: What) -> Self {
+        let (release, promotion, tag) = Default::default();
+        Self { pipeline: pipeline.to_owned(), release, promotion, tag, what }
+    }
+
+    pub(crate) fn of_release(name: &str, spec: &ReleaseSpec, what: What) -> Self {
+        let (release, tag) = (name.to_owned(), label(&spec.images).into_owned());
+        Self { release, tag, ..Self::of_pipeline(&spec.pipeline, what) }
+    }
+
+    /// Also about its release.
+    pub(crate) fn of_promotion(name: &str, spec: &PromotionSpec, what: What) -> Self {
+        let (release, promotion, tag) = (spec.release.clone(), name.to_owned(), spec.tag.clone());
+        Self { release, promotion, tag, ..Self::of_pipeline(&spec.pipeline, what) }
+    }
+
     pub fn telling(&self) -> Telling {
         let (pipeline, tag) = (&self.pipeline, &self.tag);
         let say = |message: String, reason: &str, actor: &str| Telling {
@@ -127,7 +154,7 @@ impl Fact {
                 let message = format!("rollback({environment}): {pipeline} → {tag}");
                 Telling { commit: commit.clone(), ..say(message, reason, by) }
             }
-            What::Refused { environment, why } => {
+            What::Refused { environment, why } | What::Overtaken { environment, why } => {
                 say(format!("{pipeline} {tag} does not go to {environment}"), why, "")
             }
             What::Delayed { environment, why } => {

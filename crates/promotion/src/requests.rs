@@ -6,7 +6,7 @@ use api::gantline::{
     ReleaseStatus, Verdict,
 };
 
-use crate::facts::What;
+use crate::facts::{Fact, What};
 use crate::gates::{Judge, policy};
 use crate::identity::{identity, label, promotion_name, short};
 use crate::plan::{Action, Draft, Observed, Step};
@@ -63,7 +63,7 @@ pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, r
     }
     let promotion = free_name(&draft, promotion_name(environment, release));
     let spec = draft.promotion_spec(environment, release, actor, reason);
-    steps.push(draft.opened(environment, spec, promotion.clone()));
+    steps.push(Draft::opened(environment, spec, promotion.clone()));
     Ok(Asked { promotion, steps })
 }
 
@@ -105,7 +105,7 @@ pub fn decide(seen: &Observed, promotion: &str, vote: &Vote<'_>) -> Result<Asked
     approvals.push(word);
     let (by, reason) = (vote.user.to_owned(), vote.reason.to_owned());
     let what = What::Decided { environment: spec.environment.clone(), verdict: vote.verdict, by, reason };
-    let facts = vec![draft.fact_of(&spec.tag, what)];
+    let facts = vec![Fact::of_promotion(name, spec, what)];
     let action = Action::SetPromotion { name: name.clone(), status: PromotionStatus { approvals, ..status.clone() } };
     Ok(Asked { promotion: name.clone(), steps: vec![Step { action, facts }] })
 }
@@ -164,7 +164,7 @@ pub fn roll_back(seen: &Observed, environment: &str, actor: &str, reason: &str) 
     };
     let (name, count) = (&seen.pipeline.metadata.name, rollbacks().count() + 1);
     let promotion = format!("{name}-{}-rollback-{}-{count}", environment.name, short(&bad));
-    let step = draft.opened(environment, spec, promotion.clone());
+    let step = Draft::opened(environment, spec, promotion.clone());
     Ok(Asked { promotion, steps: vec![step] })
 }
 
@@ -212,7 +212,8 @@ fn lifted(draft: &Draft<'_>, release: &Release, actor: &str, reason: &str) -> Re
         let ask = format!("gantline promote {name} --to ENVIRONMENT --release {}", release.metadata.name);
         return refuse(format!("{name} {tag} is not quarantined: there is nothing to lift; ask for it ({ask})"));
     }
-    let fact = draft.fact_of(&tag, What::Lifted { by: actor.to_owned(), reason: reason.to_owned() });
+    let what = What::Lifted { by: actor.to_owned(), reason: reason.to_owned() };
+    let fact = Fact::of_release(&release.metadata.name, &release.spec, what);
     let status = ReleaseStatus { quarantine: None, ..release.status.clone() };
     let action = Action::SetRelease { name: release.metadata.name.clone(), status };
     Ok(Asked { promotion: String::new(), steps: vec![Step { action, facts: vec![fact] }] })
@@ -228,7 +229,10 @@ fn unpinned(draft: &Draft<'_>, environment: &Environment, actor: &str) -> Option
     let (name, pipeline) = (&environment.name, &draft.seen.pipeline);
     pipeline.pin_of(name)?;
     let what = What::Unpinned { environment: name.clone(), by: actor.to_owned() };
-    Some(Step { action: Action::Unpin { environment: name.clone() }, facts: vec![draft.fact_of("", what)] })
+    Some(Step {
+        action: Action::Unpin { environment: name.clone() },
+        facts: vec![Fact::of_pipeline(&pipeline.metadata.name, what)],
+    })
 }
 
 /// The first name, or the first free one of the later attempts.

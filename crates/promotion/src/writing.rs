@@ -107,7 +107,7 @@ pub fn set_back(promotion: &Promotion, told: &str, stop: Stop, now: Timestamp) -
 }
 
 fn fact(promotion: &Promotion, what: What) -> Fact {
-    Fact { pipeline: promotion.spec.pipeline.clone(), tag: promotion.spec.tag.clone(), what }
+    Fact::of_promotion(&promotion.metadata.name, &promotion.spec, what)
 }
 
 fn set(promotion: &Promotion, status: PromotionStatus, facts: Vec<Fact>) -> Step {

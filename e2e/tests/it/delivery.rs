@@ -79,6 +79,13 @@ fn roll_back(demo: &Demo, lead: &Session<'_>, clone: &WorkTree, service: &str, t
     clone.git(&["pull", "--quiet", "--rebase"]);
     let log = clone.git(&["log", "--format=%s%n%b", "-3"]);
     assert!(log.contains("rollback(production)") && log.contains("This reverts commit"), "{log}");
+    if has("kubectl") {
+        eventually("kubectl describe tells of it", || {
+            let described = demo.kubectl(&["-n", "argocd", "describe", "pipeline", service]).succeeds();
+            let told = ["RolledBack", "EnvironmentPinned", "the shop reports errors"];
+            if told.iter().all(|text| described.out.contains(text)) { Ok(()) } else { Err(described.out) }
+        });
+    }
     let pin = || {
         let pipeline = lead.gantline(&["pipeline", "get", service, "-o", "json"]).succeeds().json();
         pipeline.pointer("/spec/pins/production").cloned()

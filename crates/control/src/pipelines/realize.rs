@@ -12,7 +12,6 @@ use promotion::{Action, Observed, Step};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::facts::Fact;
 
 /// Realizes the steps of one plan.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ impl<'a> Realizer<'a> {
     /// [`ClusterError::Conflict`] when somebody wrote since it was observed: a new plan is due.
     pub(crate) async fn step(&mut self, step: &Step) -> Result<(), ClusterError> {
         if self.done(&step.action).await? {
-            step.facts.iter().for_each(|fact| self.cx.facts.tell(&Fact::Pipeline(fact.clone())));
+            step.facts.iter().for_each(|fact| self.cx.tell_of_pipeline(fact));
         }
         Ok(())
     }

@@ -19,7 +19,6 @@ use super::{neighbours, observe, soon};
 use crate::answers::registry_of;
 use crate::context::Context;
 use crate::driver::Next;
-use crate::facts::Fact;
 use crate::repositories::Address;
 use crate::stores::AppKey;
 
@@ -105,7 +104,7 @@ async fn claimed(
 async fn realized(cx: &Context, promotion: &Promotion, step: &Step) -> Result<Promotion, ClusterError> {
     let Action::SetPromotion { status, .. } = &step.action else { return Ok(promotion.clone()) };
     let written = set_promotion(cx, promotion, status).await?;
-    step.facts.iter().for_each(|fact| cx.facts.tell(&Fact::Pipeline(fact.clone())));
+    step.facts.iter().for_each(|fact| cx.tell_of_pipeline(fact));
     Ok(written)
 }
 
@@ -242,7 +241,7 @@ impl Attempt<'_> {
         cx.at(WriteStep::Pushed, false);
         match pushed {
             Ok(commit) => {
-                cx.facts.tell(&Fact::Pipeline(writing::pushed(&fresh, &commit.to_string())));
+                cx.tell_of_pipeline(&writing::pushed(&fresh, &commit.to_string()));
                 Ok(commit)
             }
             Err(PushError::Stale { .. }) => Err(Stop::Stale.into()),

@@ -4,6 +4,7 @@
 
 mod applications;
 mod charts;
+mod events;
 mod fixtures;
 mod promotions;
 mod replicas;

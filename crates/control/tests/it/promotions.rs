@@ -28,7 +28,7 @@ const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  na
 /// A cluster and a repository that outlive controllers.
 pub(crate) struct World {
     clock: Arc<dyn Clock>,
-    cluster: Cluster,
+    pub(crate) cluster: Cluster,
     repository: GitRepo,
 }
 
@@ -95,12 +95,19 @@ impl World {
         apply(&self.cluster, pipeline).await;
     }
 
-    fn controller(&self, at_step: Option<AtStep>) -> Running {
+    pub(crate) fn controller(&self, at_step: Option<AtStep>) -> Running {
         self.replica(None, at_step)
     }
 
     pub(crate) fn replica(&self, replica: Option<Replica>, at_step: Option<AtStep>) -> Running {
         run(&Controller::new(ControllerConfig { replica, at_step, ..self.config(Arc::new(self.remotes())) }))
+    }
+
+    /// One that can be asked for something while it runs.
+    pub(crate) fn asked(&self) -> (Controller, Running) {
+        let controller = Controller::new(self.config(Arc::new(self.remotes())));
+        let running = run(&controller);
+        (controller, running)
     }
 
     fn remotes(&self) -> GitRemotes {
@@ -119,7 +126,7 @@ impl World {
     }
 
     /// Waits until the promotion of `tag` to staging has succeeded.
-    async fn succeeded(&self, tag: &str) -> Promotion {
+    pub(crate) async fn succeeded(&self, tag: &str) -> Promotion {
         self.succeeded_in("staging", tag).await
     }
 
@@ -372,8 +379,7 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     world.push("v2").await;
     let other = [("base/notes.yaml", Some("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"))];
     world.repository.commit("olga", &other, "Take notes").await;
-    let controller = Controller::new(world.config(Arc::new(world.remotes())));
-    let running = run(&controller);
+    let (controller, running) = world.asked();
     world.succeeded("v2").await;
     for environment in ["dev", "staging"] {
         let seen = controller.observed("shop").unwrap();
@@ -403,7 +409,7 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
 }
 
 impl World {
-    async fn ended(&self, name: &str) -> Promotion {
+    pub(crate) async fn ended(&self, name: &str) -> Promotion {
         for _ in 0..400 {
             let found = self.promotions().await.into_iter().find(|p| p.metadata.name == name);
             if let Some(found) = found.filter(|p| !p.status.phase.is_open()) {

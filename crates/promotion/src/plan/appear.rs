@@ -5,7 +5,7 @@ use api::gantline::{ImageSource, PipelineConditionKind, ReleaseImage, ReleaseSou
 use super::sight::{Runs, Written};
 use super::{Action, Draft};
 use crate::answers::{Answer, Question};
-use crate::facts::What;
+use crate::facts::{Fact, What};
 use crate::identity::release_name;
 use crate::write::is_release_tag;
 
@@ -28,8 +28,8 @@ impl Draft<'_> {
         let digests: Vec<&str> = images.iter().map(|image| image.digest.as_str()).collect();
         let what =
             What::Released { digest: digests.join(", "), commit: source.commit.clone(), author: source.author.clone() };
-        let fact = self.fact_of(&crate::label(&images), what);
         let spec = ReleaseSpec { pipeline: self.seen.pipeline.metadata.name.clone(), images, source };
+        let fact = Fact::of_release(&name, &spec, what);
         self.step(Action::CreateRelease { name, spec }, vec![fact]);
     }
 

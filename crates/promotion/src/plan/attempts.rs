@@ -5,7 +5,7 @@ use api::gantline::{
 };
 
 use super::{Action, Draft};
-use crate::facts::What;
+use crate::facts::{Fact, What};
 use crate::gates::{Decision, Evidence, Judge, evaluate, quarantined};
 use crate::writing::stepped;
 
@@ -137,7 +137,7 @@ impl Draft<'_> {
         if self.seen.pipeline.pin_of(&environment).is_none_or(|pin| pin.digest != digest) {
             let pin = Pin { digest, by: by.clone(), reason: reason.clone(), at: Some(self.seen.now) };
             let what = What::Pinned { environment: environment.clone(), by, reason };
-            let fact = self.fact_of(&spec.tag, what);
+            let fact = Fact::of_pipeline(&spec.pipeline, what);
             self.step(Action::Pin { environment, pin }, vec![fact]);
         }
     }
@@ -160,7 +160,8 @@ impl Draft<'_> {
         let rejected = no.is_some_and(|gate| gate.kind == GateKind::Approval);
         let phase = if rejected { PromotionPhase::Rejected } else { PromotionPhase::Failed };
         let environment = promotion.spec.environment.clone();
-        let fact = self.fact_of(&promotion.spec.tag, What::Refused { environment, why: message.clone() });
+        let what = What::Refused { environment, why: message.clone() };
+        let fact = Fact::of_promotion(&promotion.metadata.name, &promotion.spec, what);
         let status = PromotionStatus { gates, phase, message, ..promotion.status.clone() };
         self.set_promotion(index, status, vec![fact]);
     }
@@ -189,12 +190,13 @@ impl Draft<'_> {
     fn end_with(&mut self, index: usize, phase: PromotionPhase, message: &str) {
         let promotion = &self.promotions[index];
         let environment = promotion.spec.environment.clone();
-        let fact = self.fact_of(&promotion.spec.tag, What::Refused { environment, why: message.to_owned() });
+        let what = What::Refused { environment, why: message.to_owned() };
+        let fact = Fact::of_promotion(&promotion.metadata.name, &promotion.spec, what);
         let status = PromotionStatus { phase, message: message.to_owned(), ..promotion.status.clone() };
         self.set_promotion(index, status, vec![fact]);
     }
 
-    pub(super) fn set_promotion(&mut self, index: usize, status: PromotionStatus, facts: Vec<crate::facts::Fact>) {
+    pub(super) fn set_promotion(&mut self, index: usize, status: PromotionStatus, facts: Vec<Fact>) {
         let promotion = self.promotions[index].to_mut();
         promotion.status = status.clone();
         let name = promotion.metadata.name.clone();

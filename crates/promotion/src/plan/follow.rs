@@ -46,7 +46,7 @@ impl Draft<'_> {
             let moved = self.observed(&release, index, place, before).map(|seen| advance(before, &seen));
             self.wake_for(moved.as_ref().unwrap_or(before), self.sights[place].soak);
             let Some(moved) = moved.filter(|moved| moved != before) else { continue };
-            facts.extend(self.progress(&release, before, &moved));
+            facts.extend(Self::progress(&release, before, &moved));
             let fails = moved.phase == ReleasePhase::Failed && next.quarantine.is_none();
             let reason = format!("failed in {}: {}", moved.name, moved.message);
             next.to_mut().environments[found] = moved;
@@ -137,20 +137,22 @@ impl Draft<'_> {
     }
 
     /// A step forward, or a soak that begins again.
-    fn progress(&self, release: &Release, old: &ReleaseEnvironment, new: &ReleaseEnvironment) -> Option<Fact> {
+    fn progress(release: &Release, old: &ReleaseEnvironment, new: &ReleaseEnvironment) -> Option<Fact> {
         let (environment, why) = (new.name.clone(), new.message.clone());
+        let fact = |what| Fact::of_release(&release.metadata.name, &release.spec, what);
         if new.restarts > old.restarts {
-            return Some(self.fact(release, What::SoakBeganAgain { environment, why }));
+            return Some(fact(What::SoakBeganAgain { environment, why }));
         }
         let told = new.phase != old.phase && new.phase != ReleasePhase::Replaced;
-        told.then(|| self.fact(release, What::Moved { environment, phase: new.phase, why }))
+        told.then(|| fact(What::Moved { environment, phase: new.phase, why }))
     }
 
     pub(super) fn quarantine(&self, release: &Release, by: &str, reason: &str) -> (Quarantine, Fact) {
         let (by, reason) = (by.to_owned(), reason.to_owned());
         let quarantine = Quarantine { by: by.clone(), reason: reason.clone(), at: Some(self.seen.now) };
         let digest = identity(&release.spec.images).into_owned();
-        (quarantine, self.fact(release, What::Quarantined { digest, by, reason }))
+        let what = What::Quarantined { digest, by, reason };
+        (quarantine, Fact::of_release(&release.metadata.name, &release.spec, what))
     }
 }
 

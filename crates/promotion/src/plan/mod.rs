@@ -21,9 +21,8 @@ use api::gantline::{
 use jiff::Timestamp;
 
 use crate::answers::{Answer, Question};
-use crate::facts::{Fact, What};
+use crate::facts::Fact;
 use crate::gates::Decision;
-use crate::identity::label;
 
 pub use observed::{Observed, Place, PlaceApplication, RunningImage, RunningPod};
 pub(crate) use open::came;
@@ -207,14 +206,6 @@ impl<'a> Draft<'a> {
         let here = self.releases.iter().filter_map(|release| Some((release, release.in_environment(environment)?)));
         let present = here.filter(|(_, entry)| entry.phase != ReleasePhase::Replaced);
         present.max_by_key(|(release, entry)| (entry.deployed_at, came(release))).map(|(release, _)| &**release)
-    }
-
-    fn fact(&self, release: &Release, what: What) -> Fact {
-        self.fact_of(&label(&release.spec.images), what)
-    }
-
-    pub(crate) fn fact_of(&self, tag: &str, what: What) -> Fact {
-        Fact { pipeline: self.seen.pipeline.metadata.name.clone(), tag: tag.to_owned(), what }
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::sight::Runs;
 use super::{Action, Draft, Step, opens};
-use crate::facts::What;
+use crate::facts::{Fact, What};
 use crate::identity::{identity, label, promotion_name};
 
 impl Draft<'_> {
@@ -21,7 +21,7 @@ impl Draft<'_> {
             });
             if !known {
                 let spec = self.promotion_spec(environment, &candidate, "", "");
-                let step = self.opened(environment, spec, promotion_name(environment, &candidate));
+                let step = Self::opened(environment, spec, promotion_name(environment, &candidate));
                 self.plan.steps.push(step);
             }
         }
@@ -74,16 +74,17 @@ impl Draft<'_> {
     fn supersede(&mut self, index: usize, message: &str) {
         let promotion = &self.promotions[index];
         let environment = promotion.spec.environment.clone();
-        let fact = self.fact_of(&promotion.spec.tag, What::Refused { environment, why: message.to_owned() });
+        let what = What::Overtaken { environment, why: message.to_owned() };
+        let fact = Fact::of_promotion(&promotion.metadata.name, &promotion.spec, what);
         let phase = PromotionPhase::Superseded;
         let status = PromotionStatus { phase, message: message.to_owned(), ..promotion.status.clone() };
         self.set_promotion(index, status, vec![fact]);
     }
 
-    pub(crate) fn opened(&self, environment: &Environment, spec: PromotionSpec, name: String) -> Step {
+    pub(crate) fn opened(environment: &Environment, spec: PromotionSpec, name: String) -> Step {
         let waits = !environment.gates.is_empty() && !spec.rollback;
         let what = What::Wants { environment: environment.name.clone(), by: spec.requested_by.clone() };
-        let facts = waits.then(|| self.fact_of(&spec.tag, what)).into_iter().collect();
+        let facts = waits.then(|| Fact::of_promotion(&name, &spec, what)).into_iter().collect();
         Step { action: Action::OpenPromotion { name, spec }, facts }
     }
 
