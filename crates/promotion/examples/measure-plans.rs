@@ -73,6 +73,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
             images: vec![RunningImage { image: image(&name, version_in(environment)), digest: None }],
             ready_since: Some(now),
         }],
+        watched_since: Some(now),
     });
     Observed {
         pipeline: Arc::new(Pipeline::from_value(pipeline).unwrap()),
@@ -81,7 +82,6 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         releases: vec![release(1, old), release(2, new)],
         promotions: Vec::new(),
         answers: Answers::default(),
-        watched_since: Some(now),
         now: now + jiff::SignedDuration::from_hours(1),
     }
 }

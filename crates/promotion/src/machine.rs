@@ -57,7 +57,8 @@ fn converge(next: &mut ReleaseEnvironment, seen: &Observation) {
     next.restarts += u32::from(broken.is_some());
     let began = next.healthy_since.filter(|_| broken.is_none()).unwrap_or(seen.now);
     next.healthy_since = Some(began);
-    next.watched_since = seen.watched_since.or(next.watched_since);
+    // another replica may watch for longer than the one that looked last
+    next.watched_since = next.watched_since.max(seen.watched_since);
     let phase = match seen.soak {
         None => ReleasePhase::Verified,
         Some(soak) if seen.now.duration_since(began) >= soak => ReleasePhase::Verified,

@@ -19,7 +19,9 @@ use crate::view;
 pub(crate) fn told(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let mut seen = observed(cx, pipeline);
     // soaks are judged by whoever moves them
-    seen.watched_since = seen.watched_since.or(Some(jiff::Timestamp::MIN));
+    for place in &mut seen.places {
+        place.watched_since = place.watched_since.or(Some(jiff::Timestamp::MIN));
+    }
     for place in &seen.places {
         let answers = told_of(&seen, place, cx.clock.now());
         for (question, answered) in answers.into_iter().flatten() {
@@ -51,9 +53,9 @@ pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let places = pipeline.spec.environments.iter();
     let places = places.map(|environment| place(cx, &environment.name, &environment.application)).collect();
     let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
-    let (answers, watched_since, now) = (cx.answers.of(name), watched_since(cx, &pipeline), cx.clock.now());
+    let (answers, now) = (cx.answers.of(name), cx.clock.now());
     let problems = pipeline.semantic_problems();
-    Observed { pipeline, problems, places, releases, promotions, answers, watched_since, now }
+    Observed { pipeline, problems, places, releases, promotions, answers, now }
 }
 
 fn place(cx: &Context, environment: &str, application: &str) -> Place {
@@ -63,6 +65,7 @@ fn place(cx: &Context, environment: &str, application: &str) -> Place {
         environment: environment.to_owned(),
         application: app.as_deref().map(seen),
         pods: pods.iter().map(pod).collect(),
+        watched_since: watched_since(cx, app.as_deref()),
     }
 }
 
@@ -109,25 +112,26 @@ fn ready_since(pod: &LiveObject) -> Option<jiff::Timestamp> {
     ready["lastTransitionTime"].as_str()?.parse().ok()
 }
 
-/// Since when this process has watched Applications, and the pods of those that the environments deploy, without a break.
-fn watched_since(cx: &Context, pipeline: &Pipeline) -> Option<jiff::Timestamp> {
-    let mut since = cx.stores.applications.since()?;
-    for (site, app) in deployed(cx, pipeline) {
-        since = since.max(site.watched_since(&kinds_of(&app))?);
+/// Since when this process has watched an environment's Application and its pods without a break.
+fn watched_since(cx: &Context, app: Option<&Application>) -> Option<jiff::Timestamp> {
+    let told = cx.stores.applications.since()?;
+    match app.and_then(|app| Some((site_of(cx, app)?, app))) {
+        Some((site, app)) => site.watched_since(&kinds_of(app)).map(|seen| seen.max(told)),
+        None => Some(told),
     }
-    Some(since)
 }
 
-/// The Applications of the environments, and the clusters that they are on. What is not connected has no pods to watch.
-fn deployed(cx: &Context, pipeline: &Pipeline) -> impl Iterator<Item = (Arc<Site>, Arc<Application>)> {
-    let apps = pipeline.spec.environments.iter().filter_map(|environment| cx.application(&environment.application));
-    apps.filter_map(|app| Some((cx.sites.at(&app.spec.destination).ok()?, app)))
+/// The cluster that an Application is on. What is not connected has no pods to watch.
+fn site_of(cx: &Context, app: &Application) -> Option<Arc<Site>> {
+    cx.sites.at(&app.spec.destination).ok()
 }
 
 /// Watches the objects of the environments, also where another replica works on their Applications. What cannot be
 /// watched is said by the plan.
 pub(super) async fn watch(cx: &Context, pipeline: &Pipeline) {
-    for (site, app) in deployed(cx, pipeline) {
+    for environment in &pipeline.spec.environments {
+        let Some(app) = cx.application(&environment.application) else { continue };
+        let Some(site) = site_of(cx, &app) else { continue };
         if site.watched_since(&kinds_of(&app)).is_none() {
             let _ = cx.lending(watch_resources(&site, &app)).await;
         }

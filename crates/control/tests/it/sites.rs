@@ -3,12 +3,14 @@
 use api::argocd::{Application, Condition, HealthStatusCode, SyncStatusCode};
 use cluster::{Cluster, DeleteOptions, Limits, Patch, PatchOptions};
 use control::ConnectionStatus;
+use jiff::Timestamp;
 use object::{LiveObject, ResourceKey};
+use promotion::Place;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::watch;
 
-use crate::fixtures::{Line, World, apply, behind, config_map, pause, sandbox};
+use crate::fixtures::{Line, World, apply, behind, config_map, pause, sandbox, served};
 
 const SERVER: &str = "https://b.test:6443";
 const FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
@@ -58,6 +60,41 @@ impl Stage {
         let change = json!({"metadata": {"name": name}, "spec": {
             "destination": destination, "syncPolicy": {"syncOptions": ["CreateNamespace=true"]}}});
         self.world.application(change).await;
+    }
+
+    /// A Pipeline `shop` of environments that are called like their Applications.
+    async fn pipeline(&self, environments: &[&str]) {
+        for crd in api::gantline::crds() {
+            apply(&self.world.cluster, crd).await;
+        }
+        served(&self.world.cluster, &[("gantline.dev", "Pipeline")]).await;
+        let environments: Vec<Value> =
+            environments.iter().map(|name| json!({"name": name, "application": name})).collect();
+        let metadata = json!({"name": "shop", "namespace": self.world.name});
+        let spec = json!({"images": [{"name": "shop"}], "environments": environments});
+        let pipeline =
+            json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline", "metadata": metadata, "spec": spec});
+        apply(&self.world.cluster, pipeline).await;
+    }
+
+    /// Since when the environments of the Pipeline are watched, when it is like that.
+    async fn until_watched(
+        &self,
+        what: &str,
+        wanted: impl Fn([Option<Timestamp>; 2]) -> bool,
+    ) -> [Option<Timestamp>; 2] {
+        let mut last = None;
+        for _ in 0..400 {
+            let seen = self.world.controller.observed("shop");
+            // for who only asks, what is not watched is as if it always was
+            let since = |place: &Place| place.watched_since.filter(|since| *since > Timestamp::MIN);
+            last = seen.map(|seen| [0, 1].map(|index| since(&seen.places[index])));
+            if let Some(times) = last.filter(|times| wanted(*times)) {
+                return times;
+            }
+            pause(50).await;
+        }
+        panic!("never {what}: {last:?}");
     }
 
     /// Deletes it with its objects.
@@ -228,6 +265,28 @@ async fn a_cluster_that_fails_loses_nothing_and_says_so() {
     line.send_replace(Line::Up);
     stage.until_gone("old").await;
     assert!(map_in(direct, "old").await.is_none(), "deleted as soon as that was possible");
+    stage.world.end().await;
+}
+
+/// Other environments of the same Pipeline go on being watched.
+#[tokio::test]
+async fn an_outage_breaks_the_watch_of_its_own_environments_only() {
+    let stage = Stage::start().await;
+    let Stage { world, line, .. } = &stage;
+    world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    for (name, to) in [("staging", "in-cluster"), ("production", "b")] {
+        stage.application(name, json!({"name": to})).await;
+        stage.until(name, "synced", synced).await;
+    }
+    stage.pipeline(&["staging", "production"]).await;
+    let watched = |[staging, production]: [Option<Timestamp>; 2]| staging.is_some() && production.is_some();
+    let before = stage.until_watched("both watched", watched).await;
+    line.send_replace(Line::Down);
+    let lost = |[staging, production]: [Option<Timestamp>; 2]| staging == before[0] && production.is_none();
+    stage.until_watched("one lost", lost).await;
+    line.send_replace(Line::Up);
+    let again = |[staging, production]: [Option<Timestamp>; 2]| staging == before[0] && production > before[1];
+    stage.until_watched("watched again", again).await;
     stage.world.end().await;
 }
 

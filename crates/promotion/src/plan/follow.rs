@@ -84,13 +84,13 @@ impl Draft<'_> {
         if matches!(entry.phase, ReleasePhase::Failed | ReleasePhase::Replaced) {
             return None;
         }
-        let watched = self.seen.watched_since?;
         let sight = &self.sights[place];
+        let watched = sight.place?.watched_since?;
         let reach = self.reach(release, index, sight, entry)?;
         let soak = sight.soak;
         let examined = soak.is_some() && (entry.phase != ReleasePhase::Verified || self.travels(release));
         let unexamined = examined && entry.watched_since.is_none_or(|before| before < watched);
-        let gap = entry.healthy_since.and_then(|since| gap(sight, since, unexamined));
+        let gap = entry.healthy_since.and_then(|since| gap(sight, since, unexamined && since < watched));
         Some(Observation { reach, soak, gap, watched_since: examined.then_some(watched), now: self.seen.now })
     }
 

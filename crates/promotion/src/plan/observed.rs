@@ -22,8 +22,6 @@ pub struct Observed {
     pub promotions: Vec<Arc<Promotion>>,
     /// To the questions of the last plan.
     pub answers: Answers,
-    /// Since when this process watches Applications and pods without a break; `None`: it does not now.
-    pub watched_since: Option<Timestamp>,
     pub now: Timestamp,
 }
 
@@ -35,6 +33,8 @@ pub struct Place {
     pub application: Option<PlaceApplication>,
     /// Pods of the Application that are not ending.
     pub pods: Vec<RunningPod>,
+    /// Since when this process watches the Application and its pods without a break; `None`: it does not now.
+    pub watched_since: Option<Timestamp>,
 }
 
 /// What counts of an Application.

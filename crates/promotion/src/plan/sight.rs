@@ -52,14 +52,7 @@ impl<'a> Draft<'a> {
                 Ok(images) => Sight { place, runs: self.found(&images), images, soak },
                 Err(runs) => Sight { place, runs, images: Vec::new(), soak },
             };
-            let unseen = self.seen.watched_since.is_none().then_some("nobody watches the clusters now");
-            let unknown = match &sight.runs {
-                Runs::Unknown { why, .. } => Some(why.as_str()),
-                Runs::Release(_) | Runs::Other | Runs::Nothing => None,
-            };
-            if let Some(why) = unseen.or(unknown) {
-                self.blind.push((environment.name.clone(), why.to_owned()));
-            }
+            self.blind.extend(sight.blind().map(|why| (environment.name.clone(), why)));
             self.sights.push(sight);
         }
     }
@@ -143,6 +136,19 @@ impl<'a> Draft<'a> {
                 && names.iter().zip(images).all(|(image, written)| written.is(release, &image.name))
         };
         self.releases.iter().position(|release| holds(release)).map_or(Runs::Other, Runs::Release)
+    }
+}
+
+impl Sight<'_> {
+    /// Why nobody can tell now how a release does here.
+    fn blind(&self) -> Option<String> {
+        match &self.runs {
+            _ if self.place.is_some_and(|place| place.watched_since.is_none()) => {
+                Some("nobody watches its Application and pods now".to_owned())
+            }
+            Runs::Unknown { why, .. } => Some(why.clone()),
+            Runs::Release(_) | Runs::Other | Runs::Nothing => None,
+        }
     }
 }
 

@@ -48,7 +48,7 @@ fn losing_memory_neither_invents_nor_restarts_a_soak() {
         let mut story = soaking();
         let since = story.entry(FIRST, "staging").healthy_since.unwrap();
         story.pass(5);
-        story.seen.watched_since = None;
+        story.place("staging").watched_since = None;
         let quiet = plan(&story.seen);
         let told = format!("{:?}", quiet.steps);
         assert!(told.contains("nobody watches") && !told.contains("SetRelease"), "{told}");
@@ -57,17 +57,48 @@ fn losing_memory_neither_invents_nor_restarts_a_soak() {
         assert_eq!(story.phase("shop-production-111111111111"), PromotionPhase::Waiting, "nobody saw it healthy");
         story.settle();
         assert_eq!(story.phase("shop-production-111111111111"), PromotionPhase::Waiting);
-        story.seen.watched_since = Some(story.seen.now);
-        story.seen.places[1].pods[0].ready_since = Some(since + SignedDuration::from_mins(ready_after));
+        story.place("staging").watched_since = Some(story.seen.now);
+        story.place("staging").pods[0].ready_since = Some(since + SignedDuration::from_mins(ready_after));
         story.settle();
         assert_eq!(story.entry(FIRST, "staging").restarts, restarts);
         let expected = if restarts == 0 { PromotionPhase::Succeeded } else { PromotionPhase::Waiting };
         assert_eq!(story.phase("shop-production-111111111111"), expected);
         // examined once: pods that come later do not count against it
-        story.seen.places[1].pods[0].ready_since = Some(story.seen.now);
+        story.place("staging").pods[0].ready_since = Some(story.seen.now);
         story.settle();
         assert_eq!(story.entry(FIRST, "staging").restarts, restarts);
     }
+}
+
+/// Each of two replicas watches for a time of its own, and both have watched since before the soak began.
+#[test]
+fn replicas_that_take_turns_do_not_restart_a_soak() {
+    let mut story = soaking();
+    let began = story.entry(FIRST, "staging").healthy_since.unwrap();
+    story.pass(5);
+    story.place("staging").pods[0].ready_since = Some(story.seen.now);
+    for minutes in [30, 1] {
+        story.place("staging").watched_since = Some(began - SignedDuration::from_mins(minutes));
+        assert_eq!(plan(&story.seen).steps, []);
+    }
+}
+
+/// A soak is broken by what happens to the watch of its own environment.
+#[test]
+fn an_outage_elsewhere_neither_stops_nor_restarts_a_soak() {
+    let mut story = soaking();
+    story.place("production").watched_since = None;
+    story.pass(5);
+    // one more pod: of a time that nobody watched it would prove nothing
+    story.place("staging").pods[0].ready_since = Some(story.seen.now);
+    story.settle();
+    story.place("production").watched_since = Some(story.seen.now);
+    story.settle();
+    assert_eq!(story.entry(FIRST, "staging").restarts, 0);
+    story.place("production").watched_since = None;
+    story.pass(5);
+    story.settle();
+    assert_eq!(story.entry(FIRST, "staging").phase, ReleasePhase::Verified, "its own watch was never broken");
 }
 
 #[test]

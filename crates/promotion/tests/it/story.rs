@@ -45,6 +45,7 @@ impl Story {
                 ..PlaceApplication::default()
             }),
             pods: vec![RunningPod { images: Vec::new(), ready_since: Some(now) }],
+            watched_since: Some(now),
         };
         let seen = Observed {
             pipeline: Arc::new(Pipeline::from_value(pipeline).unwrap()),
@@ -53,15 +54,17 @@ impl Story {
             releases: Vec::new(),
             promotions: Vec::new(),
             answers: Answers::default(),
-            watched_since: Some(now),
             now,
         };
         Self { seen, told: Vec::new(), commits: 0 }
     }
 
+    pub(crate) fn place(&mut self, environment: &str) -> &mut Place {
+        self.seen.places.iter_mut().find(|place| place.environment == environment).unwrap()
+    }
+
     pub(crate) fn app(&mut self, environment: &str) -> &mut PlaceApplication {
-        let place = self.seen.places.iter_mut().find(|place| place.environment == environment);
-        place.unwrap().application.as_mut().unwrap()
+        self.place(environment).application.as_mut().unwrap()
     }
 
     /// An environment says these images, `name:tag@digit` each, from now on.

@@ -6,16 +6,23 @@ use promotion::writing::{self, Stop};
 use promotion::{Action, Answers, Observed, Place, Plan, Question, may_push, plan, promotion_id};
 
 use super::oracle;
-use super::world::{Commit, View, World, moment};
+use super::world::{Commit, Env, View, World, moment};
 
 #[derive(Debug)]
 pub(super) struct Controller {
     pub(super) view: View,
-    places: Vec<Place>,
+    /// One for each environment.
+    watches: Vec<Watch>,
     answers: Answers,
     questions: Vec<Question>,
-    pub(super) watched_since: Option<Timestamp>,
     pub(super) task: Option<Task>,
+}
+
+/// What a controller sees of an environment: all that happens, or what it saw last.
+#[derive(Debug)]
+enum Watch {
+    Unbroken { since: Timestamp },
+    Broken { last: Place },
 }
 
 /// One write under way.
@@ -38,10 +45,9 @@ impl Controller {
     pub(super) fn new(world: &World) -> Self {
         Self {
             view: world.api.clone(),
-            places: Vec::new(),
+            watches: world.envs.iter().map(Watch::not_yet).collect(),
             answers: Answers::default(),
             questions: Vec::new(),
-            watched_since: None,
             task: None,
         }
     }
@@ -50,28 +56,33 @@ impl Controller {
         self.view = world.api.clone();
     }
 
+    /// Watches every environment.
     pub(super) fn watch(&mut self, world: &mut World, ordinal: usize) {
-        if self.watched_since.is_none() {
-            world.watching += 1;
-            // breaks may be shorter than a second
-            self.watched_since =
-                Some(moment(world.now) + jiff::SignedDuration::from_nanos(i64::try_from(ordinal).unwrap()));
-            (0..world.envs.len()).for_each(|env| world.compare(env));
-            world.say(|| "watches".into());
+        // breaks may be shorter than a second
+        let since = moment(world.now) + jiff::SignedDuration::from_nanos(i64::try_from(ordinal).unwrap());
+        for (env, watch) in self.watches.iter_mut().enumerate() {
+            if matches!(watch, Watch::Broken { .. }) {
+                *watch = Watch::Unbroken { since };
+                world.watched(env);
+            }
         }
     }
 
-    pub(super) fn lose_watch(&mut self, world: &mut World) {
-        if self.watched_since.take().is_some() {
-            self.places = (0..world.envs.len()).map(|env| world.place(env)).collect();
-            world.watching -= 1;
-            world.say(|| "watch broken".into());
+    /// The cluster of one environment does not answer any more.
+    pub(super) fn lose_watch(&mut self, world: &mut World, env: usize) {
+        if matches!(self.watches[env], Watch::Unbroken { .. }) {
+            self.watches[env] = Watch::Broken { last: world.place(env) };
+            world.unwatched(env);
         }
+    }
+
+    pub(super) fn lose_all_watches(&mut self, world: &mut World) {
+        (0..world.envs.len()).for_each(|env| self.lose_watch(world, env));
     }
 
     /// The process dies, and another one begins with nothing.
     pub(super) fn die(&mut self, world: &mut World) {
-        self.lose_watch(world);
+        self.lose_all_watches(world);
         *self = Self::new(world);
         world.say(|| "killed".into());
     }
@@ -100,10 +111,9 @@ impl Controller {
     }
 
     pub(super) fn observe(&self, world: &World) -> Observed {
-        let live = || (0..world.envs.len()).map(|env| world.place(env)).collect();
-        let places = if self.watched_since.is_some() { live() } else { self.places.clone() };
+        let places = self.watches.iter().enumerate().map(|(env, watch)| watch.place(world, env)).collect();
         let mut seen = self.view.observed(places);
-        (seen.answers, seen.watched_since, seen.now) = (self.answers.clone(), self.watched_since, moment(world.now));
+        (seen.answers, seen.now) = (self.answers.clone(), moment(world.now));
         seen
     }
 
@@ -111,7 +121,7 @@ impl Controller {
     pub(super) fn work(&mut self, world: &mut World, steady: bool) -> Result<Plan, String> {
         let seen = self.observe(world);
         let planned = plan(&seen);
-        oracle::planned(&seen, &planned)?;
+        oracle::planned(world, &seen, &planned)?;
         self.questions = planned.questions.iter().cloned().collect();
         self.answers.0.retain(|question, _| planned.questions.contains(question));
         for step in &planned.steps {
@@ -223,5 +233,19 @@ impl Controller {
         let Some(release) = self.view.releases.get(&promotion.spec.release).cloned() else { return false };
         let steps = writing::record(&promotion, &release, &format!("c{commit}"), moment(world.now));
         steps.iter().all(|step| world.realize(step, &mut self.view))
+    }
+}
+
+impl Watch {
+    /// Of a process that has just begun.
+    fn not_yet(env: &Env) -> Self {
+        Self::Broken { last: Place { environment: env.name.clone(), ..Place::default() } }
+    }
+
+    fn place(&self, world: &World, env: usize) -> Place {
+        match self {
+            Self::Unbroken { since } => Place { watched_since: Some(*since), ..world.place(env) },
+            Self::Broken { last } => last.clone(),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Histories of one Pipeline, by seed, on virtual time: builds, pods that crash, controllers that die and compete, lost
-//! answers, broken watches, people. Invariants hold at every commit, every plan, and at the end.
+//! answers, watches that break for one environment or for all, people. Invariants hold at every commit, every plan, and at the end.
 
 mod controller;
 mod oracle;
@@ -73,25 +73,31 @@ fn event(world: &mut World, controllers: &mut [Controller; 2], ordinal: usize) -
             let (images, at) = (world.said(env, world.commits.len()), world.now);
             world.commits.push(Commit { env, images, promotion: None, author: "eve", at });
         }
-        21..32 if world.watching > 0 => world.sync(env),
-        32..42 => world.heal(env),
+        21..32 if world.envs[env].watching > 0 => world.sync(env),
+        32..40 => world.heal(env),
+        40..42 => world.scale(env),
         42..46 => world.break_down(env),
         46..74 => rounds(world, controller)?,
         74..79 => controller.write(world, false)?,
         79..84 => controller.watch(world, ordinal),
-        84..86 => controller.lose_watch(world),
+        84..86 => controller.lose_watch(world, env),
         86..88 => controller.die(world),
         _ => person(world)?,
     }
     Ok(())
 }
 
-/// Nobody watches while an environment breaks down and heals.
+/// Nobody watches while an environment breaks down and heals, or gets other pods.
 fn unseen(world: &mut World, controllers: &mut [Controller; 2], env: usize, ordinal: usize) {
-    controllers.iter_mut().for_each(|controller| controller.lose_watch(world));
-    world.break_down(env);
+    controllers.iter_mut().for_each(|controller| controller.lose_watch(world, env));
     world.now += 10;
-    world.heal(env);
+    if world.random.percent(50) {
+        world.break_down(env);
+        world.now += 10;
+        world.heal(env);
+    } else {
+        world.scale(env);
+    }
     controllers.iter_mut().for_each(|controller| controller.watch(world, ordinal));
 }
 
@@ -170,7 +176,7 @@ fn realize(world: &mut World, asked: Option<Result<Asked, Refused>>) -> Result<(
 
 /// Everybody works, nothing breaks, nobody asks: what can go on does, and the rest says why not.
 fn come_to_rest(world: &mut World, controllers: &mut [Controller; 2]) -> Result<(), String> {
-    controllers[1].lose_watch(world);
+    controllers[1].lose_all_watches(world);
     let controller = &mut controllers[0];
     controller.watch(world, EVENTS);
     for _ in 0..8 {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use api::gantline::{Gate, GateState, Promotion, PromotionPhase, Release, ReleasePhase, Verdict, WriteStep};
+use api::gantline::{
+    Gate, GateState, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleasePhase, Verdict, WriteStep,
+};
+use jiff::Timestamp;
 use promotion::{Action, Observed, Plan, What, plan, promotion_id};
 
 use super::world::{World, moment};
@@ -44,7 +47,12 @@ fn passed(world: &World, index: usize, gate: &Gate, promotion: &Promotion, relea
             if !world.runs(index - 1, release) || !before.healthy {
                 return fail("it is not healthy there");
             }
-            if lasted < gate.soak().as_secs() { fail(&format!("healthy for {lasted}s")) } else { Ok(()) }
+            if lasted < gate.soak().as_secs() {
+                return fail(&format!("healthy for {lasted}s"));
+            }
+            let since = release.in_environment(&before.name).and_then(|entry| entry.healthy_since);
+            let unseen = before.breaks.iter().find(|end| !gate.soak().is_zero() && !proves(end, since));
+            unseen.map_or(Ok(()), |end| fail(&format!("nobody watched before {end:?}, and it counts since {since:?}")))
         }
         Gate::Approval(gate) => {
             let votes = || promotion.status.approvals.iter();
@@ -69,8 +77,14 @@ fn passed(world: &World, index: usize, gate: &Gate, promotion: &Promotion, relea
     }
 }
 
-/// Of each plan: what changes is told, and the same values give the same plan.
-pub(super) fn planned(seen: &Observed, planned: &Plan) -> Result<(), String> {
+/// Whether the pods said, at the end of a break of the watch, that a soak lasted through it.
+fn proves((end, ready): &(i64, Option<i64>), since: Option<Timestamp>) -> bool {
+    let began = since.map(Timestamp::as_second);
+    began.is_some_and(|began| *end <= began || ready.is_some_and(|ready| ready <= began))
+}
+
+/// Of each plan: what changes is told, and no soak begins again without a reason.
+pub(super) fn planned(world: &World, seen: &Observed, planned: &Plan) -> Result<(), String> {
     let mut releases: BTreeMap<&str, Release> =
         seen.releases.iter().map(|release| (release.metadata.name.as_str(), (**release).clone())).collect();
     for step in &planned.steps {
@@ -87,6 +101,10 @@ pub(super) fn planned(seen: &Observed, planned: &Plan) -> Result<(), String> {
             if !quiet && !told {
                 return Err(format!("{name} is {:?} in {}, and nobody is told: {planned:#?}", new.phase, new.name));
             }
+            let entry = old.in_environment(&new.name).filter(|entry| entry.restarts < new.restarts);
+            if entry.is_some_and(|entry| undisturbed(world, seen, &old, entry)) {
+                return Err(format!("the soak of {name} in {} begins again for no reason: {planned:#?}", new.name));
+            }
         }
         let quarantined = status.quarantine.is_some() && old.status.quarantine.is_none();
         if quarantined != step.facts.iter().any(|fact| matches!(fact.what, What::Quarantined { .. })) {
@@ -94,6 +112,14 @@ pub(super) fn planned(seen: &Observed, planned: &Plan) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether an environment was well and watched since a soak in it began, whatever happened to others.
+fn undisturbed(world: &World, seen: &Observed, release: &Release, entry: &ReleaseEnvironment) -> bool {
+    let env = world.envs.iter().position(|env| env.name == entry.name).unwrap();
+    let watched = seen.place(&entry.name).and_then(|place| place.watched_since);
+    let well = world.envs[env].healthy && Some(moment(world.envs[env].well_since)) <= entry.healthy_since;
+    well && world.runs(env, release) && watched <= entry.healthy_since
 }
 
 /// Once nothing happens any more: whoever waits says for what, and the record is whole.

@@ -24,8 +24,14 @@ pub(super) struct Env {
     pub(super) healthy: bool,
     /// Since when it runs what it runs, healthy and without a break: the truth.
     pub(super) well_since: i64,
+    /// Since when all its pods are ready; one that joins does not make it less healthy.
+    pub(super) ready_since: i64,
     /// What the Application's status says.
     pub(super) told: (HealthStatusCode, i64),
+    /// How many controllers watch it; the Application is compared while one does.
+    pub(super) watching: usize,
+    /// When somebody began to watch it after nobody did, and since when its pods were ready then.
+    pub(super) breaks: Vec<(i64, Option<i64>)>,
 }
 
 /// A commit: what one environment says from then on.
@@ -61,8 +67,6 @@ pub(super) struct World {
     builds: u64,
     /// Which releases once were healthy where.
     pub(super) held: BTreeSet<(String, String)>,
-    /// How many controllers watch; Applications are compared while one does.
-    pub(super) watching: usize,
     pub(super) trace: Option<Vec<String>>,
 }
 
@@ -82,17 +86,21 @@ impl World {
         let images: Vec<String> =
             ["r/shop", "r/web"][..1 + usize::from(random.percent(30))].iter().map(|i| (*i).to_owned()).collect();
         let pipeline = pipeline(&mut random, &images);
-        let envs = pipeline.spec.environments.iter().enumerate().map(|(index, environment)| Env {
-            name: environment.name.clone(),
-            synced: index,
+        let now = 1_780_000_000 + i64::try_from(random.below(7 * 24 * 3600)).unwrap();
+        let names = pipeline.spec.environments.iter().map(|environment| environment.name.clone());
+        let envs = names.map(|name| Env {
+            name,
+            synced: pipeline.spec.environments.len() - 1,
             running: Vec::new(),
             healthy: true,
-            well_since: 0,
-            told: (HealthStatusCode::Healthy, 0),
+            well_since: now,
+            ready_since: now,
+            told: (HealthStatusCode::Healthy, now),
+            watching: 0,
+            breaks: Vec::new(),
         });
-        let envs: Vec<Env> = envs.collect();
+        let envs = envs.collect();
         let api = View { pipeline: Arc::new(pipeline), releases: BTreeMap::new(), promotions: BTreeMap::new() };
-        let now = 1_780_000_000 + i64::try_from(random.below(7 * 24 * 3600)).unwrap();
         let mut world = Self {
             random,
             now,
@@ -104,15 +112,12 @@ impl World {
             registry: BTreeMap::new(),
             builds: 0,
             held: BTreeSet::new(),
-            watching: 0,
             trace: trace.then(Vec::new),
         };
         let first = world.build();
         for env in 0..world.envs.len() {
             world.commits.push(Commit { env, images: first.clone(), promotion: None, author: "dana", at: now });
             world.envs[env].running.clone_from(&first);
-            (world.envs[env].well_since, world.envs[env].told.1, world.envs[env].synced) =
-                (now, now, world.envs.len() - 1);
         }
         world
     }
@@ -185,10 +190,32 @@ impl World {
 
     pub(super) fn heal(&mut self, env: usize) {
         if !self.envs[env].healthy {
-            (self.envs[env].healthy, self.envs[env].well_since) = (true, self.now);
+            let (e, now) = (&mut self.envs[env], self.now);
+            (e.healthy, e.well_since, e.ready_since) = (true, now, now);
             self.compare(env);
             self.say(|| format!("heal {env}"));
         }
+    }
+
+    /// One more pod, ready at once: nothing to say against the health of the environment.
+    pub(super) fn scale(&mut self, env: usize) {
+        self.envs[env].ready_since = self.now;
+        self.say(|| format!("scale {env}"));
+    }
+
+    pub(super) fn watched(&mut self, env: usize) {
+        let (e, now) = (&mut self.envs[env], self.now);
+        e.watching += 1;
+        if e.watching == 1 {
+            e.breaks.push((now, e.healthy.then_some(e.ready_since)));
+        }
+        self.compare(env);
+        self.say(|| format!("watch {env}"));
+    }
+
+    pub(super) fn unwatched(&mut self, env: usize) {
+        self.envs[env].watching -= 1;
+        self.say(|| format!("watch of {env} broken"));
     }
 
     pub(super) fn break_down(&mut self, env: usize) {
@@ -206,7 +233,7 @@ impl World {
             (false, HealthStatusCode::Progressing) => HealthStatusCode::Progressing,
             (false, _) => HealthStatusCode::Degraded,
         };
-        if self.watching > 0 && e.told.0 != health {
+        if e.watching > 0 && e.told.0 != health {
             e.told = (health, now);
         }
     }
@@ -216,7 +243,7 @@ impl World {
         let image = |image: &ImageRef| RunningImage { image: image.clone(), digest: Some(self.meaning(image)) };
         let pod = RunningPod {
             images: e.running.iter().map(image).collect(),
-            ready_since: e.healthy.then(|| moment(e.well_since)),
+            ready_since: e.healthy.then(|| moment(e.ready_since)),
         };
         let application = PlaceApplication {
             name: format!("app-{}", e.name),
@@ -227,7 +254,7 @@ impl World {
             commit: format!("c{}", e.synced),
             at: e.synced.to_string(),
         };
-        Place { environment: e.name.clone(), application: Some(application), pods: vec![pod] }
+        Place { environment: e.name.clone(), application: Some(application), pods: vec![pod], watched_since: None }
     }
 
     /// The true answer.
@@ -262,8 +289,9 @@ impl World {
 
     /// Everything as it is, all questions answered: what a page shows.
     pub(super) fn observed(&self) -> Observed {
-        let mut seen = self.api.observed((0..self.envs.len()).map(|env| self.place(env)).collect());
-        (seen.now, seen.watched_since) = (moment(self.now), Some(moment(0)));
+        let place = |env| Place { watched_since: Some(moment(0)), ..self.place(env) };
+        let mut seen = self.api.observed((0..self.envs.len()).map(place).collect());
+        seen.now = moment(self.now);
         loop {
             let mut open = promotion::plan(&seen).questions;
             open.retain(|question| seen.answers.of(question).is_none());
@@ -343,7 +371,6 @@ impl View {
             releases: self.releases.values().cloned().collect(),
             promotions: self.promotions.values().cloned().collect(),
             answers: promotion::Answers::default(),
-            watched_since: None,
             now: Timestamp::UNIX_EPOCH,
         }
     }
