@@ -25,13 +25,15 @@ pub struct Observation {
     pub soak: Option<SignedDuration>,
     /// Why the time before this look does not count as healthy, though the last look was: nobody saw it, or it was not.
     pub gap: Option<String>,
-    /// Since when the watch runs, where the break before was examined for this look.
-    pub watched_since: Option<Timestamp>,
+    /// Since when the watch runs: before, nobody could tell.
+    pub watched_since: Timestamp,
+    /// The break before the watch was examined for this look.
+    pub examined: bool,
     pub now: Timestamp,
 }
 
-/// A release that is not there after this time has failed.
-pub(crate) const DEADLINE: SignedDuration = SignedDuration::from_mins(15);
+/// A release that is not there after this time has failed. Only time that somebody watched counts.
+const DEADLINE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The entry after one look. The same look twice changes nothing.
 pub fn advance(entry: &ReleaseEnvironment, seen: &Observation) -> ReleaseEnvironment {
@@ -58,7 +60,7 @@ fn converge(next: &mut ReleaseEnvironment, seen: &Observation) {
     let began = next.healthy_since.filter(|_| broken.is_none()).unwrap_or(seen.now);
     next.healthy_since = Some(began);
     // another replica may watch for longer than the one that looked last
-    next.watched_since = next.watched_since.max(seen.watched_since);
+    next.watched_since = next.watched_since.max(seen.examined.then_some(seen.watched_since));
     let phase = match seen.soak {
         None => ReleasePhase::Verified,
         Some(soak) if seen.now.duration_since(began) >= soak => ReleasePhase::Verified,
@@ -76,13 +78,18 @@ fn fall_back(next: &mut ReleaseEnvironment, why: &str, seen: &Observation) {
         next.since = Some(seen.now);
         return;
     }
-    let late = next.deployed_at.is_some_and(|at| seen.now.duration_since(at) >= DEADLINE);
+    let late = deadline(next, seen.watched_since).is_some_and(|deadline| seen.now >= deadline);
     if late && next.phase == ReleasePhase::Deploying {
         let minutes = DEADLINE.as_mins();
         turn(next, ReleasePhase::Failed, &format!("not there {minutes} minutes after it was written: {why}"), seen.now);
         return;
     }
     next.message = why.to_owned();
+}
+
+/// When a release that is not there has failed.
+pub(crate) fn deadline(entry: &ReleaseEnvironment, watched_since: Timestamp) -> Option<Timestamp> {
+    entry.deployed_at?.max(watched_since).checked_add(DEADLINE).ok()
 }
 
 fn turn(next: &mut ReleaseEnvironment, phase: ReleasePhase, message: &str, now: Timestamp) {
@@ -103,7 +110,8 @@ mod tests {
             reach,
             soak: Some(SignedDuration::from_mins(10)),
             gap: None,
-            watched_since: None,
+            watched_since: time(0),
+            examined: false,
             now: time(minute),
         }
     }
@@ -136,6 +144,9 @@ mod tests {
         assert_eq!((degraded.phase, degraded.message.as_str()), (ReleasePhase::Failed, "ImagePullBackOff"));
         let late = play(&[(Reach::Under("waits".into()), 14), (Reach::Under("waits".into()), 16)]);
         assert_eq!(late.phase, ReleasePhase::Failed);
+        let unseen = Observation { watched_since: time(10), ..look(Reach::Under("waits".into()), 16) };
+        let start = ReleaseEnvironment { deployed_at: Some(time(0)), ..ReleaseEnvironment::default() };
+        assert_eq!(advance(&start, &unseen).phase, ReleasePhase::Deploying, "nobody watched for ten minutes");
         let replaced = play(&[(Reach::Converged, 1), (Reach::Elsewhere, 2), (Reach::Converged, 3)]);
         assert_eq!(replaced.phase, ReleasePhase::Replaced);
     }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
 use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleasePhase};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::sight::{Runs, Sight};
 use super::{Action, Draft, PlaceApplication, entry};
 use crate::facts::{Fact, What};
 use crate::identity::identity;
-use crate::machine::{DEADLINE, Observation, Reach, advance};
+use crate::machine::{Observation, Reach, advance, deadline};
 
 impl Draft<'_> {
     pub(crate) fn follow(&mut self) {
@@ -44,7 +44,7 @@ impl Draft<'_> {
                 continue;
             }
             let moved = self.observed(&release, index, place, before).map(|seen| advance(before, &seen));
-            self.wake_for(moved.as_ref().unwrap_or(before), self.sights[place].soak);
+            self.wake_for(moved.as_ref().unwrap_or(before), place);
             let Some(moved) = moved.filter(|moved| moved != before) else { continue };
             facts.extend(Self::progress(&release, before, &moved));
             let fails = moved.phase == ReleasePhase::Failed && next.quarantine.is_none();
@@ -91,7 +91,7 @@ impl Draft<'_> {
         let examined = soak.is_some() && (entry.phase != ReleasePhase::Verified || self.travels(release));
         let unexamined = examined && entry.watched_since.is_none_or(|before| before < watched);
         let gap = entry.healthy_since.and_then(|since| gap(sight, since, unexamined && since < watched));
-        Some(Observation { reach, soak, gap, watched_since: examined.then_some(watched), now: self.seen.now })
+        Some(Observation { reach, soak, gap, watched_since: watched, examined, now: self.seen.now })
     }
 
     /// Whether it wants to go anywhere: only then the break of a watch matters to what was verified.
@@ -125,11 +125,15 @@ impl Draft<'_> {
         later || self.runs(environment).is_some_and(|here| at(here) == at(release))
     }
 
-    fn wake_for(&mut self, entry: &ReleaseEnvironment, soak: Option<SignedDuration>) {
+    fn wake_for(&mut self, entry: &ReleaseEnvironment, place: usize) {
+        let sight = &self.sights[place];
         match entry.phase {
-            ReleasePhase::Deploying => self.wake(entry.deployed_at.and_then(|at| at.checked_add(DEADLINE).ok())),
+            ReleasePhase::Deploying => {
+                let watched = sight.place.and_then(|place| place.watched_since);
+                self.wake(deadline(entry, watched.unwrap_or(Timestamp::MIN)));
+            }
             ReleasePhase::Soaking => {
-                let end = soak.zip(entry.healthy_since);
+                let end = sight.soak.zip(entry.healthy_since);
                 self.wake(end.and_then(|(soak, since)| since.checked_add(soak).ok()));
             }
             ReleasePhase::Converged | ReleasePhase::Verified | ReleasePhase::Failed | ReleasePhase::Replaced => {}

@@ -182,7 +182,8 @@ fn come_to_rest(world: &mut World, controllers: &mut [Controller; 2]) -> Result<
     for _ in 0..8 {
         let next = settle(world, controller)?;
         let Some(next) = next else { break };
-        world.now = world.now.max(next.as_second());
+        let whole = next.as_second() + i64::from(next.subsec_nanosecond() > 0);
+        world.now = world.now.max(whole);
     }
     settle(world, controller)?;
     controller.refresh(world);
