@@ -73,17 +73,24 @@ impl ImageRef {
     /// Registry host (with port) and repository as a client asks for them: `nginx` is `docker.io`, `library/nginx`.
     /// The first part is a host if it has a dot or a colon or is `localhost` (the rule of the Docker reference grammar).
     pub fn registry_and_repository(&self) -> (String, String) {
-        match self.name.split_once('/') {
-            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host.into(), rest.into()),
-            Some(_) => ("docker.io".into(), self.name.clone()),
-            None => ("docker.io".into(), format!("library/{}", self.name)),
-        }
+        let (host, path) = parts(&self.name);
+        (host.to_owned(), path.concat())
     }
 
     /// Whether both name the same repository, however short they are written.
     pub fn same_repository(&self, other: &str) -> bool {
-        ImageRef { name: other.to_owned(), tag: None, digest: None }.registry_and_repository()
-            == self.registry_and_repository()
+        let ((host, path), (other_host, other_path)) = (parts(&self.name), parts(other));
+        host == other_host
+            && path.iter().flat_map(|part| part.bytes()).eq(other_path.iter().flat_map(|part| part.bytes()))
+    }
+}
+
+/// Registry host, and the repository in two pieces.
+fn parts(name: &str) -> (&str, [&str; 2]) {
+    match name.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, ["", rest]),
+        Some(_) => ("docker.io", ["", name]),
+        None => ("docker.io", ["library/", name]),
     }
 }
 

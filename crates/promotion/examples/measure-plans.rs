@@ -59,15 +59,14 @@ fn observed(number: usize, now: Timestamp) -> Observed {
     let old = json!([entry("dev", "Replaced"), entry("staging", "Replaced"), entry("production", "Verified")]);
     let new = json!([entry("dev", "Verified"), entry("staging", "Verified")]);
     let places = ["dev", "staging", "production"].map(|environment| Place {
-        environment: environment.to_owned(),
         application: Some(PlaceApplication {
-            name: format!("{name}-{environment}"),
+            name: format!("{name}-{environment}").into(),
             sync: SyncStatusCode::Synced,
             health: HealthStatusCode::Healthy,
             health_since: Some(now),
             cause: String::new(),
             commit: "3a4f5c6d7e8f90123a4f5c6d7e8f90123a4f5c6d".to_owned(),
-            at: "3a4f5c6d7e8f90123a4f5c6d7e8f90123a4f5c6d".to_owned(),
+            at: "3a4f5c6d7e8f90123a4f5c6d7e8f90123a4f5c6d".into(),
         }),
         pods: vec![RunningPod {
             images: vec![RunningImage { image: image(&name, version_in(environment)), digest: None }],

@@ -1,6 +1,7 @@
 //! What a plan has to know and cannot see: questions, and what was answered when. Answering them is I/O, and not here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::gantline::{GateKind, ReleaseSource};
 use jiff::{SignedDuration, Timestamp};
@@ -16,11 +17,11 @@ const FAILED_AGE: SignedDuration = SignedDuration::from_mins(1);
 /// An image of an Application at the commits of its sources.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Spot {
-    pub application: String,
+    pub application: Arc<str>,
     /// Without tag and digest.
-    pub image: String,
+    pub image: Arc<str>,
     /// Names sources and commits: what is at one spot never changes.
-    pub at: String,
+    pub at: Arc<str>,
 }
 
 /// What somebody who may do I/O has to find out. Whoever asks the same asks once.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::gates::Decision;
 use crate::identity::{identity, label};
-use crate::plan::{Draft, Observed};
+use crate::plan::{Draft, Known, Observed};
 
 /// One answer, the same on every screen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -129,9 +129,8 @@ fn reached_later(seen: &Observed, release: &Release, environment: &Environment) 
 
 /// Why a release is not in an environment.
 fn outside(draft: &Draft<'_>, release: &Release, environment: &Environment) -> Vec<Reason> {
-    let of = |p: &&std::borrow::Cow<'_, Promotion>| {
-        p.spec.environment == environment.name && p.spec.release == release.metadata.name
-    };
+    let of =
+        |p: &&Known<'_, Promotion>| p.spec.environment == environment.name && p.spec.release == release.metadata.name;
     if let Some(promotion) = draft.promotions.iter().find(of)
         && promotion.status.phase != PromotionPhase::Succeeded
     {

@@ -1,6 +1,8 @@
 //! How far a release is in one environment: `Deploying -> Converged -> Soaking -> Verified | Failed`, decided from what
 //! was observed and from nothing else.
 
+use std::borrow::Cow;
+
 use api::gantline::{ReleaseEnvironment, ReleasePhase};
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,9 +37,9 @@ pub struct Observation {
 /// A release that is not there after this time has failed. Only time that somebody watched counts.
 const DEADLINE: SignedDuration = SignedDuration::from_mins(15);
 
-/// The entry after one look. The same look twice changes nothing.
-pub fn advance(entry: &ReleaseEnvironment, seen: &Observation) -> ReleaseEnvironment {
-    let mut next = entry.clone();
+/// The entry after one look; borrowed where that changes nothing, as the same look twice does.
+pub fn advance<'a>(entry: &'a ReleaseEnvironment, seen: &Observation) -> Cow<'a, ReleaseEnvironment> {
+    let mut next = Cow::Borrowed(entry);
     // an end is an end: another release in the environment, or a failure, is not taken back by a later look
     if matches!(entry.phase, ReleasePhase::Failed | ReleasePhase::Replaced) {
         return next;
@@ -54,13 +56,16 @@ pub fn advance(entry: &ReleaseEnvironment, seen: &Observation) -> ReleaseEnviron
     next
 }
 
-fn converge(next: &mut ReleaseEnvironment, seen: &Observation) {
+fn converge(next: &mut Cow<'_, ReleaseEnvironment>, seen: &Observation) {
     let broken = next.healthy_since.and(seen.gap.as_deref());
-    next.restarts += u32::from(broken.is_some());
     let began = next.healthy_since.filter(|_| broken.is_none()).unwrap_or(seen.now);
-    next.healthy_since = Some(began);
     // another replica may watch for longer than the one that looked last
-    next.watched_since = next.watched_since.max(seen.examined.then_some(seen.watched_since));
+    let watched = next.watched_since.max(seen.examined.then_some(seen.watched_since));
+    if broken.is_some() || (next.healthy_since, next.watched_since) != (Some(began), watched) {
+        let next = next.to_mut();
+        next.restarts += u32::from(broken.is_some());
+        (next.healthy_since, next.watched_since) = (Some(began), watched);
+    }
     let phase = match seen.soak {
         None => ReleasePhase::Verified,
         Some(soak) if seen.now.duration_since(began) >= soak => ReleasePhase::Verified,
@@ -70,8 +75,10 @@ fn converge(next: &mut ReleaseEnvironment, seen: &Observation) {
 }
 
 /// Not healthy any more, or not yet: a soak begins again.
-fn fall_back(next: &mut ReleaseEnvironment, why: &str, seen: &Observation) {
-    if next.healthy_since.take().is_some() {
+fn fall_back(next: &mut Cow<'_, ReleaseEnvironment>, why: &str, seen: &Observation) {
+    if next.healthy_since.is_some() {
+        let next = next.to_mut();
+        next.healthy_since = None;
         next.restarts += 1;
         next.message = why.to_owned();
         next.phase = ReleasePhase::Converged;
@@ -84,7 +91,7 @@ fn fall_back(next: &mut ReleaseEnvironment, why: &str, seen: &Observation) {
         turn(next, ReleasePhase::Failed, &format!("not there {minutes} minutes after it was written: {why}"), seen.now);
         return;
     }
-    next.message = why.to_owned();
+    say(next, why);
 }
 
 /// When a release that is not there has failed.
@@ -92,12 +99,18 @@ pub(crate) fn deadline(entry: &ReleaseEnvironment, watched_since: Timestamp) -> 
     entry.deployed_at?.max(watched_since).checked_add(DEADLINE).ok()
 }
 
-fn turn(next: &mut ReleaseEnvironment, phase: ReleasePhase, message: &str, now: Timestamp) {
+fn turn(next: &mut Cow<'_, ReleaseEnvironment>, phase: ReleasePhase, message: &str, now: Timestamp) {
     if next.phase != phase {
-        next.phase = phase;
-        next.since = Some(now);
+        let next = next.to_mut();
+        (next.phase, next.since) = (phase, Some(now));
     }
-    message.clone_into(&mut next.message);
+    say(next, message);
+}
+
+fn say(next: &mut Cow<'_, ReleaseEnvironment>, message: &str) {
+    if next.message != message {
+        message.clone_into(&mut next.to_mut().message);
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +131,7 @@ mod tests {
 
     fn play(looks: &[(Reach, i64)]) -> ReleaseEnvironment {
         let start = ReleaseEnvironment { deployed_at: Some(time(0)), ..ReleaseEnvironment::default() };
-        looks.iter().fold(start, |entry, (reach, minute)| advance(&entry, &look(reach.clone(), *minute)))
+        looks.iter().fold(start, |entry, (reach, minute)| advance(&entry, &look(reach.clone(), *minute)).into_owned())
     }
 
     #[test]
@@ -153,7 +166,9 @@ mod tests {
 
     #[test]
     fn the_same_look_twice_changes_nothing() {
-        let once = play(&[(Reach::Converged, 2)]);
-        assert_eq!(advance(&once, &look(Reach::Converged, 2)), once);
+        for reach in [Reach::Converged, Reach::Under("waits".into())] {
+            let once = play(&[(reach.clone(), 2)]);
+            assert!(matches!(advance(&once, &look(reach, 2)), Cow::Borrowed(_)));
+        }
     }
 }

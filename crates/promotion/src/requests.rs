@@ -9,7 +9,7 @@ use api::gantline::{
 use crate::facts::{Fact, What};
 use crate::gates::{Judge, policy};
 use crate::identity::{identity, label, promotion_name, short};
-use crate::plan::{Action, Draft, Observed, Step};
+use crate::plan::{Action, Draft, Known, Observed, Step};
 
 /// What follows from a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, r
         return refuse(format!("{name} {tag} is in {} already", environment.name));
     }
     let mut steps: Vec<Step> = unpinned(&draft, environment, actor).into_iter().collect();
-    let same = |p: &&std::borrow::Cow<'_, Promotion>| {
+    let same = |p: &&Known<'_, Promotion>| {
         p.spec.environment == environment.name && p.spec.release == release.metadata.name && !p.spec.rollback
     };
     if let Some(open) = draft.promotions.iter().filter(same).find(|p| p.status.phase.is_open()) {

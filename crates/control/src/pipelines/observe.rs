@@ -22,8 +22,8 @@ pub(crate) fn told(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     for place in &mut seen.places {
         place.watched_since = place.watched_since.or(Some(jiff::Timestamp::MIN));
     }
-    for place in &seen.places {
-        let answers = told_of(&seen, place, cx.clock.now());
+    for (environment, place) in seen.pipeline.spec.environments.iter().zip(&seen.places) {
+        let answers = told_of(&seen, &environment.name, place, cx.clock.now());
         for (question, answered) in answers.into_iter().flatten() {
             seen.answers.0.entry(question).or_insert(answered);
         }
@@ -32,13 +32,18 @@ pub(crate) fn told(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
 }
 
 /// Where the images of an environment are, by the status that was written for the same commit.
-fn told_of(seen: &Observed, place: &Place, now: jiff::Timestamp) -> Option<Vec<(Question, Answered)>> {
+fn told_of(
+    seen: &Observed,
+    environment: &str,
+    place: &Place,
+    now: jiff::Timestamp,
+) -> Option<Vec<(Question, Answered)>> {
     let app = place.application.as_ref()?;
-    let status = seen.pipeline.status_of(&place.environment).filter(|status| status.commit == app.commit)?;
+    let status = seen.pipeline.status_of(environment).filter(|status| status.commit == app.commit)?;
     let release = seen.releases.iter().find(|release| release.metadata.name == status.release)?;
     let answer = |image: &api::gantline::ReleaseImage| {
-        let (application, at) = (app.name.clone(), app.at.clone());
-        let spot = Spot { application, image: image.name.clone(), at };
+        let (application, at) = (Arc::clone(&app.name), Arc::clone(&app.at));
+        let spot = Spot { application, image: image.name.as_str().into(), at };
         let tag = Some(image.tag.clone()).filter(|tag| !tag.is_empty());
         let image = ImageRef { name: image.name.clone(), tag, digest: image.digest.parse().ok() };
         let located = Located { image, reference: String::new(), file: String::new(), place: String::new() };
@@ -51,18 +56,17 @@ fn told_of(seen: &Observed, place: &Place, now: jiff::Timestamp) -> Option<Vec<(
 pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let name = pipeline.metadata.name.as_str();
     let places = pipeline.spec.environments.iter();
-    let places = places.map(|environment| place(cx, &environment.name, &environment.application)).collect();
+    let places = places.map(|environment| place(cx, &environment.application)).collect();
     let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
     let (answers, now) = (cx.answers.of(name), cx.clock.now());
     let problems = pipeline.semantic_problems();
     Observed { pipeline, problems, places, releases, promotions, answers, now }
 }
 
-fn place(cx: &Context, environment: &str, application: &str) -> Place {
+fn place(cx: &Context, application: &str) -> Place {
     let app = cx.application(application);
     let pods = app.as_deref().map(|app| view::pods(cx, app)).unwrap_or_default();
     Place {
-        environment: environment.to_owned(),
         application: app.as_deref().map(seen),
         pods: pods.iter().map(pod).collect(),
         watched_since: watched_since(cx, app.as_deref()),
@@ -72,7 +76,7 @@ fn place(cx: &Context, environment: &str, application: &str) -> Place {
 fn seen(app: &Application) -> PlaceApplication {
     let status = &app.status;
     PlaceApplication {
-        name: app.metadata.name.clone(),
+        name: app.metadata.name.as_str().into(),
         sync: status.sync.status,
         health: status.health.status,
         health_since: status.health.last_transition_time,
@@ -83,9 +87,9 @@ fn seen(app: &Application) -> PlaceApplication {
 }
 
 /// Names the sources of an Application and the commits that it is synced to.
-pub(crate) fn at_of(app: &Application) -> String {
+pub(crate) fn at_of(app: &Application) -> Arc<str> {
     let sources = serde_json::to_string(app.spec.all_sources()).unwrap_or_default();
-    format!("{} {sources}", ground::commits(app).join(","))
+    format!("{} {sources}", ground::commits(app).join(",")).into()
 }
 
 /// What the unhealthy objects say.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use api::gantline::{Approval, ApprovalGate, ApprovalGroup, Environment, GateKind, GateReport, GateState, Verdict};
+use api::gantline::{
+    Approval, ApprovalGate, ApprovalGroup, Environment, GateKind, GateReport, GateState, Quorum, Verdict,
+};
 use sha2::{Digest, Sha256};
 
 use super::{Evidence, Judge};
@@ -21,10 +23,7 @@ impl Judge for ApprovalGate {
         let report = GateReport {
             name: self.says(),
             kind: GateKind::Approval,
-            needed: format!(
-                "approval by {}",
-                joined(&self.needed(), |group| format!("{} of {}", group.min, group.name))
-            ),
+            needed: joined("approval by ", self.needed().map(of), " and "),
             ..GateReport::default()
         };
         match votes.iter().find(|vote| vote.decision == Verdict::Reject) {
@@ -34,11 +33,11 @@ impl Judge for ApprovalGate {
     }
 
     fn says(&self) -> String {
-        format!("approval by {}", joined(&self.needed(), |group| group.name.clone()))
+        joined("approval by ", self.needed().map(|quorum| quorum.group), " and ")
     }
 
     fn groups(&self) -> Vec<ApprovalGroup> {
-        self.needed()
+        self.needed().map(|Quorum { group, min }| ApprovalGroup { name: group.to_owned(), min }).collect()
     }
 
     fn counts(&self, evidence: &Evidence<'_>, vote: &Approval) -> Option<Result<(), String>> {
@@ -61,16 +60,33 @@ fn about_this<'a>(evidence: &Evidence<'a>) -> Vec<&'a Approval> {
 /// Why a vote does not count. Who wrote the change may still say no.
 fn objection(gate: &ApprovalGate, evidence: &Evidence<'_>, vote: &Approval) -> Option<String> {
     let user = &vote.user;
-    if !gate.needed().iter().any(|group| vote.groups.contains(&group.name)) {
-        let groups = joined(&gate.needed(), |group| group.name.clone());
+    if !gate.needed().any(|quorum| is_member(vote, quorum.group)) {
+        let groups = joined("", gate.needed().map(|quorum| quorum.group), " and ");
         return Some(format!("{user} is no member of {groups}, which decides: ask one of them"));
     }
     let own = vote.decision == Verdict::Approve && gate.not_author && is_author(user, evidence);
     own.then(|| format!("{user} wrote the change or asked for its promotion: somebody else has to approve it"))
 }
 
-fn joined(groups: &[ApprovalGroup], text: impl Fn(&ApprovalGroup) -> String) -> String {
-    groups.iter().map(text).collect::<Vec<_>>().join(" and ")
+fn is_member(vote: &Approval, group: &str) -> bool {
+    vote.groups.iter().any(|known| known == group)
+}
+
+/// `2 of team-leads`
+fn of(quorum: Quorum<'_>) -> String {
+    [&quorum.min.to_string(), " of ", quorum.group].concat()
+}
+
+/// `start`, and the items with what stands between two of them.
+fn joined(start: &str, items: impl Iterator<Item = impl AsRef<str>>, between: &str) -> String {
+    // most of them fit
+    let mut text = String::with_capacity(64);
+    text.push_str(start);
+    for (index, item) in items.enumerate() {
+        text.push_str(if index == 0 { "" } else { between });
+        text.push_str(item.as_ref());
+    }
+    text
 }
 
 fn rejected(no: &Approval, report: GateReport) -> GateReport {
@@ -86,31 +102,33 @@ fn rejected(no: &Approval, report: GateReport) -> GateReport {
 
 fn approved(gate: &ApprovalGate, votes: &[&Approval], evidence: &Evidence<'_>, report: GateReport) -> GateReport {
     let counts = |vote: &&&Approval| !gate.not_author || !is_author(&vote.user, evidence);
-    let missing = gate.needed().into_iter().filter(|group| {
-        let members = votes.iter().filter(counts).filter(|vote| vote.groups.contains(&group.name));
+    let missing = gate.needed().filter(|quorum| {
+        let members = votes.iter().filter(counts).filter(|vote| is_member(vote, quorum.group));
         // one person is one vote, however often it was given
         let people: BTreeSet<String> = members.map(|vote| vote.user.to_lowercase()).collect();
-        people.len() < group.min
+        people.len() < quorum.min
     });
-    let missing: Vec<String> = missing.map(|group| group.name).collect();
+    let missing: Vec<&str> = missing.map(|quorum| quorum.group).collect();
     let users: BTreeSet<&str> = votes.iter().filter(counts).map(|vote| vote.user.as_str()).collect();
-    let users: Vec<&str> = users.into_iter().collect();
     GateReport {
         state: if missing.is_empty() { GateState::Passed } else { GateState::Waiting },
-        value: if users.is_empty() { "nobody yet".into() } else { format!("approved by {}", users.join(", ")) },
+        value: if users.is_empty() { "nobody yet".into() } else { joined("approved by ", users.iter(), ", ") },
         since: votes.iter().filter(counts).filter_map(|vote| vote.at).max(),
         who_can_act: if missing.is_empty() { String::new() } else { who(gate, &missing, evidence) },
         ..report
     }
 }
 
-fn who(gate: &ApprovalGate, missing: &[String], evidence: &Evidence<'_>) -> String {
-    let mut not: Vec<&str> = [evidence.release.spec.source.author.as_str(), evidence.requested_by].to_vec();
-    not.retain(|name| !name.is_empty());
-    not.dedup();
-    let not =
-        if gate.not_author && !not.is_empty() { format!(", but not {}", not.join(" or ")) } else { String::new() };
-    format!("a member of {}{not}", missing.join(" and of "))
+fn who(gate: &ApprovalGate, missing: &[&str], evidence: &Evidence<'_>) -> String {
+    let members = joined("a member of ", missing.iter(), " and of ");
+    let (author, asked) = (evidence.release.spec.source.author.as_str(), evidence.requested_by);
+    match (author, asked) {
+        _ if !gate.not_author => members,
+        ("", "") => members,
+        ("", one) | (one, "") => members + ", but not " + one,
+        (one, other) if one == other => members + ", but not " + one,
+        (one, other) => members + ", but not " + one + " or " + other,
+    }
 }
 
 /// Who wrote the change or asked for its promotion.

@@ -1,5 +1,7 @@
 //! `healthy`: another environment runs the release and was Healthy without a break for a time.
 
+use std::borrow::Cow;
+
 use api::gantline::{GateKind, GateReport, GateState, HealthyGate, ReleasePhase};
 use jiff::SignedDuration;
 
@@ -11,11 +13,11 @@ impl Judge for HealthyGate {
         let before = evidence.pipeline.before(&evidence.environment.name).map_or("", |before| before.name.as_str());
         let place = if self.environment.is_empty() { before } else { self.environment.as_str() };
         let soak = self.soak();
-        let long = if soak.is_zero() { String::new() } else { format!(" for {}", shown(soak)) };
+        let long = if soak.is_zero() { String::new() } else { [" for ", &shown(soak)].concat() };
         let report = GateReport {
-            name: format!("healthy in {place}{long}"),
+            name: ["healthy in ", place, &long].concat(),
             kind: GateKind::Healthy,
-            needed: format!("Healthy{long}"),
+            needed: ["Healthy", &long].concat(),
             ..GateReport::default()
         };
         judge(place, soak, report, evidence)
@@ -71,7 +73,7 @@ fn judge(place: &str, soak: SignedDuration, report: GateReport, evidence: &Evide
     let passed = lasted >= soak;
     GateReport {
         state: if passed { GateState::Passed } else { GateState::Waiting },
-        value: format!("Healthy for {}{restarts}", shown(lasted)),
+        value: ["Healthy for ", &shown(lasted), &restarts].concat(),
         since: Some(since),
         earliest: since.checked_add(soak).ok(),
         who_can_act: if passed { String::new() } else { "time alone".to_owned() },
@@ -80,10 +82,11 @@ fn judge(place: &str, soak: SignedDuration, report: GateReport, evidence: &Evide
 }
 
 /// `9m30s`
-pub(crate) fn shown(duration: SignedDuration) -> String {
+fn shown(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let parts = [(hours, "h"), (minutes, "m"), (seconds, "s")];
-    let text: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
-    if text.is_empty() { "0s".to_owned() } else { text }
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    if seconds == 0 {
+        return "0s".to_owned();
+    }
+    parts.iter().filter(|(n, _)| *n > 0).flat_map(|(n, unit)| [n.to_string().into(), Cow::Borrowed(*unit)]).collect()
 }

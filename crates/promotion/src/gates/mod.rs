@@ -118,14 +118,20 @@ pub fn evaluate(evidence: &Evidence<'_>, answers: &Answers) -> Decision {
     }
 }
 
-/// How long later gates want a release to be healthy in an environment; `None`: no gate counts time there.
-pub fn soak(pipeline: &Pipeline, environment: &str) -> Option<SignedDuration> {
-    let all = pipeline.spec.environments.iter().enumerate().flat_map(|(index, later)| {
-        let before = index.checked_sub(1).and_then(|i| pipeline.spec.environments.get(i));
-        let before = before.map_or("", |before| before.name.as_str());
-        later.gates.iter().filter_map(move |gate| gate.soaks(before))
-    });
-    all.filter(|(place, soak)| *place == environment && !soak.is_zero()).map(|(_, soak)| soak).max()
+/// How long later gates want a release to be healthy in each environment; `None`: no gate counts time there.
+pub(crate) fn soaks(pipeline: &Pipeline) -> Vec<Option<SignedDuration>> {
+    let environments = &pipeline.spec.environments;
+    let mut longest = vec![None; environments.len()];
+    let mut before = "";
+    for later in environments {
+        let wanted = later.gates.iter().filter_map(|gate| gate.soaks(before)).filter(|(_, soak)| !soak.is_zero());
+        for (place, soak) in wanted {
+            let same = environments.iter().zip(&mut longest).find(|(known, _)| known.name == place);
+            same.into_iter().for_each(|(_, longest)| *longest = (*longest).max(Some(soak)));
+        }
+        before = &later.name;
+    }
+    longest
 }
 
 /// A quarantined digest enters nothing.

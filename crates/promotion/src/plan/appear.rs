@@ -73,7 +73,8 @@ impl Draft<'_> {
         let fresh: Vec<&ReleaseImage> = images.iter().filter(|i| !known.contains(&i.digest.as_str())).collect();
         // a new set of known images: whoever set any of them may have made it
         let set = if fresh.is_empty() { images.iter().collect() } else { fresh };
-        let asked: Vec<_> = set.iter().map(|image| self.ask(Question::Source(app.spot(&image.name)))).collect();
+        let asked: Vec<_> =
+            set.iter().map(|image| self.ask(Question::Source(app.spot(&image.name.as_str().into())))).collect();
         let mut sources = Vec::new();
         for answer in asked {
             let Some(Answer::Source(source)) = answer else { return None };

@@ -12,12 +12,10 @@ use crate::writing::stepped;
 impl Draft<'_> {
     pub(super) fn go_on(&mut self) {
         // the oldest first: who waited longer is written first
-        for index in (0..self.promotions.len())
-            .rev()
-            .filter(|index| self.promotions[*index].status.phase.is_open())
-            .collect::<Vec<_>>()
-        {
-            self.attempt(index);
+        for index in (0..self.promotions.len()).rev() {
+            if self.promotions[index].status.phase.is_open() {
+                self.attempt(index);
+            }
         }
     }
 
@@ -114,7 +112,7 @@ impl Draft<'_> {
         if self.promotions[index].spec.rollback {
             self.hold_back(index);
         }
-        let promotion = self.promotions[index].to_mut();
+        let promotion = self.promotions[index].change();
         promotion.status.phase = PromotionPhase::Writing;
         let promotion = promotion.metadata.name.clone();
         self.step(Action::Write { promotion, gates }, Vec::new());
@@ -128,7 +126,7 @@ impl Draft<'_> {
         let bad = self.releases.iter().position(|release| release.metadata.name == spec.replaces);
         if let Some(bad) = bad.filter(|bad| self.releases[*bad].status.quarantine.is_none()) {
             let (quarantine, fact) = self.quarantine(&self.releases[bad], &spec.requested_by, &reason);
-            let release = self.releases[bad].to_mut();
+            let release = self.releases[bad].change();
             release.status.quarantine = Some(quarantine);
             let (name, status) = (release.metadata.name.clone(), release.status.clone());
             self.step(Action::SetRelease { name, status }, vec![fact]);
@@ -197,7 +195,7 @@ impl Draft<'_> {
     }
 
     pub(super) fn set_promotion(&mut self, index: usize, status: PromotionStatus, facts: Vec<Fact>) {
-        let promotion = self.promotions[index].to_mut();
+        let promotion = self.promotions[index].change();
         promotion.status = status.clone();
         let name = promotion.metadata.name.clone();
         self.step(Action::SetPromotion { name, status }, facts);
@@ -206,6 +204,9 @@ impl Draft<'_> {
 
 /// Whether two reports say the same. What counts up by itself is not news.
 fn same(old: &GateReport, new: &GateReport) -> bool {
-    let counts = |gate: &GateReport| gate.since.is_some() && gate.earliest.is_some();
-    old == new || counts(old) && counts(new) && GateReport { value: new.value.clone(), ..old.clone() } == *new
+    let GateReport { name, kind, state, value, needed, since, earliest, until, who_can_act } = new;
+    let counts = since.is_some() && earliest.is_some();
+    (old.kind, old.state, old.since, old.earliest, old.until) == (*kind, *state, *since, *earliest, *until)
+        && (&old.name, &old.needed, &old.who_can_act) == (name, needed, who_can_act)
+        && (counts || old.value == *value)
 }

@@ -17,8 +17,8 @@ impl Draft<'_> {
         for index in 0..self.releases.len() {
             let (moved, facts) = self.moved_on(index);
             let Some(status) = moved else { continue };
-            let release = &mut self.releases[index];
-            release.to_mut().status = status.clone();
+            let release = self.releases[index].change();
+            release.status = status.clone();
             let name = release.metadata.name.clone();
             self.step(Action::SetRelease { name, status }, facts);
         }
@@ -44,8 +44,8 @@ impl Draft<'_> {
                 continue;
             }
             let moved = self.observed(&release, index, place, before).map(|seen| advance(before, &seen));
-            self.wake_for(moved.as_ref().unwrap_or(before), place);
-            let Some(moved) = moved.filter(|moved| moved != before) else { continue };
+            self.wake_for(moved.as_deref().unwrap_or(before), place);
+            let Some(Cow::Owned(moved)) = moved else { continue };
             facts.extend(Self::progress(&release, before, &moved));
             let fails = moved.phase == ReleasePhase::Failed && next.quarantine.is_none();
             let reason = format!("failed in {}: {}", moved.name, moved.message);
@@ -177,8 +177,8 @@ fn running(release: &Release, sight: &Sight<'_>) -> Reach {
     let pods = sight.place.map_or(&[][..], |place| &place.pods);
     let other = pods.iter().flat_map(|pod| &pod.images).find(|running| {
         let is = |name: &str| running.image.name == name || running.image.same_repository(name);
-        let same = release.spec.images.iter().find(|image| is(&image.name));
-        same.is_some_and(|image| running.digest.as_ref().is_some_and(|digest| digest.as_str() != image.digest))
+        let same = || release.spec.images.iter().find(|image| is(&image.name));
+        running.digest.as_ref().is_some_and(|digest| same().is_some_and(|image| digest.as_str() != image.digest))
     });
     match other {
         Some(running) => Reach::Under(format!("a pod still runs {}", running.image)),

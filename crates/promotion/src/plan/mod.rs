@@ -6,12 +6,12 @@
 mod appear;
 mod attempts;
 mod follow;
+mod known;
 mod observed;
 mod open;
 mod sight;
 mod status;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use api::gantline::{
@@ -24,6 +24,7 @@ use crate::answers::{Answer, Question};
 use crate::facts::Fact;
 use crate::gates::Decision;
 
+pub(crate) use known::Known;
 pub use observed::{Observed, Place, PlaceApplication, RunningImage, RunningPod};
 pub(crate) use open::came;
 use sight::{Runs, Sight};
@@ -128,18 +129,18 @@ pub(crate) struct Draft<'a> {
     /// Why nobody can tell how a release does in an environment.
     blind: Vec<(String, String)>,
     /// The newest first.
-    pub(crate) releases: Vec<Cow<'a, Release>>,
+    pub(crate) releases: Vec<Known<'a, Release>>,
     /// The newest first.
-    pub(crate) promotions: Vec<Cow<'a, Promotion>>,
+    pub(crate) promotions: Vec<Known<'a, Promotion>>,
     conditions: Vec<PipelineCondition>,
     plan: Plan,
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn of(seen: &'a Observed) -> Self {
-        let mut releases: Vec<_> = seen.releases.iter().map(|release| Cow::Borrowed(&**release)).collect();
+        let mut releases: Vec<_> = seen.releases.iter().map(|release| Known::Seen(&**release)).collect();
         releases.sort_by(|a, b| came(b).cmp(&came(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name)));
-        let mut promotions: Vec<_> = seen.promotions.iter().map(|promotion| Cow::Borrowed(&**promotion)).collect();
+        let mut promotions: Vec<_> = seen.promotions.iter().map(|promotion| Known::Seen(&**promotion)).collect();
         let age = |p: &Promotion| p.metadata.creation_timestamp;
         promotions.sort_by(|a, b| age(b).cmp(&age(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name)));
         let (sights, blind, conditions, plan) = Default::default();
@@ -194,8 +195,12 @@ impl<'a> Draft<'a> {
 
     /// The release that an environment runs by what Git and the registry say now.
     pub(crate) fn runs(&self, environment: &str) -> Option<&Release> {
-        match &self.sight(environment)?.runs {
-            Runs::Release(index) => self.releases.get(*index).map(|release| &**release),
+        self.run_by(self.sight(environment)?)
+    }
+
+    fn run_by(&self, sight: &Sight<'_>) -> Option<&Release> {
+        match sight.runs {
+            Runs::Release(index) => self.releases.get(index).map(|release| &**release),
             Runs::Nothing | Runs::Other | Runs::Unknown { .. } => None,
         }
     }

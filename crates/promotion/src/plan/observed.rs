@@ -15,7 +15,7 @@ pub struct Observed {
     pub pipeline: Arc<Pipeline>,
     /// What is wrong with the Pipeline as it was read: an error stops it.
     pub problems: Vec<PipelineProblem>,
-    /// One for each environment of the Pipeline, in any order.
+    /// One for each environment of the Pipeline, in its order.
     pub places: Vec<Place>,
     /// Those of this Pipeline, in any order.
     pub releases: Vec<Arc<Release>>,
@@ -28,7 +28,6 @@ pub struct Observed {
 /// One environment as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Place {
-    pub environment: String,
     /// The Application that deploys it; `None`: it does not exist.
     pub application: Option<PlaceApplication>,
     /// Pods of the Application that are not ending.
@@ -40,7 +39,7 @@ pub struct Place {
 /// What counts of an Application.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PlaceApplication {
-    pub name: String,
+    pub name: Arc<str>,
     pub sync: SyncStatusCode,
     pub health: HealthStatusCode,
     /// Since when the health is what it is.
@@ -50,7 +49,7 @@ pub struct PlaceApplication {
     /// The commit of the written source that it is synced to; empty before the first comparison.
     pub commit: String,
     /// Names all its sources and the commits that it is synced to: see [`Spot::at`](crate::Spot).
-    pub at: String,
+    pub at: Arc<str>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,7 +68,8 @@ pub struct RunningImage {
 
 impl Observed {
     pub fn place(&self, environment: &str) -> Option<&Place> {
-        self.places.iter().find(|place| place.environment == environment)
+        let index = self.pipeline.spec.environments.iter().position(|known| known.name == environment)?;
+        self.places.get(index)
     }
 }
 

@@ -14,7 +14,8 @@ impl Draft<'_> {
         for pair in pipeline.spec.environments.windows(2) {
             let [before, environment] = pair else { continue };
             self.give_way(environment);
-            let Some(candidate) = self.candidate(&before.name, environment).cloned() else { continue };
+            let Some(candidate) = self.candidate(&before.name, environment) else { continue };
+            let candidate = self.releases[candidate].clone();
             self.overtake(environment, &candidate);
             let known = self.promotions.iter().any(|p| {
                 p.spec.environment == environment.name && p.spec.release == candidate.metadata.name && !p.spec.rollback
@@ -28,19 +29,22 @@ impl Draft<'_> {
     }
 
     /// The release in the environment before, if it may come here by itself.
-    fn candidate(&self, before: &str, environment: &Environment) -> Option<&Release> {
-        if !opens(environment) || self.seen.pipeline.pin_of(&environment.name).is_some() {
+    fn candidate(&self, before: &str, environment: &Environment) -> Option<usize> {
+        let (Runs::Release(index), here) = (&self.sight(before)?.runs, self.sight(&environment.name)?) else {
+            return None;
+        };
+        // what runs here may be the newer one: nothing is asked for until that is known
+        if !opens(environment) || matches!(here.runs, Runs::Unknown { .. }) {
             return None;
         }
-        // what runs here may be the newer one: nothing is asked for until that is known
-        let known = self.sight(&environment.name).is_some_and(|here| !matches!(here.runs, Runs::Unknown { .. }));
-        let release = self.runs(before).filter(|_| known)?;
+        let release = &self.releases[*index];
         let phase = release.in_environment(before)?.phase;
         let ready = matches!(phase, ReleasePhase::Converged | ReleasePhase::Soaking | ReleasePhase::Verified);
-        let mut present = self.runs(&environment.name).into_iter().chain(self.put_last(&environment.name));
+        let newer = |present: Option<&Release>| present.is_none_or(|present| came(present) < came(release));
         // never backwards by itself
-        let newer = present.all(|present| came(present) < came(release));
-        (ready && newer && release.status.quarantine.is_none()).then_some(release)
+        let forward = ready && newer(self.runs(&environment.name)) && newer(self.put_last(&environment.name));
+        let held = || release.status.quarantine.is_some() || self.seen.pipeline.pin_of(&environment.name).is_some();
+        (forward && !held()).then_some(*index)
     }
 
     /// What waits by itself gives way to what is newer.
@@ -48,8 +52,9 @@ impl Draft<'_> {
         let older = |name: &str| self.release(name).is_some_and(|release| came(release) < came(newer));
         let overtaken =
             self.waiting(environment, |p| !p.spec.rollback && p.spec.requested_by.is_empty() && older(&p.spec.release));
-        let message = format!("{} came before it was written", label(&newer.spec.images));
-        overtaken.into_iter().for_each(|index| self.supersede(index, &message));
+        for index in overtaken {
+            self.supersede(index, &format!("{} came before it was written", label(&newer.spec.images)));
+        }
     }
 
     /// A rollback that could not be written gives way to what somebody asked for later.
@@ -57,10 +62,10 @@ impl Draft<'_> {
         let asked = |p: &Promotion| {
             p.spec.environment == environment.name && (p.spec.rollback || !p.spec.requested_by.is_empty())
         };
-        let last = self.promotions.iter().find(|p| asked(p)).map(|last| last.metadata.name.clone());
-        let late = self.waiting(environment, |p| p.spec.rollback && Some(&p.metadata.name) != last.as_ref());
-        let message = format!("{} was asked for later", last.unwrap_or_default());
-        late.into_iter().for_each(|index| self.supersede(index, &message));
+        let Some(last) = self.promotions.iter().find(|p| asked(p)).cloned() else { return };
+        for index in self.waiting(environment, |p| p.spec.rollback && p.metadata.name != last.metadata.name) {
+            self.supersede(index, &format!("{} was asked for later", last.metadata.name));
+        }
     }
 
     fn waiting(&self, environment: &Environment, which: impl Fn(&Promotion) -> bool) -> Vec<usize> {

@@ -1,12 +1,14 @@
 //! What each environment runs, by what Git, registries and pods say. What nobody has answered yet is not known.
 
-use api::gantline::{PipelineConditionKind, Release};
+use std::sync::Arc;
+
+use api::gantline::{Environment, ImageSource, PipelineConditionKind, Release, ReleaseImage};
 use jiff::SignedDuration;
 use object::{ImageDigest, ImageRef};
 
 use super::{Draft, Place};
 use crate::answers::{Answer, Question, Spot};
-use crate::gates::soak;
+use crate::gates::soaks;
 
 /// One environment.
 #[derive(Debug)]
@@ -45,10 +47,12 @@ pub(crate) enum Runs {
 impl<'a> Draft<'a> {
     /// Fills in what the environments run.
     pub(super) fn look(&mut self) {
-        for environment in &self.seen.pipeline.spec.environments {
-            let place = self.seen.place(&environment.name);
-            let soak = soak(&self.seen.pipeline, &environment.name);
-            let sight = match self.see(&environment.name, place) {
+        let spec = &self.seen.pipeline.spec;
+        self.sights.reserve_exact(spec.environments.len());
+        let names: Vec<Arc<str>> = spec.images.iter().map(|image| image.name.as_str().into()).collect();
+        for (index, (environment, soak)) in spec.environments.iter().zip(soaks(&self.seen.pipeline)).enumerate() {
+            let place = self.seen.places.get(index);
+            let sight = match self.see(environment, place, &names) {
                 Ok(images) => Sight { place, runs: self.found(&images), images, soak },
                 Err(runs) => Sight { place, runs, images: Vec::new(), soak },
             };
@@ -63,21 +67,25 @@ impl<'a> Draft<'a> {
     }
 
     /// All images of the Pipeline as an environment has them.
-    fn see(&mut self, environment: &str, place: Option<&'a Place>) -> Result<Vec<Written<'a>>, Runs> {
+    fn see(
+        &mut self,
+        environment: &Environment,
+        place: Option<&'a Place>,
+        images: &[Arc<str>],
+    ) -> Result<Vec<Written<'a>>, Runs> {
         let Some((place, app)) = place.and_then(|place| Some((place, place.application.as_ref()?))) else {
-            let name = self.seen.pipeline.environment(environment).map_or("", |known| known.application.as_str());
-            let message = format!("{environment}: there is no Application {name}");
+            let message = format!("{}: there is no Application {}", environment.name, environment.application);
             self.condition(PipelineConditionKind::ApplicationMissing, message);
             return Err(Runs::Nothing);
         };
         if app.commit.is_empty() {
             return Err(Runs::Unknown { why: format!("{} was not compared yet", app.name), asked: true });
         }
-        let images = &self.seen.pipeline.spec.images;
-        images.iter().map(|image| self.written(environment, place, &image.name, app.spot(&image.name))).collect()
+        images.iter().map(|image| self.written(&environment.name, place, app.spot(image))).collect()
     }
 
-    fn written(&mut self, environment: &str, place: &'a Place, image: &str, spot: Spot) -> Result<Written<'a>, Runs> {
+    fn written(&mut self, environment: &str, place: &'a Place, spot: Spot) -> Result<Written<'a>, Runs> {
+        let name = Arc::clone(&spot.image);
         let image = match self.ask(Question::Located(spot)) {
             Some(Answer::Located(Ok(located))) => &located.image,
             Some(Answer::Located(Err(why))) => {
@@ -85,7 +93,7 @@ impl<'a> Draft<'a> {
                 return Err(Runs::Unknown { why: why.clone(), asked: false });
             }
             _ => {
-                let why = format!("the place of {image} in {environment} is being looked for");
+                let why = format!("the place of {name} in {environment} is being looked for");
                 return Err(Runs::Unknown { why, asked: true });
             }
         };
@@ -132,8 +140,10 @@ impl<'a> Draft<'a> {
     fn found(&self, images: &[Written<'_>]) -> Runs {
         let names = &self.seen.pipeline.spec.images;
         let holds = |release: &Release| {
-            release.spec.images.len() == images.len()
-                && names.iter().zip(images).all(|(image, written)| written.is(release, &image.name))
+            let has = |(name, written): (&ImageSource, &Written<'_>)| {
+                release.spec.images.iter().any(|image| written.is(image) && image.name == name.name)
+            };
+            release.spec.images.len() == images.len() && names.iter().zip(images).all(has)
         };
         self.releases.iter().position(|release| holds(release)).map_or(Runs::Other, Runs::Release)
     }
@@ -153,8 +163,7 @@ impl Sight<'_> {
 }
 
 impl Written<'_> {
-    fn is(&self, release: &Release, name: &str) -> bool {
-        let Some(image) = release.spec.images.iter().find(|image| image.name == name) else { return false };
+    fn is(&self, image: &ReleaseImage) -> bool {
         match (self.digest, &self.image.tag) {
             (Some(digest), _) => digest.as_str() == image.digest,
             // a tag that moves is refused: it says which release it is
@@ -166,7 +175,7 @@ impl Written<'_> {
 
 impl super::PlaceApplication {
     /// Where one of its images is.
-    pub(super) fn spot(&self, image: &str) -> Spot {
-        Spot { application: self.name.clone(), image: image.to_owned(), at: self.at.clone() }
+    pub(super) fn spot(&self, image: &Arc<str>) -> Spot {
+        Spot { application: Arc::clone(&self.name), image: Arc::clone(image), at: Arc::clone(&self.at) }
     }
 }

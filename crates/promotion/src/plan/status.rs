@@ -3,20 +3,21 @@
 use api::gantline::{Environment, EnvironmentStatus, GateState, PipelineStatus};
 
 use super::Draft;
-use super::sight::Runs;
+use super::sight::{Runs, Sight};
 use crate::identity::label;
 
 impl Draft<'_> {
     pub(super) fn status(&self) -> PipelineStatus {
-        let environments = self.seen.pipeline.spec.environments.iter();
-        let environments = environments.map(|environment| self.environment_status(environment)).collect();
+        let environments = self.seen.pipeline.spec.environments.iter().zip(&self.sights);
+        let environments = environments.map(|(environment, sight)| self.environment_status(environment, sight));
+        let environments = environments.collect();
         PipelineStatus { environments, conditions: self.conditions.clone() }
     }
 
-    fn environment_status(&self, environment: &Environment) -> EnvironmentStatus {
+    fn environment_status(&self, environment: &Environment, sight: &Sight<'_>) -> EnvironmentStatus {
         let name = &environment.name;
         let old = self.seen.pipeline.status_of(name);
-        let app = self.sight(name).and_then(|sight| sight.place?.application.as_ref());
+        let app = sight.place.and_then(|place| place.application.as_ref());
         EnvironmentStatus {
             name: name.clone(),
             application: environment.application.clone(),
@@ -25,19 +26,22 @@ impl Draft<'_> {
             health: app.map(|app| app.health),
             pinned: old.and_then(|old| old.pinned.clone()),
             waiting: self.waiting_for(name),
-            ..self.release_status(name, old)
+            ..self.release_status(name, sight, old)
         }
     }
 
     /// What runs there; as it was while that is not known.
-    fn release_status(&self, environment: &str, old: Option<&EnvironmentStatus>) -> EnvironmentStatus {
-        let sight = self.sight(environment).filter(|sight| !matches!(sight.runs, Runs::Unknown { asked: true, .. }));
-        let Some(sight) = sight else {
-            let old = old.cloned().unwrap_or_default();
-            let EnvironmentStatus { release, tag, digest, since, .. } = old;
+    fn release_status(
+        &self,
+        environment: &str,
+        sight: &Sight<'_>,
+        old: Option<&EnvironmentStatus>,
+    ) -> EnvironmentStatus {
+        if matches!(sight.runs, Runs::Unknown { asked: true, .. }) {
+            let EnvironmentStatus { release, tag, digest, since, .. } = old.cloned().unwrap_or_default();
             return EnvironmentStatus { release, tag, digest, since, ..EnvironmentStatus::default() };
-        };
-        let release = self.runs(environment);
+        }
+        let release = self.run_by(sight);
         let first = sight.images.first();
         let tag = match release {
             Some(release) => label(&release.spec.images).into_owned(),

@@ -35,9 +35,8 @@ impl Story {
         let pipeline = json!({"metadata": {"name": "shop"}, "spec": {"images": images, "environments": environments}});
         let now = Timestamp::from_second(1_780_000_000).unwrap();
         let place = |name: &str| Place {
-            environment: name.to_owned(),
             application: Some(PlaceApplication {
-                name: name.to_owned(),
+                name: name.into(),
                 sync: SyncStatusCode::Synced,
                 health: HealthStatusCode::Healthy,
                 health_since: Some(now),
@@ -60,7 +59,9 @@ impl Story {
     }
 
     pub(crate) fn place(&mut self, environment: &str) -> &mut Place {
-        self.seen.places.iter_mut().find(|place| place.environment == environment).unwrap()
+        let environments = &self.seen.pipeline.spec.environments;
+        let index = environments.iter().position(|known| known.name == environment).unwrap();
+        &mut self.seen.places[index]
     }
 
     pub(crate) fn app(&mut self, environment: &str) -> &mut PlaceApplication {
@@ -72,15 +73,12 @@ impl Story {
         self.commits += 1;
         let at = format!("c{}", self.commits);
         let app = self.app(environment);
-        (app.commit, app.at) = (at.clone(), at);
+        (app.commit, app.at) = (at.clone(), at.as_str().into());
         for (name, tag, digit) in images {
             let digest = (!digit.is_empty()).then(|| digest(digit));
             let image = ImageRef { name: (*name).to_owned(), tag: Some((*tag).to_owned()), digest };
-            let spot = promotion::Spot {
-                application: environment.to_owned(),
-                image: (*name).to_owned(),
-                at: format!("c{}", self.commits),
-            };
+            let spot =
+                promotion::Spot { application: environment.into(), image: (*name).into(), at: at.as_str().into() };
             self.answer(Question::Located(spot), Answer::Located(Ok(located(image))));
         }
     }

@@ -38,11 +38,18 @@ impl Default for ApprovalGroup {
     }
 }
 
+/// How many members of a group must approve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quorum<'a> {
+    pub group: &'a str,
+    pub min: usize,
+}
+
 impl ApprovalGate {
-    /// The groups that must approve, with how many members each.
-    pub fn needed(&self) -> Vec<ApprovalGroup> {
-        let single = (!self.group.is_empty()).then(|| ApprovalGroup { name: self.group.clone(), min: 1 });
-        single.into_iter().chain(self.groups.iter().cloned()).collect()
+    /// What must come together.
+    pub fn needed(&self) -> impl Iterator<Item = Quorum<'_>> {
+        let single = (!self.group.is_empty()).then_some(Quorum { group: &self.group, min: 1 });
+        single.into_iter().chain(self.groups.iter().map(|group| Quorum { group: &group.name, min: group.min }))
     }
 }
 
@@ -60,6 +67,6 @@ impl Shape for ApprovalGate {
     }
 
     fn problems(&self, _: &GatePlace<'_>) -> Vec<String> {
-        if self.needed().is_empty() { vec!["approval needs a group".to_owned()] } else { Vec::new() }
+        if self.needed().next().is_none() { vec!["approval needs a group".to_owned()] } else { Vec::new() }
     }
 }

@@ -6,7 +6,7 @@ use promotion::writing::{self, Stop};
 use promotion::{Action, Answers, Observed, Place, Plan, Question, may_push, plan, promotion_id};
 
 use super::oracle;
-use super::world::{Commit, Env, View, World, moment};
+use super::world::{Commit, View, World, moment};
 
 #[derive(Debug)]
 pub(super) struct Controller {
@@ -45,7 +45,7 @@ impl Controller {
     pub(super) fn new(world: &World) -> Self {
         Self {
             view: world.api.clone(),
-            watches: world.envs.iter().map(Watch::not_yet).collect(),
+            watches: world.envs.iter().map(|_| Watch::Broken { last: Place::default() }).collect(),
             answers: Answers::default(),
             questions: Vec::new(),
             task: None,
@@ -237,11 +237,6 @@ impl Controller {
 }
 
 impl Watch {
-    /// Of a process that has just begun.
-    fn not_yet(env: &Env) -> Self {
-        Self::Broken { last: Place { environment: env.name.clone(), ..Place::default() } }
-    }
-
     fn place(&self, world: &World, env: usize) -> Place {
         match self {
             Self::Unbroken { since } => Place { watched_since: Some(*since), ..world.place(env) },

@@ -246,15 +246,15 @@ impl World {
             ready_since: e.healthy.then(|| moment(e.ready_since)),
         };
         let application = PlaceApplication {
-            name: format!("app-{}", e.name),
+            name: format!("app-{}", e.name).into(),
             sync: SyncStatusCode::Synced,
             health: e.told.0,
             health_since: Some(moment(e.told.1)),
             cause: "a pod crashes".into(),
             commit: format!("c{}", e.synced),
-            at: e.synced.to_string(),
+            at: e.synced.to_string().into(),
         };
-        Place { environment: e.name.clone(), application: Some(application), pods: vec![pod], watched_since: None }
+        Place { application: Some(application), pods: vec![pod], watched_since: None }
     }
 
     /// The true answer.
@@ -263,7 +263,7 @@ impl World {
         let answer = match question {
             Question::Located(spot) => {
                 let images = self.said(env(&spot.application), spot.at.parse::<usize>().unwrap() + 1);
-                let image = images.into_iter().find(|image| image.name == spot.image);
+                let image = images.into_iter().find(|image| *image.name == *spot.image);
                 let located =
                     |image| Located { image, reference: String::new(), file: String::new(), place: String::new() };
                 Answer::Located(image.map(located).ok_or_else(|| "no container runs it".to_owned()))
