@@ -134,7 +134,7 @@ pub(crate) fn is_asked_first(cx: &Context, app: &Application, memory: &Memory, r
     let key = Key::Application(AppKey::of(app));
     let then = || {
         let (queue, key) = (Arc::clone(&cx.queue), key.clone());
-        cx.queue.park(&key, request).then(|| move || queue.unpark(&key))
+        cx.queue.park(&key, request).then_some(move || queue.unpark(&key))
     };
     let project = app.spec.project_name();
     unresolved(cx, app, memory, request).any(|(at, fresh)| cx.repositories.asks_first(at, project, fresh, then))
