@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use object::FileTree;
@@ -35,14 +35,42 @@ pub struct Repository {
     inner: Arc<Inner>,
 }
 
+#[derive(Default)]
+struct Refs {
+    seen: Option<Arc<BTreeMap<String, CommitId>>>,
+    /// By us since the last fetch began: it may not have seen them.
+    pushed: Vec<RefUpdate>,
+}
+
+impl Refs {
+    fn push(&mut self, updates: Vec<RefUpdate>) {
+        if let Some(refs) = self.seen.as_mut() {
+            Arc::make_mut(refs).extend(updates.iter().map(|update| (update.name.clone(), update.new)));
+        }
+        self.pushed.extend(updates);
+    }
+
+    /// Those of a fetch that has ended. What was advertised before we pushed is not taken back.
+    fn fetched(&mut self, mut refs: BTreeMap<String, CommitId>) -> Arc<BTreeMap<String, CommitId>> {
+        for update in std::mem::take(&mut self.pushed) {
+            if refs.get(&update.name) == update.old.as_ref() {
+                refs.insert(update.name, update.new);
+            }
+        }
+        Arc::clone(self.seen.insert(Arc::new(refs)))
+    }
+}
+
 struct Inner {
     place: Place,
     shown: String,
     path: PathBuf,
     remote: Option<Remote>,
     objects: OnceLock<Arc<Objects>>,
-    /// The references as last seen; holding the lock is being the one who fetches.
-    refs: AsyncMutex<Option<Arc<BTreeMap<String, CommitId>>>>,
+    /// The references as last seen: who only reads them waits for nobody who fetches.
+    refs: Mutex<Refs>,
+    /// Held by the one who fetches.
+    fetching: AsyncMutex<()>,
     changes: OnceLock<watch::Receiver<u64>>,
 }
 
@@ -109,7 +137,8 @@ impl Repositories {
             path,
             remote,
             objects: OnceLock::new(),
-            refs: AsyncMutex::new(None),
+            refs: Mutex::default(),
+            fetching: AsyncMutex::default(),
             changes: OnceLock::new(),
         };
         Ok(Repository { inner: Arc::new(inner) })
@@ -155,7 +184,8 @@ impl Repository {
     /// # Errors
     /// When the repository is gone, refuses, or cannot be reached. What was known stays known.
     pub async fn refresh(&self) -> Result<Arc<BTreeMap<String, CommitId>>, GitError> {
-        let mut known = self.inner.refs.lock().await;
+        let _fetching = self.inner.fetching.lock().await;
+        self.known().pushed.clear();
         let refs = match &self.inner.remote {
             None => self.with_existing(Objects::refs).await?,
             Some(remote) => {
@@ -163,9 +193,11 @@ impl Repository {
                 tokio::time::timeout(PATIENCE, self.fetch(remote)).await.map_err(|_| timeout)??
             }
         };
-        let refs = Arc::new(refs);
-        *known = Some(Arc::clone(&refs));
-        Ok(refs)
+        Ok(self.known().fetched(refs))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Refs> {
+        self.inner.refs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As [`Repository::with`], but a local repository that was deleted is an error even when it was open.
@@ -224,7 +256,7 @@ impl Repository {
 
     /// The references as last seen; looks once if that never happened.
     async fn refs(&self) -> Result<Arc<BTreeMap<String, CommitId>>, GitError> {
-        let known = self.inner.refs.lock().await.clone();
+        let known = self.known().seen.clone();
         match known {
             Some(refs) => Ok(refs),
             None => self.refresh().await,
@@ -454,16 +486,9 @@ impl Repository {
                 tokio::time::timeout(PATIENCE, remote.push(&updates, &pack)).await.map_err(|_| timeout)??;
             }
         }
-        self.remember(updates).await;
+        // our own push needs no fetch to be seen
+        self.known().push(updates);
         Ok(commit)
-    }
-
-    /// Our own push needs no fetch to be seen.
-    async fn remember(&self, updates: Vec<RefUpdate>) {
-        let mut known = self.inner.refs.lock().await;
-        if let Some(refs) = known.as_mut() {
-            Arc::make_mut(refs).extend(updates.into_iter().map(|update| (update.name, update.new)));
-        }
     }
 
     /// Ticks when the references of a local repository were written. Remote repositories never tick: they are polled

@@ -1,7 +1,9 @@
 //! Over ssh, against a server in this process that starts the real `git`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use git::{Credentials, GitError, PushError, Repositories, Repository, Secret, Write};
 use russh::keys::ssh_key::LineEnding;
@@ -25,16 +27,24 @@ const FRIEND: u8 = 2;
 struct Server {
     repository: PathBuf,
     channel: Arc<Mutex<Option<Channel<Msg>>>>,
+    /// Takes requests and does not answer them.
+    silent: Arc<AtomicBool>,
 }
 
 impl Server {
     async fn start(repository: PathBuf) -> u16 {
+        Self::start_with(repository, &Arc::default()).await
+    }
+
+    async fn start_with(repository: PathBuf, silent: &Arc<AtomicBool>) -> u16 {
+        let silent = Arc::clone(silent);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let config = Arc::new(server::Config { keys: vec![key(HOST)], ..server::Config::default() });
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let server = Self { repository: repository.clone(), channel: Arc::default() };
+                let server =
+                    Self { repository: repository.clone(), channel: Arc::default(), silent: Arc::clone(&silent) };
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
                     if let Ok(session) = server::run_stream(config, stream, server).await {
@@ -69,6 +79,9 @@ impl server::Handler for Server {
 
     async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Result<(), russh::Error> {
         session.channel_success(id)?;
+        if self.silent.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let command = String::from_utf8_lossy(command).into_owned();
         let (service, path) = command.split_once(' ').unwrap();
         let service = service.trim_start_matches("git-").to_owned();
@@ -141,6 +154,24 @@ async fn fetches_and_pushes_over_ssh() {
     remote.refresh().await.unwrap();
     assert_eq!(remote.resolve("main").await.unwrap(), theirs);
     assert_eq!(&*remote.tree(theirs).await.unwrap().read("app/b.yaml").unwrap().unwrap(), b"b: 1\n");
+}
+
+#[tokio::test]
+async fn who_reads_waits_for_no_host_that_hangs() {
+    let repo = GitRepo::with_files(&[("app/a.yaml", "a: 1\n")]);
+    let silent = Arc::default();
+    let port = Server::start_with(repo.path(), &silent).await;
+    let remote = open(&repo, "copy", &format!("ssh://git@127.0.0.1:{port}/it's/shop.git"), FRIEND, known(port, HOST));
+    let head = remote.resolve("main").await.unwrap();
+    silent.store(true, Ordering::SeqCst);
+    let mut hanging = tokio::spawn({
+        let remote = remote.clone();
+        async move { remote.refresh().await.map(drop) }
+    });
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut hanging).await.is_err(), "it does not hang");
+    let read = tokio::time::timeout(Duration::from_secs(5), remote.resolve("main")).await;
+    assert_eq!(read.expect("it waits for the fetch").unwrap(), head);
+    hanging.abort();
 }
 
 #[tokio::test]
