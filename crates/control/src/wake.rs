@@ -164,8 +164,7 @@ fn of_application(change: &Change<Application>, stores: &Stores) -> Vec<(Key, De
     let depth = match &change.new {
         // that it is gone is found out by looking
         None => Some(Depth::Live),
-        // what we wrote ourselves is no news to us
-        Some(_) if change.noted => None,
+        // also in what we wrote ourselves: what somebody else wrote just before came with it, and is not told again
         Some(new) => depth_of(change.old.as_deref(), new),
     };
     let own = depth.map(|depth| (Key::Application(key.clone()), depth));

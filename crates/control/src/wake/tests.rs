@@ -75,8 +75,11 @@ fn news_wakes_whom_it_concerns() {
     check("a new Application", News::Application(change(None, Some(shop()))), &new);
     let gone = ["application/argocd/shop Live", pipelines[0], pipelines[1]];
     check("one that went", News::Application(change(Some(shop()), None)), &gone);
-    let ours = Change { noted: true, ..change(None, Some(shop())) };
-    check("what we wrote", News::Application(ours), &pipelines);
+    let asked =
+        || live("Application", "shop", json!({"/metadata/annotations": {"argocd.argoproj.io/refresh": "normal"}}));
+    let ours = Change { noted: true, ..change(Some(healthy()), Some(asked())) };
+    let forced = ["application/argocd/shop Forced", pipelines[0], pipelines[1]];
+    check("what came with what we wrote", News::Application(ours), &forced);
     let other = application("team", "shop", "https://git/x", "default");
     let elsewhere = change(None, Some(other));
     check("a namesake elsewhere is in no Pipeline", News::Application(elsewhere), &["application/team/shop Latest"]);
