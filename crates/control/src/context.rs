@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use object::{LiveObject, ResourceKey};
 use promotion::WriteStep;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::answers::Answers;
 use crate::driver::Killed;
@@ -32,6 +34,8 @@ use crate::turns::Lent;
 use crate::wake::{Key, News, woken};
 use crate::workers::{Ended, FromAnswer, Renderer, Running};
 
+/// Who waits longer than this for somebody outside lends the turn.
+pub(crate) const SOON: Duration = Duration::from_millis(100);
 /// How often a write is tried against others who write the same Application.
 const WRITES: usize = 5;
 
@@ -263,8 +267,12 @@ impl Context {
         }
     }
 
-    /// Others are worked on while this waits for somebody outside.
+    /// Others are worked on while this waits for somebody outside, unless that is over at once.
     pub(crate) async fn lending<T>(&self, wait: impl Future<Output = T>) -> T {
+        let mut wait = pin!(wait);
+        if let Ok(answer) = timeout(SOON, &mut wait).await {
+            return answer;
+        }
         let lent = Lent::new(&self.turns);
         let answer = wait.await;
         lent.back().await;

@@ -30,7 +30,7 @@ async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outc
     let done = match action {
         Action::EndWave { last: true, .. } => Ok(String::new()),
         Action::EndWave { last: false, .. } => {
-            cx.clock.sleep(BETWEEN_WAVES).await;
+            cx.lending(cx.clock.sleep(BETWEEN_WAVES)).await;
             Ok(String::new())
         }
         Action::Delete { key, uid, propagation, prune } => delete(cx, site, app, &key, uid, propagation, prune).await,
@@ -103,7 +103,7 @@ impl Write {
             Verb::Replace => self.replace(site).await,
         };
         let written = match written {
-            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => self.anew(site).await,
+            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => cx.lending(self.anew(site)).await,
             other => other,
         };
         match written {

@@ -37,8 +37,7 @@ struct State<K> {
     normal: VecDeque<K>,
     /// In work, and whether to go again at once.
     working: HashMap<K, Option<Request>>,
-    /// What has to wait for an answer before it goes on with what was asked.
-    parked: HashMap<K, Request>,
+    parked: HashMap<K, Parked>,
     later: BTreeSet<(Timestamp, K)>,
     wake_at: HashMap<K, (Timestamp, Depth)>,
 }
@@ -47,6 +46,15 @@ struct State<K> {
 struct Waiting {
     request: Request,
     urgent: bool,
+}
+
+/// A key that waits for answers before it goes on.
+#[derive(Debug, Default)]
+struct Parked {
+    /// With this; `None`: it went on with it after one of the answers.
+    request: Option<Request>,
+    /// Whose answers are still to come.
+    on: BTreeSet<String>,
 }
 
 impl<K> Default for State<K> {
@@ -129,22 +137,18 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// The key goes on with this request once somebody calls [`Queue::unpark`]. Whether nobody was to call it before: other
-    /// requests for the key are served meanwhile.
-    pub(crate) fn park(&self, key: &K, request: Request) -> bool {
+    /// The key goes on with this request once somebody calls [`Queue::unpark`] for any of those it waits for. Whether
+    /// nobody was to call it for this one before. Other requests for the key are served meanwhile.
+    pub(crate) fn park(&self, key: &K, request: Request, on: &str) -> bool {
         let mut state = self.state();
-        let old = state.parked.get(key).copied();
-        state.parked.insert(key.clone(), merge(old, request));
-        old.is_none()
+        let parked = state.parked.entry(key.clone()).or_default();
+        parked.request = Some(merge(parked.request, request));
+        parked.on.insert(on.to_owned())
     }
 
-    /// What the key waited for is there.
-    pub(crate) fn unpark(&self, key: &K) {
-        let mut state = self.state();
-        if let Some(request) = state.parked.remove(key) {
-            state.add(key, request, request.depth >= Depth::Forced);
-        }
-        drop(state);
+    /// One of those the key waited for has answered: whether that is enough is for the key to find out.
+    pub(crate) fn unpark(&self, key: &K, on: &str) {
+        self.state().unpark(key, on);
         self.changed.notify_one();
     }
 
@@ -191,6 +195,18 @@ impl<K: Clone + Ord + Hash> State<K> {
             (_, true) if !was_urgent => self.urgent.push_back(key.clone()),
             (None, false) => self.normal.push_back(key.clone()),
             _ => {}
+        }
+    }
+
+    fn unpark(&mut self, key: &K, on: &str) {
+        let Some(parked) = self.parked.get_mut(key) else { return };
+        parked.on.remove(on);
+        let request = parked.request.take();
+        if parked.on.is_empty() {
+            self.parked.remove(key);
+        }
+        if let Some(request) = request {
+            self.add(key, request, request.depth >= Depth::Forced);
         }
     }
 
@@ -294,15 +310,20 @@ mod tests {
     async fn what_is_parked_goes_on_with_the_deepest_request() {
         let (queue, _) = queue();
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        assert!(queue.park(&"a", Request { depth: Depth::Forced, since: at(5) }));
-        assert!(!queue.park(&"a", Request { depth: Depth::Latest, since: at(9) }));
+        assert!(queue.park(&"a", Request { depth: Depth::Forced, since: at(5) }, "slow"));
+        assert!(!queue.park(&"a", Request { depth: Depth::Latest, since: at(9) }, "slow"));
+        assert!(queue.park(&"a", Request { depth: Depth::Latest, since: at(9) }, "fast"));
         queue.add(&"a", Depth::Live);
         assert_eq!(next(&queue).await.1.depth, Depth::Live);
-        queue.unpark(&"a");
+        queue.unpark(&"a", "fast");
         queue.done(&"a");
         assert_eq!(next(&queue).await.1, Request { depth: Depth::Forced, since: at(5) });
         queue.done(&"a");
-        queue.unpark(&"a");
+        assert!(!queue.park(&"a", Request { depth: Depth::Live, since: at(9) }, "slow"));
+        queue.unpark(&"a", "slow");
+        assert_eq!(next(&queue).await.1.depth, Depth::Live);
+        queue.done(&"a");
+        queue.unpark(&"a", "slow");
         assert_eq!(queue.len(), 0);
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::argocd::{ApplicationSource, RepositoryCredentials, normalize_git_url};
+use api::argocd::{ApplicationSource, RepositoryCredentials};
 use clock::{Clock, Ids};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -155,8 +155,14 @@ impl fmt::Debug for Repositories {
     }
 }
 
-/// Normalized address, chart and project.
-type Key = (String, String, String);
+/// What is open: each spelling of an address for itself, because it is asked with its own credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    url: String,
+    chart: String,
+    pass_credentials: bool,
+    project: String,
+}
 
 struct Repository {
     url: String,
@@ -181,7 +187,7 @@ impl Drop for Repository {
 struct Fetched {
     /// When the last fetch that succeeded was started.
     at: Option<Timestamp>,
-    /// When the last one that failed was started, and since when they fail.
+    /// When the last one that failed had failed, and since when they fail.
     failed: Option<(Timestamp, Unavailable)>,
 }
 
@@ -243,26 +249,28 @@ impl Repositories {
         Ok(Resolved { commit, tree })
     }
 
-    /// Whether [`Repositories::resolve`] would ask the repository first: then it is asked now, by somebody else, who calls
-    /// `then` when it has answered or failed. `then` is not made where nothing has to be asked.
-    pub(crate) fn asks_first<'a, F: FnOnce() + Send + 'static>(
+    /// Whether [`Repositories::resolve`] would ask the repository first: then it is asked now, by somebody else, who drops
+    /// what `then` gives when it has answered or failed. `then` is told the address, and gives nothing where nothing
+    /// more has to be asked.
+    pub(crate) fn asks_first<'a, T: Send + 'static>(
         &self,
         at: impl Into<Address<'a>>,
         project: &str,
         fresh: Timestamp,
-        then: impl FnOnce() -> Option<F>,
+        then: impl FnOnce(&str) -> Option<T>,
     ) -> bool {
         // what cannot even be opened is said by whoever resolves it
         let Ok(repository) = self.repository(at.into(), project) else { return false };
         if lock(&repository.fetched).since(fresh).is_some() {
             return false;
         }
-        if let Some(then) = then() {
+        if let Some(then) = then(&repository.url) {
             let repositories = self.clone();
             tokio::spawn(async move {
+                // dropped at the end, whichever it is
+                let _then = then;
                 // the answer is kept with the repository
                 let _ = repositories.fetch(&repository, fresh).await;
-                then();
             });
         }
         true
@@ -310,11 +318,11 @@ impl Repositories {
     }
 
     fn repository(&self, at: Address<'_>, project: &str) -> Result<Arc<Repository>, Unavailable> {
-        let Address { url, chart, .. } = at;
+        let Address { url, chart, pass_credentials } = at;
         let access = self.access(at, project);
-        let key = (normalize_git_url(url), chart.to_owned(), project.to_owned());
+        let key = Key { url: url.to_owned(), chart: chart.to_owned(), pass_credentials, project: project.to_owned() };
         let mut open = lock(&self.0.open);
-        if let Some(known) = open.get(&key).filter(|known| known.access == access && known.url == url) {
+        if let Some(known) = open.get(&key).filter(|known| known.access == access) {
             return Ok(Arc::clone(known));
         }
         let since = self.0.clock.now();
@@ -379,7 +387,8 @@ impl Repositories {
         let mut fetched = lock(&repository.fetched);
         let before = fetched.failed.as_ref().map(|(_, was)| was.since);
         let unavailable = Unavailable { since: before.unwrap_or(started), error };
-        fetched.failed = Some((started, unavailable.clone()));
+        // when it was told, not when it was asked: it may have taken longer than an answer is good for
+        fetched.failed = Some((self.0.clock.now(), unavailable.clone()));
         drop(fetched);
         if before.is_none() {
             let (url, because) = (repository.url.clone(), unavailable.to_string());

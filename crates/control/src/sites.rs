@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use api::argocd::{ClusterConfig, ClusterIdentity, ClusterSecret, Destination};
 use clock::Clock;
@@ -15,11 +14,10 @@ use object::{GroupKind, ResourceKey};
 use tokio::sync::{OnceCell, Semaphore, broadcast};
 use tokio::time::timeout;
 
+use crate::context::SOON;
 use crate::stores::Stores;
 use crate::turns::Lent;
 
-/// Who waits longer than this for a cluster lends the turn.
-const SOON: Duration = Duration::from_millis(100);
 /// How many may try whether an answer comes soon; more lend their turn at once: so a silent cluster costs next to nothing.
 const PATIENT: usize = 16;
 /// How many changes a listener may lag behind.

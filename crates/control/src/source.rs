@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::memory::{Again, Memory, SourceRender};
 use crate::overrides;
 use crate::proven::{Proven, is_asked, proven, recorded, shown};
-use crate::queue::{Depth, Request};
+use crate::queue::{Depth, Queue, Request};
 use crate::repositories::{Address, Resolved, Unavailable};
 use crate::status::condition;
 use crate::stores::AppKey;
@@ -132,12 +132,29 @@ pub(crate) async fn wanted(
 /// parked until it has answered: a host that hangs costs nobody a turn.
 pub(crate) fn is_asked_first(cx: &Context, app: &Application, memory: &Memory, request: Request) -> bool {
     let key = Key::Application(AppKey::of(app));
-    let then = || {
-        let (queue, key) = (Arc::clone(&cx.queue), key.clone());
-        cx.queue.park(&key, request).then_some(move || queue.unpark(&key))
-    };
     let project = app.spec.project_name();
-    unresolved(cx, app, memory, request).any(|(at, fresh)| cx.repositories.asks_first(at, project, fresh, then))
+    let then = |on: &str| {
+        let waits = cx.queue.park(&key, request, on);
+        waits.then(|| Waiting { queue: Arc::clone(&cx.queue), key: key.clone(), on: on.to_owned() })
+    };
+    // each is asked, not only the first
+    let asked: Vec<bool> = unresolved(cx, app, memory, request)
+        .map(|(at, fresh)| cx.repositories.asks_first(at, project, fresh, then))
+        .collect();
+    asked.contains(&true)
+}
+
+/// Goes on when it is dropped, whatever became of the one who was asked.
+struct Waiting {
+    queue: Arc<Queue<Key>>,
+    key: Key,
+    on: String,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.queue.unpark(&self.key, &self.on);
+    }
 }
 
 /// What is resolved before a render, and how old an answer may be.
@@ -147,7 +164,7 @@ fn unresolved<'a>(
     memory: &'a Memory,
     request: Request,
 ) -> impl Iterator<Item = (Address<'a>, Timestamp)> {
-    let recent = cx.repositories.recent();
+    let recent = recent(cx, request);
     let fresh = if request.depth >= Depth::Forced { request.since } else { recent };
     let renders = memory.renders.iter().flatten();
     let rendered = |index: usize| memory.renders.get(index).is_some_and(Option::is_some);
@@ -158,6 +175,12 @@ fn unresolved<'a>(
         renders.flat_map(|render| &render.charts).map(|(chart, _)| Address::of_chart(&chart.repo, &chart.name));
     let own = own.map(move |(_, source)| (Address::of(source), fresh));
     own.chain(remotes.chain(charts).map(move |at| (at, recent)))
+}
+
+/// How old an answer may be that nobody asked for in particular. One that was given since the request is good enough,
+/// however long it took.
+fn recent(cx: &Context, request: Request) -> Timestamp {
+    cx.repositories.recent().min(request.since)
 }
 
 /// The commit to use. What this process heard last may be older than what another one synced to: before it goes back
@@ -195,8 +218,8 @@ async fn resolve_known(
             return Ok(Resolved { commit: last.commit.clone(), tree });
         }
     }
-    let fresh = if request.depth >= Depth::Forced { request.since } else { cx.repositories.recent() };
-    cx.repositories.resolve(Address::of(source), project, source.revision(), fresh).await
+    let fresh = if request.depth >= Depth::Forced { request.since } else { recent(cx, request) };
+    cx.lending(cx.repositories.resolve(Address::of(source), project, source.revision(), fresh)).await
 }
 
 fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
