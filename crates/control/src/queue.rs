@@ -152,6 +152,17 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.changed.notify_one();
     }
 
+    /// One of those the key waited for has nothing to tell: it goes on without it, when something else asks for it.
+    pub(crate) fn leave(&self, key: &K, on: &str) {
+        let mut state = self.state();
+        if let Some(parked) = state.parked.get_mut(key) {
+            parked.on.remove(on);
+            if parked.on.is_empty() {
+                state.parked.remove(key);
+            }
+        }
+    }
+
     /// What the key means is gone: nothing waits for it any more.
     pub(crate) fn forget(&self, key: &K) {
         let mut state = self.state();

@@ -40,7 +40,7 @@ async fn planned(cx: &Context, name: &str) -> Result<Next, ClusterError> {
             None => Ok(Next::Nothing),
         };
     };
-    observe::watch(cx, &pipeline).await;
+    observe::watch(cx, &pipeline);
     let seen = observe::observed(cx, pipeline);
     let plan = promotion::plan(&seen);
     cx.answers.ask(name, plan.questions, seen.now);

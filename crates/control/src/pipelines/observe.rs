@@ -12,8 +12,10 @@ use promotion::{
 use super::ground;
 use crate::context::Context;
 use crate::live::{kinds_of, watch_resources};
+use crate::queue::{Depth, Request};
 use crate::sites::Site;
 use crate::view;
+use crate::wake::Key;
 
 /// As [`observed`], for who only asks: what another replica found out stands in the status.
 pub(crate) fn told(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
@@ -130,14 +132,30 @@ fn site_of(cx: &Context, app: &Application) -> Option<Arc<Site>> {
     cx.sites.at(&app.spec.destination).ok()
 }
 
-/// Watches the objects of the environments, also where another replica works on their Applications. What cannot be
-/// watched is said by the plan.
-pub(super) async fn watch(cx: &Context, pipeline: &Pipeline) {
+/// Watches the objects of the environments, also where another replica works on their Applications. Nobody waits for
+/// that: the Pipeline is looked at again when it is done. What cannot be watched is said by the plan.
+pub(super) fn watch(cx: &Context, pipeline: &Pipeline) {
     for environment in &pipeline.spec.environments {
         let Some(app) = cx.application(&environment.application) else { continue };
-        let Some(site) = site_of(cx, &app) else { continue };
+        let Some(site) = site_of(cx, &app).filter(|site| site.answers().is_ok()) else { continue };
         if site.watched_since(&kinds_of(&app)).is_none() {
-            let _ = cx.lending(watch_resources(&site, &app)).await;
+            watch_one(cx, pipeline, site, app);
         }
     }
+}
+
+fn watch_one(cx: &Context, pipeline: &Pipeline, site: Arc<Site>, app: Arc<Application>) {
+    let (key, queue) = (Key::pipeline(&cx.namespace, &pipeline.metadata.name), Arc::clone(&cx.queue));
+    let request = Request { depth: Depth::Live, since: cx.clock.now() };
+    // one at a time: a cluster may hang
+    if !queue.park(&key, request, &app.metadata.name) {
+        return;
+    }
+    tokio::spawn(async move {
+        let _ = watch_resources(&site, &app).await;
+        match site.watched_since(&kinds_of(&app)) {
+            Some(_) => queue.unpark(&key, &app.metadata.name),
+            None => queue.leave(&key, &app.metadata.name),
+        }
+    });
 }

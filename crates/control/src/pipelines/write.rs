@@ -297,18 +297,24 @@ impl Attempt<'_> {
         neighbours::stay_the_same(self, &neighbours::Step { head: &head.to_string(), before, after }).await
     }
 
-    /// The edits that write the release's images. What a merge brought is not written again.
+    /// The edits that write the release's images. What a merge brought is not written again, nor that of several images
+    /// which is there already.
     async fn image_change(&self, mut ground: Ground, merged: bool) -> Result<Change, Halt> {
         let mut change = Change::default();
+        let several = self.release.spec.images.len() > 1;
         for image in &self.release.spec.images {
             let wanted = self.same_as_tested(image).await?;
-            let (edit, rendered) = plan_image(self.cx, &ground, wanted, merged).await.map_err(wait)?;
+            let planned = plan_image(self.cx, &ground, wanted, merged || several).await;
+            let (edit, rendered) = planned.map_err(wait)?;
             if let Some((file, content)) = edit {
                 ground = ground.with_written(ground.written().with_file(&file, content.clone()));
                 change.edits.retain(|(other, _)| *other != file);
                 change.edits.push((file, Some(content)));
             }
             change.rendered_to(rendered);
+        }
+        if change.edits.is_empty() && !merged {
+            return Err(wait("nothing changes: all images are those of the release already".to_owned()));
         }
         Ok(change)
     }
@@ -389,9 +395,9 @@ impl Attempt<'_> {
 /// A file with its new content, if one has to be written, and the hashes of what is rendered before and after.
 type Planned = (Option<(String, Vec<u8>)>, (String, String));
 
-/// The edit that sets the image; none where a merge brought it.
-async fn plan_image(cx: &Context, ground: &Ground, image: ImageRef, merged: bool) -> Result<Planned, String> {
-    if merged {
+/// The edit that sets the image; none where it may be there already, and is.
+async fn plan_image(cx: &Context, ground: &Ground, image: ImageRef, may_be_there: bool) -> Result<Planned, String> {
+    if may_be_there {
         let there = cx.renderer.already_there(ground.subject.clone(), image.clone()).end().await;
         if let Some(hash) = there.map_err(|ended| ended.to_string())? {
             return Ok((None, (hash.clone(), hash)));

@@ -483,6 +483,27 @@ async fn a_host_that_hangs_stops_only_those_who_use_it() {
     running.end().await;
 }
 
+#[tokio::test]
+async fn of_several_images_only_what_changed_is_written() {
+    let world = World::start().await;
+    let two = format!("{DEPLOYMENT}      - name: side\n        image: ghcr.io/acme/side\n");
+    let overlay = format!("{OVERLAY}- name: ghcr.io/acme/side\n  newTag: w1\n");
+    let overlays = ["dev/kustomization.yaml", "staging/kustomization.yaml"];
+    let mut edits = vec![("base/d.yaml", Some(two.as_str()))];
+    edits.extend(overlays.map(|file| (file, Some(overlay.as_str()))));
+    world.repository.commit("dana", &edits, "Add a side car").await;
+    let images = json!({"spec": {"images": [{"name": "ghcr.io/acme/shop"}, {"name": "ghcr.io/acme/side"}]}});
+    let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+    world.cluster.patch(&key, &Patch::Merge(images), PatchOptions::default()).await.unwrap();
+    world.controller_settles().await;
+    let running = world.controller(None);
+    let second = overlay.replace("v1", "v2");
+    world.repository.commit("dana", &[("dev/kustomization.yaml", Some(&second))], "Build").await;
+    world.succeeded("v2 + w1").await;
+    running.end().await;
+    assert_eq!(world.repository.text("staging/kustomization.yaml").await, second);
+}
+
 /// Others push right before each of the first pushes: the second time there is nothing new to say, and it goes on all the
 /// same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
