@@ -21,6 +21,9 @@ pub struct Pipeline {
     pub spec: PipelineSpec,
     #[serde(skip_serializing_if = "is_default")]
     pub status: PipelineStatus,
+    /// Fields that were written and that there are not: what they were meant to say is not known, so it does not run.
+    #[serde(skip)]
+    pub slips: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -157,9 +160,11 @@ const PIN: &[&str] = &["digest", "by", "reason", "at"];
 
 impl Pipeline {
     /// # Errors
-    /// When a known field has a wrong type. Unknown fields are reported by [`Pipeline::problems`].
+    /// When a known field has a wrong type. Unknown fields are kept as [`Pipeline::slips`].
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
-        read(value)
+        let mut slips = Vec::new();
+        unknown(&value, &mut slips);
+        Ok(Self { slips, ..read(value)? })
     }
 
     pub fn to_value(&self) -> Value {
@@ -188,21 +193,24 @@ impl Pipeline {
     /// Everything that is wrong with a Pipeline as written, unknown fields with the nearest known name. An empty list
     /// means that it may run.
     pub fn problems(value: &Value) -> Vec<PipelineProblem> {
+        let error = match Self::from_value(value.clone()) {
+            Ok(pipeline) => return pipeline.semantic_problems(),
+            Err(error) => error.to_string(),
+        };
         let mut messages = Vec::new();
         unknown(value, &mut messages);
-        let errors =
-            |m: Vec<String>| m.into_iter().map(|message| PipelineProblem { error: true, message }).collect::<Vec<_>>();
-        if !messages.is_empty() {
-            return errors(messages);
+        if messages.is_empty() {
+            messages.push(error);
         }
-        match Self::from_value(value.clone()) {
-            Err(error) => errors(vec![error.to_string()]),
-            Ok(pipeline) => pipeline.semantic_problems(),
-        }
+        messages.into_iter().map(|message| PipelineProblem { error: true, message }).collect()
     }
 
-    /// What is wrong with what it says; slips in names of fields are only seen in [`Pipeline::problems`].
+    /// As [`Pipeline::problems`]. Where there are slips nothing else is said: it may come of them.
     pub fn semantic_problems(&self) -> Vec<PipelineProblem> {
+        if !self.slips.is_empty() {
+            let slip = |message: &String| PipelineProblem { error: true, message: message.clone() };
+            return self.slips.iter().map(slip).collect();
+        }
         let mut found = Vec::new();
         let mut error = |message: String| found.push(PipelineProblem { error: true, message });
         if self.spec.images.is_empty() {
@@ -327,6 +335,14 @@ mod tests {
         ] {
             check(json!({"name": "production", "application": "p", "gates": [gate]}), &[expected]);
         }
+    }
+
+    #[test]
+    fn a_slip_in_a_gate_stops_the_pipeline_that_was_read() {
+        let read =
+            Pipeline::from_value(pipeline(json!({"gates": [{"healthy": {"in": "dev", "fro": "10m"}}]}))).unwrap();
+        let problems = read.semantic_problems();
+        assert!(problems[0].error && problems[0].message.contains("fro"), "{problems:?}");
     }
 
     /// Pins are intent, and old ones stand in the status.

@@ -36,7 +36,8 @@ impl Shape for HealthyGate {
 
     fn problems(&self, place: &GatePlace<'_>) -> Vec<String> {
         let mut found = Vec::new();
-        if !self.duration.is_empty() && parse_duration(&self.duration).is_err() {
+        let soaks = || parse_duration(&self.duration).is_ok_and(|duration| duration.is_positive());
+        if !self.duration.is_empty() && !soaks() {
             found.push(format!("healthy.for {:?} is no duration: write 10m, 90s or 1h30m", self.duration));
         }
         if !self.environment.is_empty() && !place.earlier.contains(&self.environment.as_str()) {
