@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 GANTLINE := target/debug/gantline
+# histories of a Pipeline that the simulator plays
+SIMULATE ?= 20000
 
 .PHONY: help demo test lint unit e2e test-cluster bench release tools clean
 
@@ -22,7 +24,7 @@ lint: tools
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level error check; else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny)"; fi
 
 unit: tools
-	$(CARGO) test --quiet --workspace --exclude e2e
+	SIMULATE=$(SIMULATE) $(CARGO) test --quiet --workspace --exclude e2e
 
 e2e: tools ## the black-box suite against the built binary, on the sandbox (or on E2E_KUBECONFIG)
 	$(CARGO) build --quiet --bin gantline

@@ -103,7 +103,8 @@ fn settled(mut seen: Observed) -> Observed {
             let environment = spot.application.rsplit_once('-').map_or("", |(_, environment)| environment);
             let image = image(&seen.pipeline.metadata.name, version_in(environment));
             let located = Located { image, reference: String::new(), file: String::new(), place: String::new() };
-            seen.answers.0.insert(question, Answered { answer: Answer::Located(Ok(located)), at: seen.now });
+            let answered = Answered { answer: Answer::Located(Ok(located)), at: seen.now };
+            seen.answers.0.insert(question, Arc::new(answered));
         }
         Arc::make_mut(&mut seen.pipeline).status = planned.status;
         for step in planned.steps {

@@ -66,11 +66,11 @@ impl Answered {
 
 /// All that was answered of what a plan asks.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Answers(pub BTreeMap<Question, Answered>);
+pub struct Answers(pub BTreeMap<Question, Arc<Answered>>);
 
 impl Answers {
     pub fn of(&self, question: &Question) -> Option<&Answered> {
-        self.0.get(question)
+        self.0.get(question).map(|answered| &**answered)
     }
 }
 

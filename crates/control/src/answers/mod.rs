@@ -39,7 +39,7 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Entry {
-    answered: Option<Answered>,
+    answered: Option<Arc<Answered>>,
     under_way: bool,
     pipelines: BTreeSet<Arc<str>>,
 }
@@ -96,7 +96,7 @@ impl Answers {
         let Some(entry) = state.entries.get_mut(question) else { return BTreeSet::new() };
         entry.under_way = false;
         let Some(answer) = answer else { return BTreeSet::new() };
-        entry.answered = Some(Answered { answer, at });
+        entry.answered = Some(Arc::new(Answered { answer, at }));
         entry.pipelines.clone()
     }
 

@@ -39,7 +39,7 @@ fn told_of(
     environment: &str,
     place: &Place,
     now: jiff::Timestamp,
-) -> Option<Vec<(Question, Answered)>> {
+) -> Option<Vec<(Question, Arc<Answered>)>> {
     let app = place.application.as_ref()?;
     let status = seen.pipeline.status_of(environment).filter(|status| status.commit == app.commit)?;
     let release = seen.releases.iter().find(|release| release.metadata.name == status.release)?;
@@ -49,7 +49,7 @@ fn told_of(
         let tag = Some(image.tag.clone()).filter(|tag| !tag.is_empty());
         let image = ImageRef { name: image.name.clone(), tag, digest: image.digest.parse().ok() };
         let located = Located { image, reference: String::new(), file: String::new(), place: String::new() };
-        (Question::Located(spot), Answered { answer: Answer::Located(Ok(located)), at: now })
+        (Question::Located(spot), Arc::new(Answered { answer: Answer::Located(Ok(located)), at: now }))
     };
     Some(release.spec.images.iter().map(answer).collect())
 }

@@ -84,7 +84,7 @@ impl Story {
     }
 
     pub(crate) fn answer(&mut self, question: Question, answer: Answer) {
-        self.seen.answers.0.insert(question, Answered { answer, at: self.seen.now });
+        self.seen.answers.0.insert(question, Arc::new(Answered { answer, at: self.seen.now }));
     }
 
     pub(crate) fn pass(&mut self, minutes: i64) {

@@ -1,5 +1,7 @@
 //! A controller: it sees (perhaps an older state), plans, and realizes step by step. It may die anywhere.
 
+use std::sync::Arc;
+
 use api::gantline::{GateReport, PromotionPhase};
 use jiff::Timestamp;
 use promotion::writing::{self, Stop};
@@ -103,7 +105,7 @@ impl Controller {
                 {
                     *digest = Err("the registry does not answer".into());
                 }
-                self.answers.0.insert(question, answer);
+                self.answers.0.insert(question, Arc::new(answer));
                 answered = true;
             }
         }

@@ -19,10 +19,10 @@ const EVENTS: usize = 70;
 
 #[test]
 fn histories() {
-    run(0, count(20_000));
+    run(0, count(1_000));
 }
 
-/// `SIMULATE=1000000` plays as many.
+/// `SIMULATE=1000000` plays as many; `make test` plays 20,000.
 #[expect(clippy::disallowed_methods, reason = "a test is told how long it may take")]
 fn count(usual: u64) -> u64 {
     std::env::var("SIMULATE").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)

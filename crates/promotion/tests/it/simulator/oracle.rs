@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use api::gantline::{
-    Gate, GateState, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleasePhase, Verdict, WriteStep,
+    Gate, GateState, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleasePhase, ReleaseStatus, Verdict,
+    WriteStep,
 };
 use jiff::Timestamp;
-use promotion::{Action, Observed, Plan, What, plan, promotion_id};
+use promotion::{Action, Observed, Plan, Step, What, plan, promotion_id};
 
 use super::world::{World, moment};
 
@@ -85,33 +86,38 @@ fn proves((end, ready): &(i64, Option<i64>), since: Option<Timestamp>) -> bool {
 
 /// Of each plan: what changes is told, and no soak begins again without a reason.
 pub(super) fn planned(world: &World, seen: &Observed, planned: &Plan) -> Result<(), String> {
-    let mut releases: BTreeMap<&str, Release> =
-        seen.releases.iter().map(|release| (release.metadata.name.as_str(), (**release).clone())).collect();
+    let mut so_far: BTreeMap<&str, &ReleaseStatus> = BTreeMap::new();
     for step in &planned.steps {
         let Action::SetRelease { name, status } = &step.action else { continue };
-        let next = Release { status: status.clone(), ..releases[name.as_str()].clone() };
-        let old = releases.insert(name, next).unwrap();
+        let release = seen.releases.iter().find(|release| release.metadata.name == *name).unwrap();
+        let old = so_far.insert(name, status).unwrap_or(&release.status);
         for new in &status.environments {
-            let before = old.in_environment(&new.name).map_or(ReleasePhase::Deploying, |entry| entry.phase);
-            let quiet = matches!(new.phase, ReleasePhase::Deploying | ReleasePhase::Replaced) || before == new.phase;
-            let told = step.facts.iter().any(|fact| match &fact.what {
-                What::Moved { environment, .. } | What::SoakBeganAgain { environment, .. } => *environment == new.name,
-                _ => false,
-            });
-            if !quiet && !told {
+            let entry = old.environments.iter().find(|entry| entry.name == new.name);
+            if !is_told(entry, new, step) {
                 return Err(format!("{name} is {:?} in {}, and nobody is told: {planned:#?}", new.phase, new.name));
             }
-            let entry = old.in_environment(&new.name).filter(|entry| entry.restarts < new.restarts);
-            if entry.is_some_and(|entry| undisturbed(world, seen, &old, entry)) {
+            let restarted = entry.filter(|entry| entry.restarts < new.restarts);
+            if restarted.is_some_and(|entry| undisturbed(world, seen, release, entry)) {
                 return Err(format!("the soak of {name} in {} begins again for no reason: {planned:#?}", new.name));
             }
         }
-        let quarantined = status.quarantine.is_some() && old.status.quarantine.is_none();
+        let quarantined = status.quarantine.is_some() && old.quarantine.is_none();
         if quarantined != step.facts.iter().any(|fact| matches!(fact.what, What::Quarantined { .. })) {
             return Err(format!("{name}: the quarantine is not told"));
         }
     }
     Ok(())
+}
+
+/// Whether somebody hears of what a step changes in an environment.
+fn is_told(old: Option<&ReleaseEnvironment>, new: &ReleaseEnvironment, step: &Step) -> bool {
+    let before = old.map_or(ReleasePhase::Deploying, |old| old.phase);
+    let quiet = matches!(new.phase, ReleasePhase::Deploying | ReleasePhase::Replaced) || before == new.phase;
+    quiet
+        || step.facts.iter().any(|fact| match &fact.what {
+            What::Moved { environment, .. } | What::SoakBeganAgain { environment, .. } => *environment == new.name,
+            _ => false,
+        })
 }
 
 /// Whether an environment was well and watched since a soak in it began, whatever happened to others.

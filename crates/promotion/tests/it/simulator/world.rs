@@ -298,7 +298,7 @@ impl World {
             if open.is_empty() {
                 break;
             }
-            let answers = open.into_iter().map(|question| (question.clone(), self.answer(&question)));
+            let answers = open.into_iter().map(|question| (question.clone(), Arc::new(self.answer(&question))));
             seen.answers.0.extend(answers);
         }
         seen
@@ -334,7 +334,7 @@ impl World {
                 let well = status.environments.iter().filter(|entry| entry.healthy_since.is_some());
                 self.held.extend(well.map(|entry| (name.clone(), entry.name.clone())));
                 (live.status, live.metadata.resource_version) = (status.clone(), version);
-                view.releases.insert(name.clone(), Arc::new(live.clone()));
+                view.releases.insert(name.clone(), Arc::clone(&self.api.releases[name]));
             }
             Action::SetPromotion { name, status } => {
                 let (Some(live), Some(old)) = (self.api.promotions.get_mut(name), view.promotions.get(name)) else {
@@ -345,7 +345,7 @@ impl World {
                 }
                 let live = Arc::make_mut(live);
                 (live.status, live.metadata.resource_version) = (status.clone(), version);
-                view.promotions.insert(name.clone(), Arc::new(live.clone()));
+                view.promotions.insert(name.clone(), Arc::clone(&self.api.promotions[name]));
             }
             Action::Pin { environment, pin } => {
                 Arc::make_mut(&mut self.api.pipeline).spec.pins.insert(environment.clone(), pin.clone());
