@@ -62,6 +62,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         application: Some(PlaceApplication {
             name: format!("{name}-{environment}").into(),
             sync: SyncStatusCode::Synced,
+            doubt: String::new(),
             health: HealthStatusCode::Healthy,
             health_since: Some(now),
             cause: String::new(),

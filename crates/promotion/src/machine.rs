@@ -11,6 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 pub enum Reach {
     /// The Application is not Synced at a commit that holds the release, or not Healthy yet; why.
     Under(String),
+    /// Git or the cluster does not answer, so that nobody can tell; why. That is no answer, neither good nor bad.
+    Unknown(String),
     /// Synced, Healthy, and the pods run the digest.
     Converged,
     /// It cannot become healthy, as far as one can see; why.
@@ -44,7 +46,9 @@ pub fn advance<'a>(entry: &'a ReleaseEnvironment, seen: &Observation) -> Cow<'a,
     if matches!(entry.phase, ReleasePhase::Failed | ReleasePhase::Replaced) {
         return next;
     }
+    know(&mut next, seen);
     match &seen.reach {
+        Reach::Unknown(why) => say(&mut next, why),
         Reach::Elsewhere => turn(&mut next, ReleasePhase::Replaced, "another release is here now", seen.now),
         Reach::Converged => converge(&mut next, seen),
         Reach::Under(why) => fall_back(&mut next, why, seen),
@@ -54,6 +58,13 @@ pub fn advance<'a>(entry: &'a ReleaseEnvironment, seen: &Observation) -> Cow<'a,
         Reach::Degraded(why) => fall_back(&mut next, why, seen),
     }
     next
+}
+
+fn know(next: &mut Cow<'_, ReleaseEnvironment>, seen: &Observation) {
+    let known = !matches!(seen.reach, Reach::Unknown(_));
+    if next.known_since.is_some() != known {
+        next.to_mut().known_since = known.then_some(seen.now);
+    }
 }
 
 fn converge(next: &mut Cow<'_, ReleaseEnvironment>, seen: &Observation) {
@@ -94,9 +105,9 @@ fn fall_back(next: &mut Cow<'_, ReleaseEnvironment>, why: &str, seen: &Observati
     say(next, why);
 }
 
-/// When a release that is not there has failed.
+/// When a release that is not there has failed; `None` while nobody can tell.
 pub(crate) fn deadline(entry: &ReleaseEnvironment, watched_since: Timestamp) -> Option<Timestamp> {
-    entry.deployed_at?.max(watched_since).checked_add(DEADLINE).ok()
+    entry.deployed_at?.max(watched_since).max(entry.known_since?).checked_add(DEADLINE).ok()
 }
 
 fn turn(next: &mut Cow<'_, ReleaseEnvironment>, phase: ReleasePhase, message: &str, now: Timestamp) {
@@ -129,8 +140,12 @@ mod tests {
         }
     }
 
+    fn start() -> ReleaseEnvironment {
+        crate::plan::entry("dev", "", time(0))
+    }
+
     fn play(looks: &[(Reach, i64)]) -> ReleaseEnvironment {
-        let start = ReleaseEnvironment { deployed_at: Some(time(0)), ..ReleaseEnvironment::default() };
+        let start = start();
         looks.iter().fold(start, |entry, (reach, minute)| advance(&entry, &look(reach.clone(), *minute)).into_owned())
     }
 
@@ -158,15 +173,29 @@ mod tests {
         let late = play(&[(Reach::Under("waits".into()), 14), (Reach::Under("waits".into()), 16)]);
         assert_eq!(late.phase, ReleasePhase::Failed);
         let unseen = Observation { watched_since: time(10), ..look(Reach::Under("waits".into()), 16) };
-        let start = ReleaseEnvironment { deployed_at: Some(time(0)), ..ReleaseEnvironment::default() };
-        assert_eq!(advance(&start, &unseen).phase, ReleasePhase::Deploying, "nobody watched for ten minutes");
+        assert_eq!(advance(&start(), &unseen).phase, ReleasePhase::Deploying, "nobody watched for ten minutes");
         let replaced = play(&[(Reach::Converged, 1), (Reach::Elsewhere, 2), (Reach::Converged, 3)]);
         assert_eq!(replaced.phase, ReleasePhase::Replaced);
     }
 
     #[test]
+    fn an_outage_is_no_answer() {
+        let out = || Reach::Unknown("the cluster does not answer".into());
+        let soaking = play(&[(Reach::Converged, 2), (out(), 5), (out(), 11)]);
+        assert_eq!((soaking.phase, soaking.healthy_since), (ReleasePhase::Soaking, Some(time(2))));
+        assert_eq!(soaking.message, "the cluster does not answer");
+        let after = advance(&soaking, &look(Reach::Converged, 12)).into_owned();
+        assert_eq!((after.phase, after.restarts), (ReleasePhase::Verified, 0));
+        // the deadline counts only what somebody could tell
+        let waits = || Reach::Under("web is OutOfSync".into());
+        let deploying = play(&[(waits(), 1), (out(), 2), (out(), 40), (waits(), 41), (waits(), 55)]);
+        assert_eq!(deploying.phase, ReleasePhase::Deploying);
+        assert_eq!(advance(&deploying, &look(waits(), 56)).phase, ReleasePhase::Failed);
+    }
+
+    #[test]
     fn the_same_look_twice_changes_nothing() {
-        for reach in [Reach::Converged, Reach::Under("waits".into())] {
+        for reach in [Reach::Converged, Reach::Under("waits".into()), Reach::Unknown("silent".into())] {
             let once = play(&[(reach.clone(), 2)]);
             assert!(matches!(advance(&once, &look(reach, 2)), Cow::Borrowed(_)));
         }

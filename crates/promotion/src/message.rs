@@ -46,8 +46,8 @@ impl Message<'_> {
         if let Some(commit) = self.reverts {
             body.push_str(&format!("This reverts commit {commit}.\n"));
         }
-        if !spec.reason.is_empty() {
-            body.push_str(&format!("{}\n", one_line(&spec.reason)));
+        for reason in self.promotion.reasons() {
+            body.push_str(&format!("{}\n", one_line(reason)));
         }
         for gate in self.gates {
             body.push_str(&format!("- {}: {}\n", gate.name, gate.value));
@@ -63,6 +63,7 @@ impl Message<'_> {
         let digests: Vec<&str> = self.release.spec.images.iter().map(|image| image.digest.as_str()).collect();
         let approved: Vec<&str> =
             self.promotion.status.approvals.iter().map(|approval| approval.user.as_str()).collect();
+        let asked: Vec<&str> = self.promotion.askers().collect();
         let all = [
             (PROMOTION_ID, promotion_id(self.promotion)),
             ("Release", spec.release.clone()),
@@ -70,7 +71,7 @@ impl Message<'_> {
             ("From", spec.from.clone()),
             ("Gates", gates.join(", ")),
             ("Approved-By", approved.join(", ")),
-            ("Requested-By", spec.requested_by.clone()),
+            ("Requested-By", asked.join(", ")),
             ("Reverts", self.reverts.unwrap_or_default().to_owned()),
             ("Merges", self.merges.unwrap_or_default().to_owned()),
             ("Tag", self.tagged.unwrap_or_default().to_owned()),

@@ -2,9 +2,11 @@
 //! offers just what it accepts.
 
 use api::gantline::{
-    Approval, Environment, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleasePhase,
+    Approval, Ask, Environment, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleasePhase,
     ReleaseStatus, Verdict,
 };
+
+use jiff::Timestamp;
 
 use crate::facts::{Fact, What};
 use crate::gates::{Judge, policy};
@@ -59,12 +61,27 @@ pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, r
         p.spec.environment == environment.name && p.spec.release == release.metadata.name && !p.spec.rollback
     };
     if let Some(open) = draft.promotions.iter().filter(same).find(|p| p.status.phase.is_open()) {
+        steps.extend(joined(open, actor, reason, seen.now));
         return Ok(Asked { promotion: open.metadata.name.clone(), steps });
     }
     let promotion = free_name(&draft, promotion_name(environment, release));
     let spec = draft.promotion_spec(environment, release, actor, reason);
     steps.push(Draft::opened(environment, spec, promotion.clone()));
     Ok(Asked { promotion, steps })
+}
+
+/// Who asks for what is open already is one of those who asked: their approval does not count from then on.
+fn joined(open: &Promotion, actor: &str, reason: &str, now: Timestamp) -> Option<Step> {
+    let (name, spec, status) = (&open.metadata.name, &open.spec, &open.status);
+    let known = open.askers().any(|asker| asker.eq_ignore_ascii_case(actor)) && reason.is_empty();
+    if known || status.phase != PromotionPhase::Waiting {
+        return None;
+    }
+    let mut asked = status.asked.clone();
+    asked.push(Ask { by: actor.to_owned(), reason: reason.to_owned(), at: Some(now) });
+    let what = What::Wants { environment: spec.environment.clone(), by: actor.to_owned() };
+    let action = Action::SetPromotion { name: name.clone(), status: PromotionStatus { asked, ..status.clone() } };
+    Some(Step { action, facts: vec![Fact::of_promotion(name, spec, what)] })
 }
 
 /// The release that somebody could ask for in an environment: the one that the environment before runs.

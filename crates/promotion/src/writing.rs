@@ -47,8 +47,9 @@ pub fn claim(promotion: &Promotion, gates: Vec<GateReport>, now: Timestamp) -> O
 pub fn pushed(promotion: &Promotion, commit: &str) -> Fact {
     let spec = &promotion.spec;
     let approved: Vec<&str> = promotion.status.approvals.iter().map(|approval| approval.user.as_str()).collect();
-    let by = if spec.requested_by.is_empty() { approved.join(", ") } else { spec.requested_by.clone() };
-    let (environment, reason, commit) = (spec.environment.clone(), spec.reason.clone(), commit.to_owned());
+    let (asked, reasons): (Vec<&str>, Vec<&str>) = (promotion.askers().collect(), promotion.reasons().collect());
+    let by = if asked.is_empty() { approved } else { asked }.join(", ");
+    let (environment, reason, commit) = (spec.environment.clone(), reasons.join("; "), commit.to_owned());
     fact(
         promotion,
         match spec.rollback {

@@ -114,7 +114,7 @@ pub fn release_crd() -> Value {
         json!([{"rule": "self == oldSelf", "message": "a Release never changes: what was tested is what runs"}]);
     let environment = open(object(
         json!({"name": text(), "since": moment(), "healthySince": moment(), "deployedAt": moment(),
-            "watchedSince": moment(),
+            "watchedSince": moment(), "knownSince": moment(),
             "phase": words(&["Deploying", "Converged", "Soaking", "Verified", "Failed", "Replaced"])}),
         &["name"],
     ));
@@ -144,6 +144,7 @@ pub fn promotion_crd() -> Value {
             "phase": words(&phases), "message": text(), "commit": text(), "baseCommit": text(), "retryAt": moment(),
             "gates": list(open(object(json!({"name": text(), "state": words(&["Passed", "Waiting", "Failed"]), "since": moment(), "earliest": moment(), "until": moment()}), &[]))),
             "approvals": list(open(object(json!({"user": text(), "at": moment()}), &[]))),
+            "asked": list(open(object(json!({"by": text(), "reason": text(), "at": moment()}), &[]))),
             "steps": list(open(object(json!({"step": text(), "at": moment()}), &[]))),
         }),
         &[],

@@ -52,6 +52,9 @@ pub struct PromotionStatus {
     pub gates: Vec<GateReport>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
+    /// Who asked for it after it was opened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Ask>,
     /// The durable steps that were taken, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepRecord>,
@@ -152,6 +155,17 @@ pub enum Verdict {
     Reject,
 }
 
+/// One person's wish for a promotion that was open already.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ask {
+    pub by: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    #[serde(with = "time_option")]
+    pub at: Option<Timestamp>,
+}
+
 /// What one person decided, bound to what they decided about.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -189,5 +203,17 @@ impl Promotion {
 
     pub fn to_value(&self) -> Value {
         write(self, API_VERSION, "Promotion")
+    }
+
+    /// Everybody who asked for it, in order; nobody when it came by itself.
+    pub fn askers(&self) -> impl Iterator<Item = &str> {
+        let first = Some(self.spec.requested_by.as_str()).filter(|first| !first.is_empty());
+        first.into_iter().chain(self.status.asked.iter().map(|ask| ask.by.as_str()))
+    }
+
+    /// Why they asked, where they said so.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        let all = std::iter::once(&self.spec.reason).chain(self.status.asked.iter().map(|ask| &ask.reason));
+        all.map(String::as_str).filter(|reason| !reason.is_empty())
     }
 }

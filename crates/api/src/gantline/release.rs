@@ -85,6 +85,9 @@ pub struct ReleaseEnvironment {
     /// breaks may be short.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watched_since: Option<Timestamp>,
+    /// How it does there was known at every look since then: a deadline counts no time in which nobody could tell.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub known_since: Option<Timestamp>,
     /// How often the soak began again, and why the last time.
     #[serde(skip_serializing_if = "is_default")]
     pub restarts: u32,

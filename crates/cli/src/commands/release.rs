@@ -120,12 +120,22 @@ fn describe(item: &Value) {
             or_dash(promotion, "/metadata/name")
         ));
         super::explain::print_gates(promotion);
-        for (title, pointer) in
-            [("message", "/status/message"), ("commit", "/status/commit"), ("asked by", "/spec/requestedBy")]
-        {
-            if let Some(value) = text(promotion, pointer) {
+        let askers = askers(promotion);
+        for (title, value) in [
+            ("message", text(promotion, "/status/message")),
+            ("commit", text(promotion, "/status/commit")),
+            ("asked by", Some(askers).filter(|askers| !askers.is_empty())),
+        ] {
+            if let Some(value) = value {
                 output::line(format!("  {:<9} {value}", format!("{title}:")));
             }
         }
     }
+}
+
+/// Who asked for a promotion, also after it was opened.
+fn askers(promotion: &Value) -> String {
+    let later = promotion.pointer("/status/asked").and_then(Value::as_array).into_iter().flatten();
+    let all = text(promotion, "/spec/requestedBy").into_iter().chain(later.filter_map(|ask| text(ask, "/by")));
+    all.collect::<Vec<_>>().join(", ")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::argocd::{Application, HealthStatusCode};
+use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
 use api::gantline::Pipeline;
 use object::{ImageRef, LiveObject};
 use promotion::{
@@ -80,6 +80,7 @@ fn seen(app: &Application) -> PlaceApplication {
     PlaceApplication {
         name: app.metadata.name.as_str().into(),
         sync: status.sync.status,
+        doubt: doubt(app),
         health: status.health.status,
         health_since: status.health.last_transition_time,
         cause: cause(app),
@@ -92,6 +93,13 @@ fn seen(app: &Application) -> PlaceApplication {
 pub(crate) fn at_of(app: &Application) -> Arc<str> {
     let sources = serde_json::to_string(app.spec.all_sources()).unwrap_or_default();
     format!("{} {sources}", ground::commits(app).join(",")).into()
+}
+
+/// Why it could not be compared.
+fn doubt(app: &Application) -> String {
+    let unknown = app.status.sync.status == SyncStatusCode::Unknown;
+    let why = app.status.conditions.iter().find(|condition| unknown && condition.kind.is_error());
+    why.map(|condition| condition.message.clone()).unwrap_or_default()
 }
 
 /// What the unhealthy objects say.

@@ -47,14 +47,15 @@ impl Judge for ApprovalGate {
 
 /// The votes about this release and environment, under its gates as they are.
 fn about_this<'a>(evidence: &Evidence<'a>) -> Vec<&'a Approval> {
-    if evidence.approvals.is_empty() {
+    let votes = &evidence.promotion.status.approvals;
+    if votes.is_empty() {
         return Vec::new();
     }
     let (bound, digest) = (policy(evidence.environment), identity(&evidence.release.spec.images));
     let about = |vote: &&Approval| {
         vote.digest == digest && vote.environment == evidence.environment.name && vote.policy == bound
     };
-    evidence.approvals.iter().filter(about).collect()
+    votes.iter().filter(about).collect()
 }
 
 /// Why a vote does not count. Who wrote the change may still say no.
@@ -121,23 +122,22 @@ fn approved(gate: &ApprovalGate, votes: &[&Approval], evidence: &Evidence<'_>, r
 
 fn who(gate: &ApprovalGate, missing: &[&str], evidence: &Evidence<'_>) -> String {
     let members = joined("a member of ", missing.iter(), " and of ");
-    let (author, asked) = (evidence.release.spec.source.author.as_str(), evidence.requested_by);
-    match (author, asked) {
-        _ if !gate.not_author => members,
-        ("", "") => members,
-        ("", one) | (one, "") => members + ", but not " + one,
-        (one, other) if one == other => members + ", but not " + one,
-        (one, other) => members + ", but not " + one + " or " + other,
-    }
+    let mut others = vec![evidence.release.spec.source.author.as_str()];
+    others.extend(evidence.promotion.askers());
+    others.retain(|person| gate.not_author && !person.is_empty());
+    let mut seen = BTreeSet::new();
+    others.retain(|person| seen.insert(*person));
+    if others.is_empty() { members } else { joined(&(members + ", but not "), others.iter(), " or ") }
 }
 
 /// Who wrote the change or asked for its promotion.
 fn is_author(user: &str, evidence: &Evidence<'_>) -> bool {
     let ours = names_of(user);
     let source = &evidence.release.spec.source;
-    let people = [source.author.as_str(), source.email.as_str(), evidence.requested_by];
+    let people = [source.author.as_str(), source.email.as_str()];
     people
         .into_iter()
+        .chain(evidence.promotion.askers())
         .chain(source.others.iter().map(String::as_str))
         .flat_map(names_of)
         .any(|name| ours.contains(&name))

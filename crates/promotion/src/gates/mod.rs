@@ -1,6 +1,8 @@
 //! Gates: what must hold before a release enters an environment. One file a gate, in the order of [`api::gates!`].
 
-use api::gantline::{Approval, ApprovalGroup, Environment, Gate, GateKind, GateReport, GateState, Pipeline, Release};
+use api::gantline::{
+    Approval, ApprovalGroup, Environment, Gate, GateKind, GateReport, GateState, Pipeline, Promotion, Release,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::answers::{Answers, Question};
@@ -14,9 +16,8 @@ pub struct Evidence<'a> {
     /// The environment that the release wants to enter.
     pub environment: &'a Environment,
     pub release: &'a Release,
-    pub approvals: &'a [Approval],
-    /// Who asked for the promotion; empty when it came by itself.
-    pub requested_by: &'a str,
+    /// What wants to enter: who asked for it, and who approved it.
+    pub promotion: &'a Promotion,
     /// Environments of which nobody can tell now what they run or how that does, and why: no time counts there.
     pub blind: &'a [(String, String)],
     pub now: Timestamp,
@@ -155,7 +156,7 @@ pub(crate) fn quarantined(release: &Release) -> Option<GateReport> {
 /// A pinned environment takes nothing by itself, also what waited before it was pinned. Who asks knows of the pin.
 fn pinned(evidence: &Evidence<'_>) -> Option<GateReport> {
     let name = &evidence.environment.name;
-    let pin = evidence.pipeline.pin_of(name).filter(|_| evidence.requested_by.is_empty())?;
+    let pin = evidence.pipeline.pin_of(name).filter(|_| evidence.promotion.askers().next().is_none())?;
     Some(GateReport {
         name: format!("{name} not pinned"),
         kind: GateKind::Pin,
@@ -204,6 +205,13 @@ pub(crate) mod tests {
         release
     }
 
+    pub(crate) fn promotion(requested_by: &str, approvals: &[Approval]) -> Promotion {
+        let mut promotion = Promotion::default();
+        promotion.spec.requested_by = requested_by.to_owned();
+        promotion.status.approvals = approvals.to_vec();
+        promotion
+    }
+
     pub(crate) fn approval(user: &str, pipeline: &Pipeline) -> Approval {
         let environment = pipeline.environment("production").unwrap();
         Approval {
@@ -227,8 +235,9 @@ pub(crate) mod tests {
     ) -> Decision {
         let pipeline = pipeline();
         let environment = pipeline.environment("production").unwrap();
+        let promotion = promotion(requested_by, approvals);
         let evidence =
-            Evidence { pipeline: &pipeline, environment, release, approvals, requested_by, blind: &[], now: time(now) };
+            Evidence { pipeline: &pipeline, environment, release, promotion: &promotion, blind: &[], now: time(now) };
         let decision = evaluate(&evidence, &Answers::default());
         let found: Vec<GateState> = decision.reports().iter().map(|r| r.state).collect();
         assert_eq!(found, states, "{decision:?}");
@@ -276,16 +285,9 @@ pub(crate) mod tests {
         bad.status.quarantine =
             Some(api::gantline::Quarantine { by: "gantline".into(), reason: "it failed".into(), at: None });
         let environment = p.environment("production").unwrap();
-        let approvals = [approval("tina", &p)];
-        let evidence = Evidence {
-            pipeline: &p,
-            environment,
-            release: &bad,
-            approvals: &approvals,
-            requested_by: "",
-            blind: &[],
-            now: time(60),
-        };
+        let promotion = promotion("", &[approval("tina", &p)]);
+        let evidence =
+            Evidence { pipeline: &p, environment, release: &bad, promotion: &promotion, blind: &[], now: time(60) };
         assert!(matches!(evaluate(&evidence, &Answers::default()), Decision::Refuse(_)));
     }
 }

@@ -85,7 +85,7 @@ fn moment(date: Date, time: jiff::civil::Time, zone: &TimeZone) -> Option<Timest
 mod tests {
     use super::*;
     use crate::gates::tests::{pipeline, release};
-    use api::gantline::ReleasePhase;
+    use api::gantline::{Promotion, ReleasePhase};
     use serde_json::{Value, json};
 
     /// `opens` is empty where it is open at `at`.
@@ -99,8 +99,7 @@ mod tests {
             pipeline: &pipeline,
             environment,
             release: &release,
-            approvals: &[],
-            requested_by: "",
+            promotion: &Promotion::default(),
             blind: &[],
             now,
         };

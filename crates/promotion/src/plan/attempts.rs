@@ -84,8 +84,7 @@ impl Draft<'_> {
             pipeline,
             environment: pipeline.environment(&promotion.spec.environment)?,
             release: self.release(&promotion.spec.release)?,
-            approvals: &promotion.status.approvals,
-            requested_by: &promotion.spec.requested_by,
+            promotion,
             blind: &self.blind,
             now: self.seen.now,
         })

@@ -109,7 +109,7 @@ impl Draft<'_> {
             Runs::Nothing => Some(Reach::Under("the Application does not exist".to_owned())),
             Runs::Release(here) if *here == index => {
                 let app = sight.place?.application.as_ref()?;
-                Some(converging(app).unwrap_or_else(|| running(release, sight)))
+                Some(converging(app, entry).unwrap_or_else(|| running(release, sight)))
             }
             Runs::Release(_) | Runs::Other if deploying && !self.is_followed(release, &entry.name) => {
                 Some(Reach::Under("its commit is not synced yet".to_owned()))
@@ -161,8 +161,13 @@ impl Draft<'_> {
 }
 
 /// Why an Application that holds the release is not there yet.
-fn converging(app: &PlaceApplication) -> Option<Reach> {
+fn converging(app: &PlaceApplication, entry: &ReleaseEnvironment) -> Option<Reach> {
     let name = &app.name;
+    let ill = matches!(app.health, HealthStatusCode::Degraded | HealthStatusCode::Progressing);
+    // that a soak is over is known by its health alone
+    if app.sync == SyncStatusCode::Unknown && !(ill && entry.healthy_since.is_some()) {
+        return Some(Reach::Unknown(app.unknown()));
+    }
     if app.health == HealthStatusCode::Degraded {
         return Some(Reach::Degraded(format!("{name} is Degraded: {}", app.cause)));
     }

@@ -220,6 +220,7 @@ pub(crate) fn entry(environment: &str, commit: &str, now: Timestamp) -> ReleaseE
         name: environment.to_owned(),
         since: Some(now),
         deployed_at: Some(now),
+        known_since: Some(now),
         commit: commit.to_owned(),
         ..ReleaseEnvironment::default()
     }

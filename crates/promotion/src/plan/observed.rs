@@ -41,6 +41,8 @@ pub struct Place {
 pub struct PlaceApplication {
     pub name: Arc<str>,
     pub sync: SyncStatusCode,
+    /// Why nobody can tell whether it is Synced; empty where `sync` is not Unknown.
+    pub doubt: String,
     pub health: HealthStatusCode,
     /// Since when the health is what it is.
     pub health_since: Option<Timestamp>,
@@ -70,6 +72,14 @@ impl Observed {
     pub fn place(&self, environment: &str) -> Option<&Place> {
         let index = self.pipeline.spec.environments.iter().position(|known| known.name == environment)?;
         self.places.get(index)
+    }
+}
+
+impl PlaceApplication {
+    /// What to say while nobody can tell whether it is Synced.
+    pub(crate) fn unknown(&self) -> String {
+        let why = if self.doubt.is_empty() { "it was not compared" } else { &self.doubt };
+        format!("nobody can tell now whether {} is Synced: {why}", self.name)
     }
 }
 

@@ -51,7 +51,7 @@ impl Draft<'_> {
     fn overtake(&mut self, environment: &Environment, newer: &Release) {
         let older = |name: &str| self.release(name).is_some_and(|release| came(release) < came(newer));
         let overtaken =
-            self.waiting(environment, |p| !p.spec.rollback && p.spec.requested_by.is_empty() && older(&p.spec.release));
+            self.waiting(environment, |p| !p.spec.rollback && p.askers().next().is_none() && older(&p.spec.release));
         for index in overtaken {
             self.supersede(index, &format!("{} came before it was written", label(&newer.spec.images)));
         }
@@ -59,9 +59,8 @@ impl Draft<'_> {
 
     /// A rollback that could not be written gives way to what somebody asked for later.
     fn give_way(&mut self, environment: &Environment) {
-        let asked = |p: &Promotion| {
-            p.spec.environment == environment.name && (p.spec.rollback || !p.spec.requested_by.is_empty())
-        };
+        let asked =
+            |p: &Promotion| p.spec.environment == environment.name && (p.spec.rollback || p.askers().next().is_some());
         let Some(last) = self.promotions.iter().find(|p| asked(p)).cloned() else { return };
         for index in self.waiting(environment, |p| p.spec.rollback && p.metadata.name != last.metadata.name) {
             self.supersede(index, &format!("{} was asked for later", last.metadata.name));

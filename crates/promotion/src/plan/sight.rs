@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::argocd::SyncStatusCode;
 use api::gantline::{Environment, ImageSource, PipelineConditionKind, Release, ReleaseImage};
 use jiff::SignedDuration;
 use object::{ImageDigest, ImageRef};
@@ -157,7 +158,10 @@ impl Sight<'_> {
                 Some("nobody watches its Application and pods now".to_owned())
             }
             Runs::Unknown { why, .. } => Some(why.clone()),
-            Runs::Release(_) | Runs::Other | Runs::Nothing => None,
+            Runs::Release(_) | Runs::Other | Runs::Nothing => {
+                let app = self.place?.application.as_ref()?;
+                (app.sync == SyncStatusCode::Unknown).then(|| app.unknown())
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whose yes counts, and for what.
 
-use api::gantline::{Approval, GateState, Pipeline, Release, ReleaseImage, Verdict};
+use api::gantline::{Approval, GateState, Pipeline, Promotion, PromotionStatus, Release, ReleaseImage, Verdict};
 use jiff::Timestamp;
 use promotion::{Answers, Evidence, evaluate};
 use serde_json::{Value, json};
@@ -35,7 +35,9 @@ fn state_of(pipeline: &Pipeline, release: &Release, approvals: &[Approval]) -> G
     release.spec.images.push(ReleaseImage { digest: "sha256:d".into(), ..ReleaseImage::default() });
     let environment = pipeline.environment("production").unwrap();
     let now = Timestamp::UNIX_EPOCH;
-    let evidence = Evidence { pipeline, environment, release: &release, approvals, requested_by: "", blind: &[], now };
+    let status = PromotionStatus { approvals: approvals.to_vec(), ..PromotionStatus::default() };
+    let promotion = Promotion { status, ..Promotion::default() };
+    let evidence = Evidence { pipeline, environment, release: &release, promotion: &promotion, blind: &[], now };
     let decision = evaluate(&evidence, &Answers::default());
     assert_eq!(decision.reports().len(), 1);
     let report = &decision.reports()[0];

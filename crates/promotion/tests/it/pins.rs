@@ -1,6 +1,6 @@
 //! A pinned environment takes nothing by itself.
 
-use api::gantline::{EnvironmentStatus, Pin, Pipeline, Release};
+use api::gantline::{EnvironmentStatus, Pin, Pipeline, Promotion, PromotionSpec, Release};
 use jiff::Timestamp;
 use promotion::{Answers, Decision, Evidence, evaluate};
 use serde_json::json;
@@ -14,8 +14,10 @@ fn decision(pinned: bool, requested_by: &str) -> Decision {
     pipeline.status.environments.push(status);
     let (environment, release) = (pipeline.environment("production").unwrap(), Release::default());
     let now = Timestamp::UNIX_EPOCH;
+    let spec = PromotionSpec { requested_by: requested_by.to_owned(), ..PromotionSpec::default() };
+    let promotion = Promotion { spec, ..Promotion::default() };
     let evidence =
-        Evidence { pipeline: &pipeline, environment, release: &release, approvals: &[], requested_by, blind: &[], now };
+        Evidence { pipeline: &pipeline, environment, release: &release, promotion: &promotion, blind: &[], now };
     evaluate(&evidence, &Answers::default())
 }
 

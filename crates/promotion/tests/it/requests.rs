@@ -47,6 +47,27 @@ fn a_word_counts_or_is_refused_with_the_reason() {
     assert!(late.to_string().contains("nothing to decide any more"), "{late}");
 }
 
+/// Who asks for what came by itself is one of those who asked.
+#[test]
+fn who_joins_a_promotion_has_asked_for_it() {
+    let mut story = waiting(json!({"gates": [{"approval": {"group": "leads"}}]}));
+    let name = story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "customers wait")).unwrap();
+    assert_eq!(name, PROMOTION);
+    let again = requests::promote(&story.seen, "production", FIRST, "Tina", "").unwrap();
+    assert_eq!((again.promotion, again.steps.len()), (name, 0));
+    let leads = ["leads".to_owned()];
+    let vote = |user| Vote { verdict: Verdict::Approve, user, groups: &leads, reason: "" };
+    let own = requests::decide(&story.seen, PROMOTION, &vote("tina")).unwrap_err();
+    assert!(own.to_string().contains("asked for its promotion: somebody else has to approve it"), "{own}");
+    let page = explain::environment(&story.seen, "production").unwrap();
+    assert_eq!(page.reasons[0].who, "a member of leads, but not Dana or tina");
+    story.ask(requests::decide(&story.seen, PROMOTION, &vote("theo"))).unwrap();
+    story.settle();
+    let promotion = story.promotion(PROMOTION);
+    assert_eq!(promotion.status.phase, PromotionPhase::Succeeded);
+    assert_eq!(promotion.reasons().collect::<Vec<_>>(), ["customers wait"]);
+}
+
 #[test]
 fn nobody_decides_where_no_gate_asks() {
     let mut story = waiting(json!({"gates": [{"healthy": {"for": "1h"}}]}));

@@ -73,7 +73,8 @@ fn event(world: &mut World, controllers: &mut [Controller; 2], ordinal: usize) -
             let (images, at) = (world.said(env, world.commits.len()), world.now);
             world.commits.push(Commit { env, images, promotion: None, author: "eve", at });
         }
-        21..32 if world.envs[env].watching > 0 => world.sync(env),
+        21..31 if world.envs[env].watching > 0 && !world.envs[env].unknown => world.sync(env),
+        31..32 => world.falter(env),
         32..40 => world.heal(env),
         40..42 => world.scale(env),
         42..46 => world.break_down(env),
@@ -194,6 +195,7 @@ fn come_to_rest(world: &mut World, controllers: &mut [Controller; 2]) -> Result<
 fn settle(world: &mut World, controller: &mut Controller) -> Result<Option<Timestamp>, String> {
     for _ in 0..100 {
         (0..world.envs.len()).for_each(|env| {
+            world.envs[env].unknown = false;
             world.sync(env);
             world.heal(env);
         });

@@ -25,14 +25,14 @@ pub(super) fn pushed(world: &World, promotion: &Promotion, release: &Release) ->
     if spec.rollback {
         return Ok(());
     }
-    let pipeline = &world.api.pipeline;
-    if spec.requested_by.is_empty() && pipeline.spec.pins.contains_key(&spec.environment) {
+    let (pipeline, by_itself) = (&world.api.pipeline, promotion.askers().next().is_none());
+    if by_itself && pipeline.spec.pins.contains_key(&spec.environment) {
         return Err(format!("{name} enters a pinned environment"));
     }
     let index = pipeline.spec.environments.iter().position(|known| known.name == spec.environment).unwrap();
     let before = index.checked_sub(1).map(|before| pipeline.spec.environments[before].name.clone());
     let held = before.is_some_and(|before| world.held.contains(&(spec.release.clone(), before)));
-    if spec.requested_by.is_empty() && !held {
+    if by_itself && !held {
         return Err(format!("{name} enters before its predecessor held it"));
     }
     pipeline.spec.environments[index].gates.iter().try_for_each(|gate| passed(world, index, gate, promotion, live))
@@ -45,6 +45,9 @@ fn passed(world: &World, index: usize, gate: &Gate, promotion: &Promotion, relea
         Gate::Healthy(gate) => {
             let before = &world.envs[index - 1];
             let lasted = world.now - before.well_since;
+            if before.unknown {
+                return fail("nobody can tell whether it is Synced there");
+            }
             if !world.runs(index - 1, release) || !before.healthy {
                 return fail("it is not healthy there");
             }
@@ -57,12 +60,11 @@ fn passed(world: &World, index: usize, gate: &Gate, promotion: &Promotion, relea
         }
         Gate::Approval(gate) => {
             let votes = || promotion.status.approvals.iter();
-            let asked = &promotion.spec.requested_by;
             let good = votes().any(|vote| {
                 vote.decision == Verdict::Approve
                     && vote.groups.contains(&gate.group)
                     && vote.user != release.spec.source.author
-                    && vote.user != *asked
+                    && promotion.askers().all(|asker| vote.user != asker)
             });
             if good && votes().all(|vote| vote.decision == Verdict::Approve) {
                 Ok(())

@@ -28,6 +28,8 @@ pub(super) struct Env {
     pub(super) ready_since: i64,
     /// What the Application's status says.
     pub(super) told: (HealthStatusCode, i64),
+    /// Git or the cluster does not answer: nobody can tell whether it is as it should be.
+    pub(super) unknown: bool,
     /// How many controllers watch it; the Application is compared while one does.
     pub(super) watching: usize,
     /// When somebody began to watch it after nobody did, and since when its pods were ready then.
@@ -96,6 +98,7 @@ impl World {
             well_since: now,
             ready_since: now,
             told: (HealthStatusCode::Healthy, now),
+            unknown: false,
             watching: 0,
             breaks: Vec::new(),
         });
@@ -188,6 +191,14 @@ impl World {
         }
     }
 
+    /// Git or the cluster does not answer for a while, or again.
+    pub(super) fn falter(&mut self, env: usize) {
+        let unknown = &mut self.envs[env].unknown;
+        *unknown = !*unknown;
+        let text = format!("env {env} is unknown: {unknown}");
+        self.say(|| text);
+    }
+
     pub(super) fn heal(&mut self, env: usize) {
         if !self.envs[env].healthy {
             let (e, now) = (&mut self.envs[env], self.now);
@@ -247,7 +258,8 @@ impl World {
         };
         let application = PlaceApplication {
             name: format!("app-{}", e.name).into(),
-            sync: SyncStatusCode::Synced,
+            sync: if e.unknown { SyncStatusCode::Unknown } else { SyncStatusCode::Synced },
+            doubt: if e.unknown { "no answer".into() } else { String::new() },
             health: e.told.0,
             health_since: Some(moment(e.told.1)),
             cause: "a pod crashes".into(),
