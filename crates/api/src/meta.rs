@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -34,6 +34,9 @@ pub struct ObjectMeta {
     pub creation_timestamp: Option<Timestamp>,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub deletion_timestamp: Option<Timestamp>,
+    /// Not kept: they would be most of what an object takes in memory. A write without them leaves them as they are.
+    #[serde(skip_serializing)]
+    pub managed_fields: IgnoredAny,
     #[serde(flatten)]
     pub unknown: Unknown,
 }

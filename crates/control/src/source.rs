@@ -431,14 +431,14 @@ pub fn to_render(source: &ApplicationSource, settings: &Settings) -> Source {
         ApplicationSource { plugin: Some(plugin), .. } => {
             ToolChoice::Plugin(plugin.get("name").and_then(Value::as_str).unwrap_or_default().to_owned())
         }
-        ApplicationSource { kustomize: Some(kustomize), .. } if *kustomize != KustomizeSource::default() => {
+        ApplicationSource { kustomize: Some(kustomize), .. } if **kustomize != KustomizeSource::default() => {
             ToolChoice::Kustomize(Box::new(kustomize_options(kustomize, build.clone())))
         }
-        ApplicationSource { helm: Some(helm), .. } if *helm != HelmSource::default() => {
+        ApplicationSource { helm: Some(helm), .. } if **helm != HelmSource::default() => {
             ToolChoice::Helm(Box::new(charts::options(helm)))
         }
         ApplicationSource { chart, .. } if !chart.is_empty() => ToolChoice::Helm(Box::default()),
-        ApplicationSource { directory: Some(directory), .. } if *directory != DirectorySource::default() => {
+        ApplicationSource { directory: Some(directory), .. } if **directory != DirectorySource::default() => {
             directory_tool(directory)
         }
         _ => ToolChoice::Auto,

@@ -19,11 +19,11 @@ pub struct ApplicationSource {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub target_revision: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub helm: Option<HelmSource>,
+    pub helm: Option<Box<HelmSource>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kustomize: Option<KustomizeSource>,
+    pub kustomize: Option<Box<KustomizeSource>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<DirectorySource>,
+    pub directory: Option<Box<DirectorySource>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<Value>,
     #[serde(skip_serializing_if = "String::is_empty")]
