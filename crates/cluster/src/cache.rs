@@ -279,24 +279,8 @@ impl Inner {
         self.tell([Touch { key, owners, deleted: false }]);
     }
 
-    fn listed(&self, kind: &GroupKind, place: &str, objects: Vec<LiveObject>) {
-        let mut touches = Vec::new();
-        {
-            let mut state = self.state();
-            let newest = objects.iter().map(LiveObject::version).max().unwrap_or_default();
-            let present: HashSet<ResourceKey> = objects.iter().map(|object| object.key()).collect();
-            let inside = |key: &ResourceKey| place.is_empty() || key.namespace == place;
-            let of_kind = |key: &Arc<ResourceKey>| key.kind == kind.kind && key.group == kind.group && inside(key);
-            let gone: Vec<_> =
-                state.objects.keys().filter(|key| of_kind(key) && !present.contains(&**key)).cloned().collect();
-            for key in gone {
-                touches.extend(state.remove(&key));
-            }
-            for object in objects {
-                touches.extend(state.upsert(object, &self.tracker));
-            }
-            state.see(kind, place, newest);
-        }
+    fn listed(&self, kind: &GroupKind, place: &str, objects: Vec<LiveObject>, at: u128) {
+        let touches = self.state().listed(kind, place, objects, at, &self.tracker);
         self.tell(touches);
     }
 
@@ -365,6 +349,30 @@ impl State {
             let seen = kind.seen.entry(place.to_owned()).or_default();
             *seen = version.max(*seen);
         }
+    }
+
+    /// Takes everything that one watch can see; what it does not see any more is gone, unless it came after the list.
+    fn listed(
+        &mut self,
+        kind: &GroupKind,
+        place: &str,
+        objects: Vec<LiveObject>,
+        at: u128,
+        tracker: &Tracker,
+    ) -> Vec<Touch> {
+        let newest = objects.iter().map(LiveObject::version).max().unwrap_or_default();
+        let present: HashSet<ResourceKey> = objects.iter().map(|object| object.key()).collect();
+        let inside = |key: &ResourceKey| place.is_empty() || key.namespace == place;
+        let of_kind = |key: &ResourceKey| key.kind == kind.kind && key.group == kind.group && inside(key);
+        let in_time = |entry: &Entry| at == 0 || entry.version <= at;
+        let is_gone = |key: &ResourceKey, entry: &Entry| of_kind(key) && in_time(entry) && !present.contains(key);
+        let gone = self.objects.iter().filter(|(key, entry)| is_gone(key, entry));
+        let gone: Vec<_> = gone.map(|(key, _)| Arc::clone(key)).collect();
+        let gone: Vec<_> = gone.iter().filter_map(|key| self.remove(key)).collect();
+        let came = objects.into_iter().filter_map(|object| self.upsert(object, tracker));
+        let touches = gone.into_iter().chain(came).collect();
+        self.see(kind, place, newest);
+        touches
     }
 
     /// Takes the object in unless it is known in this version or a later one.
@@ -471,6 +479,17 @@ mod tests {
         let freed = object("Deployment", "d", 4, None, None);
         assert_eq!(owners(state.upsert(freed, &tracker())), Some(vec!["web".to_owned()]), "it did belong to web");
         assert_eq!(owners(state.remove(&key("Pod", "p"))), Some(vec![]));
+    }
+
+    /// A write that the list is too old for.
+    #[test]
+    fn a_list_does_not_drop_what_came_after_it() {
+        let (mut state, kind) = (State::default(), GroupKind::new("", "Secret"));
+        state.upsert(object("Secret", "new", 9, None, Some("web")), &tracker());
+        state.listed(&kind, "", vec![object("Secret", "old", 2, None, Some("web"))], 8, &tracker());
+        assert!(state.objects.contains_key(&key("Secret", "new")));
+        state.listed(&kind, "", Vec::new(), 10, &tracker());
+        assert!(state.objects.is_empty());
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl<K: Kind> Store<K> {
         {
             let mut state = store.0.state();
             state.watches.push(Watched::new(Scope::from(K::group_kind())));
-            state.listed(0, objects.into_iter().collect(), &mut Vec::new());
+            state.listed(0, objects.into_iter().collect(), 0, &mut Vec::new());
             store.0.seen(&mut state, 0);
         }
         store
@@ -279,9 +279,9 @@ impl<K: Kind> Inner<K> {
     fn take(&self, number: usize, event: WatchEvent, now: Timestamp) {
         let mut state = self.state();
         match event {
-            WatchEvent::Listed(all) => {
+            WatchEvent::Listed { objects, at } => {
                 state.watches[number].since = Some(now);
-                self.tell(&mut state, |state, changes| state.listed(number, all, changes));
+                self.tell(&mut state, |state, changes| state.listed(number, objects, at, changes));
             }
             WatchEvent::Applied(object) => {
                 self.tell(&mut state, |state, changes| state.applied(number, object, changes));
@@ -363,11 +363,13 @@ impl<K: Kind> State<K> {
         self.only.as_ref().is_none_or(|only| only(object))
     }
 
-    /// Takes everything that one watch can see; what it does not see any more is gone.
-    fn listed(&mut self, watch: usize, mut all: Vec<LiveObject>, changes: &mut Vec<Change<K>>) {
+    /// Takes everything that one watch can see; what it does not see any more is gone, unless it came after the list.
+    fn listed(&mut self, watch: usize, mut all: Vec<LiveObject>, at: u128, changes: &mut Vec<Change<K>>) {
         all.retain(|object| self.lets_in(object));
         let present: HashSet<ResourceKey> = all.iter().map(|object| object.key()).collect();
-        let is_gone = |key: &ResourceKey, entry: &Entry<K>| entry.watch == watch && !present.contains(key);
+        let in_time = |entry: &Entry<K>| at == 0 || entry.version <= at;
+        let is_gone =
+            |key: &ResourceKey, entry: &Entry<K>| entry.watch == watch && in_time(entry) && !present.contains(key);
         let gone = self.objects.iter().filter(|(key, entry)| is_gone(key, entry));
         let gone: Vec<Arc<ResourceKey>> = gone.map(|(key, _)| Arc::clone(key)).collect();
         gone.into_iter().for_each(|key| self.replace(key, None, false, changes));

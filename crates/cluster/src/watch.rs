@@ -53,8 +53,12 @@ impl Scope {
 /// What a watch tells.
 #[derive(Debug, Clone)]
 pub enum WatchEvent {
-    /// Everything that exists: first of all, and again whenever the history was lost. What is not in it is gone.
-    Listed(Vec<LiveObject>),
+    /// Everything that existed `at` a version of the cluster (0: nobody says which): first of all, and again whenever the
+    /// history was lost. What is older and not in it is gone.
+    Listed {
+        objects: Vec<LiveObject>,
+        at: u128,
+    },
     Applied(LiveObject),
     /// The last state of an object that is gone.
     Deleted(LiveObject),
@@ -160,7 +164,8 @@ impl Watch {
                 Ok((objects, version)) => {
                     self.lost = false;
                     self.version = Some(version.clone());
-                    self.send(WatchEvent::Listed(objects)).await?;
+                    let at = version.parse().unwrap_or_default();
+                    self.send(WatchEvent::Listed { objects, at }).await?;
                     version
                 }
                 Err(error) => return Ok(Err(error)),

@@ -52,8 +52,8 @@ pub(super) async fn follow(
                 Progress::Lost { since, error }
             }
             WatchEvent::Resumed => Progress::Current { since },
-            WatchEvent::Listed(objects) => {
-                cache.listed(&kind, place, objects);
+            WatchEvent::Listed { objects, at } => {
+                cache.listed(&kind, place, objects, at);
                 Progress::Current { since }
             }
             WatchEvent::Applied(object) => {

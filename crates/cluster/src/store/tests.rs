@@ -69,6 +69,10 @@ fn mine(name: &str, version: u32, owner: &str) -> LiveObject {
 }
 
 /// `old->new` by their owners, with a star for what was noted.
+fn listed(at: u128, objects: Vec<LiveObject>) -> WatchEvent {
+    WatchEvent::Listed { objects, at }
+}
+
 fn told(changes: &mut mpsc::UnboundedReceiver<Change<Thing>>) -> Vec<String> {
     let owner = |thing: &Option<Arc<Thing>>| thing.as_ref().map_or("", |thing| thing.owner.as_str()).to_owned();
     let mut told = Vec::new();
@@ -83,11 +87,11 @@ fn told(changes: &mut mpsc::UnboundedReceiver<Change<Thing>>) -> Vec<String> {
 fn the_newer_version_wins_wherever_it_comes_from() {
     let store = store(&["a"]);
     let mut changes = store.changes();
-    store.take(WatchEvent::Listed(vec![mine("x", 10, "first")]));
+    store.take(listed(0, vec![mine("x", 10, "first")]));
     assert_eq!(store.note(mine("x", 12, "ours")).unwrap().owner, "ours");
     store.take(WatchEvent::Applied(mine("x", 11, "older")));
     assert_eq!(store.owner("x").as_deref(), Some("ours"), "an older event");
-    store.take(WatchEvent::Listed(vec![mine("x", 11, "older")]));
+    store.take(listed(0, vec![mine("x", 11, "older")]));
     assert_eq!(store.owner("x").as_deref(), Some("ours"), "an older list");
     store.take(WatchEvent::Applied(mine("x", 13, "theirs")));
     assert_eq!(store.note(mine("x", 12, "ours")).unwrap().owner, "theirs", "an older note");
@@ -98,7 +102,7 @@ fn the_newer_version_wins_wherever_it_comes_from() {
 #[test]
 fn a_namesake_is_another_object() {
     let store = store(&["a"]);
-    store.take(WatchEvent::Listed(vec![thing("a", "x", "one", 10, Some("one"))]));
+    store.take(listed(0, vec![thing("a", "x", "one", 10, Some("one"))]));
     store.note(thing("a", "x", "two", 15, Some("two")));
     store.take(WatchEvent::Deleted(thing("a", "x", "one", 14, Some("one"))));
     assert_eq!(store.owner("x").as_deref(), Some("two"), "the one that went is not this one");
@@ -117,22 +121,34 @@ fn a_namesake_is_another_object() {
 #[test]
 fn a_list_drops_what_is_gone_in_its_own_scope() {
     let store = store(&["a", "b"]);
-    store.take(WatchEvent::Listed(vec![mine("x", 1, "me"), mine("y", 2, "me")]));
+    store.take(listed(0, vec![mine("x", 1, "me"), mine("y", 2, "me")]));
     assert!(!*store.0.ready.borrow());
-    store.0.take(1, WatchEvent::Listed(vec![thing("b", "z", "z", 3, Some("me"))]), at(0));
+    store.0.take(1, listed(0, vec![thing("b", "z", "z", 3, Some("me"))]), at(0));
     assert!(*store.0.ready.borrow());
     let mut changes = store.changes();
     assert_eq!(told(&mut changes), ["x ->me", "y ->me", "z ->me"]);
-    store.take(WatchEvent::Listed(vec![mine("y", 2, "me")]));
+    store.take(listed(0, vec![mine("y", 2, "me")]));
     assert_eq!(told(&mut changes), ["x me->"]);
     assert_eq!(store.of("me"), ["y", "z"]);
+}
+
+/// A write that the list is too old for.
+#[test]
+fn a_list_does_not_drop_what_came_after_it() {
+    let store = store(&["a"]);
+    store.take(listed(5, vec![mine("x", 1, "me"), mine("y", 2, "me")]));
+    store.note(mine("z", 9, "me"));
+    store.take(listed(8, vec![mine("y", 2, "me")]));
+    assert_eq!(store.of("me"), ["y", "z"]);
+    store.take(listed(10, vec![mine("y", 2, "me")]));
+    assert_eq!(store.of("me"), ["y"]);
 }
 
 #[test]
 fn what_cannot_be_read_is_not_there_and_says_why() {
     let store = store(&["a"]);
     let mut changes = store.changes();
-    store.take(WatchEvent::Listed(vec![mine("x", 1, "me")]));
+    store.take(listed(0, vec![mine("x", 1, "me")]));
     store.take(WatchEvent::Applied(thing("a", "x", "x", 2, None)));
     assert_eq!((store.owner("x"), store.of("me").len(), store.all().len()), (None, 0, 0));
     assert_eq!((store.exists("a", "x"), store.len()), (true, 1));
@@ -147,7 +163,7 @@ fn what_cannot_be_read_is_not_there_and_says_why() {
 #[test]
 fn an_index_follows_changes() {
     let store = store(&["a"]);
-    store.take(WatchEvent::Listed(vec![mine("x", 1, "me"), mine("y", 2, "me"), mine("z", 3, "you")]));
+    store.take(listed(0, vec![mine("x", 1, "me"), mine("y", 2, "me"), mine("z", 3, "you")]));
     assert_eq!((store.of("me"), store.of("you")), (vec!["x".to_owned(), "y".to_owned()], vec!["z".to_owned()]));
     store.note(mine("x", 4, "you"));
     store.take(WatchEvent::Deleted(mine("y", 5, "me")));
@@ -166,12 +182,12 @@ fn a_watch_counts_from_its_last_break() {
     let store = store(&["a", "b"]);
     let lost = || WatchEvent::Lost(ClusterError::Unreachable { object: "x".into(), message: "gone".into() });
     for (watch, event, second, since) in [
-        (0, WatchEvent::Listed(vec![]), 1, None),
-        (1, WatchEvent::Listed(vec![]), 2, Some(2)),
+        (0, listed(0, vec![]), 1, None),
+        (1, listed(0, vec![]), 2, Some(2)),
         (0, WatchEvent::Applied(mine("x", 1, "me")), 3, Some(2)),
         (1, lost(), 4, None),
         (1, WatchEvent::Resumed, 5, Some(5)),
-        (0, WatchEvent::Listed(vec![]), 6, Some(6)),
+        (0, listed(0, vec![]), 6, Some(6)),
     ] {
         store.0.take(watch, event, at(second));
         assert_eq!(store.since(), since.map(at), "at {second}");
@@ -196,12 +212,12 @@ fn another_list_costs_what_it_changes() {
         let version = |number| if number < changed { 50_000 } else { number + 1 };
         (0..30_000).map(|number| mine(&number.to_string(), version(number), "me")).collect()
     };
-    store.take(WatchEvent::Listed(all(0)));
+    store.take(listed(0, all(0)));
     let (before, mut changes) = (READS.load(Ordering::Relaxed), store.changes());
     told(&mut changes);
     let mut list = all(3);
     list.truncate(29_999);
-    store.take(WatchEvent::Listed(list));
+    store.take(listed(0, list));
     assert_eq!(told(&mut changes).len(), 4);
     // tests beside this one read a few as well
     assert!(READS.load(Ordering::Relaxed) - before < 100);

@@ -86,7 +86,7 @@ async fn check(answers: Vec<Answer>, expected: &[&str]) {
     let mut events = Vec::new();
     while events.len() < expected.len() {
         events.push(match watch.recv().await.unwrap() {
-            WatchEvent::Listed(all) => format!("listed {}", all.len()),
+            WatchEvent::Listed { objects, .. } => format!("listed {}", objects.len()),
             WatchEvent::Applied(object) => format!("applied {}", object.name()),
             WatchEvent::Deleted(object) => format!("deleted {}", object.name()),
             WatchEvent::Lost(_) => "lost".to_owned(),

@@ -97,7 +97,7 @@ async fn a_watch_starts_with_all_and_goes_on_with_changes() {
     let key = ResourceKey::new("", "ConfigMap", namespace.as_str(), "settings");
     let scope = Scope::namespaced(key.group_kind(), namespace.as_str()).with_fields("metadata.name=settings");
     let mut watch = cluster.watch(scope);
-    assert!(matches!(watch.recv().await, Some(WatchEvent::Listed(all)) if all.is_empty()));
+    assert!(matches!(watch.recv().await, Some(WatchEvent::Listed { objects, .. }) if objects.is_empty()));
     let created = cluster.apply(&config_map(&namespace, json!({"a": "1"})), apply("us")).await.unwrap();
     assert!(matches!(watch.recv().await, Some(WatchEvent::Applied(object)) if object == created));
     cluster.delete(&key, &DeleteOptions::default()).await.unwrap();
