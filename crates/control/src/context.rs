@@ -17,11 +17,11 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::answers::Answers;
-use crate::driver::Killed;
 use crate::events::Events;
 use crate::facts::{About, Fact, Facts, Sink};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::panics::Killed;
 use crate::queue::{Depth, Queue};
 use crate::readers::Readers;
 use crate::repositories::{Remotes, Repositories};
@@ -239,10 +239,21 @@ impl Context {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn forget(&self, key: &AppKey) {
+    /// The Applications of which something is remembered.
+    pub(crate) fn remembered(&self) -> Vec<AppKey> {
+        self.memories().keys().cloned().collect()
+    }
+
+    /// Somebody else works on it.
+    pub(crate) fn leave(&self, key: &AppKey) {
         self.memories().remove(key);
-        self.queue.forget(&Key::Application(key.clone()));
         self.readers.forget(key);
+    }
+
+    /// It is gone.
+    pub(crate) fn forget(&self, key: &AppKey) {
+        self.leave(key);
+        self.queue.forget(&Key::Application(key.clone()));
     }
 
     /// The Application that an environment of a Pipeline names.

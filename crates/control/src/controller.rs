@@ -135,6 +135,16 @@ impl Work for Looks {
             Key::Promotion { name, .. } => pipelines::write(context, name).await,
         }
     }
+
+    fn remembered(&self) -> Vec<Key> {
+        self.0.remembered().into_iter().map(Key::Application).collect()
+    }
+
+    fn forget(&self, key: &Key) {
+        if let Key::Application(key) = key {
+            self.0.leave(key);
+        }
+    }
 }
 
 /// Works on what is woken, once everything is known.

@@ -1,22 +1,22 @@
 //! One loop for keys of all kinds: each at most once in work, as many at once as there are turns.
 
-use std::any::Any;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clock::{Clock, Ids, after};
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::queue::{Depth, Queue, Request};
+use crate::panics::caught;
+use crate::queue::{Depth, Queue, Request, merge};
+use crate::turns::with_turn;
 
 /// Waits between attempts at something that does not work, doubled each time.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
@@ -39,6 +39,12 @@ pub(crate) trait Work: Send + Sync + 'static {
 
     /// Brings what the key means as far as it can come now. It may lend its turn while it waits for others.
     fn run(&self, key: &Self::Key, ask: Request) -> impl Future<Output = Next> + Send;
+
+    /// The keys of which something is remembered here.
+    fn remembered(&self) -> Vec<Self::Key>;
+
+    /// Another process has the key now: what is remembered of it will not be true.
+    fn forget(&self, key: &Self::Key);
 }
 
 /// Which keys are this process's.
@@ -51,10 +57,6 @@ pub(crate) trait Share<K>: fmt::Debug + Send + Sync {
         stream::pending().boxed()
     }
 }
-
-/// What a work throws to end the whole loop, as a process ends that is killed. Any other panic ends one look.
-#[derive(Debug)]
-pub(crate) struct Killed;
 
 /// The parts of a [`Driver`].
 pub(crate) struct Parts<W: Work> {
@@ -76,12 +78,12 @@ struct State<K> {
     /// How often in a row a key could not be done.
     failures: HashMap<K, u32>,
     /// What was asked for while it was not ours.
-    foreign: BTreeSet<K>,
+    foreign: BTreeMap<K, Request>,
 }
 
 impl<W: Work> Driver<W> {
     pub(crate) fn new(parts: Parts<W>) -> Self {
-        let (failures, foreign) = (HashMap::new(), BTreeSet::new());
+        let (failures, foreign) = (HashMap::new(), BTreeMap::new());
         Self { parts, state: Mutex::new(State { failures, foreign }) }
     }
 
@@ -89,7 +91,7 @@ impl<W: Work> Driver<W> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what is next whenever a turn is free, until a work throws [`Killed`].
+    /// Takes what is next whenever a turn is free, until a work throws [`Killed`](crate::panics::Killed).
     pub(crate) async fn run(self: Arc<Self>) {
         let (mut working, mut shares) = (JoinSet::new(), self.parts.share.changes());
         loop {
@@ -115,21 +117,27 @@ impl<W: Work> Driver<W> {
                 return (turn, key, request);
             }
             self.parts.queue.done(&key);
-            self.state().foreign.insert(key);
+            let mut state = self.state();
+            let known = state.foreign.get(&key).copied();
+            state.foreign.insert(key, merge(known, request));
         }
     }
 
-    /// What came to this process meanwhile is looked at anew.
+    /// What came to this process meanwhile is looked at anew, as deep as it was asked for; what went is forgotten.
     fn shares_changed(&self) {
+        let Parts { work, queue, share, .. } = &self.parts;
         let foreign = std::mem::take(&mut self.state().foreign);
-        let (ours, foreign): (Vec<_>, Vec<_>) = foreign.into_iter().partition(|key| self.parts.share.owns(key));
+        let (ours, foreign): (Vec<_>, Vec<_>) = foreign.into_iter().partition(|(key, _)| share.owns(key));
         self.state().foreign.extend(foreign);
-        ours.iter().for_each(|key| self.parts.queue.add_behind(key, Depth::Latest));
+        ours.iter().for_each(|(key, request)| queue.add_behind(key, request.depth.max(Depth::Latest)));
+        for key in work.remembered().into_iter().filter(|key| !share.owns(key)) {
+            work.forget(&key);
+            self.succeeded(&key);
+        }
     }
 
     async fn work_on(self: Arc<Self>, key: W::Key, request: Request, _turn: Option<OwnedSemaphorePermit>) {
-        let done = AssertUnwindSafe(self.parts.work.run(&key, request)).catch_unwind().await;
-        let next = done.unwrap_or_else(|thrown| after_panic(&key, thrown));
+        let next = caught(&key, with_turn(self.parts.work.run(&key, request))).await.unwrap_or(Next::Retry);
         self.parts.queue.done(&key);
         match next {
             Next::Nothing => self.succeeded(&key),
@@ -155,16 +163,6 @@ impl<W: Work> Driver<W> {
         let wait = RETRY_MAX.min(RETRY_FIRST * 2_u32.pow(failures.min(10)));
         after(self.parts.clock.now(), wait + self.parts.ids.jitter(wait / 10))
     }
-}
-
-fn after_panic(key: &impl fmt::Display, thrown: Box<dyn Any + Send>) -> Next {
-    if thrown.is::<Killed>() {
-        resume_unwind(thrown);
-    }
-    let text = thrown.downcast_ref::<&str>().copied().or_else(|| thrown.downcast_ref::<String>().map(String::as_str));
-    let why = text.unwrap_or("it says nothing");
-    tracing::error!(%key, why, "a defect of this program: the look was not finished, and is tried again");
-    Next::Retry
 }
 
 #[cfg(test)]

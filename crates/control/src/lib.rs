@@ -22,6 +22,7 @@ mod memory;
 mod metrics;
 mod namespaces;
 mod overrides;
+mod panics;
 mod pipelines;
 mod proven;
 mod queue;

@@ -8,6 +8,9 @@ use clock::Clock;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+/// How many urgent keys go before one that is not.
+const IN_A_ROW: usize = 8;
+
 /// How deep a look has to go. Requests for one key merge to the deepest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
@@ -35,6 +38,8 @@ struct State<K> {
     waiting: HashMap<K, Waiting>,
     urgent: VecDeque<K>,
     normal: VecDeque<K>,
+    /// How many urgent ones were taken since the last that is not.
+    in_a_row: usize,
     /// In work, and whether to go again at once.
     working: HashMap<K, Option<Request>>,
     parked: HashMap<K, Parked>,
@@ -60,8 +65,8 @@ struct Parked {
 impl<K> Default for State<K> {
     fn default() -> Self {
         let (waiting, working, parked, wake_at) = Default::default();
-        let (urgent, normal, later) = Default::default();
-        Self { waiting, urgent, normal, working, parked, later, wake_at }
+        let (urgent, normal, later, in_a_row) = Default::default();
+        Self { waiting, urgent, normal, in_a_row, working, parked, later, wake_at }
     }
 }
 
@@ -181,7 +186,8 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     }
 }
 
-fn merge(old: Option<Request>, new: Request) -> Request {
+/// One request that asks for both.
+pub(crate) fn merge(old: Option<Request>, new: Request) -> Request {
     old.map_or(new, |old| {
         let since = match old.depth.cmp(&new.depth) {
             std::cmp::Ordering::Greater => old.since,
@@ -245,9 +251,17 @@ impl<K: Clone + Ord + Hash> State<K> {
         }
     }
 
+    /// The urgent ones first, but not only them.
+    fn first(&mut self) -> Option<K> {
+        let patient = self.in_a_row >= IN_A_ROW;
+        let urgent = if patient && !self.normal.is_empty() { None } else { self.urgent.pop_front() };
+        self.in_a_row = if urgent.is_some() { self.in_a_row + 1 } else { 0 };
+        urgent.or_else(|| self.normal.pop_front())
+    }
+
     fn take(&mut self) -> Option<(K, Request)> {
         // keys stay in a list after they were taken by way of the other, or forgotten
-        while let Some(key) = self.urgent.pop_front().or_else(|| self.normal.pop_front()) {
+        while let Some(key) = self.first() {
             if let Some(Waiting { request, .. }) = self.waiting.remove(&key) {
                 self.working.insert(key.clone(), None);
                 return Some((key, request));
@@ -284,6 +298,18 @@ mod tests {
         let (first, request) = next(&queue).await;
         assert_eq!((first, request.depth), ("a", Depth::Hard));
         assert_eq!(next(&queue).await.0, "b");
+    }
+
+    #[tokio::test]
+    async fn what_is_urgent_does_not_starve_the_rest() {
+        let (queue, _) = queue();
+        queue.add_behind(&"timer", Depth::Latest);
+        for turn in 0..=IN_A_ROW {
+            queue.add(&"busy", Depth::Live);
+            let (key, _) = next(&queue).await;
+            assert_eq!(key, if turn < IN_A_ROW { "busy" } else { "timer" }, "turn {turn}");
+            queue.done(&key);
+        }
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use object::FileTree;
 
 use crate::facts::{Fact, Facts};
 use crate::metrics::Metrics;
+use crate::panics::caught;
 use crate::readers::Place;
 use crate::stores::Stores;
 
@@ -411,7 +412,8 @@ async fn poll(shared: std::sync::Weak<Shared>, repository: std::sync::Weak<Repos
         }
         let Some((repositories, current)) = shared.upgrade().zip(repository.upgrade()) else { return };
         let repositories = Repositories(repositories);
-        if repositories.fetch(&current, clock.now()).await == Ok(false) {
+        let fetched = caught(&current.url, repositories.fetch(&current, clock.now())).await;
+        if fetched == Some(Ok(false)) {
             lock(&repositories.0.open).remove(&key);
             return;
         }
@@ -419,7 +421,7 @@ async fn poll(shared: std::sync::Weak<Shared>, repository: std::sync::Weak<Repos
 }
 
 /// The host in any form of address; empty for local ones.
-fn host_of(url: &str) -> &str {
+pub(crate) fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let rest = rest.split('/').next().unwrap_or_default();
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);

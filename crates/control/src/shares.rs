@@ -241,7 +241,7 @@ impl Member {
     fn publish(&self, me: &Identity, now: Timestamp) {
         let share = Share::of(&me.lease, &self.roster, self.standing, now);
         self.shares.0.share.send_if_modified(|known| {
-            let differs = share.differs(known);
+            let differs = share.differs(known, now);
             if differs {
                 tracing::info!(members = ?share.members(), "the work is shared anew");
             }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use api::ConfigMap;
 use api::argocd::{
-    AppProject, Application, ClusterSecret, OperationPhase, Refresh, RepositorySecret, Settings, normalize_git_url,
+    AppProject, AppProjectSpec, Application, ClusterSecret, OperationPhase, Refresh, RepositorySecret, Settings,
+    normalize_git_url,
 };
 use api::gantline::{Pipeline, Promotion, Release};
 use cluster::Change;
 
 use crate::queue::Depth;
+use crate::repositories::host_of;
 use crate::stores::{AppKey, CERTIFICATES, KNOWN_HOSTS, SETTINGS, Stores};
 
 /// What is worked on, each at most once at a time.
@@ -93,7 +95,7 @@ impl News {
 pub(crate) fn woken(news: &News, stores: &Stores) -> Vec<(Key, Depth)> {
     match news {
         News::Application(change) => of_application(change, stores),
-        News::Project(change) => latest(stores.applications.by(&Application::BY_PROJECT, &change.key.name)),
+        News::Project(change) => of_project(change, stores),
         News::Repository(change) => of_repository(change, stores),
         News::ConfigMap(change) => of_config_map(change, stores),
         News::Pipeline(change) => vec![pipeline(stores, &change.key.name)],
@@ -171,6 +173,17 @@ fn of_application(change: &Change<Application>, stores: &Stores) -> Vec<(Key, De
     own.into_iter().chain(deployed_by(&key, stores)).collect()
 }
 
+/// What a project permits its Applications; who may use them is the server's business.
+fn of_project(change: &Change<AppProject>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let permits = |project: Option<&Arc<AppProject>>| {
+        project.map(|project| AppProjectSpec { roles: Vec::new(), description: String::new(), ..project.spec.clone() })
+    };
+    if permits(change.old.as_ref()) == permits(change.new.as_ref()) {
+        return Vec::new();
+    }
+    latest(stores.applications.by(&Application::BY_PROJECT, &change.key.name))
+}
+
 /// The Applications that use the repository, or one of those whose addresses begin so.
 fn of_repository(change: &Change<RepositorySecret>, stores: &Stores) -> Vec<(Key, Depth)> {
     let used = sides(change).flat_map(|secret| {
@@ -186,21 +199,35 @@ fn of_repository(change: &Change<RepositorySecret>, stores: &Stores) -> Vec<(Key
 fn of_config_map(change: &Change<ConfigMap>, stores: &Stores) -> Vec<(Key, Depth)> {
     let empty = ConfigMap::default();
     let (old, new) = (change.old.as_deref().unwrap_or(&empty), change.new.as_deref().unwrap_or(&empty));
-    let concerns = match change.key.name.as_str() {
-        SETTINGS => Settings::from_config_map(&old.data).0 != Settings::from_config_map(&new.data).0,
-        KNOWN_HOSTS | CERTIFICATES => old.data != new.data,
-        _ => false,
-    };
-    if concerns { latest(stores.applications.all()) } else { Vec::new() }
+    match change.key.name.as_str() {
+        SETTINGS if Settings::from_config_map(&old.data).0 != Settings::from_config_map(&new.data).0 => {
+            latest(stores.applications.all())
+        }
+        KNOWN_HOSTS if old.data != new.data => on_hosts(stores, |url| url.contains('@') || url.starts_with("ssh://")),
+        CERTIFICATES => on_hosts(stores, |url| {
+            let host = host_of(url);
+            old.data.get(host) != new.data.get(host)
+        }),
+        _ => Vec::new(),
+    }
+}
+
+/// The Applications with a source at such an address.
+fn on_hosts(stores: &Stores, is: impl Fn(&str) -> bool) -> Vec<(Key, Depth)> {
+    let all = stores.applications.all().into_iter();
+    latest(all.filter(|app| app.spec.all_sources().iter().any(|source| is(&source.repo_url))))
 }
 
 /// What a change to an Application asks for; `None` for changes of status alone, which are mostly our own.
 fn depth_of(old: Option<&Application>, new: &Application) -> Option<Depth> {
-    let Some(old) = old.filter(|old| old.metadata.uid == new.metadata.uid) else { return Some(Depth::Latest) };
     let refresh = match new.requested_refresh() {
         Some(Refresh::Hard) => Some(Depth::Hard),
         Some(Refresh::Normal) => Some(Depth::Forced),
         None => None,
+    };
+    // what was asked for while nobody was here to hear it still is
+    let Some(old) = old.filter(|old| old.metadata.uid == new.metadata.uid) else {
+        return refresh.max(Some(Depth::Latest));
     };
     let terminating = new.status.operation_state.as_ref().is_some_and(|s| s.phase == OperationPhase::Terminating);
     let spec = match () {

@@ -1,6 +1,6 @@
 //! Repository and cluster Secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use base64::Engine as _;
@@ -161,11 +161,25 @@ impl RepositorySecret {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CredentialStore {
     secrets: Vec<RepositorySecret>,
+    /// The places of those of repositories, by normalized address.
+    repositories: HashMap<String, Vec<usize>>,
+    /// The beginnings of addresses, normalized, the longest first.
+    templates: Vec<(String, usize)>,
 }
 
 impl CredentialStore {
     pub fn new(secrets: impl IntoIterator<Item = RepositorySecret>) -> Self {
-        Self { secrets: secrets.into_iter().collect() }
+        let mut store = Self { secrets: secrets.into_iter().collect(), ..Self::default() };
+        for (place, secret) in store.secrets.iter().enumerate() {
+            let address = normalize_git_url(&secret.url);
+            match secret.template {
+                true => store.templates.push((address, place)),
+                false => store.repositories.entry(address).or_default().push(place),
+            }
+        }
+        let length = |place: usize| store.secrets[place].url.len();
+        store.templates.sort_by_key(|(_, place)| std::cmp::Reverse((length(*place), *place)));
+        store
     }
 
     /// The repositories that are written down by their whole address.
@@ -177,19 +191,17 @@ impl CredentialStore {
     /// of no project), else of the longest matching prefix. A repository without any falls back to the prefix as well.
     pub fn find(&self, url: &str, project: &str) -> Option<&RepositorySecret> {
         let wanted = normalize_git_url(url);
-        let exact = self
-            .repositories()
-            .filter(|s| normalize_git_url(&s.url) == wanted && (s.project.is_empty() || s.project == project))
-            .max_by_key(|s| !s.project.is_empty());
-        let prefix = self
-            .secrets
-            .iter()
-            .filter(|s| s.template && wanted.starts_with(&normalize_git_url(&s.url)))
-            .max_by_key(|s| s.url.len());
+        let own = self.repositories.get(&wanted).into_iter().flatten().map(|place| &self.secrets[*place]);
+        let own = own.filter(|secret| secret.project.is_empty() || secret.project == project);
+        let exact = own.max_by_key(|secret| !secret.project.is_empty());
+        let prefix = || {
+            let longest = self.templates.iter().find(|(address, _)| wanted.starts_with(address));
+            longest.map(|(_, place)| &self.secrets[*place])
+        };
         match exact {
             Some(own) if !own.credentials.is_anonymous() => Some(own),
-            Some(own) => prefix.or(Some(own)),
-            None => prefix,
+            Some(own) => prefix().or(Some(own)),
+            None => prefix(),
         }
     }
 }

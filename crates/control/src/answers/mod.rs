@@ -7,18 +7,22 @@ mod source;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use promotion::{Answer, Answered, Question};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::context::Context;
+use crate::panics::caught;
 use crate::wake::News;
 
 pub(crate) use digest::registry_of;
 
-/// How many questions one host, or one repository, is asked at once.
+/// How many questions one of those who answer is asked at once.
 const AT_ONCE: usize = 8;
+/// After a defect.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// What was asked and answered. What no plan rests on any more is forgotten.
 #[derive(Debug)]
@@ -100,6 +104,11 @@ impl Answers {
         entry.pipelines.clone()
     }
 
+    /// Lanes in which nobody is any more go.
+    fn leave(&self) {
+        self.state().lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+    }
+
     /// Those who ask the same host wait for each other, and for nobody else.
     fn lane(&self, host: &str) -> Arc<Semaphore> {
         let mut state = self.state();
@@ -135,13 +144,25 @@ pub(crate) async fn run(cx: Arc<Context>) {
 
 /// Answers one question and wakes who asked it.
 async fn answer(cx: Arc<Context>, question: Question) {
-    let lane = cx.answers.lane(&lane_of(&cx, &question));
-    let answer = match lane.acquire().await {
-        Ok(_permit) => ask(&cx, &question).await,
-        Err(_) => None,
+    let answer = loop {
+        match caught(lane_of(&question), in_lane(&cx, &question)).await {
+            Some(answer) => break answer,
+            // nothing is made up for it
+            None => cx.clock.sleep(AGAIN).await,
+        }
     };
     let pipelines = cx.answers.take(&question, answer, cx.clock.now());
     cx.hear(&News::Answered { pipelines });
+}
+
+async fn in_lane(cx: &Context, question: &Question) -> Option<Answer> {
+    let lane = cx.answers.lane(&lane_of(question));
+    let permit = lane.acquire().await.ok()?;
+    let answer = ask(cx, question).await;
+    drop(permit);
+    drop(lane);
+    cx.answers.leave();
+    answer
 }
 
 /// `None`: the question is about what is not so any more.
@@ -157,16 +178,13 @@ async fn ask(cx: &Context, question: &Question) -> Option<Answer> {
     }
 }
 
-/// The host or repository that has to answer.
-fn lane_of(cx: &Context, question: &Question) -> String {
+/// Who has to answer: a registry, or the renders of one Application, so that those of a repository that is slow to render
+/// do not wait for each other.
+fn lane_of(question: &Question) -> String {
     match question {
-        Question::Located(spot) | Question::Source(spot) => {
-            let app = cx.application(&spot.application);
-            let source = app.as_deref().and_then(crate::pipelines::ground::written);
-            source.map_or_else(String::new, |source| api::argocd::normalize_git_url(&source.repo_url))
-        }
-        Question::Digest(image) => image.registry_and_repository().0,
-        Question::Gate { kind, .. } => kind.as_str().to_owned(),
+        Question::Located(spot) | Question::Source(spot) => format!("application {}", spot.application),
+        Question::Digest(image) => format!("registry {}", image.registry_and_repository().0),
+        Question::Gate { kind, .. } => format!("gate {}", kind.as_str()),
     }
 }
 

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
+use crate::panics::Killed;
 
 type Looks = Mutex<Vec<&'static str>>;
 
@@ -12,15 +13,33 @@ type Looks = Mutex<Vec<&'static str>>;
 /// `waits` does, `dies` kills.
 struct Noting {
     looks: Arc<Looks>,
+    deepest: Arc<Mutex<Depth>>,
+    forgotten: Arc<Looks>,
     panicked: AtomicU32,
     turns: Arc<Semaphore>,
+}
+
+impl Noting {
+    fn note(&self, depth: Depth) {
+        let mut deepest = self.deepest.lock().unwrap();
+        *deepest = depth.max(*deepest);
+    }
 }
 
 impl Work for Noting {
     type Key = &'static str;
 
-    async fn run(&self, key: &&'static str, _: Request) -> Next {
+    fn remembered(&self) -> Vec<&'static str> {
+        vec!["a1", "b1"]
+    }
+
+    fn forget(&self, key: &&'static str) {
+        self.forgotten.lock().unwrap().push(key);
+    }
+
+    async fn run(&self, key: &&'static str, request: Request) -> Next {
         self.looks.lock().unwrap().push(key);
+        self.note(request.depth);
         match *key {
             "panics" if self.panicked.fetch_add(1, Ordering::SeqCst) == 0 => panic!("on purpose"),
             "fails" => Next::Retry,
@@ -28,7 +47,7 @@ impl Work for Noting {
                 let _lent = crate::turns::Lent::new(&self.turns);
                 std::future::pending().await
             }
-            "dies" => resume_unwind(Box::new(Killed)),
+            "dies" => std::panic::resume_unwind(Box::new(Killed)),
             "waits" => {
                 let lent = crate::turns::Lent::new(&self.turns);
                 tokio::task::yield_now().await;
@@ -59,6 +78,8 @@ impl Share<&'static str> for Letter {
 
 struct World {
     looks: Arc<Looks>,
+    deepest: Arc<Mutex<Depth>>,
+    forgotten: Arc<Looks>,
     queue: Arc<Queue<&'static str>>,
     clock: ManualClock,
     running: AbortOnDropHandle<()>,
@@ -68,11 +89,18 @@ fn world(turns: usize, share: Arc<dyn Share<&'static str>>) -> World {
     let clock = ManualClock::starting_at(Timestamp::UNIX_EPOCH);
     let (looks, turns) = (Arc::new(Looks::default()), Arc::new(Semaphore::new(turns)));
     let queue = Arc::new(Queue::new(Arc::new(clock.clone())));
-    let work = Noting { looks: Arc::clone(&looks), panicked: AtomicU32::new(0), turns: Arc::clone(&turns) };
+    let (deepest, forgotten) = (Arc::default(), Arc::new(Looks::default()));
+    let work = Noting {
+        looks: Arc::clone(&looks),
+        deepest: Arc::clone(&deepest),
+        forgotten: Arc::clone(&forgotten),
+        panicked: AtomicU32::new(0),
+        turns: Arc::clone(&turns),
+    };
     let parts =
         Parts { work, turns, share, queue: Arc::clone(&queue), clock: Arc::new(clock.clone()), ids: Ids::seeded(1) };
     let running = AbortOnDropHandle::new(tokio::spawn(Arc::new(Driver::new(parts)).run()));
-    World { looks, queue, clock, running }
+    World { looks, deepest, forgotten, queue, clock, running }
 }
 
 impl World {
@@ -145,8 +173,13 @@ async fn what_comes_to_this_process_is_looked_at() {
     letter.send_replace('b');
     world.settle().await;
     assert_eq!(world.looked(), ["b1", "b2"]);
+    assert_eq!(*world.forgotten.lock().unwrap(), ["a1"], "somebody else changes it now");
+    world.queue.add(&"a1", Depth::Hard);
     world.ask(&["a1", "b1"]).await;
-    assert_eq!(world.looked(), ["b1"]);
+    assert_eq!((world.looked(), *world.deepest.lock().unwrap()), (vec!["b1"], Depth::Latest));
+    letter.send_replace('a');
+    world.settle().await;
+    assert_eq!(*world.deepest.lock().unwrap(), Depth::Hard, "as deep as it was asked for");
 }
 
 /// The only process there is.

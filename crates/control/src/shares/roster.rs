@@ -191,9 +191,11 @@ impl Share {
         self.since.is_some() && owner(self.members.iter().map(String::as_str), key) == Some(&self.me)
     }
 
-    /// Whether other keys belong to this process now.
-    pub(crate) fn differs(&self, before: &Self) -> bool {
-        (self.since, &self.members) != (before.since, &before.members)
+    /// Whether other keys belong to this process now. What was asked for after its Lease had run out was refused, also
+    /// when the renewal was only told late.
+    pub(crate) fn differs(&self, before: &Self, now: Timestamp) -> bool {
+        let ran_out = before.since.is_some() && now >= before.until;
+        ran_out || (self.since, &self.members) != (before.since, &before.members)
     }
 
     pub(crate) fn members(&self) -> &BTreeSet<String> {

@@ -80,6 +80,15 @@ fn who_was_too_late_begins_anew() {
     check(Standing::Lost, 9, 9, Standing::Waiting { since: at(9), renewed: at(9) });
 }
 
+/// A renewal that was answered in time and told too late: what was refused in between has to be taken up.
+#[test]
+fn a_share_that_had_run_out_is_another_one() {
+    let share = |now: i64, renewed: i64| Share::of("a", &Roster::default(), working(1, renewed), at(now));
+    let before = share(2, 0);
+    assert!(!share(4, 3).differs(&before, at(4)));
+    assert!(share(12, 9).differs(&before, at(12)));
+}
+
 fn working(since: i64, renewed: i64) -> Standing {
     Standing::Working { since: at(since), renewed: at(renewed) }
 }

@@ -86,6 +86,11 @@ fn news_wakes_whom_it_concerns() {
 
     let project = || change(None, Some(live("AppProject", "team", json!({}))));
     check("a project", News::Project(project()), &["application/team/web Latest"]);
+    let of = |spec: Value| live("AppProject", "team", json!({ "/spec": spec }));
+    let roles = change(Some(of(json!({}))), Some(of(json!({"roles": [{"name": "dev"}]}))));
+    check("who may use a project", News::Project(roles), &[]);
+    let status = change(Some(of(json!({}))), Some(live("AppProject", "team", json!({"/status": {}, "/spec": {}}))));
+    check("its status", News::Project(status), &[]);
     let web = ["application/argocd/web Latest", "application/team/web Latest"];
     let own = || change(None, Some(secret("https://git/web", "repository")));
     check("a repository", News::Repository(own()), &web);
@@ -99,7 +104,10 @@ fn news_wakes_whom_it_concerns() {
     check("a setting", News::ConfigMap(settings(json!({"installationID": "x"}))), &all);
     check("no setting of ours", News::ConfigMap(settings(json!({"ga.trackingid": "x"}))), &[]);
     let hosts = json!({"ssh_known_hosts": "git ssh-ed25519 AAAA"});
-    check("known hosts", News::ConfigMap(change(None, Some(config_map("argocd-ssh-known-hosts-cm", hosts)))), &all);
+    check("known hosts", News::ConfigMap(change(None, Some(config_map("argocd-ssh-known-hosts-cm", hosts)))), &[]);
+    let certificate = |host: &str| change(None, Some(config_map("argocd-tls-certs-cm", json!({ host: "PEM" }))));
+    check("a certificate", News::ConfigMap(certificate("git")), &all);
+    check("one of another host", News::ConfigMap(certificate("other")), &[]);
     let policy = config_map("argocd-rbac-cm", json!({"policy.default": "role:readonly"}));
     check("a policy", News::ConfigMap(change(None, Some(policy))), &[]);
 
@@ -154,4 +162,6 @@ fn changes_ask_for_as_much_as_they_need() {
     check(json!({"/metadata/deletionTimestamp": "2026-01-01T00:00:00Z"}), Some(Depth::Live));
     check(json!({"/status": {"sync": {"status": "Synced"}}}), None);
     assert_eq!(depth_of(None, &app(1, json!({}))), Some(Depth::Latest));
+    let asked = app(1, refresh("hard"));
+    assert_eq!(depth_of(None, &asked), Some(Depth::Hard), "it was asked while nobody was here");
 }
