@@ -20,6 +20,9 @@ use crate::turns::Lent;
 
 /// How many may try whether an answer comes soon; more lend their turn at once: so a silent cluster costs next to nothing.
 const PATIENT: usize = 16;
+/// How many may wait for the own cluster without a turn: one kind that hangs stops nobody else, and a cluster that is
+/// slow as a whole, without which nothing can be written down anyway, is not given more and more to do.
+const OWN_LENDERS: usize = 64;
 /// How many changes a listener may lag behind.
 const TOUCHES: usize = 4096;
 
@@ -101,6 +104,8 @@ pub(crate) struct Site {
     pub(crate) live: LiveCache,
     version: Arc<OnceCell<String>>,
     patience: Arc<Semaphore>,
+    /// Who may lend a turn while the cluster takes its time.
+    lenders: Arc<Semaphore>,
 }
 
 impl Site {
@@ -168,12 +173,8 @@ impl Site {
         }
     }
 
-    /// What the cluster answers. While it takes its time, others are worked on: not so on the own cluster, without which
-    /// nothing can be written down anyway.
+    /// What the cluster answers. While it takes its time, others are worked on.
     pub(crate) async fn patiently<T>(&self, turns: &Arc<Semaphore>, answer: impl Future<Output = T>) -> T {
-        if self.is_own() {
-            return answer.await;
-        }
         let mut answer = pin!(answer);
         let patience = self.patience.try_acquire();
         if patience.is_ok()
@@ -181,6 +182,7 @@ impl Site {
         {
             return answer;
         }
+        let Ok(_lends) = self.lenders.try_acquire() else { return answer.await };
         let lent = Lent::new(turns);
         let answer = answer.await;
         lent.back().await;
@@ -322,8 +324,10 @@ impl Sites {
         };
         let bounds = Bounds { namespaces: secret.namespaces.clone(), cluster_scoped: secret.cluster_resources };
         let live = LiveCache::within(cluster.clone(), self.tracker.clone(), bounds, self.touches.clone());
+        let own = secret.server == Destination::IN_CLUSTER_SERVER;
+        let lenders = Arc::new(Semaphore::new(if own { OWN_LENDERS } else { Semaphore::MAX_PERMITS }));
         let patience = Arc::new(Semaphore::new(PATIENT));
-        Ok(Site { secret: secret.clone(), cluster, live, version: Arc::default(), patience })
+        Ok(Site { secret: secret.clone(), cluster, live, version: Arc::default(), patience, lenders })
     }
 }
 
