@@ -1,8 +1,12 @@
 //! How many Applications are worked on at once, not counting those that only wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+
+/// Who waits longer than this for somebody outside lends the turn.
+pub(crate) const SOON: Duration = Duration::from_millis(100);
 
 /// A turn that somebody else has meanwhile.
 #[derive(Debug)]
