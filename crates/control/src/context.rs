@@ -2,115 +2,32 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use api::argocd::Application;
 use clock::{Clock, Ids};
-use cluster::{Cluster, ClusterError, Patch, PatchOptions};
-use object::{LiveObject, ResourceKey};
+use cluster::Cluster;
 use promotion::WriteStep;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::answers::Answers;
+use crate::config::{AtStep, ControllerConfig};
 use crate::events::Events;
-use crate::facts::{About, Fact, Facts, Sink};
+use crate::facts::{Fact, Facts, Sink};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::panics::Killed;
 use crate::queue::{Depth, Queue};
 use crate::readers::Readers;
-use crate::repositories::{Remotes, Repositories};
-use crate::shares::{Figures, Replica, Shares};
-use crate::sites::{BySecret, Connector, Sites};
-use crate::status;
+use crate::repositories::Repositories;
+use crate::shares::{Figures, Shares};
+use crate::sites::Sites;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
-use crate::turns::Lent;
+use crate::turns::{Lent, SOON};
 use crate::wake::{Key, News, woken};
 use crate::workers::{Ended, FromAnswer, Renderer, Running};
-
-/// Who waits longer than this for somebody outside lends the turn.
-pub(crate) const SOON: Duration = Duration::from_millis(100);
-/// How often a write is tried against others who write the same Application.
-const WRITES: usize = 5;
-
-/// What a controller is made of.
-#[derive(Debug, Clone)]
-pub struct ControllerConfig {
-    pub clock: Arc<dyn Clock>,
-    pub ids: Ids,
-    /// The cluster that holds the Applications, and that `https://kubernetes.default.svc` means.
-    pub cluster: Cluster,
-    /// How other clusters are reached.
-    pub connector: Arc<dyn Connector>,
-    pub remotes: Arc<dyn Remotes>,
-    /// Where Applications live.
-    pub namespace: String,
-    /// The time between two questions to a repository, plus up to `jitter`.
-    pub poll: Duration,
-    pub jitter: Duration,
-    /// How many Applications are worked on at once; those that wait for a slow render do not count.
-    pub workers: usize,
-    pub renderer: Renderer,
-    /// Which of several processes this is; without it everything belongs to this one.
-    pub replica: Option<Replica>,
-    /// Asked for the digests of tags; without it only what pods report is known.
-    pub registry: Option<git::RegistryClient>,
-    /// Called before (`true`) and after each durable step of a promotion: where tests stop the process.
-    pub at_step: Option<AtStep>,
-}
-
-/// See [`ControllerConfig::at_step`].
-#[derive(Clone)]
-pub struct AtStep(pub Arc<dyn Fn(WriteStep, bool) + Send + Sync>);
-
-impl AtStep {
-    /// Where it unwinds, the controller ends at once.
-    pub(crate) fn reached(&self, step: WriteStep, before: bool) {
-        if catch_unwind(AssertUnwindSafe(|| (self.0)(step, before))).is_err() {
-            resume_unwind(Box::new(Killed));
-        }
-    }
-}
-
-impl fmt::Debug for AtStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AtStep")
-    }
-}
-
-impl ControllerConfig {
-    /// Namespace `argocd`, repositories asked every three to four minutes, eight workers.
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        ids: Ids,
-        cluster: Cluster,
-        remotes: Arc<dyn Remotes>,
-        renderer: Renderer,
-    ) -> Self {
-        let (poll, jitter) = (Duration::from_secs(180), Duration::from_secs(60));
-        Self {
-            connector: Arc::new(BySecret(Arc::clone(&clock))),
-            clock,
-            ids,
-            cluster,
-            remotes,
-            namespace: "argocd".to_owned(),
-            poll,
-            jitter,
-            workers: 8,
-            renderer,
-            replica: None,
-            registry: None,
-            at_step: None,
-        }
-    }
-}
 
 /// Shared by the loops for Applications and for promotions.
 pub(crate) struct Context {
@@ -298,75 +215,6 @@ impl Context {
             } else {
                 self.queue.add_behind(&key, depth);
             }
-        }
-    }
-
-    /// Writes what the controller says about an Application, where it says something new. The answer is how the
-    /// Application is now. An operation that another process brought on meanwhile is a conflict.
-    pub(crate) async fn write(&self, old: &Application, new: Application) -> Result<Arc<Application>, ClusterError> {
-        let Some(mut patch) = status::application_patch(old, &new) else { return Ok(Arc::new(old.clone())) };
-        // a namesake that was made meanwhile is another Application
-        patch["metadata"]["uid"] = old.metadata.uid.clone().into();
-        let key = AppKey::of(old).resource_key();
-        let live = if status::moves_operation(&patch) {
-            self.write_as_only_one(&key, old, patch).await?
-        } else {
-            self.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?
-        };
-        self.metrics.status_writes.inc();
-        self.announce(old, &new);
-        self.stores.applications.note(live).ok_or_else(|| ClusterError::Malformed {
-            object: key.to_string(),
-            message: "the Application that was written cannot be read back".to_owned(),
-        })
-    }
-
-    /// Writes if nobody wrote since `old`, or if what they wrote leaves the operation alone.
-    async fn write_as_only_one(
-        &self,
-        key: &ResourceKey,
-        old: &Application,
-        mut patch: Value,
-    ) -> Result<LiveObject, ClusterError> {
-        let mut version = old.metadata.resource_version.clone();
-        for _ in 0..WRITES {
-            patch["metadata"]["resourceVersion"] = version.into();
-            let refused = match self.cluster.patch(key, &Patch::Merge(patch.clone()), PatchOptions::default()).await {
-                Err(refused @ ClusterError::Conflict { .. }) => refused,
-                other => return other,
-            };
-            let now = self.cluster.get(key).await?.and_then(|live| Application::from_value(live.into_value()).ok());
-            let same = |now: &Application| {
-                now.metadata.uid == old.metadata.uid
-                    && now.operation == old.operation
-                    && now.status.operation_state == old.status.operation_state
-                    && now.status.history == old.status.history
-            };
-            match now.filter(same) {
-                Some(now) => version = now.metadata.resource_version,
-                None => return Err(refused),
-            }
-        }
-        Err(ClusterError::Conflict {
-            object: key.to_string(),
-            message: "it is written too often by others".to_owned(),
-            owners: Vec::new(),
-        })
-    }
-
-    /// Tells what changed in the status.
-    fn announce(&self, old: &Application, new: &Application) {
-        let (was, is) = (&old.status, &new.status);
-        let (app, revision) = (About::from(new), &is.sync.revision);
-        if was.sync.status != is.sync.status {
-            let reason = is.conditions.iter().find(|c| c.kind.is_error()).map(|c| c.message.clone());
-            let (app, revision, because) = (app.clone(), revision.clone(), reason.unwrap_or_default());
-            self.facts.tell(&Fact::SyncChanged { app, was: was.sync.status, is: is.sync.status, because, revision });
-        }
-        if was.health.status != is.health.status {
-            let (because, revision) = (is.health.message.clone(), revision.clone());
-            let (was, is) = (was.health.status, is.health.status);
-            self.facts.tell(&Fact::HealthChanged { app, was, is, because, revision });
         }
     }
 }

@@ -9,7 +9,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{Context, ControllerConfig};
+use crate::config::ControllerConfig;
+use crate::context::Context;
 use crate::driver::{Driver, Next, Parts, Work};
 use crate::metrics::Metrics;
 use crate::queue::Request;

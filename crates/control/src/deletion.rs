@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use api::argocd::{Application, ConditionType, names};
 use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
+use engine::operation::Draft;
+use engine::set_conditions;
 use object::{GroupKind, LiveObject, Manifest};
 use serde_json::json;
 
@@ -11,7 +13,7 @@ use crate::context::Context;
 use crate::driver::Next;
 use crate::facts::Fact;
 use crate::sites::Site;
-use crate::status::{condition, set_conditions};
+use crate::status::{self, condition};
 use crate::stores::AppKey;
 
 /// Does what can be done now towards the end of an Application that is being deleted.
@@ -19,10 +21,10 @@ pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {
     match step(cx, app).await {
         Ok(next) => next,
         Err(error) => {
-            let mut said = app.clone();
+            let mut said = Draft::from(app);
             let found = vec![condition(ConditionType::DeletionError, error.to_string())];
-            set_conditions(&mut said.status.conditions, &[ConditionType::DeletionError], found, cx.clock.now());
-            match cx.write(app, said).await {
+            set_conditions(&mut said.app.status.conditions, &[ConditionType::DeletionError], found, cx.clock.now());
+            match status::write(cx, app, said).await {
                 Ok(_) | Err(ClusterError::NotFound { .. }) => Next::Retry,
                 Err(error) => {
                     tracing::debug!(%error, "deletion error not written");

@@ -6,6 +6,7 @@ mod pipelines;
 use api::argocd::{OperationPhase, SyncStatusCode};
 use clock::{Clock, Ids};
 use cluster::Cluster;
+use engine::operation::Fact as Told;
 use jiff::Timestamp;
 use object::Manifest;
 use serde_json::json;
@@ -104,10 +105,35 @@ struct Note {
     message: String,
 }
 
+impl Note {
+    fn of_application(warning: bool, reason: Reason, message: String) -> Self {
+        Self { component: COMPONENT, warning, reason: reason.as_str(), message }
+    }
+}
+
+fn of_operation(told: &Told) -> Note {
+    let note = Note::of_application;
+    match told {
+        Told::Started { by, revision } => {
+            note(false, Reason::OperationStarted, format!("{by} initiated sync to {revision}"))
+        }
+        Told::Ended { phase: OperationPhase::Succeeded, revision, .. } => {
+            note(false, Reason::OperationCompleted, format!("Sync operation to {revision} succeeded"))
+        }
+        Told::Ended { phase, message, revision } => {
+            let message = format!("Sync operation to {revision} failed: {message}");
+            note(phase.failed(), Reason::OperationCompleted, message)
+        }
+        Told::SelfHealed { object, by, did, .. } => {
+            let message = format!("Self-heal of {}: {} {did}", short(object), names(by));
+            note(true, Reason::StatusRefreshed, message)
+        }
+    }
+}
+
 /// The Event for a fact about an Application, in Argo CD's words where it writes one; `None` for any other.
 fn note(fact: &Fact) -> Option<(&About, Note)> {
-    let note =
-        |warning, reason: Reason, message| Note { component: COMPONENT, warning, reason: reason.as_str(), message };
+    let note = Note::of_application;
     let normal = |reason, message| note(false, reason, message);
     Some(match fact {
         Fact::SyncChanged { app, was, is, .. } => {
@@ -117,20 +143,7 @@ fn note(fact: &Fact) -> Option<(&About, Note)> {
         Fact::HealthChanged { app, was, is, .. } => {
             (app, normal(Reason::ResourceUpdated, format!("Updated health status: {was} -> {is}")))
         }
-        Fact::OperationStarted { app, by, revision } => {
-            (app, normal(Reason::OperationStarted, format!("{by} initiated sync to {revision}")))
-        }
-        Fact::OperationEnded { app, phase, message, revision } => {
-            let message = match phase {
-                OperationPhase::Succeeded => format!("Sync operation to {revision} succeeded"),
-                _ => format!("Sync operation to {revision} failed: {message}"),
-            };
-            (app, note(phase.failed(), Reason::OperationCompleted, message))
-        }
-        Fact::SelfHealed { app, object, by, did, .. } => {
-            let message = format!("Self-heal of {}: {} {did}", short(object), names(by));
-            (app, note(true, Reason::StatusRefreshed, message))
-        }
+        Fact::Operation { app, told } => (app, of_operation(told)),
         Fact::ApplicationDeleted { app } => {
             (app, normal(Reason::ResourceDeleted, "Application and its objects are deleted".to_owned()))
         }
@@ -149,7 +162,8 @@ mod tests {
     #[test]
     fn events_say_what_argo_cd_says() {
         let app = || About { name: "web".into(), ..About::default() };
-        let ended = |phase| Fact::OperationEnded { app: app(), phase, message: "no".into(), revision: "abc".into() };
+        let ended = |phase| Told::Ended { phase, message: "no".into(), revision: "abc".into() };
+        let ended = |phase| Fact::Operation { app: app(), told: ended(phase) };
         for (fact, warning, reason, message) in [
             (
                 Fact::SyncChanged {

@@ -4,12 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use api::argocd::{
-    APPLICATION_API_VERSION, APPLICATION_KIND, Application, HealthStatusCode, OperationPhase, SyncStatusCode,
-};
+use api::argocd::{APPLICATION_API_VERSION, APPLICATION_KIND, Application, HealthStatusCode, SyncStatusCode};
 use api::gantline;
 use api::meta::ObjectMeta;
 use clock::Clock;
+use engine::operation;
 use jiff::Timestamp;
 use object::ResourceKey;
 
@@ -45,15 +44,6 @@ impl From<&Application> for About {
     }
 }
 
-/// What somebody did to a live object behind Git's back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Meddling {
-    Deleted,
-    Added,
-    /// The paths of the fields.
-    Changed(Vec<String>),
-}
-
 /// Everything that can happen. Whoever has something new to tell adds a case, and each sink says what it makes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fact {
@@ -71,24 +61,10 @@ pub(crate) enum Fact {
         because: String,
         revision: String,
     },
-    OperationStarted {
+    /// An operation was written down as begun or as ended, and what it is about to take back.
+    Operation {
         app: About,
-        by: String,
-        revision: String,
-    },
-    OperationEnded {
-        app: About,
-        phase: OperationPhase,
-        message: String,
-        revision: String,
-    },
-    /// The change is about to be taken back. `by` are field managers, as far as the object tells.
-    SelfHealed {
-        app: About,
-        object: ResourceKey,
-        by: Vec<String>,
-        did: Meddling,
-        revision: String,
+        told: operation::Fact,
     },
     Pruned {
         app: About,
@@ -156,17 +132,6 @@ impl Facts {
     pub(crate) fn tell(&self, fact: &Fact) {
         let now = self.clock.now();
         self.sinks.iter().for_each(|sink| sink.take(fact, now));
-    }
-}
-
-impl fmt::Display for Meddling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Deleted => f.write_str("deleted it"),
-            Self::Added => f.write_str("added it"),
-            Self::Changed(fields) if fields.is_empty() => f.write_str("changed it"),
-            Self::Changed(fields) => write!(f, "changed {}", fields.join(", ")),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ mod answers;
 mod chart_remotes;
 mod charts;
 mod clusters;
+mod config;
 mod context;
 mod controller;
 mod deletion;
@@ -43,7 +44,7 @@ mod wake;
 pub mod workers;
 
 pub use clusters::{ConnectedCluster, ConnectionState, ConnectionStatus};
-pub use context::{AtStep, ControllerConfig};
+pub use config::{AtStep, ControllerConfig};
 pub use controller::Controller;
 pub use git_remotes::GitRemotes;
 pub use metrics::Metrics;

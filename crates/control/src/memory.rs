@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use api::argocd::ApplicationSource;
 use engine::InSyncMarks;
+use engine::operation::Run;
 use jiff::Timestamp;
 use object::{FileTree, Manifest, ReadSet};
 use render::{Problem, RemoteChart, RemoteRevision, Remotes, Severity};
 use serde_json::Value;
 
 use crate::proven::Proven;
-use crate::sync::Run;
 use crate::workers::Output;
 
 /// Of one Application.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use api::argocd::Application;
+use engine::operation::Fact as Told;
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -129,8 +130,8 @@ impl Metrics {
 impl Sink for std::sync::Arc<Metrics> {
     fn take(&self, fact: &Fact, _: Timestamp) {
         match fact {
-            Fact::SelfHealed { .. } => drop(self.self_heals.inc()),
-            Fact::OperationEnded { phase, .. } => self.synced(phase.as_str()),
+            Fact::Operation { told: Told::SelfHealed { .. }, .. } => drop(self.self_heals.inc()),
+            Fact::Operation { told: Told::Ended { phase, .. }, .. } => self.synced(phase.as_str()),
             _ => {}
         }
     }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use api::argocd::{Application, Condition, names};
 use clock::after;
 use cluster::ClusterError;
+use engine::operation::Draft;
+use engine::status::Look;
 
 use crate::context::Context;
 use crate::deletion;
 use crate::driver::Next;
-use crate::live::{Compared, compared, site_of};
+use crate::live::{Compared, compared, known_objects, site_of};
 use crate::memory::Memory;
 use crate::proven;
 use crate::queue::{Depth, Request};
@@ -72,26 +74,46 @@ async fn straight_path(
     mut request: Request,
     memory: &mut Memory,
 ) -> Result<Next, ClusterError> {
-    let mut draft = (*app).clone();
-    let mut judged = judge(cx, &draft, request, memory).await;
+    let mut draft = Draft::from(&*app);
+    let mut judged = judge(cx, &draft.app, request, memory).await;
     loop {
-        status::show(cx, &mut draft, judged.as_ref(), request.depth >= Depth::Latest);
+        show(cx, &mut draft.app, judged.as_ref(), request.depth >= Depth::Latest);
         request.depth = Depth::Live;
         match sync::advance(cx, &mut draft, &judged, memory).await {
             Advance::Begun => {
                 // written down before anything is done, so that another process can take over
-                app = cx.write(&app, draft).await?;
-                draft = (*app).clone();
+                app = status::write(cx, &app, draft).await?;
+                draft = Draft::from(&*app);
             }
-            Advance::Ended => judged = judge(cx, &draft, request, memory).await,
+            Advance::Ended => judged = judge(cx, &draft.app, request, memory).await,
             Advance::Rest(next) => {
-                draft.metadata.annotations.remove(names::REFRESH);
-                let app = cx.write(&app, draft).await?;
+                draft.app.metadata.annotations.remove(names::REFRESH);
+                let app = status::write(cx, &app, draft).await?;
                 if judged.is_ok() {
                     proven::end(cx, &app, memory);
                 }
                 return Ok(next);
             }
+        }
+    }
+}
+
+/// Puts what a look found into the draft. `latest` says whether the revision was resolved anew.
+fn show(cx: &Context, app: &mut Application, judged: Result<&Judged, &Vec<Condition>>, latest: bool) {
+    let now = cx.clock.now();
+    if latest {
+        app.status.reconciled_at = Some(now);
+    }
+    app.status.controller_namespace.clone_from(&cx.namespace);
+    match judged {
+        Ok(Judged { wanted, compared }) => {
+            let (comparison, doubts) = (&compared.comparison, wanted.doubts());
+            let (commits, tools, doubts) = (&*wanted.commits, &*wanted.tools, doubts.as_ref());
+            engine::status::show(app, Look::Compared { comparison, commits, tools, doubts }, now);
+        }
+        Err(reasons) => {
+            let known = known_objects(cx, app);
+            engine::status::show(app, Look::Unknown { reasons, known: &known }, now);
         }
     }
 }

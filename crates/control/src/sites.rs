@@ -14,9 +14,8 @@ use object::{GroupKind, ResourceKey};
 use tokio::sync::{OnceCell, Semaphore, broadcast};
 use tokio::time::timeout;
 
-use crate::context::SOON;
 use crate::stores::Stores;
-use crate::turns::Lent;
+use crate::turns::{Lent, SOON};
 
 /// How many may try whether an answer comes soon; more lend their turn at once: so a silent cluster costs next to nothing.
 const PATIENT: usize = 16;

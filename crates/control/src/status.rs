@@ -1,134 +1,93 @@
 //! Writing an Application's status: only what changed, and only when something changed that people care about.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use api::argocd::{
-    Application, ApplicationStatus, ComparedTo, Condition, ConditionType, HealthStatus, HealthStatusCode, SyncStatus,
-    SyncStatusCode,
-};
-use engine::HealthInput;
-use jiff::Timestamp;
-use object::LiveObject;
+use api::argocd::{Application, ApplicationStatus, Condition, ConditionType};
+use cluster::{ClusterError, Patch, PatchOptions};
+use engine::operation::Draft;
+use object::{LiveObject, ResourceKey};
 use serde_json::{Map, Value};
 
 use crate::context::Context;
-use crate::live::known_objects;
-use crate::reconcile::Judged;
+use crate::facts::{About, Fact};
 use crate::stores::AppKey;
 
-/// The conditions that a look at an Application sets or takes away; others are not its own.
-const OF_A_LOOK: [ConditionType; 8] = [
-    ConditionType::InvalidSpecError,
-    ConditionType::ComparisonError,
-    ConditionType::SharedResourceWarning,
-    ConditionType::RepeatedResourceWarning,
-    ConditionType::ExcludedResourceWarning,
-    ConditionType::OrphanedResourceWarning,
-    ConditionType::SourceWarning,
-    ConditionType::UnknownError,
-];
+/// How often a write is tried against others who write the same Application.
+const WRITES: usize = 5;
 
-/// Puts what a look found into the status. `latest` says whether the revision was resolved anew.
-pub(crate) fn show(cx: &Context, app: &mut Application, judged: Result<&Judged, &Vec<Condition>>, latest: bool) {
-    let now = cx.clock.now();
-    if latest {
-        app.status.reconciled_at = Some(now);
-    }
-    app.status.controller_namespace.clone_from(&cx.namespace);
-    match judged {
-        Ok(judged) => {
-            let mut found = judged.compared.comparison.conditions.clone();
-            found.extend(judged.wanted.doubts());
-            set_conditions(&mut app.status.conditions, &OF_A_LOOK, found, now);
-            show_sync(app, judged);
-            show_objects(app, judged, now);
+/// Writes what the controller says about an Application, where it says something new, and then tells what happened. The
+/// answer is how the Application is now. An operation that another process brought on meanwhile is a conflict.
+pub(crate) async fn write(cx: &Context, old: &Application, draft: Draft) -> Result<Arc<Application>, ClusterError> {
+    let Some(mut patch) = application_patch(old, &draft.app) else { return Ok(Arc::new(old.clone())) };
+    // a namesake that was made meanwhile is another Application
+    patch["metadata"]["uid"] = old.metadata.uid.clone().into();
+    let key = AppKey::of(old).resource_key();
+    let live = if moves_operation(&patch) {
+        write_as_only_one(cx, &key, old, patch).await?
+    } else {
+        cx.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?
+    };
+    cx.metrics.status_writes.inc();
+    news(old, draft).iter().for_each(|fact| cx.facts.tell(fact));
+    cx.stores.applications.note(live).ok_or_else(|| ClusterError::Malformed {
+        object: key.to_string(),
+        message: "the Application that was written cannot be read back".to_owned(),
+    })
+}
+
+/// Writes if nobody wrote since `old`, or if what they wrote leaves the operation alone.
+async fn write_as_only_one(
+    cx: &Context,
+    key: &ResourceKey,
+    old: &Application,
+    mut patch: Value,
+) -> Result<LiveObject, ClusterError> {
+    let mut version = old.metadata.resource_version.clone();
+    for _ in 0..WRITES {
+        patch["metadata"]["resourceVersion"] = version.into();
+        let refused = match cx.cluster.patch(key, &Patch::Merge(patch.clone()), PatchOptions::default()).await {
+            Err(refused @ ClusterError::Conflict { .. }) => refused,
+            other => return other,
+        };
+        let now = cx.cluster.get(key).await?.and_then(|live| Application::from_value(live.into_value()).ok());
+        let same = |now: &Application| {
+            now.metadata.uid == old.metadata.uid
+                && now.operation == old.operation
+                && now.status.operation_state == old.status.operation_state
+                && now.status.history == old.status.history
+        };
+        match now.filter(same) {
+            Some(now) => version = now.metadata.resource_version,
+            None => return Err(refused),
         }
-        Err(found) => {
-            set_conditions(&mut app.status.conditions, &OF_A_LOOK, found.clone(), now);
-            // the objects that were known stay, and so does the revision that they are of
-            app.status.sync.status = SyncStatusCode::Unknown;
-            show_known(cx, app, now);
-        }
     }
+    Err(ClusterError::Conflict {
+        object: key.to_string(),
+        message: "it is written too often by others".to_owned(),
+        owners: Vec::new(),
+    })
 }
 
-fn show_sync(app: &mut Application, judged: &Judged) {
-    let several = app.spec.has_multiple_sources();
-    let commits = judged.wanted.commits.clone();
-    let compared_to = ComparedTo {
-        source: app.spec.source.clone().filter(|_| !several),
-        destination: app.spec.destination.clone(),
-        sources: app.spec.sources.clone(),
-        ignore_differences: app.spec.ignore_differences.clone(),
-    };
-    app.status.sync = SyncStatus {
-        status: judged.compared.comparison.status,
-        compared_to,
-        revision: if several { String::new() } else { commits.first().cloned().unwrap_or_default() },
-        revisions: if several { commits } else { Vec::new() },
-    };
-    let tools = judged.wanted.tools.clone();
-    app.status.source_type = if several { String::new() } else { tools.first().cloned().unwrap_or_default() };
-    app.status.source_types = if several { tools } else { Vec::new() };
-}
-
-fn show_objects(app: &mut Application, judged: &Judged, now: Timestamp) {
-    let objects = &judged.compared.comparison.objects;
-    let healths: Vec<Option<HealthStatus>> =
-        objects.iter().map(|object| object.live.as_ref().and_then(|live| engine::health(live))).collect();
-    let inputs: Vec<HealthInput<'_>> = objects
-        .iter()
-        .zip(&healths)
-        .map(|(object, health)| HealthInput {
-            target: object.target.as_ref(),
-            live: object.live.as_deref(),
-            health: health.as_ref(),
-        })
-        .collect();
-    let own = AppKey::of(app).resource_key();
-    let (total, each) = engine::aggregate(&inputs, &own, &app.metadata.uid);
-    app.status.resources = objects
-        .iter()
-        .zip(each)
-        .map(|(object, health)| api::argocd::ResourceStatus { health, ..object.resource_status() })
-        .collect();
-    set_health(&mut app.status, total, now);
-    app.status.summary.images = images(objects.iter().filter_map(|object| object.live.as_deref()));
-}
-
-fn images<'a>(objects: impl Iterator<Item = &'a LiveObject>) -> Vec<String> {
-    let all: BTreeSet<String> = objects.flat_map(|object| engine::images(object)).map(|image| image.image).collect();
-    all.into_iter().collect()
-}
-
-/// Health goes on being told while the desired state is not known.
-fn show_known(cx: &Context, app: &mut Application, now: Timestamp) {
-    let live = known_objects(cx, app);
-    if live.is_empty() {
-        return;
+/// What the write made true: what happened to the operation, and what changed in the status.
+fn news(old: &Application, Draft { app: new, facts }: Draft) -> Vec<Fact> {
+    let app = || About::from(&new);
+    let mut all: Vec<Fact> = facts.into_iter().map(|told| Fact::Operation { app: app(), told }).collect();
+    let (was, is, revision) = (&old.status, &new.status, &new.status.sync.revision);
+    if was.sync.status != is.sync.status {
+        let error = is.conditions.iter().find(|condition| condition.kind.is_error());
+        let (because, revision) = (error.map(|error| error.message.clone()).unwrap_or_default(), revision.clone());
+        all.push(Fact::SyncChanged { app: app(), was: was.sync.status, is: is.sync.status, because, revision });
     }
-    let healths: Vec<Option<HealthStatus>> = live.iter().map(engine::health).collect();
-    let inputs: Vec<HealthInput<'_>> = live
-        .iter()
-        .zip(&healths)
-        .map(|(live, health)| HealthInput { target: None, live: Some(live), health: health.as_ref() })
-        .collect();
-    let own = AppKey::of(app).resource_key();
-    let (total, _) = engine::aggregate(&inputs, &own, &app.metadata.uid);
-    set_health(&mut app.status, total, now);
-}
-
-fn set_health(status: &mut ApplicationStatus, health: HealthStatus, now: Timestamp) {
-    let since = match status.health.last_transition_time {
-        Some(since) if status.health.status == health.status => since,
-        _ => now,
-    };
-    let unknown = health.status == HealthStatusCode::Unknown && status.health == HealthStatus::default();
-    status.health = HealthStatus { last_transition_time: (!unknown).then_some(since), ..health };
+    if was.health.status != is.health.status {
+        let (because, revision) = (is.health.message.clone(), revision.clone());
+        let (was, is) = (was.health.status, is.health.status);
+        all.push(Fact::HealthChanged { app: app(), was, is, because, revision });
+    }
+    all
 }
 
 /// The RFC 7386 patch that turns `old` into `new`; `None` when they are equal.
-pub(crate) fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
+fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
             let mut patch = Map::new();
@@ -146,7 +105,7 @@ pub(crate) fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
 }
 
 /// Whether a patch starts, continues or ends an operation: only one may do that at a time.
-pub(crate) fn moves_operation(patch: &Value) -> bool {
+fn moves_operation(patch: &Value) -> bool {
     let status = &patch["status"];
     patch.get("operation").is_some() || status.get("operationState").is_some() || status.get("history").is_some()
 }
@@ -169,7 +128,7 @@ fn says_the_same(old: &Application, new: &Application) -> bool {
 
 /// The patch for the parts of an Application that the controller writes: `status`, and `operation` and the annotations
 /// where they are taken away. `None` when only the time of the last look differs.
-pub(crate) fn application_patch(old: &Application, new: &Application) -> Option<Value> {
+fn application_patch(old: &Application, new: &Application) -> Option<Value> {
     if says_the_same(old, new) {
         return None;
     }
@@ -195,73 +154,9 @@ pub(crate) fn application_patch(old: &Application, new: &Application) -> Option<
     news.then_some(patch)
 }
 
-/// Replaces the conditions of `kinds` by `found`. A condition that stood before keeps its time.
-pub(crate) fn set_conditions(
-    conditions: &mut Vec<Condition>,
-    kinds: &[ConditionType],
-    found: Vec<Condition>,
-    now: Timestamp,
-) {
-    let before = std::mem::take(conditions);
-    let mut next: Vec<Condition> = before.iter().filter(|c| !kinds.contains(&c.kind)).cloned().collect();
-    for condition in found {
-        let known = before.iter().find(|c| c.kind == condition.kind && c.message == condition.message);
-        let since = known.and_then(|c| c.last_transition_time).or(condition.last_transition_time).or(Some(now));
-        next.push(Condition { last_transition_time: since, ..condition });
-    }
-    next.sort_by(|a, b| (a.kind, &a.message).cmp(&(b.kind, &b.message)));
-    next.dedup_by(|a, b| a.kind == b.kind && a.message == b.message);
-    *conditions = next;
-}
-
 pub(crate) fn condition(kind: ConditionType, message: impl Into<String>) -> Condition {
-    Condition { kind, message: message.into(), last_transition_time: None }
+    Condition::new(kind, message)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn patches_say_what_differs_and_no_more() {
-        for (old, new, patch) in [
-            (json!({"a": 1}), json!({"a": 1}), None),
-            (
-                json!({"a": 1, "b": {"c": 2, "d": 3}}),
-                json!({"b": {"c": 2, "d": 4}}),
-                Some(json!({"a": null, "b": {"d": 4}})),
-            ),
-            (json!({"a": [1, 2]}), json!({"a": [1]}), Some(json!({"a": [1]}))),
-            (json!({}), json!({"a": {"b": 1}}), Some(json!({"a": {"b": 1}}))),
-        ] {
-            assert_eq!(merge_patch(&old, &new), patch, "{old} -> {new}");
-        }
-    }
-
-    #[test]
-    fn the_time_of_the_last_look_alone_is_not_written() {
-        let old = Application::default();
-        let mut new = old.clone();
-        new.status.reconciled_at = Some(Timestamp::UNIX_EPOCH);
-        assert_eq!(application_patch(&old, &new), None);
-        new.status.source_type = "Kustomize".to_owned();
-        let patch = application_patch(&old, &new).unwrap();
-        assert_eq!(patch["status"]["reconciledAt"], "1970-01-01T00:00:00Z");
-        assert!(patch.get("operation").is_none());
-    }
-
-    #[test]
-    fn conditions_keep_their_time_while_they_stand() {
-        let at = |s| Timestamp::from_second(s).unwrap();
-        let error = || condition(ConditionType::ComparisonError, "x");
-        let mut conditions = Vec::new();
-        set_conditions(&mut conditions, &[ConditionType::ComparisonError], vec![error(), error()], at(1));
-        set_conditions(&mut conditions, &[ConditionType::ComparisonError], vec![error()], at(2));
-        assert_eq!(conditions, [Condition { last_transition_time: Some(at(1)), ..error() }]);
-        set_conditions(&mut conditions, &[ConditionType::SyncError], vec![], at(3));
-        assert_eq!(conditions.len(), 1, "conditions of other kinds stay");
-        set_conditions(&mut conditions, &[ConditionType::ComparisonError], vec![], at(3));
-        assert!(conditions.is_empty());
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use api::argocd::OperationPhase;
 use api::gantline::Verdict;
+use engine::operation::Fact as Told;
 use jiff::Timestamp;
 use promotion::{Telling, What};
 use serde::Serialize;
@@ -133,14 +134,14 @@ fn entry(fact: &Fact, at: Timestamp) -> TimelineEntry {
         Fact::HealthChanged { app, is, because, revision, .. } => {
             of(Kind::Health, app, format!("{} is {is}", app.name)).because(because).at_commit(revision)
         }
-        Fact::OperationStarted { app, by, revision } => {
+        Fact::Operation { app, told: Told::Started { by, revision } } => {
             of(Kind::OperationStarted, app, format!("{} is being synced", app.name)).by(by).at_commit(revision)
         }
-        Fact::OperationEnded { app, phase, message, revision } => {
+        Fact::Operation { app, told: Told::Ended { phase, message, revision } } => {
             let (kind, text) = ended(*phase, &app.name);
             of(kind, app, text).because(message).at_commit(revision)
         }
-        Fact::SelfHealed { app, object, by, did, revision } => {
+        Fact::Operation { app, told: Told::SelfHealed { object, by, did, revision } } => {
             let (who, text) = (names(by), format!("{} is set back to what Git says", short(object)));
             of(Kind::SelfHealed, app, text).because(format!("{who} {did}")).by(who).at_commit(revision)
         }

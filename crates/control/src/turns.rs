@@ -3,8 +3,12 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+
+/// Who waits longer than this for somebody outside lends the turn.
+pub(crate) const SOON: Duration = Duration::from_millis(100);
 
 tokio::task_local! {
     /// Whether this task has a turn that it may lend.

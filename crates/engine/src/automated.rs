@@ -127,7 +127,7 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
 }
 
 fn refuse(message: String) -> Decision {
-    Decision::Refuse(Condition { kind: ConditionType::SyncError, message, last_transition_time: None })
+    Decision::Refuse(Condition::new(ConditionType::SyncError, message))
 }
 
 /// `[a b]`, as Go prints a list.
@@ -198,15 +198,12 @@ pub fn retry_delay(strategy: &RetryStrategy, retry_count: i64) -> Result<SignedD
 }
 
 /// When a failed operation is tried again; `None` when it is not. During the wait its phase is Running with
-/// `finishedAt` set.
-///
-/// # Errors
-/// When the policy's durations cannot be read.
-pub fn next_retry(state: &OperationState) -> Result<Option<Timestamp>, DurationError> {
+/// `finishedAt` set. A policy that cannot be read waits as the default does.
+pub fn next_attempt(state: &OperationState) -> Option<Timestamp> {
     let strategy = &state.operation.retry;
     let left = strategy.limit < 0 || state.retry_count < strategy.limit;
-    match state.finished_at.filter(|_| left) {
-        Some(ended) => Ok(Some(ended + retry_delay(strategy, state.retry_count)?)),
-        None => Ok(None),
-    }
+    let ended = state.finished_at.filter(|_| left)?;
+    let by_default = |_| retry_delay(&RetryStrategy::default(), state.retry_count);
+    let wait = retry_delay(strategy, state.retry_count).or_else(by_default).unwrap_or(SignedDuration::ZERO);
+    Some(ended.checked_add(wait).unwrap_or(Timestamp::MAX))
 }

@@ -219,14 +219,15 @@ fn has_namespace_drift(targets: &Targets, live: &LiveState) -> bool {
 }
 
 fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions) -> Vec<Condition> {
-    let condition = |kind, message| Condition { kind, message, last_transition_time: None };
     let mut all = targets.conditions.clone();
-    all.extend(unsupported(&options.ignore).iter().map(|e| condition(ConditionType::ComparisonError, e.to_string())));
+    all.extend(
+        unsupported(&options.ignore).iter().map(|e| Condition::new(ConditionType::ComparisonError, e.to_string())),
+    );
     all.extend(objects.iter().filter_map(|object| {
         let owner = object.shared_with.as_ref()?;
         let ResourceKey { kind, name, .. } = &object.key;
         let message = format!("{kind}/{name} is part of applications {} and {owner}", options.application);
-        Some(condition(ConditionType::SharedResourceWarning, message))
+        Some(Condition::new(ConditionType::SharedResourceWarning, message))
     }));
     all
 }

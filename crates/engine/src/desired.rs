@@ -154,9 +154,6 @@ fn place(object: &mut Manifest, namespace: &str, scopes: &Scopes) {
 }
 
 fn repeated(key: &ResourceKey, count: usize) -> Condition {
-    Condition {
-        kind: ConditionType::RepeatedResourceWarning,
-        message: format!("Resource {key} appeared {count} times among application resources."),
-        last_transition_time: None,
-    }
+    let message = format!("Resource {key} appeared {count} times among application resources.");
+    Condition::new(ConditionType::RepeatedResourceWarning, message)
 }

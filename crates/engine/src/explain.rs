@@ -9,7 +9,7 @@ use object::ResourceKey;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::automated::{Decision, Skip, next_retry};
+use crate::automated::{Decision, Skip, next_attempt};
 use crate::compare::{Compared, Comparison};
 use crate::fields::FieldDiff;
 use crate::tree::ResourceTree;
@@ -121,7 +121,7 @@ fn from_condition(condition: &Condition, input: &ExplainInput<'_>) -> Reason {
 
 fn from_operation(state: &OperationState, now: Timestamp) -> Vec<Reason> {
     let since = Some(state.finished_at.unwrap_or(state.started_at));
-    let retry = next_retry(state).ok().flatten();
+    let retry = next_attempt(state);
     match (state.phase, state.finished_at) {
         (OperationPhase::Succeeded, _) => Vec::new(),
         (OperationPhase::Running, Some(_)) => {

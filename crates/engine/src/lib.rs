@@ -5,6 +5,7 @@
 mod annotations;
 pub mod automated;
 mod compare;
+mod conditions;
 mod desired;
 mod explain;
 mod fields;
@@ -12,13 +13,16 @@ mod health;
 mod ignore;
 mod images;
 mod live;
+pub mod operation;
 mod scope;
+pub mod status;
 pub mod sync;
 mod tracking;
 mod tree;
 
 pub use annotations::{HookDeletePolicy, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave};
 pub use compare::{CompareOptions, Compared, Comparison, DryRun, InSyncMarks, Prediction, compare, needs_dry_run};
+pub use conditions::set_conditions;
 pub use desired::{CompleteSet, DesiredSet, Incomplete, Targets, targets};
 pub use explain::{ExplainInput, Explanation, Reason, Topic, explain};
 pub use fields::{FieldDiff, FieldOwner, FieldPath, Step};

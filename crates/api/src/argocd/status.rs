@@ -210,6 +210,13 @@ pub struct Condition {
     pub last_transition_time: Option<Timestamp>,
 }
 
+impl Condition {
+    /// Since when is known where it is set.
+    pub fn new(kind: ConditionType, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), last_transition_time: None }
+    }
+}
+
 /// The conditions that Argo CD knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ConditionType {

@@ -1,0 +1,138 @@
+//! The life of an operation: asked for in `.operation`, written down as running, carried out, tried again, over.
+//!
+//! All of it is decided over what is written down, what was observed, and the time. Who calls writes the [`Draft`] and
+//! tells its facts only then: what could not be written never happened.
+
+mod draft;
+mod fact;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use api::argocd::{Application, Condition, ConditionType, Operation, OperationPhase};
+use jiff::Timestamp;
+use object::ResourceKey;
+
+use crate::automated::{AutomatedInput, Decision, SelfHealDelay, Skip, decide, next_attempt};
+use crate::compare::Comparison;
+use crate::conditions::set_conditions;
+
+pub use draft::Draft;
+pub use fact::{Fact, Meddling};
+pub use run::{Run, own_sources, sync_input};
+
+/// What an operation is decided from, beside the Application with the status that was just computed.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// How it compares now, or why that is not known.
+    pub comparison: Result<&'a Comparison, &'a [Condition]>,
+    /// Objects that another Application still wants ([`Comparison::contested`]).
+    pub contested: &'a BTreeSet<ResourceKey>,
+    /// What the Application reads is the same at the revision of the last operation.
+    pub revision_has_no_changes: bool,
+    pub now: Timestamp,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The draft says what is about to be done: write it, then come again.
+    Begun,
+    /// The operation is under way: carry it on.
+    Running,
+    /// The operation is over: look at what came of it.
+    Ended,
+    /// There is nothing to do before then.
+    RestUntil(Timestamp),
+    Rest,
+    /// The desired state is not known, and nobody may tell that it is back: look again.
+    LookAgain,
+}
+
+/// Starts an operation, its next attempt, or ends one that cannot go on.
+pub fn advance(draft: &mut Draft, observed: &Observed<'_>) -> Step {
+    let app = &draft.app;
+    match stage(app, observed.now) {
+        Stage::Idle => automatic(draft, observed),
+        Stage::Asked(operation) => {
+            let operation = with_defaults(app, *operation);
+            draft.begin(operation, observed.now)
+        }
+        Stage::RetryAt(time) => Step::RestUntil(time),
+        Stage::Retry => draft.begin_again(),
+        Stage::Running => match observed.comparison {
+            Ok(_) => Step::Running,
+            Err(conditions) => draft.block(conditions, observed.now),
+        },
+    }
+}
+
+enum Stage {
+    Idle,
+    Asked(Box<Operation>),
+    /// Failed, and due to be tried again then.
+    RetryAt(Timestamp),
+    Retry,
+    Running,
+}
+
+fn stage(app: &Application, now: Timestamp) -> Stage {
+    let state = app.status.operation_state.as_ref().filter(|state| !state.phase.completed());
+    match (state, &app.operation) {
+        (None, Some(operation)) => Stage::Asked(Box::new(operation.clone())),
+        (None, None) => Stage::Idle,
+        (Some(state), _) => match state.finished_at {
+            Some(ended) if state.phase == OperationPhase::Running => {
+                let due = next_attempt(state).unwrap_or(ended);
+                if due > now { Stage::RetryAt(due) } else { Stage::Retry }
+            }
+            _ => Stage::Running,
+        },
+    }
+}
+
+/// An operation that names no options is made with the Application's own.
+fn with_defaults(app: &Application, mut operation: Operation) -> Operation {
+    let sync = operation.sync.get_or_insert_default();
+    if sync.sync_options.is_empty() {
+        sync.sync_options = app.spec.sync_options().to_vec();
+    }
+    operation
+}
+
+fn automatic(draft: &mut Draft, observed: &Observed<'_>) -> Step {
+    let Ok(comparison) = observed.comparison else { return Step::LookAgain };
+    let stopped = draft.app.status.conditions.iter().any(|c| c.kind.stops_sync());
+    let decision = if stopped { Decision::Nothing(Skip::NotOutOfSync) } else { decision(&draft.app, observed) };
+    let refusal = match &decision {
+        Decision::Refuse(condition) => vec![condition.clone()],
+        _ => Vec::new(),
+    };
+    set_conditions(&mut draft.app.status.conditions, &[ConditionType::SyncError], refusal, observed.now);
+    match decision {
+        Decision::Nothing(_) | Decision::Refuse(_) => Step::Rest,
+        Decision::Later { at } => Step::RestUntil(at),
+        Decision::Start(operation) => {
+            if operation.sync.as_ref().is_some_and(|sync| sync.auto_heal_attempts_count > 0) {
+                let revision = &draft.app.status.sync.revision;
+                draft.facts.extend(comparison.out_of_sync().map(|object| Fact::heal(object, revision)));
+            }
+            draft.begin(*operation, observed.now)
+        }
+    }
+}
+
+/// Whether to sync without being asked, by the status as it was just computed.
+pub fn decision(app: &Application, observed: &Observed<'_>) -> Decision {
+    decide(&AutomatedInput {
+        application: app,
+        sync: &app.status.sync,
+        resources: &app.status.resources,
+        revision_has_no_changes: observed.revision_has_no_changes,
+        self_heal_delay: SelfHealDelay::Growing,
+        contested: observed.contested,
+        now: observed.now,
+    })
+}
