@@ -3,12 +3,12 @@
 //! Rights come from the lines of `argocd-rbac-cm`, from the roles of projects, and from the groups that gates name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use api::argocd::{AppProject, Application, Grants, Policy, Subject};
 use api::gantline::{Environment, Pipeline, Promotion, Release};
 
+use crate::people::Identity;
 use crate::people::identity::groups_of;
 
 /// What lines of a policy are about.
@@ -145,11 +145,6 @@ impl Object {
             _ => Self::new(resource, format!("*/{name}")),
         }
     }
-
-    /// The groups that may besides those whom a policy names.
-    pub(crate) fn groups(&self) -> &[String] {
-        &self.groups
-    }
 }
 
 /// What one user may do, read from policy and projects once.
@@ -191,13 +186,21 @@ impl Rights {
     pub(crate) fn belongs_to(&self, group: &str) -> bool {
         self.is_admin() || self.groups.contains(group)
     }
+}
 
-    /// Other rights have another one.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
+/// # Errors
+/// Why somebody may not, and who may. `what` is the object in words.
+pub(crate) fn allowed(who: &Identity, verb: Verb, object: &Object, what: &str) -> Result<(), String> {
+    if permit(&who.rights, verb, object) {
+        return Ok(());
     }
+    let groups = object.groups.join(" or ");
+    let also = if groups.is_empty() { groups } else { format!(", a member of {groups}") };
+    let (user, verb, resource, name) = (&who.user, verb.as_str(), object.resource.as_str(), &object.name);
+    Err(format!(
+        "{user} may not {verb} {what}: an admin can{also}, or whom a line of argocd-rbac-cm allows it (p, WHO, \
+         {resource}, {verb}, {name}, allow)"
+    ))
 }
 
 /// Whether somebody may do it.

@@ -23,11 +23,14 @@ pub(super) struct Request {
 }
 
 pub(super) async fn list(asker: Asker) -> Json<List<Pipeline>> {
-    Json(List::whole(asker.pipelines().iter().map(|pipeline| Object::of(&**pipeline)).collect()))
+    Json(List::whole(asker.all_pipelines().iter().map(|pipeline| asker.shown_pipeline(pipeline)).collect()))
 }
 
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Object<Pipeline>>, ApiError> {
-    Ok(Json(Object::of(&*asker.pipeline(&name)?)))
+    if let Some(unreadable) = asker.unreadable_pipeline(&name) {
+        return Ok(Json(asker.shown_pipeline(&unreadable.pipeline)));
+    }
+    Ok(Json(asker.shown_pipeline(&*asker.pipeline(&name)?)))
 }
 
 /// The table of environments: what each is for, where it runs, and where image and configuration come from.
@@ -37,9 +40,10 @@ pub(super) async fn environments(Path(name): Path<String>, asker: Asker) -> Resu
     let views = asker.environments(&pipeline);
     let row = |(environment, view): (&Environment, EnvironmentView)| {
         // whose Application may not be seen shows nothing of it
-        let app = apps.iter().find(|app| app.metadata.name == environment.application);
+        let app = apps.iter().find(|app| asker.name_of(app) == environment.application);
         EnvironmentRow {
             namespace: app.map_or_else(String::new, |app| app.spec.destination.namespace.clone()),
+            cluster: app.map_or_else(String::new, |app| app.spec.destination.cluster().to_owned()),
             image_source: image_source(&pipeline, environment, &view),
             config_source: app.map_or_else(String::new, |app| config_source(app)),
             trigger: trigger(&pipeline, environment),
@@ -50,7 +54,8 @@ pub(super) async fn environments(Path(name): Path<String>, asker: Asker) -> Resu
 }
 
 fn image_source(pipeline: &Pipeline, environment: &Environment, view: &EnvironmentView) -> String {
-    let image = pipeline.spec.images.first().map_or("", |image| image.name.as_str());
+    let images: Vec<&str> = pipeline.spec.images.iter().map(|image| image.name.as_str()).collect();
+    let image = images.join(" + ");
     let how = match pipeline.before(&environment.name) {
         None => "CI pushes it".to_owned(),
         Some(before) => format!("the digest from {}", before.name),

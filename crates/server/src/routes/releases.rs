@@ -5,7 +5,6 @@ use std::sync::Arc;
 use api::gantline::{Environment, Pipeline, Release};
 use axum::Json;
 use axum::extract::{Path, Query};
-use promotion::requests;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -30,14 +29,8 @@ pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<R
     let promotions = asker.promotions(Some(&release.spec.pipeline));
     let of = promotions.iter().filter(|promotion| promotion.spec.release == release.metadata.name);
     let promotions = of.map(|promotion| super::promotions::shown(&asker, promotion)).collect();
-    let can_lift = can_lift(&asker, &release);
+    let can_lift = asker.may_lift(&release);
     Ok(Json(ReleaseWithPromotions { release: Object::of(&*release), promotions, can_lift }))
-}
-
-/// What is offered is what would be done.
-fn can_lift(asker: &Asker, release: &Release) -> bool {
-    let seen = asker.controller().observed(&release.spec.pipeline);
-    seen.is_some_and(|seen| requests::lift(&seen, &release.metadata.name, "somebody", "").is_ok())
 }
 
 pub(super) async fn lift(

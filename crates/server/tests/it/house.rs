@@ -192,7 +192,7 @@ pub(crate) fn pipeline(name: &str) -> Value {
     gantline("Pipeline", name, json!({ "images": [{ "name": "shop" }], "environments": environments }))
 }
 
-fn gantline(kind: &str, name: &str, spec: Value) -> Value {
+pub(crate) fn gantline(kind: &str, name: &str, spec: Value) -> Value {
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata(name), "spec": spec })
 }
 

@@ -5,6 +5,7 @@
 mod accounts;
 mod clusters;
 mod house;
+mod offers;
 mod releases;
 mod rights;
 mod stream;
