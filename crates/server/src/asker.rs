@@ -126,6 +126,14 @@ impl Asker {
         }
     }
 
+    /// Why there is none that may be seen.
+    pub(crate) fn no_cluster(&self, said: &str) -> ApiError {
+        if !self.may(Verb::Get, &Object::absent(Resource::Clusters, said)) {
+            return ApiError::forbidden("permission denied");
+        }
+        ApiError::not_found(format!("there is no cluster {said:?}: `gantline cluster list` shows those that there are"))
+    }
+
     /// Those that may be seen, by server.
     pub(crate) async fn clusters(&self) -> Vec<ConnectedCluster> {
         let mut all = self.controller().clusters().await;

@@ -141,7 +141,7 @@ impl Object {
     /// Something that is not there: to be told so is for those who may see it wherever it were.
     pub(crate) fn absent(resource: Resource, name: &str) -> Self {
         match resource {
-            Resource::Pipelines => Self::new(resource, name.to_owned()),
+            Resource::Pipelines | Resource::Clusters => Self::new(resource, name.to_owned()),
             _ => Self::new(resource, format!("*/{name}")),
         }
     }

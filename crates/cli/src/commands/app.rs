@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use api::argocd::Destination;
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
@@ -119,6 +120,7 @@ pub(crate) struct Wait {
 const COLUMNS: &[Column] = &[
     column("NAME", |a| or_dash(a, "/metadata/name")),
     wide("PROJECT", |a| or_dash(a, "/spec/project")),
+    wide("CLUSTER", cluster),
     column("NAMESPACE", |a| or_dash(a, "/spec/destination/namespace")),
     column("SYNC STATUS", |a| or_dash(a, "/status/sync/status")),
     column("HEALTH STATUS", |a| or_dash(a, "/status/health/status")),
@@ -136,6 +138,15 @@ const HISTORY: &[Column] = &[
     column("REVISION", |h| or_dash(h, "/revision").chars().take(10).collect()),
     wide("BY", |h| text(h, "/initiatedBy/username").unwrap_or_else(|| "automated sync".into())),
 ];
+
+/// Its name where the Application says that, else its server.
+fn cluster(app: &Value) -> String {
+    text(app, "/spec/destination/name").unwrap_or_else(|| match text(app, "/spec/destination/server").as_deref() {
+        Some(Destination::IN_CLUSTER_SERVER) => Destination::IN_CLUSTER_NAME.to_owned(),
+        Some(server) => server.to_owned(),
+        None => "-".to_owned(),
+    })
+}
 
 fn conditions(app: &Value) -> String {
     let list = app.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -211,6 +222,7 @@ fn describe(app: &Value) {
         ("Target", "/spec/source/targetRevision"),
         ("Path", "/spec/source/path"),
         ("Server", "/spec/destination/server"),
+        ("Cluster", "/spec/destination/name"),
         ("Namespace", "/spec/destination/namespace"),
         ("Sync Status", "/status/sync/status"),
         ("Revision", "/status/sync/revision"),

@@ -118,7 +118,8 @@ const actions = {
 
 function offered(offer, at) {
   const [text, className, about, path, body] = actions[offer.action](offer, at)
-  const node = button(text, className, () => act(text, about, path, body))
+  // nobody asks why a pin is lifted
+  const node = button(text, className, () => act(text, about, path, body, offer.action !== 'Unpin'))
   if (!offer.refused) return node
   // who cannot hover reads it too
   node.disabled = true
@@ -256,7 +257,7 @@ $('account').onclick = async () => {
   location.reload()
 }
 
-function act(verb, about, path, body = {}) {
+function act(verb, about, path, body = {}, why = true) {
   const dialog = $('act')
   dialog.querySelector('h2').textContent = verb
   dialog.querySelector('.about').textContent = about
@@ -264,11 +265,12 @@ function act(verb, about, path, body = {}) {
   dialog.querySelector('.error').textContent = ''
   const form = dialog.querySelector('form')
   form.reset()
+  form.reason.parentElement.hidden = !why
   form.onsubmit = async (event) => {
     if (event.submitter?.value === 'cancel') return
     event.preventDefault()
     try {
-      await call('POST', path, { ...body, reason: form.reason.value })
+      await call('POST', path, why ? { ...body, reason: form.reason.value } : body)
       dialog.close()
       draw()
     } catch (error) {

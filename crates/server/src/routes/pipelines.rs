@@ -3,23 +3,38 @@
 use api::argocd::Application;
 use api::gantline::{Environment, Pipeline, Promotion};
 use axum::Json;
-use axum::extract::Path;
 use promotion::Judge;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::{Body, Path};
 use crate::views::{Done, EnvironmentRow, EnvironmentView, Environments, List, Object};
 
-/// What somebody asks of one environment.
+/// Which release somebody wants in which environment.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Request {
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Wish {
     environment: String,
     /// A release's name, tag or digest; what the environment before runs when absent.
     release: Option<String>,
     reason: Option<String>,
+}
+
+/// Which environment goes back to what ran before.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Return {
+    environment: String,
+    reason: Option<String>,
+}
+
+/// Whose pin is lifted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pinned {
+    environment: String,
 }
 
 pub(super) async fn list(asker: Asker) -> Json<List<Pipeline>> {
@@ -83,7 +98,7 @@ fn trigger(pipeline: &Pipeline, environment: &Environment) -> String {
 pub(super) async fn promote(
     Path(name): Path<String>,
     asker: Asker,
-    Json(request): Json<Request>,
+    Body(request): Body<Wish>,
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
@@ -100,7 +115,7 @@ pub(super) async fn promote(
 pub(super) async fn roll_back(
     Path(name): Path<String>,
     asker: Asker,
-    Json(request): Json<Request>,
+    Body(request): Body<Return>,
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
@@ -113,7 +128,7 @@ pub(super) async fn roll_back(
 pub(super) async fn unpin(
     Path(name): Path<String>,
     asker: Asker,
-    Json(request): Json<Request>,
+    Body(request): Body<Pinned>,
 ) -> Result<Json<Done>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use api::gantline::{Environment, Pipeline, Release};
 use axum::Json;
-use axum::extract::{Path, Query};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::promotions::Decision;
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::{Body, Path, Query};
 use crate::views::{List, Object, ReleaseWithPromotions};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,7 +36,7 @@ pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<R
 pub(super) async fn lift(
     Path(name): Path<String>,
     asker: Asker,
-    Json(decision): Json<Decision>,
+    Body(decision): Body<Decision>,
 ) -> Result<Json<Object<Release>>, ApiError> {
     let release = asker.release_to_change(&name)?;
     let (name, pipeline) = (&release.metadata.name, asker.pipeline(&release.spec.pipeline)?);

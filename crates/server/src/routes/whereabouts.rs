@@ -6,12 +6,12 @@ use std::sync::Arc;
 use api::argocd::Application;
 use api::gantline::{EnvironmentStatus, Pipeline, Release, ReleaseImage};
 use axum::Json;
-use axum::extract::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::Query;
 use crate::views::{Place, Whereabouts};
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -18,7 +18,7 @@ mod session;
 mod tree;
 
 pub(crate) use application::{ApplicationRow, ApplicationView, reasons};
-pub(crate) use cluster::ClusterList;
+pub(crate) use cluster::{Cluster, ClusterList};
 pub(crate) use entry::Entry;
 pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Next, Service};
 pub(crate) use explanation::{Explanation, ReleaseExplanation};

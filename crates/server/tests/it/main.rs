@@ -6,6 +6,7 @@ mod accounts;
 mod clusters;
 mod house;
 mod offers;
+mod refusals;
 mod releases;
 mod rights;
 mod stream;
