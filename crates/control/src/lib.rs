@@ -39,6 +39,7 @@ mod timeline;
 mod touched;
 mod turns;
 mod view;
+mod voices;
 mod wake;
 pub mod workers;
 
@@ -55,3 +56,4 @@ pub use stores::{ACCOUNTS_SECRET, AppKey, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use touched::{Touched, Touches};
 pub use view::{FieldChange, ManagedResource};
+pub use voices::{Line, Pick};

@@ -41,6 +41,11 @@ impl Asker {
         Self { server, identity: Arc::new(identity), needs }
     }
 
+    /// Whoever asks goes on asking, with the rights of now.
+    pub(crate) fn again(&self, identity: Identity) -> Self {
+        Self { identity: Arc::new(identity), ..self.clone() }
+    }
+
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -94,7 +99,11 @@ impl Asker {
                 format!("there is no Application {name:?} in namespace {namespace}: {}", self.hint(name))
             },
         )?;
-        self.allowed(&self.of_application(&app), name)?;
+        let object = self.of_application(&app);
+        match self.needs {
+            Needs::Right(resource, _) => self.allowed(&object.as_resource(resource), name)?,
+            Needs::Nothing | Needs::Session => {}
+        }
         Ok(app)
     }
 

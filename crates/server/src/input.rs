@@ -54,7 +54,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         }
         let again: Vec<String> =
             said.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-        let uri: Uri = format!("/?{}", again.join("&")).parse().map_err(|_| ApiError::invalid("the query is too long"))?;
+        let uri: Uri =
+            format!("/?{}", again.join("&")).parse().map_err(|_| ApiError::invalid("the query is too long"))?;
         let extract::Query(query) = extract::Query::try_from_uri(&uri).map_err(|error| {
             let text = error.body_text();
             let why = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, why)| why);

@@ -16,6 +16,8 @@ use crate::people::identity::groups_of;
 pub(crate) enum Resource {
     /// Objects are `PROJECT/NAME`, outside of the control plane's namespace `PROJECT/NAMESPACE/NAME`.
     Applications,
+    /// What the containers of an Application print; objects are called as that is.
+    Logs,
     /// Objects are servers, of a cluster that belongs to a project `PROJECT/SERVER`.
     Clusters,
     /// Objects are `PIPELINE`, and for all verbs but `get` `PIPELINE/ENVIRONMENT`.
@@ -30,6 +32,7 @@ impl Resource {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Applications => "applications",
+            Self::Logs => "logs",
             Self::Clusters => "clusters",
             Self::Pipelines => "pipelines",
             Self::Releases => "releases",
@@ -99,6 +102,11 @@ impl Object {
         let at_home = namespace.is_empty() || namespace == home;
         let name = if at_home { format!("{project}/{name}") } else { format!("{project}/{namespace}/{name}") };
         Self { project: Some(project.to_owned()), ..Self::new(Resource::Applications, name) }
+    }
+
+    /// The same, for lines about another kind of right.
+    pub(crate) fn as_resource(&self, resource: Resource) -> Self {
+        Self { resource, ..self.clone() }
     }
 
     /// `project` is empty where the cluster belongs to none.

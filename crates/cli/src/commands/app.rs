@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::app_voices::{Events, Logs};
 use crate::args::{Format, Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
@@ -62,6 +63,10 @@ pub(crate) enum App {
         #[arg(long)]
         hard: bool,
     },
+    /// Show what its containers print
+    Logs(Logs),
+    /// Show the Events about it, or about one of its objects
+    Events(Events),
     /// End the operation that is under way
     Terminate { name: String },
     /// Delete an Application, and its resources with --cascade
@@ -154,7 +159,7 @@ fn conditions(app: &Value) -> String {
     if types.is_empty() { "-".into() } else { types.join(",") }
 }
 
-fn path(name: &str) -> String {
+pub(super) fn path(name: &str) -> String {
     format!("/api/v1/applications/{}", segment(name))
 }
 
@@ -184,6 +189,8 @@ impl App {
                 output::list(&history, HISTORY, output.output, "history")?;
                 Ok(Code::Done.into())
             }
+            Self::Logs(logs) => logs.run(&client).await,
+            Self::Events(events) => events.run(&client).await,
             Self::Terminate { name } => {
                 client.delete(&format!("{}/operation", path(&name))).await?;
                 output::line(format!("the operation on {name} is being ended"));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use api::argocd::{Application, normalize_git_url};
 use axum::Json;
 use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use control::AppKey;
@@ -50,7 +50,8 @@ impl FromRequestParts<Server> for Named {
         let Path(names) = Path::<BTreeMap<String, String>>::from_request_parts(parts, server).await?;
         let Query(Where { app_namespace, project }) = Query::from_request_parts(parts, server).await?;
         let name = names.get("name").cloned().unwrap_or_default();
-        let name = if app_namespace.is_empty() || name.contains('/') { name } else { format!("{app_namespace}/{name}") };
+        let name =
+            if app_namespace.is_empty() || name.contains('/') { name } else { format!("{app_namespace}/{name}") };
         Ok(Self { name, project })
     }
 }
@@ -280,10 +281,7 @@ pub(super) async fn delete(
     Ok(Json(Done {}))
 }
 
-pub(super) async fn managed_resources(
-    named: Named,
-    asker: Asker,
-) -> Result<Json<ManagedResources>, ApiError> {
+pub(super) async fn managed_resources(named: Named, asker: Asker) -> Result<Json<ManagedResources>, ApiError> {
     let app = named.app(&asker)?;
     let items = asker.controller().managed_resources(&app).await.map_err(|conditions| {
         let messages: Vec<String> = conditions.into_iter().map(|condition| condition.message).collect();

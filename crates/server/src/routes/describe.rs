@@ -8,8 +8,9 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Server;
+use super::lines::{self, Lines};
 use super::text::{Kind, Text};
+use crate::Server;
 use crate::asker::Asker;
 use crate::error::ApiError;
 use crate::input::{Body, Path, Query};
@@ -106,6 +107,13 @@ impl<K: Kind> Answer for Text<K> {
     }
 }
 
+impl<T: ToSchema> Answer for Lines<T> {
+    fn describe(described: &mut Described) {
+        let schema = described.reference::<T>();
+        described.answer(lines::KIND, Some(schema), "One of these a line, as they come.");
+    }
+}
+
 impl<T> Answer for axum::response::Sse<T> {
     fn describe(described: &mut Described) {
         described.reference::<crate::views::Overview>();
@@ -144,3 +152,4 @@ describe!(A);
 describe!(A B);
 describe!(A B C);
 describe!(A B C D);
+describe!(A B C D E);

@@ -6,6 +6,7 @@ mod describe;
 mod document;
 mod explain;
 pub(crate) mod guard;
+mod lines;
 mod nowhere;
 mod overview;
 mod page;
@@ -15,6 +16,7 @@ mod releases;
 mod session;
 mod table;
 mod text;
+mod voices;
 mod whereabouts;
 
 use axum::extract::DefaultBodyLimit;
@@ -59,7 +61,7 @@ async fn openapi_json() -> Json<document::OpenApi> {
 #[rustfmt::skip]
 fn table() -> Table {
     use Needs::{Nothing, Right, Session};
-    use Resource::{Applications, Clusters, Pipelines, Promotions, Releases};
+    use Resource::{Applications, Clusters, Logs, Pipelines, Promotions, Releases};
     use Verb::{Approve, Delete, Get, Lift, Promote, Reject, RollBack, Sync, Unpin};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
@@ -84,6 +86,8 @@ fn table() -> Table {
         .route(DELETE, "/api/v1/applications/{name}/operation", Right(Applications, Sync), "End the sync that is under way", applications::terminate)
         .route(GET, "/api/v1/applications/{name}/managed-resources", Right(Applications, Get), "Each object with its differences", applications::managed_resources)
         .route(GET, "/api/v1/applications/{name}/resource-tree", Right(Applications, Get), "The objects and what grew out of them", applications::resource_tree)
+        .route(GET, "/api/v1/applications/{name}/logs", Right(Logs, Get), "What its containers print", voices::logs)
+        .route(GET, "/api/v1/applications/{name}/events", Right(Applications, Get), "Events about it, or about one of its objects", voices::events)
         .route(GET, "/api/v1/clusters", Right(Clusters, Get), "Clusters by server, and whether each answers", clusters::list)
         .route(GET, "/api/v1/clusters/{server}", Right(Clusters, Get), "A cluster by server or name, and whether it answers", clusters::get)
         .route(GET, "/api/v1/pipelines", Right(Pipelines, Get), "Pipelines by name", pipelines::list)

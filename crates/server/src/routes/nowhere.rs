@@ -47,7 +47,8 @@ impl Nowhere {
 
     /// Those that have the longest beginning in common with a path, more than `/api/v1`.
     fn near(&self, path: &str) -> Vec<&'static str> {
-        let shared = |known: &str| known.split('/').zip(path.split('/')).take_while(|(a, b)| a == b || is_name(a)).count();
+        let shared =
+            |known: &str| known.split('/').zip(path.split('/')).take_while(|(a, b)| a == b || is_name(a)).count();
         let most = self.0.keys().map(|known| shared(known)).max().unwrap_or_default();
         let all = self.0.keys().filter(|known| most > 3 && shared(known) == most);
         all.take(NEAR).copied().collect()

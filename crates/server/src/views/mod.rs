@@ -16,6 +16,7 @@ mod release;
 mod resource;
 mod session;
 mod tree;
+mod voice;
 
 pub(crate) use application::{ApplicationRow, ApplicationView, reasons};
 pub(crate) use cluster::{Cluster, ClusterList};
@@ -33,6 +34,7 @@ pub(crate) use release::ReleaseWithPromotions;
 pub(crate) use resource::ManagedResources;
 pub(crate) use session::{Token, UserInfo, Version};
 pub(crate) use tree::{Key, ResourceTree};
+pub(crate) use voice::{EventList, LogEntry};
 
 use serde::Serialize;
 use utoipa::ToSchema;

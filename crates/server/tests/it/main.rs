@@ -10,3 +10,4 @@ mod refusals;
 mod releases;
 mod rights;
 mod stream;
+mod voices;

@@ -15,10 +15,28 @@ async fn what_is_not_understood_is_told_in_one_shape() {
         ("POST", promote, wish("releas"), 400, &["unknown field `releas`", "`release`", "write it right"]),
         ("POST", "/api/v1/pipelines/shop/rollback", wish("release"), 400, &["unknown field `release`", "`reason`"]),
         ("POST", "/api/v1/pipelines/shop/unpin", wish("reason"), 400, &["unknown field `reason`", "`environment`"]),
-        ("POST", "/api/v1/promotions/shop-production-1/approve", Some(json!({ "why": "x" })), 400, &["`why`", "`reason`"]),
+        (
+            "POST",
+            "/api/v1/promotions/shop-production-1/approve",
+            Some(json!({ "why": "x" })),
+            400,
+            &["`why`", "`reason`"],
+        ),
         ("POST", "/api/v1/releases/shop-1/lift", Some(json!({ "why": "x" })), 400, &["`why`", "`reason`"]),
-        ("POST", "/api/v1/applications/web/sync", Some(json!({ "resources": [{ "nam": "x" }] })), 400, &["`nam`", "`kind`"]),
-        ("POST", promote, Some(json!({ "environment": 1 })), 400, &["the body is not what this route takes", "invalid type"]),
+        (
+            "POST",
+            "/api/v1/applications/web/sync",
+            Some(json!({ "resources": [{ "nam": "x" }] })),
+            400,
+            &["`nam`", "`kind`"],
+        ),
+        (
+            "POST",
+            promote,
+            Some(json!({ "environment": 1 })),
+            400,
+            &["the body is not what this route takes", "invalid type"],
+        ),
         ("POST", promote, Some(json!({})), 400, &["missing field `environment`"]),
         ("GET", "/api/v1/pipelines?project=shop", None, 400, &["/api/v1/pipelines knows no ?project=", "nothing"]),
         ("GET", "/api/v1/releases?project=shop", None, 400, &["knows no ?project=", "it takes pipeline"]),
@@ -27,7 +45,13 @@ async fn what_is_not_understood_is_told_in_one_shape() {
         ("GET", "/api/v1/applications/web?project=bank", None, 400, &["web belongs to project shop, not to bank"]),
         ("GET", "/api/v1/applications/%FF", None, 400, &["the path names nothing"]),
         ("GET", "/api/v1/clusters/nowhere", None, 404, &["there is no cluster", "cluster list"]),
-        ("GET", "/api/v1/pipelines/shop/promotee", None, 404, &["no GET /api/v1/pipelines/shop/promotee", "{name}/promote"]),
+        (
+            "GET",
+            "/api/v1/pipelines/shop/promotee",
+            None,
+            404,
+            &["no GET /api/v1/pipelines/shop/promotee", "{name}/promote"],
+        ),
         ("GET", "/api/v2/pipelines", None, 404, &["/api/openapi.json"]),
         ("GET", promote, None, 405, &["takes no GET: it takes POST"]),
         ("DELETE", "/api/v1/clusters", None, 405, &["takes no DELETE: it takes GET"]),
@@ -52,7 +76,12 @@ async fn filters_are_honoured() {
     let names = async |query: &str| -> Vec<String> {
         let (status, list) = house.get(&otto, &format!("/api/v1/applications?{query}")).await;
         assert_eq!(status, 200, "{query}: {list}");
-        list["items"].as_array().unwrap().iter().map(|app| app["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|app| app["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     for _ in 0..100 {
         if names("").await.len() == 2 {
