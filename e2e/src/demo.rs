@@ -69,7 +69,7 @@ impl Demo {
         let developer = self.log_in("developer");
         eventually("all Applications are Synced and Healthy", || {
             let apps = developer.gantline(&["app", "list", "-o", "json"]).succeeds().json();
-            let apps = apps.as_array().cloned().unwrap_or_default();
+            let apps = apps["items"].as_array().cloned().unwrap_or_default();
             let red = apps.iter().find(|app| {
                 app.pointer("/status/sync/status") != Some(&"Synced".into())
                     || app.pointer("/status/health/status") != Some(&"Healthy".into())

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Method, Request, header};
+use axum::body::{Body, Bytes};
+use axum::http::{Method, Request, StatusCode, header};
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -64,6 +65,42 @@ impl Client {
         self.call(Method::DELETE, path, None).await
     }
 
+    /// The JSON objects that an answer has one a line, as they come.
+    ///
+    /// # Errors
+    /// As any request; also when `each` has one.
+    pub(crate) async fn lines(&self, path: &str, mut each: impl FnMut(Value)) -> Result<(), Failure> {
+        let (status, mut chunks) = self.open(path).await?;
+        let mut rest = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            rest.extend_from_slice(&chunk?);
+            if !status.is_success() {
+                continue;
+            }
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                each(serde_json::from_slice(&line)?);
+            }
+        }
+        if status.is_success() { Ok(()) } else { Err(refused(status, &String::from_utf8_lossy(&rest))) }
+    }
+
+    async fn open(&self, path: &str) -> Result<(StatusCode, BoxStream<'static, Result<Bytes, Failure>>), Failure> {
+        match self {
+            Self::Http { base, token, http } => {
+                let request = http.get(format!("{base}{path}"));
+                let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+                let answer = request.send().await?;
+                Ok((answer.status(), answer.bytes_stream().map(|chunk| chunk.map_err(Failure::from)).boxed()))
+            }
+            Self::Core(router) => {
+                let answer = router.as_ref().clone().oneshot(Request::builder().uri(path).body(Body::empty())?).await?;
+                let (status, stream) = (answer.status(), answer.into_body().into_data_stream());
+                Ok((status, stream.map(|chunk| chunk.map_err(Failure::from)).boxed()))
+            }
+        }
+    }
+
     /// The items of a list; an answer without items is an empty list.
     pub(crate) async fn items(&self, path: &str) -> Result<Vec<Value>, Failure> {
         match self.get(path).await? {
@@ -110,15 +147,16 @@ impl Client {
         if status.is_success() {
             return Ok(value);
         }
-        let message =
-            value.get("message").and_then(Value::as_str).map_or_else(|| format!("{status} {text}"), str::to_owned);
-        let failure = Failure::new(message);
-        Err(if status == axum::http::StatusCode::UNAUTHORIZED {
-            failure.hint("log in: gantline login URL")
-        } else {
-            failure
-        })
+        Err(refused(status, &text))
     }
+}
+
+/// What the server says in place of an answer.
+fn refused(status: StatusCode, text: &str) -> Failure {
+    let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+    let said = value.get("message").and_then(Value::as_str);
+    let failure = Failure::new(said.map_or_else(|| format!("{status} {text}"), str::to_owned));
+    if status == StatusCode::UNAUTHORIZED { failure.hint("log in: gantline login URL") } else { failure }
 }
 
 fn http_client(reach: &Reach) -> Result<reqwest::Client, Failure> {

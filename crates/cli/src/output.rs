@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use comfy_table::{Cell, Color, Table, presets};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::failure::Failure;
@@ -34,18 +34,22 @@ pub(crate) const fn wide(title: &'static str, value: fn(&Value) -> String) -> Co
     Column { title, value, wide: true }
 }
 
-/// Prints a list as `format` asks.
+/// Prints a list as `format` asks; as data, the way kubectl does.
 ///
 /// # Errors
 /// When a value cannot be written.
 pub(crate) fn list(items: &[Value], columns: &[Column], format: Format, kind: &str) -> Result<(), Failure> {
     match format {
-        Format::Json => line(serde_json::to_string_pretty(items)?),
-        Format::Yaml => raw(&yaml(&Value::Array(items.to_vec()))),
+        Format::Json => line(serde_json::to_string_pretty(&data(items))?),
+        Format::Yaml => raw(&yaml(&data(items))),
         Format::Name => items.iter().for_each(|item| line(format!("{kind}/{}", name(item)))),
         Format::Table | Format::Wide => line(table(items, columns, format == Format::Wide)),
     }
     Ok(())
+}
+
+fn data(items: &[Value]) -> Value {
+    json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items })
 }
 
 /// Prints one object: as data when asked for, else by `human`.
@@ -119,4 +123,17 @@ pub(crate) fn text(item: &Value, pointer: &str) -> Option<String> {
 /// The text at a JSON pointer, or `-`.
 pub(crate) fn or_dash(item: &Value, pointer: &str) -> String {
     text(item, pointer).unwrap_or_else(|| "-".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_data_as_kubectl_prints_them() {
+        let list = data(&[json!({ "metadata": { "name": "web" } })]);
+        assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("v1"), &json!("List")));
+        assert_eq!(list.pointer("/items/0/metadata/name"), Some(&json!("web")));
+        assert_eq!(data(&[])["items"], json!([]));
+    }
 }

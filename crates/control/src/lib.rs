@@ -38,8 +38,10 @@ mod status;
 mod stores;
 mod sync;
 mod timeline;
+mod touched;
 mod turns;
 mod view;
+mod voices;
 mod wake;
 pub mod workers;
 
@@ -54,4 +56,6 @@ pub use sites::Connector;
 pub use source::to_render;
 pub use stores::{ACCOUNTS_SECRET, AppKey, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
+pub use touched::{Touched, Touches};
 pub use view::{FieldChange, ManagedResource};
+pub use voices::{Line, Pick};

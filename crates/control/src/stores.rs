@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api::argocd::{
@@ -12,12 +11,11 @@ use api::argocd::{
 use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
 use cluster::{Cluster, Scope, Store};
-use futures::Stream;
-use futures::stream::{select_all, unfold};
 use object::{Kind, ResourceKey};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::namespaces::{ApplicationNamespaces, PARAMETERS};
+use crate::touched::Touches;
 
 /// An Application's namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -207,17 +205,9 @@ impl Stores {
         );
     }
 
-    /// Tells, from now on, that something changed that people look at.
-    pub fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
-        let Self { applications, pipelines, releases, promotions, .. } = self;
-        let all = [applications.revisions(), pipelines.revisions(), releases.revisions(), promotions.revisions()];
-        let told = |revisions| {
-            unfold(revisions, async |mut revisions: tokio::sync::watch::Receiver<u64>| {
-                revisions.changed().await.ok()?;
-                Some(((), revisions))
-            })
-        };
-        select_all(all.map(|revisions| -> Pin<Box<dyn Stream<Item = ()> + Send>> { Box::pin(told(revisions)) }))
+    /// What changes of what people look at; at first, everything.
+    pub fn touches(&self) -> Touches {
+        Touches::of(self)
     }
 
     pub fn application(&self, key: &AppKey) -> Option<Arc<Application>> {

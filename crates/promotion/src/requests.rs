@@ -1,15 +1,16 @@
 //! What people ask for: promote, decide, roll back, unpin, lift. Each says what follows, or why not; whoever offers one
 //! offers just what it accepts.
 
-use api::gantline::{
-    Approval, Ask, Environment, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleasePhase,
-    ReleaseStatus, Verdict,
-};
+use std::sync::Arc;
 
+use api::gantline::{
+    Approval, Ask, Environment, Pipeline, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release,
+    ReleasePhase, ReleaseStatus, Verdict,
+};
 use jiff::Timestamp;
 
 use crate::facts::{Fact, What};
-use crate::gates::{Judge, policy};
+use crate::gates::{Evidence, Judge, policy};
 use crate::identity::{identity, label, promotion_name, short};
 use crate::plan::{Action, Draft, Known, Observed, Step};
 
@@ -97,56 +98,101 @@ pub fn promotable(seen: &Observed, environment: &str) -> Option<String> {
 /// # Errors
 /// When the promotion does not wait any more, nobody is asked, or this word does not count.
 pub fn decide(seen: &Observed, promotion: &str, vote: &Vote<'_>) -> Result<Asked, Refused> {
-    let draft = Draft::of(seen);
-    let promotion = draft.promotions.iter().find(|known| known.metadata.name == promotion).map(|known| &**known);
-    let promotion =
-        promotion.ok_or_else(|| Refused(format!("{} has no such promotion", seen.pipeline.metadata.name)))?;
-    let (name, spec, status) = (&promotion.metadata.name, &promotion.spec, &promotion.status);
-    if status.phase != PromotionPhase::Waiting {
-        return refuse(format!("{name} is {}: there is nothing to decide any more", status.phase.as_str()));
-    }
-    let environment = environment_of(seen, &spec.environment)?;
-    let word = Approval {
-        user: vote.user.to_owned(),
-        groups: vote.groups.to_vec(),
-        decision: vote.verdict,
-        reason: vote.reason.to_owned(),
-        at: Some(seen.now),
-        digest: spec.digest.clone(),
-        environment: spec.environment.clone(),
-        policy: policy(environment),
-    };
-    counts(&draft, promotion, environment, &word)?;
-    let mut approvals = status.approvals.clone();
-    approvals.retain(|known| !same_person(known, vote.user));
-    approvals.push(word);
-    let (by, reason) = (vote.user.to_owned(), vote.reason.to_owned());
-    let what = What::Decided { environment: spec.environment.clone(), verdict: vote.verdict, by, reason };
-    let facts = vec![Fact::of_promotion(name, spec, what)];
-    let action = Action::SetPromotion { name: name.clone(), status: PromotionStatus { approvals, ..status.clone() } };
-    Ok(Asked { promotion: name.clone(), steps: vec![Step { action, facts }] })
+    ballot(seen, promotion)?.decide(vote, seen.now)
 }
 
-/// Whether a person's word counts for any gate, and is a new one.
-fn counts(draft: &Draft<'_>, promotion: &Promotion, at: &Environment, word: &Approval) -> Result<(), Refused> {
-    let gone = || Refused(format!("the release of {} does not exist any more", promotion.metadata.name));
-    let evidence = draft.evidence(promotion).ok_or_else(gone)?;
-    let said: Vec<_> = at.gates.iter().filter_map(|gate| gate.counts(&evidence, word)).collect();
-    let none = || Refused(format!("{} waits for nobody's approval: its gates ask no group", promotion.metadata.name));
-    let first = said.first().cloned().ok_or_else(none)?;
-    if !said.iter().any(Result::is_ok) {
-        return first.map_err(Refused);
+/// What decides about a word on a promotion: so much of what was observed, and no more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ballot {
+    promotion: Arc<Promotion>,
+    release: Arc<Release>,
+    pipeline: Arc<Pipeline>,
+    environment: Environment,
+}
+
+/// # Errors
+/// When there is no such promotion, or nothing to decide about it.
+pub fn ballot(seen: &Observed, promotion: &str) -> Result<Ballot, Refused> {
+    let pipeline = &seen.pipeline;
+    let promotion = seen.promotions.iter().find(|known| known.metadata.name == promotion);
+    let promotion = promotion.ok_or_else(|| Refused(format!("{} has no such promotion", pipeline.metadata.name)))?;
+    let (name, spec, phase) = (&promotion.metadata.name, &promotion.spec, promotion.status.phase);
+    if phase != PromotionPhase::Waiting {
+        return refuse(format!("{name} is {}: there is nothing to decide any more", phase.as_str()));
     }
-    let same = |known: &&Approval| {
-        let about = |vote: &Approval| (vote.decision, vote.digest.clone(), vote.policy.clone());
-        same_person(known, &word.user) && about(known) == about(word)
-    };
-    match promotion.status.approvals.iter().find(same) {
-        Some(_) if word.decision == Verdict::Approve => {
-            refuse(format!("{} approved already: one person is one vote", word.user))
+    let environment = environment_of(seen, &spec.environment)?.clone();
+    let gone = || Refused(format!("the release of {name} does not exist any more"));
+    let release = seen.releases.iter().find(|known| known.metadata.name == spec.release).ok_or_else(gone)?;
+    Ok(Ballot {
+        promotion: Arc::clone(promotion),
+        release: Arc::clone(release),
+        pipeline: Arc::clone(pipeline),
+        environment,
+    })
+}
+
+impl Ballot {
+    /// What follows from a person's word.
+    ///
+    /// # Errors
+    /// When it does not count for any gate, or was said already.
+    pub fn decide(&self, vote: &Vote<'_>, now: Timestamp) -> Result<Asked, Refused> {
+        let (name, spec, status) = (&self.promotion.metadata.name, &self.promotion.spec, &self.promotion.status);
+        let word = Approval {
+            user: vote.user.to_owned(),
+            groups: vote.groups.to_vec(),
+            decision: vote.verdict,
+            reason: vote.reason.to_owned(),
+            at: Some(now),
+            digest: spec.digest.clone(),
+            environment: spec.environment.clone(),
+            policy: policy(&self.environment),
+        };
+        self.counts(&word, now)?;
+        let mut approvals = status.approvals.clone();
+        approvals.retain(|known| !same_person(known, vote.user));
+        approvals.push(word);
+        let (by, reason) = (vote.user.to_owned(), vote.reason.to_owned());
+        let what = What::Decided { environment: spec.environment.clone(), verdict: vote.verdict, by, reason };
+        let facts = vec![Fact::of_promotion(name, spec, what)];
+        let status = PromotionStatus { approvals, ..status.clone() };
+        let action = Action::SetPromotion { name: name.clone(), status };
+        Ok(Asked { promotion: name.clone(), steps: vec![Step { action, facts }] })
+    }
+
+    /// Whose gates decide.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Whether a person's word counts for any gate, and is a new one.
+    fn counts(&self, word: &Approval, now: Timestamp) -> Result<(), Refused> {
+        let (name, status) = (&self.promotion.metadata.name, &self.promotion.status);
+        let evidence = Evidence {
+            pipeline: &self.pipeline,
+            environment: &self.environment,
+            release: &self.release,
+            promotion: &self.promotion,
+            blind: &[],
+            now,
+        };
+        let said: Vec<_> = self.environment.gates.iter().filter_map(|gate| gate.counts(&evidence, word)).collect();
+        let none = || Refused(format!("{name} waits for nobody's approval: its gates ask no group"));
+        let first = said.first().cloned().ok_or_else(none)?;
+        if !said.iter().any(Result::is_ok) {
+            return first.map_err(Refused);
         }
-        Some(_) => refuse(format!("{} rejected it already", word.user)),
-        None => Ok(()),
+        let same = |known: &&Approval| {
+            let about = |vote: &Approval| (vote.decision, vote.digest.clone(), vote.policy.clone());
+            same_person(known, &word.user) && about(known) == about(word)
+        };
+        match status.approvals.iter().find(same) {
+            Some(_) if word.decision == Verdict::Approve => {
+                refuse(format!("{} approved already: one person is one vote", word.user))
+            }
+            Some(_) => refuse(format!("{} rejected it already", word.user)),
+            None => Ok(()),
+        }
     }
 }
 

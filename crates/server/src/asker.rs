@@ -5,15 +5,18 @@ use std::sync::Arc;
 use api::argocd::Application;
 use api::gantline::{Environment, GateReport, Pipeline, Promotion, Release};
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use control::{ConnectedCluster, Controller};
+use control::{AppKey, ConnectedCluster, Controller};
+use promotion::requests;
 
 use crate::Server;
 use crate::error::ApiError;
-use crate::overview;
+use crate::overview::{self, Lane};
 use crate::people::Identity;
-use crate::rights::{Needs, Object, Resource, Verb, permit};
-use crate::views::EnvironmentView;
+use crate::rights::{Needs, Object, Resource, Verb, allowed, permit};
+use crate::stores::UnreadablePipeline;
+use crate::views::{self, EnvironmentView};
 
 /// A request of somebody who was let in.
 #[derive(Debug, Clone)]
@@ -36,6 +39,11 @@ impl FromRequestParts<Server> for Asker {
 impl Asker {
     pub(crate) fn new(server: Server, identity: Identity, needs: Needs) -> Self {
         Self { server, identity: Arc::new(identity), needs }
+    }
+
+    /// Whoever asks goes on asking, with the rights of now.
+    pub(crate) fn again(&self, identity: Identity) -> Self {
+        Self { identity: Arc::new(identity), ..self.clone() }
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -63,7 +71,8 @@ impl Asker {
 
     /// Where the environments of a pipeline stand.
     pub(crate) fn environments(&self, pipeline: &Pipeline) -> Vec<EnvironmentView> {
-        overview::environments(&self.server, pipeline)
+        let now = self.server.config.clock.now();
+        Lane::of(&self.server, pipeline).environments(&self.identity, now)
     }
 
     pub(crate) fn gates_now(&self, promotion: &Promotion) -> Vec<GateReport> {
@@ -90,7 +99,11 @@ impl Asker {
                 format!("there is no Application {name:?} in namespace {namespace}: {}", self.hint(name))
             },
         )?;
-        self.allowed(&self.of_application(&app), name)?;
+        let object = self.of_application(&app);
+        match self.needs {
+            Needs::Right(resource, _) => self.allowed(&object.as_resource(resource), name)?,
+            Needs::Nothing | Needs::Session => {}
+        }
         Ok(app)
     }
 
@@ -99,6 +112,11 @@ impl Asker {
         let mut all = self.server.applications();
         all.retain(|app| self.may(Verb::Get, &self.of_application(app)));
         all
+    }
+
+    /// What people call an Application: `web`, or `team/web` outside of the control plane's namespace.
+    pub(crate) fn name_of(&self, app: &Application) -> String {
+        AppKey::of(app).text(&self.server.config.namespace)
     }
 
     fn of_application(&self, app: &Application) -> Object {
@@ -117,6 +135,14 @@ impl Asker {
         }
     }
 
+    /// Why there is none that may be seen.
+    pub(crate) fn no_cluster(&self, said: &str) -> ApiError {
+        if !self.may(Verb::Get, &Object::absent(Resource::Clusters, said)) {
+            return ApiError::forbidden("permission denied");
+        }
+        ApiError::not_found(format!("there is no cluster {said:?}: `gantline cluster list` shows those that there are"))
+    }
+
     /// Those that may be seen, by server.
     pub(crate) async fn clusters(&self) -> Vec<ConnectedCluster> {
         let mut all = self.controller().clusters().await;
@@ -125,8 +151,13 @@ impl Asker {
     }
 
     /// # Errors
-    /// 403 when it may not be seen, 404 when it is not there.
+    /// 403 when it may not be seen, 404 when it is not there, 409 when it is no Pipeline as it is written.
     pub(crate) fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>, ApiError> {
+        if let Some(unreadable) = self.unreadable_pipeline(name) {
+            let why = unreadable.why;
+            let text = format!("Pipeline {name} cannot be read, so nothing is done with it: {why}; write it right");
+            return Err(ApiError::new(StatusCode::CONFLICT, text));
+        }
         let found = self.server.pipeline(name);
         self.visible(found, Object::pipeline, Resource::Pipelines, name, || {
             let known: Vec<String> = self.pipelines().iter().map(|p| p.metadata.name.clone()).collect();
@@ -140,11 +171,47 @@ impl Asker {
         })
     }
 
+    /// One that was written as no Pipeline is, and that may be seen.
+    pub(crate) fn unreadable_pipeline(&self, name: &str) -> Option<UnreadablePipeline> {
+        let found = self.server.unreadable_pipeline(name);
+        found.filter(|found| self.may(Verb::Get, &Object::pipeline(&found.pipeline)))
+    }
+
     /// Those that may be seen, by name.
     pub(crate) fn pipelines(&self) -> Vec<Arc<Pipeline>> {
         let mut all = self.server.pipelines();
         all.retain(|pipeline| self.may(Verb::Get, &Object::pipeline(pipeline)));
         all
+    }
+
+    /// As [`Self::pipelines`], with those that are no Pipelines as they are written: each says why.
+    pub(crate) fn all_pipelines(&self) -> Vec<Arc<Pipeline>> {
+        let mut all = self.pipelines();
+        let unreadable = self.server.unreadable_pipelines().into_iter().map(|it| Arc::new(it.pipeline));
+        all.extend(unreadable.filter(|pipeline| self.may(Verb::Get, &Object::pipeline(pipeline))));
+        all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        all
+    }
+
+    /// A pipeline without what is told of Applications that may not be seen.
+    pub(crate) fn shown_pipeline(&self, pipeline: &Pipeline) -> views::Object<Pipeline> {
+        let mut shown = pipeline.clone();
+        let hidden = |name: &str| !self.sees_application(name);
+        for environment in shown.spec.environments.iter_mut().filter(|it| hidden(&it.application)) {
+            environment.application.clear();
+        }
+        for environment in shown.status.environments.iter_mut().filter(|it| hidden(&it.application)) {
+            environment.application.clear();
+            (environment.sync, environment.health) = (None, None);
+        }
+        views::Object::of(&shown)
+    }
+
+    /// Whether the Application of the name may be seen, or that there is none.
+    fn sees_application(&self, name: &str) -> bool {
+        let app = self.server.application(name);
+        let absent = || Object::absent(Resource::Applications, name);
+        self.may(Verb::Get, &app.map_or_else(absent, |app| self.of_application(&app)))
     }
 
     /// The environment of a pipeline, for what the route does.
@@ -198,6 +265,16 @@ impl Asker {
         let mut all = self.server.releases(pipeline);
         all.retain(|release| self.may(Verb::Get, &self.of_release(release)));
         all
+    }
+
+    /// Whether lifting its quarantine would be done for who asks.
+    pub(crate) fn may_lift(&self, release: &Release) -> bool {
+        let (controller, name) = (self.controller(), &release.metadata.name);
+        let seen = controller.observed(&release.spec.pipeline);
+        seen.filter(|seen| requests::lift(seen, name, self.user(), "").is_ok()).is_some_and(|seen| {
+            let offer = overview::lift(&seen.pipeline, release).offered_to(&self.identity, seen.now);
+            offer.is_some_and(|offer| offer.refused.is_none())
+        })
     }
 
     fn of_release(&self, release: &Release) -> Object {
@@ -257,16 +334,7 @@ impl Asker {
     /// 403 that says who may, when the route's right to the object is missing.
     fn allowed(&self, object: &Object, what: &str) -> Result<(), ApiError> {
         let Needs::Right(_, verb) = self.needs else { return Ok(()) };
-        if self.may(verb, object) {
-            return Ok(());
-        }
-        let groups = object.groups().join(" or ");
-        let who = if groups.is_empty() { groups } else { format!(", a member of {groups}") };
-        let (user, verb, resource, name) = (self.user(), verb.as_str(), object.resource.as_str(), &object.name);
-        Err(ApiError::forbidden(format!(
-            "{user} may not {verb} {what}: an admin can{who}, or whom a line of argocd-rbac-cm allows it \
-             (p, WHO, {resource}, {verb}, {name}, allow)"
-        )))
+        allowed(&self.identity, verb, object, what).map_err(ApiError::forbidden)
     }
 }
 

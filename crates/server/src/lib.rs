@@ -4,6 +4,7 @@
 
 mod asker;
 mod error;
+mod input;
 mod overview;
 pub mod people;
 mod rights;

@@ -3,12 +3,12 @@
 //! Rights come from the lines of `argocd-rbac-cm`, from the roles of projects, and from the groups that gates name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use api::argocd::{AppProject, Application, Grants, Policy, Subject};
 use api::gantline::{Environment, Pipeline, Promotion, Release};
 
+use crate::people::Identity;
 use crate::people::identity::groups_of;
 
 /// What lines of a policy are about.
@@ -16,6 +16,8 @@ use crate::people::identity::groups_of;
 pub(crate) enum Resource {
     /// Objects are `PROJECT/NAME`, outside of the control plane's namespace `PROJECT/NAMESPACE/NAME`.
     Applications,
+    /// What the containers of an Application print; objects are called as that is.
+    Logs,
     /// Objects are servers, of a cluster that belongs to a project `PROJECT/SERVER`.
     Clusters,
     /// Objects are `PIPELINE`, and for all verbs but `get` `PIPELINE/ENVIRONMENT`.
@@ -30,6 +32,7 @@ impl Resource {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Applications => "applications",
+            Self::Logs => "logs",
             Self::Clusters => "clusters",
             Self::Pipelines => "pipelines",
             Self::Releases => "releases",
@@ -101,6 +104,11 @@ impl Object {
         Self { project: Some(project.to_owned()), ..Self::new(Resource::Applications, name) }
     }
 
+    /// The same, for lines about another kind of right.
+    pub(crate) fn as_resource(&self, resource: Resource) -> Self {
+        Self { resource, ..self.clone() }
+    }
+
     /// `project` is empty where the cluster belongs to none.
     pub(crate) fn cluster(project: &str, server: &str) -> Self {
         match project {
@@ -141,14 +149,9 @@ impl Object {
     /// Something that is not there: to be told so is for those who may see it wherever it were.
     pub(crate) fn absent(resource: Resource, name: &str) -> Self {
         match resource {
-            Resource::Pipelines => Self::new(resource, name.to_owned()),
+            Resource::Pipelines | Resource::Clusters => Self::new(resource, name.to_owned()),
             _ => Self::new(resource, format!("*/{name}")),
         }
-    }
-
-    /// The groups that may besides those whom a policy names.
-    pub(crate) fn groups(&self) -> &[String] {
-        &self.groups
     }
 }
 
@@ -191,13 +194,21 @@ impl Rights {
     pub(crate) fn belongs_to(&self, group: &str) -> bool {
         self.is_admin() || self.groups.contains(group)
     }
+}
 
-    /// Other rights have another one.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
+/// # Errors
+/// Why somebody may not, and who may. `what` is the object in words.
+pub(crate) fn allowed(who: &Identity, verb: Verb, object: &Object, what: &str) -> Result<(), String> {
+    if permit(&who.rights, verb, object) {
+        return Ok(());
     }
+    let groups = object.groups.join(" or ");
+    let also = if groups.is_empty() { groups } else { format!(", a member of {groups}") };
+    let (user, verb, resource, name) = (&who.user, verb.as_str(), object.resource.as_str(), &object.name);
+    Err(format!(
+        "{user} may not {verb} {what}: an admin can{also}, or whom a line of argocd-rbac-cm allows it (p, WHO, \
+         {resource}, {verb}, {name}, allow)"
+    ))
 }
 
 /// Whether somebody may do it.

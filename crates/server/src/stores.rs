@@ -3,10 +3,30 @@
 use std::sync::Arc;
 
 use api::argocd::{AppProject, Application};
-use api::gantline::{Pipeline, Promotion, Release};
+use api::gantline::{Pipeline, PipelineCondition, PipelineConditionKind, Promotion, Release};
+use cluster::Unreadable;
 use control::Stores;
 
 use crate::server::State;
+
+/// A Pipeline that does not have the shape of one: it does not run.
+pub(crate) struct UnreadablePipeline {
+    /// As it was when it could be read, and why it cannot be read now as its condition.
+    pub(crate) pipeline: Pipeline,
+    pub(crate) why: Arc<str>,
+}
+
+impl UnreadablePipeline {
+    fn of(unreadable: Unreadable<Pipeline>) -> Self {
+        let Unreadable { key, why, last } = unreadable;
+        let mut pipeline = last.map_or_else(Pipeline::default, |last| Pipeline::clone(&last));
+        pipeline.metadata.name.clone_from(&key.name);
+        pipeline.metadata.namespace.clone_from(&key.namespace);
+        let message = format!("it cannot be read: {why}");
+        pipeline.status.conditions = vec![PipelineCondition { r#type: PipelineConditionKind::Invalid, message }];
+        Self { pipeline, why }
+    }
+}
 
 impl State {
     pub(crate) fn stores(&self) -> &Stores {
@@ -28,6 +48,16 @@ impl State {
 
     pub(crate) fn pipeline(&self, name: &str) -> Option<Arc<Pipeline>> {
         self.stores().pipeline(name)
+    }
+
+    /// One that was written as no Pipeline is.
+    pub(crate) fn unreadable_pipeline(&self, name: &str) -> Option<UnreadablePipeline> {
+        self.unreadable_pipelines().into_iter().find(|known| known.pipeline.metadata.name == name)
+    }
+
+    /// By name.
+    pub(crate) fn unreadable_pipelines(&self) -> Vec<UnreadablePipeline> {
+        self.stores().pipelines.unreadable().into_iter().map(UnreadablePipeline::of).collect()
     }
 
     /// By name.

@@ -58,8 +58,9 @@ fn lists_are_chosen_by_label_and_by_project() {
     let developer = demo.log_in("developer");
     let check = |arguments: &[&str], expected: usize| {
         let words = [&["app", "list", "-o", "json"], arguments].concat();
-        let items = developer.gantline(&words).succeeds().json();
-        assert_eq!(items.as_array().map(Vec::len), Some(expected), "{arguments:?}");
+        let list = developer.gantline(&words).succeeds().json();
+        assert_eq!(list["kind"], "List");
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(expected), "{arguments:?}");
     };
     check(&["-l", "environment=staging,app.kubernetes.io/part-of=ecommerce"], 5);
     check(&["-l", "environment in (staging, dev)"], 10);
@@ -78,7 +79,7 @@ fn objects_are_printed_as_they_are() {
     let pipeline = developer.gantline(&["pipeline", "get", "frontend-shell", "-o", "json"]).succeeds().json();
     assert_eq!(pipeline["kind"], "Pipeline");
     let releases = developer.gantline(&["release", "list", "frontend-shell", "-o", "json"]).succeeds().json();
-    let name = releases[0]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let name = releases["items"][0]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     developer.gantline(&["release", "show", &name]).succeeds().says(TAG).says("production");
     developer.gantline(&["release", "show", &name, "-o", "yaml"]).succeeds().says("kind: Release");
     developer.gantline(&["explain", &name]).succeeds().says(TAG).says("production");

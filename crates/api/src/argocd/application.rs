@@ -193,6 +193,15 @@ impl Destination {
         }
     }
 
+    /// What people call the cluster: its name where that is written, else its server.
+    pub fn cluster(&self) -> &str {
+        match (self.name.as_str(), self.is_in_cluster()) {
+            ("", true) => Self::IN_CLUSTER_NAME,
+            ("", false) => &self.server,
+            (name, _) => name,
+        }
+    }
+
     pub fn is_in_cluster(&self) -> bool {
         self.server.trim_end_matches('/') == Self::IN_CLUSTER_SERVER || self.name == Self::IN_CLUSTER_NAME
     }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use api::argocd::Destination;
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::app_voices::{Events, Logs};
 use crate::args::{Format, Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
@@ -61,6 +63,10 @@ pub(crate) enum App {
         #[arg(long)]
         hard: bool,
     },
+    /// Show what its containers print
+    Logs(Logs),
+    /// Show the Events about it, or about one of its objects
+    Events(Events),
     /// End the operation that is under way
     Terminate { name: String },
     /// Delete an Application, and its resources with --cascade
@@ -119,6 +125,7 @@ pub(crate) struct Wait {
 const COLUMNS: &[Column] = &[
     column("NAME", |a| or_dash(a, "/metadata/name")),
     wide("PROJECT", |a| or_dash(a, "/spec/project")),
+    wide("CLUSTER", cluster),
     column("NAMESPACE", |a| or_dash(a, "/spec/destination/namespace")),
     column("SYNC STATUS", |a| or_dash(a, "/status/sync/status")),
     column("HEALTH STATUS", |a| or_dash(a, "/status/health/status")),
@@ -137,13 +144,22 @@ const HISTORY: &[Column] = &[
     wide("BY", |h| text(h, "/initiatedBy/username").unwrap_or_else(|| "automated sync".into())),
 ];
 
+/// Its name where the Application says that, else its server.
+fn cluster(app: &Value) -> String {
+    text(app, "/spec/destination/name").unwrap_or_else(|| match text(app, "/spec/destination/server").as_deref() {
+        Some(Destination::IN_CLUSTER_SERVER) => Destination::IN_CLUSTER_NAME.to_owned(),
+        Some(server) => server.to_owned(),
+        None => "-".to_owned(),
+    })
+}
+
 fn conditions(app: &Value) -> String {
     let list = app.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     let types: Vec<String> = list.iter().filter_map(|c| text(c, "/type")).collect();
     if types.is_empty() { "-".into() } else { types.join(",") }
 }
 
-fn path(name: &str) -> String {
+pub(super) fn path(name: &str) -> String {
     format!("/api/v1/applications/{}", segment(name))
 }
 
@@ -173,6 +189,8 @@ impl App {
                 output::list(&history, HISTORY, output.output, "history")?;
                 Ok(Code::Done.into())
             }
+            Self::Logs(logs) => logs.run(&client).await,
+            Self::Events(events) => events.run(&client).await,
             Self::Terminate { name } => {
                 client.delete(&format!("{}/operation", path(&name))).await?;
                 output::line(format!("the operation on {name} is being ended"));
@@ -211,6 +229,7 @@ fn describe(app: &Value) {
         ("Target", "/spec/source/targetRevision"),
         ("Path", "/spec/source/path"),
         ("Server", "/spec/destination/server"),
+        ("Cluster", "/spec/destination/name"),
         ("Namespace", "/spec/destination/namespace"),
         ("Sync Status", "/status/sync/status"),
         ("Revision", "/status/sync/revision"),

@@ -18,6 +18,7 @@ pub(crate) struct Env {
 const COLUMNS: &[Column] = &[
     column("ENVIRONMENT", |e| or_dash(e, "/name")),
     column("PURPOSE", |e| or_dash(e, "/purpose")),
+    column("CLUSTER", |e| or_dash(e, "/cluster")),
     column("NAMESPACE", |e| or_dash(e, "/namespace")),
     column("IMAGE SOURCE", |e| or_dash(e, "/imageSource")),
     column("CONFIG SOURCE", |e| or_dash(e, "/configSource")),

@@ -21,7 +21,7 @@ pub(crate) struct Rollback {
     #[arg(long, short = 'm')]
     reason: Option<String>,
     /// Lift the pin of an earlier rollback instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "reason")]
     unpin: bool,
 }
 
@@ -29,7 +29,10 @@ impl Rollback {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
         let client = Client::connect(reach).await?;
         let verb = if self.unpin { "unpin" } else { "rollback" };
-        let body = json!({ "environment": self.environment, "reason": self.reason });
+        let mut body = json!({ "environment": self.environment });
+        if !self.unpin {
+            body["reason"] = json!(self.reason);
+        }
         let answer = client.post(&format!("/api/v1/pipelines/{}/{verb}", segment(&self.service)), body).await?;
         output::line(if self.unpin {
             format!("{} in {} is not pinned any more", self.service, self.environment)

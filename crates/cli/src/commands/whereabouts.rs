@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::args::{Output, Reach};
+use crate::args::{Format, Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::output::{self, Column, column, or_dash};
@@ -18,6 +18,7 @@ pub(crate) struct Where {
 const COLUMNS: &[Column] = &[
     column("APPLICATION", |w| or_dash(w, "/application")),
     column("ENVIRONMENT", |w| or_dash(w, "/environment")),
+    column("CLUSTER", |w| or_dash(w, "/cluster")),
     column("NAMESPACE", |w| or_dash(w, "/namespace")),
     column("IMAGE", |w| or_dash(w, "/image")),
     column("TAG", |w| or_dash(w, "/tag")),
@@ -30,11 +31,11 @@ impl Where {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
         let client = Client::connect(reach).await?;
         let items = client.items(&format!("/api/v1/where?image={}", segment(&self.image))).await?;
-        if items.is_empty() {
-            output::line(format!("nothing runs {}", self.image));
-            return Ok(Code::Failed.into());
+        let people = matches!(self.output.output, Format::Table | Format::Wide);
+        match items.is_empty() && people {
+            true => output::line(format!("nothing runs {}", self.image)),
+            false => output::list(&items, COLUMNS, self.output.output, "application")?,
         }
-        output::list(&items, COLUMNS, self.output.output, "application")?;
-        Ok(Code::Done.into())
+        Ok(if items.is_empty() { Code::Failed.into() } else { Code::Done.into() })
     }
 }

@@ -1,8 +1,9 @@
 //! Applications on other clusters than the control plane's.
 
 use api::argocd::{Application, Condition, HealthStatusCode, SyncStatusCode};
-use cluster::{Cluster, DeleteOptions, Limits, Patch, PatchOptions};
-use control::ConnectionStatus;
+use cluster::{Cluster, DeleteOptions, Limits, LogOptions, Patch, PatchOptions};
+use control::{ConnectionStatus, Pick};
+use futures::StreamExt;
 use jiff::Timestamp;
 use object::{LiveObject, ResourceKey};
 use promotion::Place;
@@ -399,4 +400,43 @@ async fn projects_permit_clusters_by_name_and_by_ownership() {
         assert_eq!(synced(&app), permitted, "{name}: {:?}", app.status.conditions);
     }
     stage.world.end().await;
+}
+
+#[tokio::test]
+async fn what_pods_print_and_what_happens_to_them_is_told_from_the_cluster_where_they_are() {
+    let stage = Stage::start().await;
+    let Stage { world, .. } = &stage;
+    let containers = json!([{ "name": "shop", "image": "shop:1" }, { "name": "proxy", "image": "proxy:1" }]);
+    let template = json!({ "metadata": { "labels": { "app": "shop" } }, "spec": { "containers": containers } });
+    let spec = json!({ "replicas": 2, "selector": { "matchLabels": { "app": "shop" } }, "template": template });
+    let metadata = json!({ "name": "shop" });
+    let deployment = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec });
+    world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/shop.yaml", deployment.to_string())]);
+    stage.application("away", json!({ "name": "b" })).await;
+    let healthy = |app: &Application| synced(app) && app.status.health.status == HealthStatusCode::Healthy;
+    let app = stage.until("away", "healthy", healthy).await;
+    let pick = |kind: &str| Pick { kind: kind.to_owned(), ..Pick::default() };
+    let lines = async |pick: &Pick, options: LogOptions| -> Result<Vec<control::Line>, String> {
+        let lines = world.controller.logs(&app, pick, &options).await.map_err(|error| error.to_string())?;
+        Ok(lines.collect().await)
+    };
+    let all = lines(&pick("Deployment"), LogOptions::default()).await.unwrap();
+    let starts: Vec<&control::Line> = all.iter().filter(|line| line.text.contains("starting shop (shop:1)")).collect();
+    assert_eq!(starts.len(), 2, "the first container of each: {all:?}");
+    assert_ne!(starts[0].pod, starts[1].pod);
+    let of_one = Pick { name: starts[0].pod.clone(), ..pick("Pod") };
+    let proxy = LogOptions { container: "proxy".to_owned(), tail_lines: Some(1), ..LogOptions::default() };
+    let one = lines(&of_one, proxy).await.unwrap();
+    assert_eq!(one.iter().map(|line| &line.pod).collect::<Vec<_>>(), [&starts[0].pod], "{one:?}");
+    let wrong = LogOptions { container: "nope".to_owned(), ..LogOptions::default() };
+    assert!(lines(&of_one, wrong).await.unwrap_err().contains("nope"));
+    let refused = lines(&pick("ConfigMap"), LogOptions::default()).await.unwrap_err();
+    assert!(refused.contains("has no such pods now"), "{refused}");
+
+    let events = world.controller.events(&app, &of_one).await.unwrap();
+    let about: Vec<&Value> = events.iter().map(|event| &event.value()["involvedObject"]["name"]).collect();
+    assert!(!about.is_empty() && about.iter().all(|name| **name == starts[0].pod.as_str()), "{events:?}");
+    let own = world.controller.events(&app, &Pick::default()).await.unwrap();
+    assert!(own.iter().all(|event| event.value()["involvedObject"]["kind"] == "Application"), "{own:?}");
+    assert!(!own.is_empty());
 }

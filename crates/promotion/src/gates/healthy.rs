@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use api::gantline::{GateKind, GateReport, GateState, HealthyGate, ReleasePhase};
+use api::meta::time::whole_seconds;
 use jiff::SignedDuration;
 
 use super::{Evidence, Judge};
@@ -64,16 +65,16 @@ fn judge(place: &str, soak: SignedDuration, report: GateReport, evidence: &Evide
         let why = if entry.message.is_empty() { format!("not Healthy in {place} yet") } else { entry.message.clone() };
         return waiting(why, format!("whoever looks after {place}"));
     };
-    let lasted = evidence.now.duration_since(since);
     let restarts = match entry.restarts {
         0 => String::new(),
         1 => ", after it began again once".to_owned(),
         times => format!(", after it began again {times} times"),
     };
-    let passed = lasted >= soak;
+    let passed = evidence.now.duration_since(since) >= soak;
     GateReport {
         state: if passed { GateState::Passed } else { GateState::Waiting },
-        value: ["Healthy for ", &shown(lasted), &restarts].concat(),
+        // no text that time alone changes: how long that is, is the reader's to say
+        value: ["Healthy since ", &whole_seconds(since).to_string(), &restarts].concat(),
         since: Some(since),
         earliest: since.checked_add(soak).ok(),
         who_can_act: if passed { String::new() } else { "time alone".to_owned() },

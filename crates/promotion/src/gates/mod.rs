@@ -251,9 +251,12 @@ pub(crate) mod tests {
         let soaking = release(ReleasePhase::Soaking, Some(0));
         let decision = check(&soaking, &[], "", 4, [Waiting, Waiting]);
         let soak = &decision.reports()[0];
-        assert_eq!((soak.value.as_str(), soak.needed.as_str()), ("Healthy for 4m", "Healthy for 10m"));
+        let since = format!("Healthy since {}", time(0));
+        assert_eq!((soak.value.as_str(), soak.needed.as_str()), (since.as_str(), "Healthy for 10m"));
         assert_eq!(soak.earliest, Some(time(10)));
         assert_eq!(decision.reports()[1].who_can_act, "a member of team-leads, but not Dana");
+        let later = check(&soaking, &[], "", 5, [Waiting, Waiting]);
+        assert_eq!(later, decision, "time alone changes nothing until it is enough");
         check(&soaking, &[approval("tina", &p)], "", 4, [Waiting, Passed]);
         let all = check(&soaking, &[approval("tina", &p)], "", 10, [Passed, Passed]);
         assert!(matches!(all, Decision::Promote(_)));

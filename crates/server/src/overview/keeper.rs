@@ -1,18 +1,19 @@
 //! One task puts the picture together for everybody: soon after changes, and only while somebody looks.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use control::TimelineEntry;
-use futures::{Stream, StreamExt};
+use control::{TimelineEntry, Touched, Touches};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::{Snapshot, picture};
+use super::snapshot::Snapshot;
+use super::strokes::Strokes;
 use crate::server::State;
 
 /// Changes closer together than this are seen as one.
 const TOGETHER: Duration = Duration::from_millis(200);
-/// Without changes the picture is put together again after this time: gates count down.
+/// Without changes what time may have changed is put together again after this time.
 const AT_LEAST: Duration = Duration::from_secs(5);
 
 /// Somebody who wants to see what there is now.
@@ -46,10 +47,10 @@ impl Look {
     }
 }
 
-/// Puts the picture together until the server is gone.
+/// Puts the picture together until the server is gone. What is touched while nobody looks waits until somebody does.
 pub(crate) async fn keep(state: Weak<State>, mut asked: mpsc::UnboundedReceiver<Question>) {
-    let Some((mut stores, mut timeline)) = state.upgrade().map(|state| changes(&state)) else { return };
-    let mut questions = Vec::new();
+    let Some((mut touches, mut timeline)) = state.upgrade().map(|state| changes(&state)) else { return };
+    let (mut questions, mut touched) = (Vec::new(), BTreeSet::new());
     loop {
         let watched = state.upgrade().is_some_and(|state| state.look.latest.receiver_count() > 0);
         tokio::select! {
@@ -57,28 +58,41 @@ pub(crate) async fn keep(state: Weak<State>, mut asked: mpsc::UnboundedReceiver<
                 Some(question) => questions.push(question),
                 None => return,
             },
-            _ = stores.next(), if watched => {}
-            _ = timeline.recv(), if watched => {}
+            more = touches.next() => {
+                touched.extend(more);
+                if !watched {
+                    continue;
+                }
+            }
+            entry = timeline.recv(), if watched => touched.extend(entry.ok().and_then(|entry| told(&entry))),
             () = pause(AT_LEAST), if watched => {}
         }
         while let Ok(question) = asked.try_recv() {
             questions.push(question);
         }
         let Some(state) = state.upgrade() else { return };
-        let snapshot = renew(&state);
+        touches.take(&mut touched);
+        let snapshot = renew(&state, std::mem::take(&mut touched));
         questions.drain(..).for_each(|question| drop(question.send(Arc::clone(&snapshot))));
         drop(state);
         pause(TOGETHER).await;
     }
 }
 
-fn changes(state: &State) -> (impl Stream<Item = ()> + use<>, broadcast::Receiver<Arc<TimelineEntry>>) {
+fn changes(state: &State) -> (Touches, broadcast::Receiver<Arc<TimelineEntry>>) {
     let controller = &state.config.controller;
-    (controller.stores().changes(), controller.timeline().subscribe())
+    (controller.stores().touches(), controller.timeline().subscribe())
 }
 
-fn renew(state: &State) -> Arc<Snapshot> {
-    let next = Arc::new(state.look.latest.borrow().next(picture(state), state.config.clock.now()));
+/// A Pipeline of which something is told may be another one now.
+fn told(entry: &TimelineEntry) -> Option<Touched> {
+    (!entry.pipeline.is_empty()).then(|| Touched::Pipeline(entry.pipeline.clone()))
+}
+
+fn renew(state: &State, mut touched: BTreeSet<Touched>) -> Arc<Snapshot> {
+    let (last, now) = (Arc::clone(&state.look.latest.borrow()), state.config.clock.now());
+    touched.extend(last.restless(now).map(|name| Touched::Pipeline(name.to_owned())));
+    let next = Arc::new(last.next(Strokes::of(state, &touched, &last), now));
     state.look.latest.send_replace(Arc::clone(&next));
     next
 }

@@ -46,8 +46,12 @@ const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour: '2-dig
 // commit ids and tags made of them, as people read them
 const readable = (text) => text.replace(/\b[0-9a-f]{40}\b/g, (id) => id.slice(0, 10))
 
+// a moment that a sentence names, on the clock of who reads
+const lasting = (text) => text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => `${clockTime(time)} (${ago(time)})`)
+
 function mood(environment) {
   if (['Degraded', 'Unknown'].includes(environment.health) || environment.phase === 'Failed') return 'bad'
+  if (environment.sync === undefined) return environment.phase === 'Verified' ? 'good' : 'busy'
   if (environment.sync === 'Synced' && environment.health === 'Healthy') return 'good'
   return 'busy'
 }
@@ -66,13 +70,18 @@ function gate(g) {
     bar.dataset.to = to
     node.append(bar)
   }
-  if (detail) node.append(make('span', { className: 'detail', textContent: detail }))
+  if (detail) {
+    const text = make('span', { className: 'detail', textContent: lasting(detail) })
+    text.dataset.lasting = detail
+    node.append(text)
+  }
   return node
 }
 
 function environmentCard(service, environment) {
   const pending = environment.next
-  const chips = make('div', { className: 'chips' }, chip(environment.sync), chip(environment.health))
+  // whose Application may not be seen shows nothing of it
+  const chips = make('div', { className: 'chips' }, ...[environment.sync, environment.health].filter(Boolean).map((text) => chip(text)))
   if (environment.phase && environment.phase !== 'Verified') chips.append(chip(environment.phase))
   if (environment.pinned) chips.append(chip('pinned', 'wait'))
   const since = environment.since ? make('span', { textContent: ago(environment.since) }) : ''
@@ -83,27 +92,39 @@ function environmentCard(service, environment) {
     chips)
   for (const reason of environment.reasons ?? []) card.append(make('div', { className: 'facts', textContent: reason }))
   if (environment.pinned) card.append(make('div', { className: 'facts', textContent: `Pinned by ${environment.pinned.by}: ${environment.pinned.reason}` }))
-  const actions = make('div', { className: 'actions' })
   if (pending) {
     const box = make('div', { className: 'next' }, make('strong', { textContent: `${pending.phase === 'Waiting' ? 'Waiting' : pending.phase}: ${shortTag(pending.tag)}` }))
     if (pending.message) box.append(make('div', { className: 'facts', textContent: pending.message }))
     box.append(...(pending.gates ?? []).map(gate))
     card.append(box)
-    if (pending.needsApproval) {
-      actions.append(button('Approve', 'primary', () => act('Approve', `${service.name} ${shortTag(pending.tag)} for ${environment.name}`, `/api/v1/promotions/${pending.promotion}/approve`)))
-      actions.append(button('Reject', '', () => act('Reject', `${service.name} ${shortTag(pending.tag)} for ${environment.name}`, `/api/v1/promotions/${pending.promotion}/reject`)))
-    }
   }
-  if (environment.promotable) {
-    actions.append(button(`Promote ${shortTag(environment.promotable.tag)}`, '', () => act('Promote', `${service.name} ${shortTag(environment.promotable.tag)} to ${environment.name}: the gates still decide`,
-      `/api/v1/pipelines/${service.name}/promote`, { environment: environment.name, release: environment.promotable.release })))
-  }
-  if (environment.canRollBack) {
-    actions.append(button('Roll back', 'quiet', () => act('Roll back', `${service.name} in ${environment.name} to what ran before, by a revert commit`,
-      `/api/v1/pipelines/${service.name}/rollback`, { environment: environment.name })))
-  }
-  if (actions.children.length) card.append(actions)
+  const where = { service: service.name, environment: environment.name }
+  const offers = (environment.offers ?? []).map((offer) => offered(offer, where))
+  if (offers.length) card.append(make('div', { className: 'actions' }, ...offers))
   return card
+}
+
+// What the server would do for who looks on, or a button that says why not.
+const actions = {
+  Approve: (offer, at) => ['Approve', 'primary', `${at.service} ${shortTag(offer.tag)} for ${at.environment}`, `/api/v1/promotions/${offer.promotion}/approve`],
+  Reject: (offer, at) => ['Reject', '', `${at.service} ${shortTag(offer.tag)} for ${at.environment}`, `/api/v1/promotions/${offer.promotion}/reject`],
+  Promote: (offer, at) => [`Promote ${shortTag(offer.tag)}`, '', `${at.service} ${shortTag(offer.tag)} to ${at.environment}: the gates still decide`,
+    `/api/v1/pipelines/${at.service}/promote`, { environment: at.environment, release: offer.release }],
+  RollBack: (offer, at) => ['Roll back', 'quiet', `${at.service} in ${at.environment} to ${shortTag(offer.tag) || 'what ran before'}, by a revert commit`,
+    `/api/v1/pipelines/${at.service}/rollback`, { environment: at.environment }],
+  Unpin: (offer, at) => ['Unpin', 'quiet', `${at.service}: releases come to ${at.environment} by themselves again`, `/api/v1/pipelines/${at.service}/unpin`, { environment: at.environment }],
+  Lift: (offer, at) => [`Lift the quarantine of ${shortTag(offer.tag)}`, 'quiet', `${at.service} ${shortTag(offer.tag)} may be asked for again: the gates still decide`, `/api/v1/releases/${offer.release}/lift`],
+}
+
+function offered(offer, at) {
+  const [text, className, about, path, body] = actions[offer.action](offer, at)
+  // nobody asks why a pin is lifted
+  const node = button(text, className, () => act(text, about, path, body, offer.action !== 'Unpin'))
+  if (!offer.refused) return node
+  // who cannot hover reads it too
+  node.disabled = true
+  node.title = offer.refused
+  return make('span', { className: 'refused' }, node, make('small', { textContent: offer.refused }))
 }
 
 const button = (text, className, onclick) => make('button', { textContent: text, className, onclick })
@@ -116,8 +137,7 @@ function serviceLane(service) {
 }
 
 function quarantined(service) {
-  const lifts = (service.liftable ?? []).map((release) => button(`Lift the quarantine of ${shortTag(release.tag)}`, 'quiet',
-    () => act('Lift', `${service.name} ${shortTag(release.tag)} may be asked for again: the gates still decide`, `/api/v1/releases/${release.release}/lift`)))
+  const lifts = (service.offers ?? []).map((offer) => offered(offer, { service: service.name }))
   return lifts.length ? [make('div', { className: 'actions' }, ...lifts)] : []
 }
 
@@ -139,7 +159,8 @@ function timelineRow(entry) {
 
 // What somebody has to look at or decide comes first; the rest keeps its order.
 function urgency(service) {
-  if (service.environments.some((e) => e.next?.needsApproval)) return 0
+  const decides = (offer) => offer.action === 'Approve' && !offer.refused
+  if (service.environments.some((e) => (e.offers ?? []).some(decides))) return 0
   if (service.problems?.length || service.environments.some((e) => mood(e) === 'bad')) return 1
   return service.environments.some((e) => e.next || mood(e) === 'busy') ? 2 : 3
 }
@@ -164,6 +185,7 @@ function draw() {
 function tick() {
   $('clock').textContent = overview ? clockTime(now()) : ''
   for (const node of document.querySelectorAll('[data-since]')) node.textContent = ago(node.dataset.since)
+  for (const node of document.querySelectorAll('[data-lasting]')) node.textContent = lasting(node.dataset.lasting)
   for (const bar of document.querySelectorAll('progress[data-from]')) {
     bar.value = Math.min(1, Math.max(0, (now() - bar.dataset.from) / Math.max(1, bar.dataset.to - bar.dataset.from)))
   }
@@ -235,7 +257,7 @@ $('account').onclick = async () => {
   location.reload()
 }
 
-function act(verb, about, path, body = {}) {
+function act(verb, about, path, body = {}, why = true) {
   const dialog = $('act')
   dialog.querySelector('h2').textContent = verb
   dialog.querySelector('.about').textContent = about
@@ -243,11 +265,12 @@ function act(verb, about, path, body = {}) {
   dialog.querySelector('.error').textContent = ''
   const form = dialog.querySelector('form')
   form.reset()
+  form.reason.parentElement.hidden = !why
   form.onsubmit = async (event) => {
     if (event.submitter?.value === 'cancel') return
     event.preventDefault()
     try {
-      await call('POST', path, { ...body, reason: form.reason.value })
+      await call('POST', path, why ? { ...body, reason: form.reason.value } : body)
       dialog.close()
       draw()
     } catch (error) {

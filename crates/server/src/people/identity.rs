@@ -1,5 +1,7 @@
 //! The one who asks.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use api::gantline::Environment;
 use promotion::Judge;
 
@@ -20,6 +22,13 @@ impl Identity {
     /// Who uses the API in process, with the rights of the kubeconfig.
     pub(crate) fn core(user: &str) -> Self {
         Self { user: user.to_owned(), session: String::new(), expires: i64::MAX, rights: Rights::everything() }
+    }
+
+    /// Another user has another one, and so have other rights.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.user, &self.rights).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The groups of the environments' gates that this user counts for.

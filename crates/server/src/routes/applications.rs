@@ -1,11 +1,13 @@
 //! Applications, on Argo CD's paths.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::argocd::Application;
+use api::argocd::{Application, normalize_git_url};
 use axum::Json;
-use axum::extract::{Path, Query};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use control::AppKey;
@@ -15,9 +17,66 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::describe::{Described, Part};
+use crate::Server;
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::{Body, Path, Query};
 use crate::views::{ApplicationView, Done, Fields, List, ListMeta, ManagedResources, Object, ResourceTree};
+
+/// The Application that path and query name, as Argo CD does.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// `web`, or `team/web` outside of the control plane's namespace.
+    name: String,
+    project: String,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, rename_all = "camelCase")]
+#[into_params(rename_all = "camelCase")]
+pub(super) struct Where {
+    /// Its namespace; the control plane's own when absent.
+    app_namespace: String,
+    /// The project that it has to belong to.
+    project: String,
+}
+
+impl FromRequestParts<Server> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, ApiError> {
+        // some routes name an object besides
+        let Path(names) = Path::<BTreeMap<String, String>>::from_request_parts(parts, server).await?;
+        let Query(Where { app_namespace, project }) = Query::from_request_parts(parts, server).await?;
+        let name = names.get("name").cloned().unwrap_or_default();
+        let name =
+            if app_namespace.is_empty() || name.contains('/') { name } else { format!("{app_namespace}/{name}") };
+        Ok(Self { name, project })
+    }
+}
+
+impl Part for Named {
+    fn describe(described: &mut Described) {
+        Query::<Where>::describe(described);
+    }
+}
+
+impl Named {
+    /// The Application, for what the route does.
+    ///
+    /// # Errors
+    /// As [`Asker::application`]; 400 when it belongs to another project.
+    pub(super) fn app(&self, asker: &Asker) -> Result<Arc<Application>, ApiError> {
+        let app = asker.application(&self.name)?;
+        let (own, said) = (app.spec.project_name(), &self.project);
+        if !said.is_empty() && said != own {
+            let text = format!("{} belongs to project {own}, not to {said}", self.name);
+            return Err(ApiError::invalid(text));
+        }
+        Ok(app)
+    }
+}
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
@@ -27,12 +86,21 @@ pub(super) struct GetOptions {
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
+#[into_params(rename_all = "camelCase")]
 pub(super) struct ListOptions {
     /// A label selector.
     selector: String,
-    /// Names of projects, with commas between.
+    /// Names of projects, with commas between, or one each time.
     projects: String,
+    /// As `projects`.
+    project: String,
+    /// The one that is called so.
+    name: String,
+    /// Those in this namespace.
+    app_namespace: String,
+    /// Those with a source in this repository.
+    repo: String,
     /// How many at most; 0: all.
     limit: usize,
     /// `metadata.continue` of the page before.
@@ -71,13 +139,13 @@ pub(super) struct SyncBody {
 }
 
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 struct Items {
     items: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 struct ResourceName {
     group: String,
     kind: String,
@@ -96,8 +164,8 @@ fn proven_at(asker: &Asker, app: &Application) -> Option<String> {
 }
 
 /// As it is now.
-fn shown(asker: &Asker, name: &str) -> Result<Json<Object<ApplicationView>>, ApiError> {
-    let app = asker.application(name)?;
+fn shown(asker: &Asker, named: &Named) -> Result<Json<Object<ApplicationView>>, ApiError> {
+    let app = named.app(asker)?;
     let proven_at = proven_at(asker, &app);
     Ok(Json(Object::of(&ApplicationView { app, proven_at })))
 }
@@ -108,8 +176,14 @@ fn listed(
     proven_at: impl Fn(&Application) -> Option<String>,
 ) -> Result<List<ApplicationView>, ApiError> {
     let selector = LabelSelector::parse(&wanted.selector).map_err(|error| ApiError::invalid(error.to_string()))?;
-    let projects: Vec<&str> = wanted.projects.split(',').filter(|name| !name.is_empty()).collect();
+    let projects = wanted.projects.split(',').chain(wanted.project.split(','));
+    let projects: Vec<&str> = projects.filter(|name| !name.is_empty()).collect();
     apps.retain(|app| projects.is_empty() || projects.contains(&app.spec.project_name()));
+    let is = |wanted: &str, said: &str| wanted.is_empty() || wanted == said;
+    apps.retain(|app| is(&wanted.name, &app.metadata.name) && is(&wanted.app_namespace, &app.metadata.namespace));
+    let repo = normalize_git_url(&wanted.repo);
+    let reads = |app: &Application| app.spec.all_sources().iter().any(|it| normalize_git_url(&it.repo_url) == repo);
+    apps.retain(|app| wanted.repo.is_empty() || reads(app));
     apps.retain(|app| selector.matches(|key| app.metadata.labels.get(key).map(String::as_str)));
     let (page, metadata) = page(&apps, wanted)?;
     let fields = Fields::of_items(&wanted.fields);
@@ -150,32 +224,32 @@ fn page<'a>(
 }
 
 pub(super) async fn get(
-    Path(name): Path<String>,
+    named: Named,
     Query(options): Query<GetOptions>,
     asker: Asker,
 ) -> Result<Json<Object<ApplicationView>>, ApiError> {
-    let app = asker.application(&name)?;
+    let app = named.app(&asker)?;
     match options.refresh.as_str() {
         "" => {}
         "normal" | "true" => requests::refresh(asker.controller(), &app, false).await?,
         "hard" => requests::refresh(asker.controller(), &app, true).await?,
         other => return Err(ApiError::invalid(format!("refresh={other:?} is neither normal nor hard"))),
     }
-    shown(&asker, &name)
+    shown(&asker, &named)
 }
 
 pub(super) async fn sync(
-    Path(name): Path<String>,
+    named: Named,
     asker: Asker,
-    Json(body): Json<SyncBody>,
+    Body(body): Body<SyncBody>,
 ) -> Result<Json<Object<ApplicationView>>, ApiError> {
-    let app = asker.application(&name)?;
+    let app = named.app(&asker)?;
     let elsewhere = body.app_namespace.as_ref().is_some_and(|namespace| *namespace != app.metadata.namespace);
-    if elsewhere || body.name.as_ref().is_some_and(|said| *said != name) {
+    if elsewhere || body.name.as_ref().is_some_and(|said| *said != app.metadata.name) {
         return Err(ApiError::invalid("the body names another Application than the path"));
     }
     if body.project.as_ref().is_some_and(|project| project != app.spec.project_name()) {
-        return Err(ApiError::invalid(format!("{name} belongs to project {}", app.spec.project_name())));
+        return Err(ApiError::invalid(format!("{} belongs to project {}", named.name, app.spec.project_name())));
     }
     if body.strategy.as_ref().is_some_and(|strategy| strategy.pointer("/hook/force").is_some_and(|f| f == true)) {
         return Err(ApiError::invalid("strategy.hook.force is not supported yet: set the sync option Force=true"));
@@ -188,30 +262,27 @@ pub(super) async fn sync(
         sync_options: body.sync_options.items,
     };
     requests::sync(asker.controller(), &app, asker.user(), request).await?;
-    shown(&asker, &name)
+    shown(&asker, &named)
 }
 
-pub(super) async fn terminate(Path(name): Path<String>, asker: Asker) -> Result<Json<Done>, ApiError> {
-    let app = asker.application(&name)?;
+pub(super) async fn terminate(named: Named, asker: Asker) -> Result<Json<Done>, ApiError> {
+    let app = named.app(&asker)?;
     requests::terminate(asker.controller(), &app).await?;
     Ok(Json(Done {}))
 }
 
 pub(super) async fn delete(
-    Path(name): Path<String>,
+    named: Named,
     Query(query): Query<DeleteQuery>,
     asker: Asker,
 ) -> Result<Json<Done>, ApiError> {
-    let app = asker.application(&name)?;
+    let app = named.app(&asker)?;
     requests::delete(asker.controller(), &app, query.cascade).await?;
     Ok(Json(Done {}))
 }
 
-pub(super) async fn managed_resources(
-    Path(name): Path<String>,
-    asker: Asker,
-) -> Result<Json<ManagedResources>, ApiError> {
-    let app = asker.application(&name)?;
+pub(super) async fn managed_resources(named: Named, asker: Asker) -> Result<Json<ManagedResources>, ApiError> {
+    let app = named.app(&asker)?;
     let items = asker.controller().managed_resources(&app).await.map_err(|conditions| {
         let messages: Vec<String> = conditions.into_iter().map(|condition| condition.message).collect();
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, messages.join("; "))
@@ -219,8 +290,8 @@ pub(super) async fn managed_resources(
     Ok(Json(ManagedResources { items: items.into_iter().map(Into::into).collect() }))
 }
 
-pub(super) async fn resource_tree(Path(name): Path<String>, asker: Asker) -> Result<Json<ResourceTree>, ApiError> {
-    let app = asker.application(&name)?;
+pub(super) async fn resource_tree(named: Named, asker: Asker) -> Result<Json<ResourceTree>, ApiError> {
+    let app = named.app(&asker)?;
     Ok(Json(asker.controller().resource_tree(&app).await?.into()))
 }
 

@@ -1,7 +1,6 @@
 //! What the types of a handler tell of its route: parameters, body, answer.
 
 use axum::Json;
-use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
@@ -9,9 +8,12 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, ToSchema};
 
+use super::lines::{self, Lines};
+use super::text::{Kind, Text};
 use crate::Server;
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::{Body, Path, Query};
 
 /// A route as its handler's types have it.
 #[derive(Default)]
@@ -59,7 +61,7 @@ impl<T: IntoParams> Part for Query<T> {
     }
 }
 
-impl<T: ToSchema> Part for Json<T> {
+impl<T: ToSchema> Part for Body<T> {
     fn describe(described: &mut Described) {
         let schema = described.reference::<T>();
         let content = ContentBuilder::new().schema(Some(schema)).build();
@@ -93,16 +95,22 @@ impl<H, T: Answer> Answer for (H, T) {
     }
 }
 
-/// A text that is no JSON.
 impl Answer for &'static str {
     fn describe(described: &mut Described) {
-        described.answer("text/plain", None, "A text.");
+        described.answer("text/plain; charset=utf-8", None, "A text.");
     }
 }
 
-impl Answer for String {
+impl<K: Kind> Answer for Text<K> {
     fn describe(described: &mut Described) {
-        described.answer("text/plain", None, "A text.");
+        described.answer(K::KIND, None, "A text.");
+    }
+}
+
+impl<T: ToSchema> Answer for Lines<T> {
+    fn describe(described: &mut Described) {
+        let schema = described.reference::<T>();
+        described.answer(lines::KIND, Some(schema), "One of these a line, as they come.");
     }
 }
 
@@ -144,3 +152,4 @@ describe!(A);
 describe!(A B);
 describe!(A B C);
 describe!(A B C D);
+describe!(A B C D E);

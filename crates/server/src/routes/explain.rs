@@ -2,10 +2,10 @@
 
 use api::gantline::Release;
 use axum::Json;
-use axum::extract::Path;
 
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::Path;
 use crate::views::{Explanation, ReleaseExplanation};
 
 /// An Application by its name, else a release by its name, tag or digest.

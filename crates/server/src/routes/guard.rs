@@ -1,5 +1,7 @@
 //! What every request passes: same-site writes only, headers that keep the page to itself, and who is asking.
 
+use std::sync::Arc;
+
 use api::argocd::Subject;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -9,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use crate::Server;
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input;
 use crate::people::{Identity, session};
 use crate::rights::{Needs, Rights};
 use crate::server::Access;
@@ -59,6 +62,22 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
         let cookies = text(header::COOKIE)?.split(';').map(str::trim);
         cookies.filter_map(|cookie| cookie.split_once('=')).find(|(name, _)| *name == COOKIE).map(|(_, token)| token)
     })
+}
+
+/// A filter that a route does not know would give another answer than was asked for.
+pub(super) async fn known_query(State(known): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+    let said = match input::pairs(request.uri()) {
+        Ok(said) => said,
+        Err(error) => return error.into_response(),
+    };
+    // what follows the page's address is between it and its browser
+    let ours = request.uri().path().starts_with("/api/");
+    let Some((name, _)) = said.into_iter().find(|(name, _)| ours && !known.contains(name)) else {
+        return next.run(request).await;
+    };
+    let takes = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+    let path = request.uri().path();
+    ApiError::invalid(format!("{path} knows no ?{name}=: after the question mark it takes {takes}")).into_response()
 }
 
 /// Lets in who may ask, before anything of the request is read.

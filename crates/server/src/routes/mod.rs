@@ -6,6 +6,8 @@ mod describe;
 mod document;
 mod explain;
 pub(crate) mod guard;
+mod lines;
+mod nowhere;
 mod overview;
 mod page;
 mod pipelines;
@@ -13,10 +15,12 @@ mod promotions;
 mod releases;
 mod session;
 mod table;
+mod text;
+mod voices;
 mod whereabouts;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::Method;
+use axum::http::{Method, Uri};
 use axum::{Json, Router, middleware};
 use serde_json::Value;
 use tower_http::CompressionLevel;
@@ -24,14 +28,19 @@ use tower_http::compression::CompressionLayer;
 
 use crate::Server;
 use crate::rights::{Needs, Resource, Verb};
+use nowhere::Nowhere;
 use table::Table;
 
 /// Bodies of requests are small; a larger one is a mistake or an attack.
 const BODY_LIMIT: usize = 1024 * 1024;
 
 pub(crate) fn router(server: Server) -> Router {
-    table()
+    let table = table();
+    let (no_path, no_method) = (Nowhere::of(&table), Nowhere::of(&table));
+    table
         .into_router(&server)
+        .fallback(async move |method: Method, uri: Uri| no_path.path(&method, &uri))
+        .method_not_allowed_fallback(async move |method: Method, uri: Uri| no_method.method(&method, &uri))
         .layer(middleware::from_fn(guard::same_site))
         .layer(middleware::from_fn(guard::security_headers))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -52,7 +61,7 @@ async fn openapi_json() -> Json<document::OpenApi> {
 #[rustfmt::skip]
 fn table() -> Table {
     use Needs::{Nothing, Right, Session};
-    use Resource::{Applications, Clusters, Pipelines, Promotions, Releases};
+    use Resource::{Applications, Clusters, Logs, Pipelines, Promotions, Releases};
     use Verb::{Approve, Delete, Get, Lift, Promote, Reject, RollBack, Sync, Unpin};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
@@ -77,7 +86,10 @@ fn table() -> Table {
         .route(DELETE, "/api/v1/applications/{name}/operation", Right(Applications, Sync), "End the sync that is under way", applications::terminate)
         .route(GET, "/api/v1/applications/{name}/managed-resources", Right(Applications, Get), "Each object with its differences", applications::managed_resources)
         .route(GET, "/api/v1/applications/{name}/resource-tree", Right(Applications, Get), "The objects and what grew out of them", applications::resource_tree)
+        .route(GET, "/api/v1/applications/{name}/logs", Right(Logs, Get), "What its containers print", voices::logs)
+        .route(GET, "/api/v1/applications/{name}/events", Right(Applications, Get), "Events about it, or about one of its objects", voices::events)
         .route(GET, "/api/v1/clusters", Right(Clusters, Get), "Clusters by server, and whether each answers", clusters::list)
+        .route(GET, "/api/v1/clusters/{server}", Right(Clusters, Get), "A cluster by server or name, and whether it answers", clusters::get)
         .route(GET, "/api/v1/pipelines", Right(Pipelines, Get), "Pipelines by name", pipelines::list)
         .route(GET, "/api/v1/pipelines/{name}", Right(Pipelines, Get), "A Pipeline", pipelines::get)
         .route(GET, "/api/v1/pipelines/{name}/environments", Right(Pipelines, Get), "Where its environments stand", pipelines::environments)

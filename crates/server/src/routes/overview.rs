@@ -21,7 +21,7 @@ use crate::views::Overview;
 const ASKED: Duration = Duration::from_secs(5);
 
 pub(super) async fn get(State(server): State<Server>, asker: Asker) -> Json<Overview> {
-    Json(server.look.now().await.whole(&asker.identity().rights))
+    Json(server.look.now().await.whole(asker.identity()))
 }
 
 /// One browser that looks on.
@@ -54,8 +54,8 @@ impl Viewer {
         loop {
             let identity = guard::identify(&self.server, &self.headers).ok()?;
             let picture = Arc::clone(&self.pictures.borrow_and_update());
-            let news = picture.news(&identity.rights, self.read.as_ref());
-            let mark = picture.mark(&identity.rights);
+            let news = picture.news(&identity, self.read.as_ref());
+            let mark = picture.mark(&identity);
             let id = mark.to_string();
             self.read = Some(mark);
             if let Some(news) = news {

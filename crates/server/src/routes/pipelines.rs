@@ -3,31 +3,49 @@
 use api::argocd::Application;
 use api::gantline::{Environment, Pipeline, Promotion};
 use axum::Json;
-use axum::extract::Path;
 use promotion::Judge;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::{Body, Path};
 use crate::views::{Done, EnvironmentRow, EnvironmentView, Environments, List, Object};
 
-/// What somebody asks of one environment.
+/// Which release somebody wants in which environment.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Request {
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Wish {
     environment: String,
     /// A release's name, tag or digest; what the environment before runs when absent.
     release: Option<String>,
     reason: Option<String>,
 }
 
+/// Which environment goes back to what ran before.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Return {
+    environment: String,
+    reason: Option<String>,
+}
+
+/// Whose pin is lifted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pinned {
+    environment: String,
+}
+
 pub(super) async fn list(asker: Asker) -> Json<List<Pipeline>> {
-    Json(List::whole(asker.pipelines().iter().map(|pipeline| Object::of(&**pipeline)).collect()))
+    Json(List::whole(asker.all_pipelines().iter().map(|pipeline| asker.shown_pipeline(pipeline)).collect()))
 }
 
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Object<Pipeline>>, ApiError> {
-    Ok(Json(Object::of(&*asker.pipeline(&name)?)))
+    if let Some(unreadable) = asker.unreadable_pipeline(&name) {
+        return Ok(Json(asker.shown_pipeline(&unreadable.pipeline)));
+    }
+    Ok(Json(asker.shown_pipeline(&*asker.pipeline(&name)?)))
 }
 
 /// The table of environments: what each is for, where it runs, and where image and configuration come from.
@@ -37,9 +55,10 @@ pub(super) async fn environments(Path(name): Path<String>, asker: Asker) -> Resu
     let views = asker.environments(&pipeline);
     let row = |(environment, view): (&Environment, EnvironmentView)| {
         // whose Application may not be seen shows nothing of it
-        let app = apps.iter().find(|app| app.metadata.name == environment.application);
+        let app = apps.iter().find(|app| asker.name_of(app) == environment.application);
         EnvironmentRow {
             namespace: app.map_or_else(String::new, |app| app.spec.destination.namespace.clone()),
+            cluster: app.map_or_else(String::new, |app| app.spec.destination.cluster().to_owned()),
             image_source: image_source(&pipeline, environment, &view),
             config_source: app.map_or_else(String::new, |app| config_source(app)),
             trigger: trigger(&pipeline, environment),
@@ -50,7 +69,8 @@ pub(super) async fn environments(Path(name): Path<String>, asker: Asker) -> Resu
 }
 
 fn image_source(pipeline: &Pipeline, environment: &Environment, view: &EnvironmentView) -> String {
-    let image = pipeline.spec.images.first().map_or("", |image| image.name.as_str());
+    let images: Vec<&str> = pipeline.spec.images.iter().map(|image| image.name.as_str()).collect();
+    let image = images.join(" + ");
     let how = match pipeline.before(&environment.name) {
         None => "CI pushes it".to_owned(),
         Some(before) => format!("the digest from {}", before.name),
@@ -78,7 +98,7 @@ fn trigger(pipeline: &Pipeline, environment: &Environment) -> String {
 pub(super) async fn promote(
     Path(name): Path<String>,
     asker: Asker,
-    Json(request): Json<Request>,
+    Body(request): Body<Wish>,
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
@@ -95,7 +115,7 @@ pub(super) async fn promote(
 pub(super) async fn roll_back(
     Path(name): Path<String>,
     asker: Asker,
-    Json(request): Json<Request>,
+    Body(request): Body<Return>,
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
@@ -108,7 +128,7 @@ pub(super) async fn roll_back(
 pub(super) async fn unpin(
     Path(name): Path<String>,
     asker: Asker,
-    Json(request): Json<Request>,
+    Body(request): Body<Pinned>,
 ) -> Result<Json<Done>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;

@@ -2,18 +2,18 @@
 
 use api::gantline::{Promotion, Verdict};
 use axum::Json;
-use axum::extract::{Path, Query};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::releases::Of;
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::{Body, Path, Query};
 use crate::views::{List, Object};
 
 /// Why somebody says yes or no, or lifts a quarantine.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Decision {
     pub(super) reason: Option<String>,
 }
@@ -38,7 +38,7 @@ pub(super) fn shown(asker: &Asker, promotion: &Promotion) -> Object<Promotion> {
 pub(super) async fn approve(
     Path(name): Path<String>,
     asker: Asker,
-    Json(decision): Json<Decision>,
+    Body(decision): Body<Decision>,
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     decide(&asker, &name, Verdict::Approve, &decision.reason.unwrap_or_default()).await
 }
@@ -46,7 +46,7 @@ pub(super) async fn approve(
 pub(super) async fn reject(
     Path(name): Path<String>,
     asker: Asker,
-    Json(decision): Json<Decision>,
+    Body(decision): Body<Decision>,
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     decide(&asker, &name, Verdict::Reject, &decision.reason.unwrap_or_default()).await
 }

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use api::gantline::{Environment, Pipeline, Release};
 use axum::Json;
-use axum::extract::{Path, Query};
-use promotion::requests;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::promotions::Decision;
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::{Body, Path, Query};
 use crate::views::{List, Object, ReleaseWithPromotions};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,20 +29,14 @@ pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<R
     let promotions = asker.promotions(Some(&release.spec.pipeline));
     let of = promotions.iter().filter(|promotion| promotion.spec.release == release.metadata.name);
     let promotions = of.map(|promotion| super::promotions::shown(&asker, promotion)).collect();
-    let can_lift = can_lift(&asker, &release);
+    let can_lift = asker.may_lift(&release);
     Ok(Json(ReleaseWithPromotions { release: Object::of(&*release), promotions, can_lift }))
-}
-
-/// What is offered is what would be done.
-fn can_lift(asker: &Asker, release: &Release) -> bool {
-    let seen = asker.controller().observed(&release.spec.pipeline);
-    seen.is_some_and(|seen| requests::lift(&seen, &release.metadata.name, "somebody", "").is_ok())
 }
 
 pub(super) async fn lift(
     Path(name): Path<String>,
     asker: Asker,
-    Json(decision): Json<Decision>,
+    Body(decision): Body<Decision>,
 ) -> Result<Json<Object<Release>>, ApiError> {
     let release = asker.release_to_change(&name)?;
     let (name, pipeline) = (&release.metadata.name, asker.pipeline(&release.spec.pipeline)?);

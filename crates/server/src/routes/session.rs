@@ -13,6 +13,7 @@ use super::guard::{self, COOKIE};
 use crate::Server;
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::Body;
 use crate::people::session::{Claims, sign};
 use crate::people::{Identity, accounts};
 use crate::server::Access;
@@ -22,6 +23,7 @@ type SetCookie = [(HeaderName, String); 1];
 
 /// An account and its password.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Credentials {
     username: String,
     password: String,
@@ -33,7 +35,7 @@ const NOBODY: &str = "$2b$10$7EqJtq98hPqEX7fNZaFWoOhi5BWX4YfFpQmL9l0NoXQzfxzuRZ5
 pub(super) async fn log_in(
     State(server): State<Server>,
     headers: HeaderMap,
-    Json(credentials): Json<Credentials>,
+    Body(credentials): Body<Credentials>,
 ) -> Result<(SetCookie, Json<Token>), ApiError> {
     let Credentials { username, password } = credentials;
     let now = server.config.clock.now();

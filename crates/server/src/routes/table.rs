@@ -1,6 +1,7 @@
 //! The one table of routes. Each row says what it needs; without that there is no way to add one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
@@ -43,10 +44,14 @@ impl Table {
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
-        let mount = move |server| {
-            on(filter, handler).route_layer(middleware::from_fn_with_state((server, needs), guard::admit))
-        };
         let described = <H as Describe<T>>::describe();
+        let known: Arc<[String]> = described.parameters.iter().map(|known| known.name.clone()).collect();
+        let mount = move |server| {
+            // the last is the first that a request meets
+            on(filter, handler)
+                .route_layer(middleware::from_fn_with_state(known, guard::known_query))
+                .route_layer(middleware::from_fn_with_state((server, needs), guard::admit))
+        };
         self.0.push(Row { method, path, needs, about, described, mount: Box::new(mount) });
         self
     }

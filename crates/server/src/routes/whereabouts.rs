@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::argocd::Application;
-use api::gantline::Pipeline;
+use api::gantline::{EnvironmentStatus, Pipeline, Release, ReleaseImage};
 use axum::Json;
-use axum::extract::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::asker::Asker;
 use crate::error::ApiError;
+use crate::input::Query;
 use crate::views::{Place, Whereabouts};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -26,40 +26,75 @@ pub(super) async fn get(Query(wanted): Query<Wanted>, asker: Asker) -> Result<Js
         return Err(ApiError::invalid("which image? say ?image=NAME, TAG, NAME:TAG or DIGEST"));
     }
     let apps: BTreeMap<String, Arc<Application>> =
-        asker.applications().into_iter().map(|app| (app.metadata.name.clone(), app)).collect();
+        asker.applications().into_iter().map(|app| (asker.name_of(&app), app)).collect();
+    let releases: BTreeMap<String, Arc<Release>> =
+        asker.releases(None).into_iter().map(|release| (release.metadata.name.clone(), release)).collect();
+    let pipelines = asker.pipelines();
     let mut items: Vec<Place> =
-        asker.pipelines().iter().flat_map(|pipeline| in_pipeline(pipeline, &apps, text)).collect();
+        pipelines.iter().flat_map(|pipeline| in_pipeline(pipeline, &releases, &apps, text)).collect();
     // Applications that no Pipeline moves run images too
-    let others = apps.values().filter(|app| items.iter().all(|place| place.application != app.metadata.name));
-    let others: Vec<Place> = others.flat_map(|app| in_application(app, text)).collect();
+    let others = apps.iter().filter(|(name, _)| items.iter().all(|place| place.application != **name));
+    let others: Vec<Place> = others.flat_map(|(name, app)| in_application(name, app, text)).collect();
     items.extend(others);
     Ok(Json(Whereabouts { image: text.to_owned(), items }))
 }
 
-fn in_pipeline(pipeline: &Pipeline, apps: &BTreeMap<String, Arc<Application>>, text: &str) -> Vec<Place> {
-    let images: Vec<&str> = pipeline.spec.images.iter().map(|image| image.name.as_str()).collect();
-    let running = pipeline.status.environments.iter().filter(|s| matches(text, &images, &s.tag, &s.digest));
-    let namespace = |name: &str| apps.get(name).map_or_else(String::new, |app| app.spec.destination.namespace.clone());
-    let place = |status: &api::gantline::EnvironmentStatus| Place {
-        pipeline: pipeline.metadata.name.clone(),
-        environment: status.name.clone(),
-        application: status.application.clone(),
-        namespace: namespace(&status.application),
-        image: images.first().map_or_else(String::new, |image| (*image).to_owned()),
-        tag: status.tag.clone(),
-        digest: status.digest.clone(),
-        since: status.since,
-        sync: status.sync.map_or_else(String::new, |sync| sync.to_string()),
-        health: status.health.map_or_else(String::new, |health| health.to_string()),
-        release: status.release.clone(),
-    };
-    running.map(place).collect()
+fn in_pipeline(
+    pipeline: &Pipeline,
+    releases: &BTreeMap<String, Arc<Release>>,
+    apps: &BTreeMap<String, Arc<Application>>,
+    text: &str,
+) -> Vec<Place> {
+    let all = pipeline.status.environments.iter();
+    let running = all.flat_map(|status| images(pipeline, releases.get(&status.release), status, text));
+    running.map(|(status, image)| place(pipeline, status, &image, apps.get(&status.application))).collect()
 }
 
-fn in_application(app: &Application, text: &str) -> Vec<Place> {
+/// The images that an environment runs and that are meant: those of its release; else what its status says of them.
+fn images<'a>(
+    pipeline: &Pipeline,
+    release: Option<&Arc<Release>>,
+    status: &'a EnvironmentStatus,
+    text: &str,
+) -> Vec<(&'a EnvironmentStatus, ReleaseImage)> {
+    let first = || pipeline.spec.images.first().map_or_else(String::new, |image| image.name.clone());
+    let told = || vec![ReleaseImage { name: first(), tag: status.tag.clone(), digest: status.digest.clone() }];
+    let all = release.map_or_else(told, |release| release.spec.images.clone());
+    // what people call a release means all that travels together
+    let whole = text == status.release || text == status.tag || text == status.digest;
+    let meant = |image: &ReleaseImage| whole || matches(text, &image.name, &image.tag, &image.digest);
+    all.into_iter().filter(meant).map(|image| (status, image)).collect()
+}
+
+/// Whose Application may not be seen shows nothing of it.
+fn place(
+    pipeline: &Pipeline,
+    status: &EnvironmentStatus,
+    image: &ReleaseImage,
+    app: Option<&Arc<Application>>,
+) -> Place {
+    let of_app = |text: fn(&Application) -> String| app.map_or_else(String::new, |app| text(app));
+    Place {
+        pipeline: pipeline.metadata.name.clone(),
+        environment: status.name.clone(),
+        application: app.map_or_else(String::new, |_| status.application.clone()),
+        namespace: of_app(|app| app.spec.destination.namespace.clone()),
+        cluster: of_app(|app| app.spec.destination.cluster().to_owned()),
+        image: image.name.clone(),
+        tag: image.tag.clone(),
+        digest: image.digest.clone(),
+        since: status.since,
+        sync: of_app(|app| app.status.sync.status.to_string()),
+        health: of_app(|app| app.status.health.status.to_string()),
+        release: status.release.clone(),
+    }
+}
+
+fn in_application(name: &str, app: &Application, text: &str) -> Vec<Place> {
     let place = |image: &String| Place {
-        application: app.metadata.name.clone(),
+        application: name.to_owned(),
         namespace: app.spec.destination.namespace.clone(),
+        cluster: app.spec.destination.cluster().to_owned(),
         image: image.clone(),
         sync: app.status.sync.status.to_string(),
         health: app.status.health.status.to_string(),
@@ -68,10 +103,10 @@ fn in_application(app: &Application, text: &str) -> Vec<Place> {
     app.status.summary.images.iter().filter(|image| runs(text, image)).map(place).collect()
 }
 
-fn matches(text: &str, images: &[&str], tag: &str, digest: &str) -> bool {
+fn matches(text: &str, image: &str, tag: &str, digest: &str) -> bool {
     let hex = |digest: &str| digest.trim_start_matches("sha256:").to_owned();
     let (name, rest) = split(text);
-    let named = |name: &str| images.iter().any(|image| *image == name || image.ends_with(&format!("/{name}")));
+    let named = |name: &str| image == name || image.ends_with(&format!("/{name}"));
     match rest {
         Some(rest) => named(name) && (tag == rest || hex(digest) == hex(rest)),
         None => {
@@ -87,9 +122,9 @@ fn runs(text: &str, image: &str) -> bool {
     match image.split_once('@') {
         Some((reference, digest)) => {
             let (name, tag) = split(reference);
-            matches(text, &[name], tag.unwrap_or_default(), digest)
+            matches(text, name, tag.unwrap_or_default(), digest)
         }
-        None => matches(text, &[name], rest.unwrap_or_default(), ""),
+        None => matches(text, name, rest.unwrap_or_default(), ""),
     }
 }
 
@@ -115,7 +150,7 @@ mod tests {
     fn an_image_is_found_by_what_people_know_of_it() {
         let digest = format!("sha256:{}", "ab".repeat(32));
         let check = |text: &str, expected: bool| {
-            assert_eq!(matches(text, &["ghcr.io/acme/shop"], "v15.0.1", &digest), expected, "{text}");
+            assert_eq!(matches(text, "ghcr.io/acme/shop", "v15.0.1", &digest), expected, "{text}");
         };
         check("ghcr.io/acme/shop", true);
         check("shop", true);
@@ -131,5 +166,31 @@ mod tests {
         check("op", false);
         assert!(runs("shop:1", "ghcr.io/acme/shop:1"));
         assert!(runs("v15.0.1", &format!("localhost:5000/shop:v15.0.1@{digest}")));
+    }
+
+    #[test]
+    fn every_image_of_a_release_is_found() {
+        let image = |name: &str, tag: &str, digit: &str| ReleaseImage {
+            name: name.into(),
+            tag: tag.into(),
+            digest: format!("sha256:{}", digit.repeat(64)),
+        };
+        let mut release = Release::default();
+        release.spec.images = vec![image("shop", "v1", "1"), image("ghcr.io/acme/worker", "w2", "2")];
+        let release = Arc::new(release);
+        let (name, tag) = ("shop-abc".to_owned(), "v1 + w2".to_owned());
+        let status = EnvironmentStatus { release: name, tag, ..EnvironmentStatus::default() };
+        let check = |text: &str, expected: &[&str]| {
+            let found = images(&Pipeline::default(), Some(&release), &status, text);
+            let found: Vec<String> = found.into_iter().map(|(_, image)| image.name).collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check("worker", &["ghcr.io/acme/worker"]);
+        check("w2", &["ghcr.io/acme/worker"]);
+        check("shop:v1", &["shop"]);
+        check("worker:v1", &[]);
+        check("22222222", &["ghcr.io/acme/worker"]);
+        check("v1 + w2", &["shop", "ghcr.io/acme/worker"]);
+        check("shop-abc", &["shop", "ghcr.io/acme/worker"]);
     }
 }

@@ -22,6 +22,7 @@ const PROVEN_AT: &str = "The commit of the first source up to which nothing chan
 impl Written for ApplicationView {
     const API_VERSION: &'static str = Application::API_VERSION;
     const KIND: &'static str = Application::KIND;
+    const BY_FIELDS: bool = true;
 
     fn written(&self) -> Value {
         let mut value = self.app.written();

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Offer;
+
 /// A pipeline with its environments side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Service {
@@ -13,8 +15,8 @@ pub(crate) struct Service {
     pub(crate) problems: Vec<String>,
     /// In the order in which a release passes them.
     pub(crate) environments: Vec<EnvironmentView>,
-    /// The newest releases whose quarantine somebody could lift.
-    pub(crate) liftable: Vec<Named>,
+    /// What the one who asks could do about its releases.
+    pub(crate) offers: Vec<Offer>,
 }
 
 /// One environment of one service.
@@ -23,9 +25,13 @@ pub(crate) struct Service {
 pub(crate) struct EnvironmentView {
     pub(crate) name: String,
     pub(crate) purpose: String,
-    pub(crate) application: String,
-    pub(crate) sync: SyncStatusCode,
-    pub(crate) health: HealthStatusCode,
+    /// Absent, with `sync` and `health`, where the one who asks may not get the Application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) application: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sync: Option<SyncStatusCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<HealthStatusCode>,
     /// Of the release that is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) phase: Option<ReleasePhase>,
@@ -38,9 +44,8 @@ pub(crate) struct EnvironmentView {
     pub(crate) pinned: Option<Pin>,
     /// The release that wants to come here.
     pub(crate) next: Option<Next>,
-    /// A release that somebody could ask for.
-    pub(crate) promotable: Option<Named>,
-    pub(crate) can_roll_back: bool,
+    /// What the one who asks could do here.
+    pub(crate) offers: Vec<Offer>,
 }
 
 /// A promotion that is open.
@@ -53,14 +58,8 @@ pub(crate) struct Next {
     pub(crate) tag: String,
     pub(crate) message: String,
     pub(crate) gates: Vec<GateReport>,
+    /// Somebody's yes is missing, whoever asks.
     pub(crate) needs_approval: bool,
-}
-
-/// A release, and what people call it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Named {
-    pub(crate) release: String,
-    pub(crate) tag: String,
 }
 
 /// The environments of a pipeline.
@@ -77,6 +76,8 @@ pub(crate) struct EnvironmentRow {
     #[serde(flatten)]
     pub(crate) environment: EnvironmentView,
     pub(crate) namespace: String,
+    /// The name or the server of the cluster.
+    pub(crate) cluster: String,
     pub(crate) image_source: String,
     pub(crate) config_source: String,
     /// What puts a release there.

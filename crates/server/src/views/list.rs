@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -46,13 +47,24 @@ impl<T: Written> PartialSchema for List<T> {
             .property("apiVersion", text())
             .property("kind", text())
             .property("metadata", Ref::from_schema_name(ListMeta::name()))
-            .property("items", ArrayBuilder::new().items(Ref::from_schema_name(T::KIND)))
+            .property("items", ArrayBuilder::new().items(item::<T>()))
             .required("apiVersion")
             .required("kind")
             .required("metadata")
             .required("items")
             .into()
     }
+}
+
+/// The whole object, or those of its fields that `fields` names.
+fn item<T: Written>() -> RefOr<Schema> {
+    let whole = Ref::from_schema_name(T::KIND);
+    if !T::BY_FIELDS {
+        return whole.into();
+    }
+    let about = "What the query's `fields` names of it, at the same places.";
+    let chosen = ObjectBuilder::new().schema_type(Type::Object).description(Some(about));
+    AnyOfBuilder::new().item(whole).item(chosen).into()
 }
 
 impl<T: Written> ToSchema for List<T> {

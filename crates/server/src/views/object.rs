@@ -12,6 +12,8 @@ use utoipa::{PartialSchema, ToSchema};
 pub(crate) trait Written {
     const API_VERSION: &'static str;
     const KIND: &'static str;
+    /// Lists give some of its fields where that is asked for.
+    const BY_FIELDS: bool = false;
 
     fn written(&self) -> Value;
 

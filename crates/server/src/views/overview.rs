@@ -13,8 +13,7 @@ pub(crate) struct Overview {
     #[schema(value_type = Vec<ApplicationRow>)]
     pub(crate) applications: Vec<Arc<ApplicationRow>>,
     /// By name.
-    #[schema(value_type = Vec<Service>)]
-    pub(crate) services: Vec<Arc<Service>>,
+    pub(crate) services: Vec<Service>,
     /// The cluster is a sandbox.
     pub(crate) simulated: bool,
     /// How fast the clock runs; 1 is real time.
@@ -34,8 +33,7 @@ pub(crate) struct Delta {
     /// Those that are new or other than before.
     #[schema(value_type = Vec<ApplicationRow>)]
     pub(crate) applications: Vec<Arc<ApplicationRow>>,
-    #[schema(value_type = Vec<Service>)]
-    pub(crate) services: Vec<Arc<Service>>,
+    pub(crate) services: Vec<Service>,
     /// New entries, the oldest first.
     #[schema(value_type = Vec<Entry>)]
     pub(crate) timeline: Vec<Arc<Entry>>,

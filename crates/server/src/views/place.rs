@@ -10,13 +10,16 @@ pub(crate) struct Whereabouts {
     pub(crate) items: Vec<Place>,
 }
 
-/// One Application that runs the image; pipeline and environment are empty where no Pipeline moves it.
+/// One Application that runs the image; pipeline and environment are empty where no Pipeline moves it, and what is the
+/// Application's where who asks may not get it.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Place {
     pub(crate) pipeline: String,
     pub(crate) environment: String,
     pub(crate) application: String,
     pub(crate) namespace: String,
+    /// The name or the server of the cluster that it deploys to.
+    pub(crate) cluster: String,
     pub(crate) image: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) tag: String,

@@ -14,6 +14,6 @@ type PromotionObject = Object<Promotion>;
 pub(crate) struct ReleaseWithPromotions {
     pub(crate) release: ReleaseObject,
     pub(crate) promotions: Vec<PromotionObject>,
-    /// It is quarantined, and somebody could lift that.
+    /// It is quarantined, and the one who asks could lift that.
     pub(crate) can_lift: bool,
 }

@@ -97,6 +97,16 @@ impl House {
         self.call(token, "GET", path, None).await
     }
 
+    /// A body that need not be JSON.
+    pub(crate) async fn send_text(&self, token: &str, path: &str, body: &'static str) -> (u16, Value) {
+        let request = Request::builder().method("POST").uri(path).header(header::CONTENT_TYPE, "application/json");
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {token}")).body(Body::from(body)).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = to_bytes(response.into_body(), 1 << 24).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
     pub(crate) async fn send(
         &self,
         token: &str,
@@ -192,7 +202,7 @@ pub(crate) fn pipeline(name: &str) -> Value {
     gantline("Pipeline", name, json!({ "images": [{ "name": "shop" }], "environments": environments }))
 }
 
-fn gantline(kind: &str, name: &str, spec: Value) -> Value {
+pub(crate) fn gantline(kind: &str, name: &str, spec: Value) -> Value {
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata(name), "spec": spec })
 }
 

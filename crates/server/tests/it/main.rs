@@ -5,6 +5,9 @@
 mod accounts;
 mod clusters;
 mod house;
+mod offers;
+mod refusals;
 mod releases;
 mod rights;
 mod stream;
+mod voices;

@@ -27,7 +27,7 @@ impl House {
 
     /// What the page offers to lift of `shop`.
     async fn liftable(&self, token: &str) -> Value {
-        self.get(token, "/api/v1/overview").await.1["services"][0]["liftable"].clone()
+        self.get(token, "/api/v1/overview").await.1["services"][0]["offers"].clone()
     }
 }
 

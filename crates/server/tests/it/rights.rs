@@ -24,9 +24,12 @@ const MATRIX: &[(&str, [u16; 5])] = &[
     ("GET /api/v1/applications/{name}", [401, 403, 200, 403, 200]),
     ("GET /api/v1/applications/{name}/managed-resources", [401, 403, 422, 403, 422]),
     ("GET /api/v1/applications/{name}/resource-tree", [401, 403, 200, 403, 200]),
+    ("GET /api/v1/applications/{name}/logs", [401, 403, 409, 403, 409]),
+    ("GET /api/v1/applications/{name}/events", [401, 403, 200, 403, 200]),
     ("POST /api/v1/applications/{name}/sync", [401, 403, 403, 403, 400]),
     ("DELETE /api/v1/applications/{name}/operation", [401, 403, 403, 403, 409]),
     ("GET /api/v1/clusters", [401, 200, 200, 200, 200]),
+    ("GET /api/v1/clusters/{server}", [401, 403, 200, 403, 200]),
     ("GET /api/v1/pipelines", [401, 200, 200, 200, 200]),
     ("GET /api/v1/pipelines/{name}", [401, 403, 200, 200, 200]),
     ("GET /api/v1/pipelines/{name}/environments", [401, 403, 200, 200, 200]),
@@ -63,7 +66,9 @@ fn path(route: &str) -> String {
         path if path.starts_with("/api/v1/promotions") => "shop-production-1",
         _ => "web",
     };
-    path.replace("{name}", name).replace("/where", "/where?image=shop")
+    path.replace("{name}", name)
+        .replace("{server}", "https%3A%2F%2Fkubernetes.default.svc")
+        .replace("/where", "/where?image=shop")
 }
 
 #[tokio::test]

@@ -1,0 +1,189 @@
+//! A Pipeline as it is for everybody: what a reader may see and do of it is decided when they read.
+
+use std::borrow::Borrow;
+
+use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
+use api::gantline::{
+    Environment, EnvironmentStatus, GateKind, GateReport, GateState, Pipeline, Promotion, PromotionPhase,
+};
+use jiff::Timestamp;
+use promotion::{Observed, requests};
+
+use super::possible::{self, Possible};
+use crate::people::Identity;
+use crate::rights::{Object, Resource, Verb, permit};
+use crate::server::State;
+use crate::views::{EnvironmentView, Next, Service, reasons};
+
+/// One Pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Lane {
+    name: String,
+    images: Vec<String>,
+    problems: Vec<String>,
+    stops: Vec<Stop>,
+    lifts: Vec<Possible>,
+}
+
+/// One environment.
+#[derive(Debug, Clone, PartialEq)]
+struct Stop {
+    /// Without what is its Application's.
+    view: EnvironmentView,
+    deployed: Deployed,
+    possible: Vec<Possible>,
+}
+
+/// What only those see who may get the Application.
+#[derive(Debug, Clone, PartialEq)]
+struct Deployed {
+    object: Object,
+    name: String,
+    sync: SyncStatusCode,
+    health: HealthStatusCode,
+    reasons: Vec<String>,
+}
+
+impl Lane {
+    /// As it is now; without environments where it went away meanwhile.
+    pub(crate) fn of(state: &State, pipeline: &Pipeline) -> Self {
+        let seen = state.config.controller.observed(&pipeline.metadata.name);
+        let stop = |seen: &Observed, environment: &Environment| {
+            let app = state.application(&environment.application);
+            Stop {
+                view: view(seen, environment),
+                deployed: Deployed::of(&environment.application, app.as_deref(), &state.config.namespace),
+                possible: possible::in_environment(seen, environment),
+            }
+        };
+        let stops = |seen: &Observed| seen.pipeline.spec.environments.iter().map(|it| stop(seen, it)).collect();
+        Self {
+            name: pipeline.metadata.name.clone(),
+            images: pipeline.spec.images.iter().map(|image| image.name.clone()).collect(),
+            problems: pipeline.status.conditions.iter().map(|condition| condition.message.clone()).collect(),
+            stops: seen.as_ref().map_or_else(Vec::new, stops),
+            lifts: seen.as_ref().map_or_else(Vec::new, possible::lifts),
+        }
+    }
+
+    /// One that does not have the shape of a Pipeline.
+    pub(super) fn unreadable(name: &str, why: &str) -> Self {
+        let problems = vec![format!("it cannot be read: {why}")];
+        Self { name: name.to_owned(), images: Vec::new(), problems, stops: Vec::new(), lifts: Vec::new() }
+    }
+
+    /// What somebody may see of it, and what they may do.
+    pub(crate) fn seen_by(&self, who: &Identity, now: Timestamp) -> Service {
+        Service {
+            name: self.name.clone(),
+            images: self.images.clone(),
+            problems: self.problems.clone(),
+            environments: self.environments(who, now),
+            offers: self.lifts.iter().filter_map(|possible| possible.offered_to(who, now)).collect(),
+        }
+    }
+
+    /// Its environments, as [`Lane::seen_by`].
+    pub(crate) fn environments(&self, who: &Identity, now: Timestamp) -> Vec<EnvironmentView> {
+        self.stops.iter().map(|stop| stop.seen_by(who, now)).collect()
+    }
+
+    /// Whether time alone, or an answer from outside, may have changed it.
+    pub(super) fn is_restless(&self, now: Timestamp) -> bool {
+        let gates = self.stops.iter().filter_map(|stop| stop.view.next.as_ref()).flat_map(|next| &next.gates);
+        gates.into_iter().any(|gate| {
+            let people = matches!(gate.kind, GateKind::Approval | GateKind::Quarantine | GateKind::Pin);
+            let waits = gate.state == GateState::Waiting && !people && gate.earliest.is_none_or(|at| at <= now);
+            waits || gate.until.is_some_and(|until| until <= now)
+        })
+    }
+}
+
+impl Stop {
+    fn seen_by(&self, who: &Identity, now: Timestamp) -> EnvironmentView {
+        let mut view = self.view.clone();
+        if permit(&who.rights, Verb::Get, &self.deployed.object) {
+            let Deployed { name, sync, health, reasons, .. } = self.deployed.clone();
+            (view.application, view.sync, view.health) = (Some(name), Some(sync), Some(health));
+            view.reasons.splice(..0, reasons);
+        }
+        view.offers = self.possible.iter().filter_map(|possible| possible.offered_to(who, now)).collect();
+        view
+    }
+}
+
+impl Deployed {
+    fn of(name: &str, app: Option<&Application>, home: &str) -> Self {
+        let absent = || Object::absent(Resource::Applications, name);
+        Self {
+            object: app.map_or_else(absent, |app| Object::application(app, home)),
+            name: name.to_owned(),
+            sync: app.map_or(SyncStatusCode::Unknown, |app| app.status.sync.status),
+            health: app.map_or(HealthStatusCode::Missing, |app| app.status.health.status),
+            reasons: app.map_or_else(|| vec![format!("there is no Application {name}")], reasons),
+        }
+    }
+}
+
+fn view(seen: &Observed, environment: &Environment) -> EnvironmentView {
+    let unknown = EnvironmentStatus::default();
+    let (pipeline, name) = (&seen.pipeline, &environment.name);
+    let status = pipeline.status_of(name).unwrap_or(&unknown);
+    let here = seen.releases.iter().find(|release| release.metadata.name == status.release);
+    let pending = open(seen, name);
+    EnvironmentView {
+        name: name.clone(),
+        purpose: environment.purpose.clone(),
+        phase: here.and_then(|release| release.in_environment(name)).map(|entry| entry.phase),
+        release: status.release.clone(),
+        tag: status.tag.clone(),
+        digest: status.digest.clone(),
+        since: status.since,
+        reasons: if pending.is_none() { status.waiting.clone() } else { Vec::new() },
+        pinned: pipeline.pin_of(name).cloned(),
+        next: pending.map(|promotion| next(seen, environment, promotion)),
+        ..EnvironmentView::default()
+    }
+}
+
+/// The promotion that is open in an environment.
+pub(super) fn open<'a>(seen: &'a Observed, environment: &str) -> Option<&'a Promotion> {
+    let mut open = seen.promotions.iter().filter(|p| p.spec.environment == environment && p.status.phase.is_open());
+    open.next().map(|promotion| &**promotion)
+}
+
+/// What the gates say at this moment; what is stored is as old as the last change. Only what waits is looked at for it.
+pub(crate) fn gates_now<S: Borrow<Observed>>(
+    seen: impl FnOnce() -> Option<S>,
+    promotion: &Promotion,
+) -> Vec<GateReport> {
+    let waits = promotion.status.phase == PromotionPhase::Waiting && !promotion.spec.rollback;
+    let judged = || Some(promotion::judged(seen()?.borrow(), &promotion.metadata.name)?.reports().to_vec());
+    waits.then(judged).flatten().unwrap_or_else(|| promotion.status.gates.clone())
+}
+
+fn next(seen: &Observed, environment: &Environment, promotion: &Promotion) -> Next {
+    let gates = gates_now(|| Some(seen), promotion);
+    Next {
+        promotion: promotion.metadata.name.clone(),
+        release: promotion.spec.release.clone(),
+        phase: promotion.status.phase,
+        tag: promotion.spec.tag.clone(),
+        message: promotion.status.message.clone(),
+        needs_approval: needs_approval(seen, environment, promotion, &gates),
+        gates,
+    }
+}
+
+/// Whether somebody's yes is missing.
+pub(super) fn needs_approval(
+    seen: &Observed,
+    environment: &Environment,
+    promotion: &Promotion,
+    gates: &[GateReport],
+) -> bool {
+    use promotion::Judge as _;
+    let asked = environment.gates.iter().any(|gate| !gate.groups().is_empty());
+    let waits = |gate: &GateReport| gate.kind == GateKind::Approval && gate.state != GateState::Passed;
+    asked && gates.iter().any(waits) && requests::ballot(seen, &promotion.metadata.name).is_ok()
+}

@@ -1,0 +1,76 @@
+//! What is drawn anew of the picture: as much as was touched.
+
+use std::collections::BTreeSet;
+
+use api::argocd::Application;
+use control::{AppKey, TimelineEntry, Touched};
+
+use super::lane::Lane;
+use super::snapshot::Snapshot;
+use crate::rights::{Object, Resource};
+use crate::server::State;
+use crate::views::{ApplicationRow, Entry};
+
+/// How much of the timeline is shown.
+const ENTRIES: usize = 60;
+
+/// Parts by their names, each with what a right to it is about; `None`: it is gone.
+#[derive(Debug, Default)]
+pub(super) struct Strokes {
+    pub(super) applications: Vec<(String, Option<(Object, ApplicationRow)>)>,
+    pub(super) services: Vec<(String, Option<(Object, Lane)>)>,
+    /// All that is shown of it, the oldest first; what was shown before is told by its number alone.
+    pub(super) timeline: Vec<(u64, Option<(Object, Entry)>)>,
+}
+
+impl Strokes {
+    pub(super) fn of(state: &State, touched: &BTreeSet<Touched>, shown: &Snapshot) -> Self {
+        let mut strokes = Self { timeline: timeline(state, shown), ..Self::default() };
+        for part in touched {
+            match part {
+                Touched::Application(key) => strokes.applications.push(application(state, key)),
+                Touched::Pipeline(name) => strokes.services.push((name.clone(), lane(state, name))),
+            }
+        }
+        strokes
+    }
+}
+
+fn application(state: &State, key: &AppKey) -> (String, Option<(Object, ApplicationRow)>) {
+    let home = &state.config.namespace;
+    let name = key.text(home);
+    let row = |app: &Application| ApplicationRow { name: name.clone(), ..ApplicationRow::from(app) };
+    let found = state.stores().application(key).map(|app| (Object::application(&app, home), row(&app)));
+    (name, found)
+}
+
+fn lane(state: &State, name: &str) -> Option<(Object, Lane)> {
+    if let Some(pipeline) = state.pipeline(name) {
+        return Some((Object::pipeline(&pipeline), Lane::of(state, &pipeline)));
+    }
+    let unreadable = state.unreadable_pipeline(name)?;
+    Some((Object::pipeline(&unreadable.pipeline), Lane::unreadable(name, &unreadable.why)))
+}
+
+fn timeline(state: &State, shown: &Snapshot) -> Vec<(u64, Option<(Object, Entry)>)> {
+    let newest = state.config.controller.timeline().newest(ENTRIES);
+    let drawn = |entry: &TimelineEntry| {
+        let new = (!shown.shows(entry.id)).then(|| (object_of(state, entry), Entry::from(entry)));
+        (entry.id, new)
+    };
+    newest.iter().map(|entry| drawn(entry)).collect()
+}
+
+/// What somebody has to be allowed to see for an entry of the timeline.
+fn object_of(state: &State, entry: &TimelineEntry) -> Object {
+    if !entry.application.is_empty() {
+        let app = state.application(&entry.application);
+        let absent = || Object::absent(Resource::Applications, &entry.application);
+        return app.map_or_else(absent, |app| Object::application(&app, &state.config.namespace));
+    }
+    match state.pipeline(&entry.pipeline) {
+        Some(pipeline) => Object::pipeline(&pipeline),
+        None if entry.pipeline.is_empty() => Object::absent(Resource::Applications, "*"),
+        None => Object::absent(Resource::Pipelines, &entry.pipeline),
+    }
+}

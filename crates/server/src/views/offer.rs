@@ -1,0 +1,41 @@
+use api::gantline::Release;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What the one who asks could do now: it would be done, or is refused for the reason that is said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Offer {
+    pub(crate) action: Offered,
+    /// Of a yes or no.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) promotion: String,
+    /// The release that it is about.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) release: String,
+    /// What people call the release.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) tag: String,
+    /// Why the one who asks may not; absent: it would be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) enum Offered {
+    #[default]
+    Promote,
+    Approve,
+    Reject,
+    RollBack,
+    Unpin,
+    Lift,
+}
+
+impl Offer {
+    /// About a release.
+    pub(crate) fn of(release: &Release) -> Self {
+        let tag = promotion::label(&release.spec.images).into_owned();
+        Self { release: release.metadata.name.clone(), tag, ..Self::default() }
+    }
+}

@@ -1,0 +1,90 @@
+use jiff::Timestamp;
+use object::LiveObject;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::ListMeta;
+
+/// One line of a log, wrapped as Argo CD's gateway does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LogEntry {
+    result: LogLine,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogLine {
+    content: String,
+    pod_name: String,
+}
+
+impl From<control::Line> for LogEntry {
+    fn from(line: control::Line) -> Self {
+        Self { result: LogLine { content: line.text, pod_name: line.pod } }
+    }
+}
+
+/// Events of Kubernetes, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventList {
+    metadata: ListMeta,
+    items: Vec<Event>,
+}
+
+impl EventList {
+    pub(crate) fn of(events: &[LiveObject]) -> Self {
+        Self { metadata: ListMeta::default(), items: events.iter().map(|event| Event::of(event.value())).collect() }
+    }
+}
+
+/// What happened to an object, as somebody in its cluster tells it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Event {
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    severity: String,
+    reason: String,
+    message: String,
+    count: u64,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    first_timestamp: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_timestamp: Option<Timestamp>,
+    involved_object: Involved,
+    /// Who tells it.
+    reporting_component: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Involved {
+    kind: String,
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+impl Event {
+    fn of(event: &Value) -> Self {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let either =
+            |one: &str, other: &str| Some(text(one)).filter(|text| !text.is_empty()).unwrap_or_else(|| text(other));
+        let time = |pointers: [&str; 2]| pointers.iter().find_map(|pointer| text(pointer).parse().ok());
+        Self {
+            severity: text("/type"),
+            reason: text("/reason"),
+            message: text("/message"),
+            count: event["count"].as_u64().unwrap_or(1),
+            first_timestamp: time(["/firstTimestamp", "/eventTime"]),
+            last_timestamp: time(["/lastTimestamp", "/eventTime"]),
+            involved_object: Involved {
+                kind: text("/involvedObject/kind"),
+                namespace: text("/involvedObject/namespace"),
+                name: text("/involvedObject/name"),
+                uid: text("/involvedObject/uid"),
+            },
+            reporting_component: either("/reportingComponent", "/source/component"),
+        }
+    }
+}

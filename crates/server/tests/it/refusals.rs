@@ -1,0 +1,123 @@
+//! What a route does not take is refused in one shape, and says what it takes.
+
+use axum::http::header;
+use serde_json::{Value, json};
+
+use crate::house::{House, application, apply, pause};
+
+#[tokio::test]
+async fn what_is_not_understood_is_told_in_one_shape() {
+    let house = House::start().await;
+    let otto = house.log_in("otto").await;
+    let promote = "/api/v1/pipelines/shop/promote";
+    let wish = |name: &str| Some(json!({ "environment": "production", name: "x" }));
+    let cases: &[(&str, &str, Option<Value>, u16, &[&str])] = &[
+        ("POST", promote, wish("releas"), 400, &["unknown field `releas`", "`release`", "write it right"]),
+        ("POST", "/api/v1/pipelines/shop/rollback", wish("release"), 400, &["unknown field `release`", "`reason`"]),
+        ("POST", "/api/v1/pipelines/shop/unpin", wish("reason"), 400, &["unknown field `reason`", "`environment`"]),
+        (
+            "POST",
+            "/api/v1/promotions/shop-production-1/approve",
+            Some(json!({ "why": "x" })),
+            400,
+            &["`why`", "`reason`"],
+        ),
+        ("POST", "/api/v1/releases/shop-1/lift", Some(json!({ "why": "x" })), 400, &["`why`", "`reason`"]),
+        (
+            "POST",
+            "/api/v1/applications/web/sync",
+            Some(json!({ "resources": [{ "nam": "x" }] })),
+            400,
+            &["`nam`", "`kind`"],
+        ),
+        (
+            "POST",
+            promote,
+            Some(json!({ "environment": 1 })),
+            400,
+            &["the body is not what this route takes", "invalid type"],
+        ),
+        ("POST", promote, Some(json!({})), 400, &["missing field `environment`"]),
+        ("GET", "/api/v1/pipelines?project=shop", None, 400, &["/api/v1/pipelines knows no ?project=", "nothing"]),
+        ("GET", "/api/v1/releases?project=shop", None, 400, &["knows no ?project=", "it takes pipeline"]),
+        ("GET", "/api/v1/applications?limit=many", None, 400, &["the query is not what this route takes", "digit"]),
+        ("GET", "/api/v1/where", None, 400, &["missing field `image`"]),
+        ("GET", "/api/v1/applications/web?project=bank", None, 400, &["web belongs to project shop, not to bank"]),
+        ("GET", "/api/v1/applications/%FF", None, 400, &["the path names nothing"]),
+        ("GET", "/api/v1/clusters/nowhere", None, 404, &["there is no cluster", "cluster list"]),
+        (
+            "GET",
+            "/api/v1/pipelines/shop/promotee",
+            None,
+            404,
+            &["no GET /api/v1/pipelines/shop/promotee", "{name}/promote"],
+        ),
+        ("GET", "/api/v2/pipelines", None, 404, &["/api/openapi.json"]),
+        ("GET", promote, None, 405, &["takes no GET: it takes POST"]),
+        ("DELETE", "/api/v1/clusters", None, 405, &["takes no DELETE: it takes GET"]),
+    ];
+    for (method, path, body, expected, told) in cases {
+        let (status, answer) = house.call(&otto, method, path, body.clone()).await;
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert_eq!((status, &answer["error"]), (*expected, &json!(message)), "{path}: {answer}");
+        assert!(answer["code"].is_u64(), "{path}: {answer}");
+        told.iter().for_each(|text| assert!(message.contains(text), "{path}: {text} is missing in {message}"));
+    }
+    let wrong = house.send_text(&otto, promote, "{\"environment\": ").await;
+    assert_eq!(wrong.0, 400, "{}", wrong.1);
+    assert!(wrong.1["message"].as_str().unwrap().starts_with("the body is no JSON"), "{}", wrong.1);
+}
+
+#[tokio::test]
+async fn filters_are_honoured() {
+    let house = House::start().await;
+    let otto = house.log_in("otto").await;
+    apply(&house.cluster, application("vault", "bank")).await;
+    let names = async |query: &str| -> Vec<String> {
+        let (status, list) = house.get(&otto, &format!("/api/v1/applications?{query}")).await;
+        assert_eq!(status, 200, "{query}: {list}");
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|app| app["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    for _ in 0..100 {
+        if names("").await.len() == 2 {
+            break;
+        }
+        pause().await;
+    }
+    assert_eq!(names("project=bank").await, ["vault"]);
+    assert_eq!(names("projects=bank&projects=shop").await, ["vault", "web"]);
+    assert_eq!(names("projects=bank,shop&name=web").await, ["web"]);
+    assert_eq!(names("appNamespace=team").await, [""; 0]);
+    assert_eq!(names("repo=https%3A%2F%2Fgit.test%2Frepo.git").await, ["vault", "web"]);
+    assert_eq!(names("repo=https%3A%2F%2Fgit.test%2Fother").await, [""; 0]);
+    for path in ["web?appNamespace=argocd&project=shop", "argocd%2Fweb"] {
+        let (status, app) = house.get(&otto, &format!("/api/v1/applications/{path}")).await;
+        assert_eq!((status, &app["metadata"]["name"]), (200, &json!("web")), "{path}: {app}");
+    }
+    assert_eq!(house.get(&otto, "/api/v1/applications/web?appNamespace=team").await.0, 404);
+    for path in ["https%3A%2F%2Fkubernetes.default.svc", "in-cluster?id.type=name"] {
+        let (status, cluster) = house.get(&otto, &format!("/api/v1/clusters/{path}")).await;
+        assert_eq!((status, &cluster["name"]), (200, &json!("in-cluster")), "{path}: {cluster}");
+    }
+    let (_, clusters) = house.get(&otto, "/api/v1/clusters?server=https%3A%2F%2Fother.test").await;
+    assert_eq!(clusters["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_document_says_what_kind_a_text_is() {
+    let house = House::start().await;
+    let document = server::openapi();
+    for path in ["/", "/app.css", "/app.js", "/healthz", "/metrics"] {
+        let response = house.send("", "GET", path, None, None).await;
+        let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap();
+        let content = document["paths"][path]["get"]["responses"]["200"]["content"].as_object().unwrap();
+        assert_eq!(content.keys().collect::<Vec<_>>(), [kind], "{path}");
+    }
+    let items = &document["components"]["schemas"]["ApplicationList"]["properties"]["items"]["items"]["anyOf"];
+    assert!(items[1]["description"].as_str().unwrap().contains("`fields`"), "{items}");
+}
