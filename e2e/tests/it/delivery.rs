@@ -92,8 +92,11 @@ fn roll_back(demo: &Demo, lead: &Session<'_>, clone: &WorkTree, service: &str, t
     };
     assert_eq!(pin().unwrap_or_default()["by"], "team-lead");
     let releases = lead.gantline(&["release", "list", service, "-o", "json"]).succeeds().json();
-    let release =
-        releases["items"].as_array().into_iter().flatten().find(|r| r.pointer("/spec/images/0/tag") == Some(&tag.into()));
+    let release = releases["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|r| r.pointer("/spec/images/0/tag") == Some(&tag.into()));
     let quarantine = release.and_then(|release| release.pointer("/status/quarantine/reason"));
     assert!(quarantine.is_some_and(Value::is_string), "{release:?}");
     rollback(&["--unpin"]).succeeds();
