@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::argocd::ClusterSecret;
+use cluster::ClusterError;
 use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -61,7 +62,7 @@ impl Controller {
 
 async fn cluster(secret: ClusterSecret, site: Result<&Site, &NotConnected>, applications: usize) -> ConnectedCluster {
     let connection_state = match site {
-        Ok(site) => state(site).await,
+        Ok(site) => state(&secret, site).await,
         Err(error) => failed(error.to_string(), None),
     };
     let version = site.ok().and_then(Site::known_version).map(str::to_owned);
@@ -69,9 +70,9 @@ async fn cluster(secret: ClusterSecret, site: Result<&Site, &NotConnected>, appl
     ConnectedCluster { server, name, namespaces, project, connection_state, version, applications }
 }
 
-async fn state(site: &Site) -> ConnectionState {
-    if let Err(out) = site.answers() {
-        return failed(out.to_string(), site.live.outage().map(|(since, _)| since));
+async fn state(secret: &ClusterSecret, site: &Site) -> ConnectionState {
+    if let Some((since, error)) = site.live.outage() {
+        return failed(plainly(&error, secret), Some(since));
     }
     let kinds = site.live.kinds();
     let since = site.watched_since(&kinds).filter(|_| !kinds.is_empty());
@@ -80,9 +81,49 @@ async fn state(site: &Site) -> ConnectionState {
     }
     match (timeout(SOON, site.asked_version()).await, since) {
         (Ok(Ok(())), since) | (_, since @ Some(_)) => successful(since),
-        (Ok(Err(error)), None) => failed(error.to_string(), None),
-        (Err(_), None) => failed(format!("no answer within {} s", SOON.as_secs()), None),
+        (Ok(Err(error)), None) => failed(plainly(&error, secret), None),
+        (Err(_), None) => failed(format!("it does not answer within {} s: {NETWORK}", SOON.as_secs()), None),
     }
+}
+
+const NETWORK: &str = "look whether it runs, and whether the network lets Gantline reach it";
+
+/// What is wrong and what to do, for who looks after the cluster: what a library says of it stands in the log.
+fn plainly(error: &ClusterError, ClusterSecret { server, secret, .. }: &ClusterSecret) -> String {
+    tracing::debug!(server, %error, "a cluster does not answer");
+    let key = |field: &str| match secret.as_str() {
+        "" => "the identity that Gantline runs with".to_owned(),
+        secret => format!("{field} of Secret {secret}"),
+    };
+    match error {
+        ClusterError::Unauthorized { .. } => {
+            format!("it does not accept the credentials: put ones that hold into {}", key("config"))
+        }
+        ClusterError::Forbidden { .. } => {
+            format!("the account may not look there: give rights to the one that is named by {}", key("config"))
+        }
+        ClusterError::Config { .. } => format!("it cannot be connected to as it is written: correct {}", key("config")),
+        ClusterError::Rejected { code, .. } => format!("it answers with {code}: look at its API server"),
+        other => unreachable_why(&other.to_string().to_lowercase(), server, &key),
+    }
+}
+
+/// Of an error of the network or of TLS, by the words that libraries have for it.
+fn unreachable_why(text: &str, server: &str, key: &dyn Fn(&str) -> String) -> String {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["certificate", "unknownissuer", "tls", "handshake"]) {
+        return format!("its certificate is not trusted: correct {}", key("config.tlsClientConfig"));
+    }
+    if says(&["dns", "resolve", "lookup", "name or service"]) {
+        return format!("{server} is no name that is known here: correct {}", key("server"));
+    }
+    if says(&["refused"]) {
+        return format!("nothing listens at {server}: {NETWORK}");
+    }
+    if says(&["timed out", "timeout", "no answer", "within", "deadline"]) {
+        return format!("it does not answer in time: {NETWORK}");
+    }
+    format!("it cannot be reached: {NETWORK}")
 }
 
 fn successful(since: Option<Timestamp>) -> ConnectionState {
@@ -91,4 +132,40 @@ fn successful(since: Option<Timestamp>) -> ConnectionState {
 
 fn failed(message: String, since: Option<Timestamp>) -> ConnectionState {
     ConnectionState { status: ConnectionStatus::Failed, message, since }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_cluster_is_what_to_do_and_no_error_of_a_library() {
+        let secret = ClusterSecret {
+            secret: "cluster-prod".into(),
+            server: "https://p:6443".into(),
+            ..ClusterSecret::in_cluster()
+        };
+        let unreachable = |text: &str| ClusterError::Unreachable { object: "version".into(), message: text.into() };
+        let refused =
+            "client error (Connect): tcp connect error: Connection refused (os error 111): hyper_util::client";
+        let message = |text: &str| (String::from("x"), String::from(text));
+        let (object, denied) = message("Unauthorized hyper");
+        for (error, words) in [
+            (unreachable(refused), "nothing listens at https://p:6443"),
+            (unreachable("hyper: dns error: failed to lookup address"), "correct server of Secret cluster-prod"),
+            (
+                unreachable("hyper: invalid peer certificate: UnknownIssuer"),
+                "config.tlsClientConfig of Secret cluster-prod",
+            ),
+            (unreachable("kube: no answer within 70 s"), "in time"),
+            (unreachable("hyper: broken pipe"), "it cannot be reached"),
+            (ClusterError::Unauthorized { object, message: denied }, "does not accept the credentials"),
+        ] {
+            let told = plainly(&error, &secret);
+            assert!(told.contains(words), "{told}");
+            assert!(!["hyper", "kube:", "os error"].iter().any(|leak| told.contains(leak)), "{told}");
+        }
+        let told = plainly(&unreachable("dns"), &ClusterSecret::in_cluster());
+        assert!(told.contains("the identity that Gantline runs with"), "{told}");
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use api::argocd::{Application, Condition};
 use cluster::ClusterError;
-use engine::{ExplainInput, Explanation, LiveState, ResourceTree, explain, tree};
+use engine::{ExplainInput, Explanation, LiveState, Reason, ResourceTree, explain, tree};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -94,14 +94,31 @@ impl Controller {
         let memory = memory.lock().await;
         let now = self.context.clock.now();
         let decision = comparison.map(|comparison| sync::decision_for(&self.context, app, &memory, comparison, now));
-        explain(&ExplainInput {
+        let explained = explain(&ExplainInput {
             application: app,
             comparison,
             tree: tree.as_ref(),
             decision: decision.as_ref(),
             next_refresh: None,
             now,
-        })
+        });
+        self.with_who_mends(app, explained)
+    }
+
+    /// What a cluster does or refuses is not for those who push or deploy to mend.
+    fn with_who_mends(&self, app: &Application, explained: Explanation) -> Explanation {
+        let site = self.context.sites.at(&app.spec.destination);
+        let who = match &site {
+            Err(unknown) if unknown.is_unknown() => UNKNOWN_CLUSTER.to_owned(),
+            _ => format!("whoever looks after cluster {:?}", app.spec.destination.cluster()),
+        };
+        let out = site.and_then(|site| site.answers()).is_err();
+        let of_cluster = |message: &str| {
+            (out && message.contains("cluster \"")) || CLUSTER_FAULTS.iter().any(|words| message.contains(words))
+        };
+        let mended =
+            |reason: Reason| if of_cluster(&reason.message) { Reason { who: who.clone(), ..reason } } else { reason };
+        Explanation { reasons: explained.reasons.into_iter().map(mended).collect(), ..explained }
     }
 
     async fn judged(&self, app: &Application) -> Result<Judged, Vec<Condition>> {
@@ -111,6 +128,14 @@ impl Controller {
         judge(&self.context, app, request, &mut memory).await
     }
 }
+
+const UNKNOWN_CLUSTER: &str = "whoever edits the Application, or adds clusters to Gantline";
+/// How [`ClusterError`] tells what only those can mend who look after the cluster.
+const CLUSTER_FAULTS: [&str; 3] = [
+    "the identity that Gantline connects with",
+    "the credentials were not accepted",
+    "the API server cannot be reached",
+];
 
 fn roots(app: &Application) -> BTreeSet<ResourceKey> {
     let key = |r: &api::argocd::ResourceStatus| ResourceKey::new(&*r.group, &*r.kind, &*r.namespace, &*r.name);

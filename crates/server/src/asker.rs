@@ -1,5 +1,6 @@
 //! Who asks, and what they get to see: routes reach objects only through here, and here each is checked.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use api::argocd::Application;
@@ -338,10 +339,57 @@ impl Asker {
     }
 }
 
-/// The releases that a text means: those of this tag or digest, else those whose tag or digest begins so.
+/// The releases that a text means: those with an image of this tag or digest, else those of which one begins so.
 fn meant(all: &[Arc<Release>], text: &str) -> Vec<Arc<Release>> {
-    let digest = |release: &Release| release.digest().trim_start_matches("sha256:").to_owned();
-    let exact: Vec<_> = all.iter().filter(|r| r.tag() == text || digest(r) == text).cloned().collect();
-    let begins = |r: &&Arc<Release>| text.len() >= 8 && (r.tag().starts_with(text) || digest(r).starts_with(text));
+    let exact: Vec<_> = all.iter().filter(|release| names(release).any(|name| name == text)).cloned().collect();
+    let begins = |r: &&Arc<Release>| text.len() >= 8 && names(r).any(|name| name.starts_with(text));
     if exact.is_empty() { all.iter().filter(begins).cloned().collect() } else { exact }
+}
+
+/// What a release may be called: the tags and digests of its images, and what stands for all of them.
+fn names(release: &Release) -> impl Iterator<Item = Cow<'_, str>> {
+    let images = &release.spec.images;
+    let own = images.iter().flat_map(|image| [Cow::from(&*image.tag), Cow::from(&*image.digest)]);
+    let all = own.chain([promotion::label(images), promotion::identity(images)]);
+    all.map(|name| match name {
+        Cow::Borrowed(name) => Cow::Borrowed(name.trim_start_matches("sha256:")),
+        Cow::Owned(name) => Cow::Owned(name.trim_start_matches("sha256:").to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use api::gantline::ReleaseImage;
+
+    use super::*;
+
+    #[test]
+    fn a_release_is_meant_by_any_of_its_images() {
+        let image = |name: &str, tag: &str, digit: &str| ReleaseImage {
+            name: name.into(),
+            tag: tag.into(),
+            digest: format!("sha256:{}", digit.repeat(64)),
+        };
+        let release = |name: &str, images: &[ReleaseImage]| {
+            let mut release = Release::default();
+            (release.metadata.name, release.spec.images) = (name.into(), images.to_vec());
+            Arc::new(release)
+        };
+        let all = [
+            release("one", &[image("shop", "v1", "1"), image("worker", "w1", "a")]),
+            release("two", &[image("shop", "v1", "1"), image("worker", "w2", "b")]),
+        ];
+        let check = |text: &str, expected: &[&str]| {
+            let found: Vec<String> = meant(&all, text).iter().map(|release| release.metadata.name.clone()).collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check("w2", &["two"]);
+        check("v1", &["one", "two"]);
+        check("v1 + w1", &["one"]);
+        check("bbbbbbbb", &["two"]);
+        check(&"a".repeat(64), &["one"]);
+        check(promotion::identity(&all[1].spec.images).trim_start_matches("sha256:"), &["two"]);
+        check("bbbb", &[]);
+        check("w3", &[]);
+    }
 }

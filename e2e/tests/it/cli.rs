@@ -185,5 +185,5 @@ fn the_gates_are_listed_without_server_and_cluster() {
     gantline("gates -o wide").succeeds().says("only Mon-Thu 09:00-17:00 Europe/Berlin");
     assert_eq!(gantline("gates -o name").succeeds().out, "gate/healthy\ngate/approval\ngate/window\n");
     let rows = gantline("gates -o json").succeeds().json();
-    assert_eq!(rows[1]["says"], "approval by team-leads");
+    assert_eq!(rows["items"][1]["says"], "approval by team-leads");
 }

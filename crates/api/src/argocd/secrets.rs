@@ -355,7 +355,9 @@ impl ClusterConfig {
         if config.tls_client_config.insecure && !config.tls_client_config.ca_data.is_empty() {
             return Err(SecretError::InsecureAuthority { secret: own() });
         }
-        let named = [&config.username, &config.password, &config.bearer_token].iter().any(|text| !text.is_empty());
+        let tls = &config.tls_client_config;
+        let own_names = [&config.username, &config.password, &config.bearer_token, &tls.cert_data, &tls.key_data];
+        let named = own_names.iter().any(|text| !text.is_empty());
         if server == Destination::IN_CLUSTER_SERVER && named {
             return Err(SecretError::OwnCredentials { secret: own(), server: server.to_owned() });
         }
@@ -445,6 +447,11 @@ mod tests {
             ("https://x", r#"{"awsAuthConfig": {"clusterName": "c"}}"#, "its token into config.bearerToken"),
             ("https://x", r#"{"tlsClientConfig": {"insecure": true, "caData": "eA=="}}"#, "take one of them out"),
             (own, r#"{"bearerToken": "t"}"#, "give the cluster's outside address"),
+            (
+                own,
+                r#"{"tlsClientConfig": {"certData": "eA==", "keyData": "eA=="}}"#,
+                "give the cluster's outside address",
+            ),
         ] {
             let secret = secret("cluster", json!({"server": server, "config": config}));
             let problem = ClusterSecret::from_secret(&secret).unwrap().unwrap().config.unwrap_err().to_string();

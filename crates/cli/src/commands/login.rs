@@ -18,7 +18,7 @@ pub(crate) struct Login {
     #[arg(long, short, default_value = "admin")]
     username: String,
     /// The password [default: asked for, or read from standard input]
-    #[arg(long, short, env = "GANTLINE_PASSWORD", hide_env_values = true)]
+    #[arg(long, allow_hyphen_values = true, short, env = "GANTLINE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
 }
 
@@ -75,4 +75,16 @@ pub(crate) async fn logout(reach: &Reach) -> Outcome {
     }
     output::line(format!("logged out of {url}"));
     Ok(Code::Done.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::args::Arguments;
+
+    #[test]
+    fn a_password_may_begin_with_a_dash() {
+        assert!(Arguments::try_parse_from(["gantline", "login", "https://cd.test", "--password", "-hLMobf"]).is_ok());
+    }
 }

@@ -39,13 +39,22 @@ pub(crate) enum Release {
 const COLUMNS: &[Column] = &[
     column("NAME", |r| or_dash(r, "/metadata/name")),
     column("PIPELINE", |r| or_dash(r, "/spec/pipeline")),
-    column("TAG", |r| short(&or_dash(r, "/spec/images/0/tag"))),
+    column("TAG", |r| of_images(r, "/tag", short)),
     column("ENVIRONMENTS", environments),
     column("QUARANTINE", |r| or_dash(r, "/status/quarantine/reason")),
     column("CREATED", |r| or_dash(r, "/metadata/creationTimestamp")),
-    wide("DIGEST", |r| or_dash(r, "/spec/images/0/digest")),
+    wide("IMAGES", |r| of_images(r, "/name", str::to_owned)),
+    wide("DIGEST", |r| of_images(r, "/digest", str::to_owned)),
     wide("AUTHOR", |r| or_dash(r, "/spec/source/author")),
 ];
+
+/// What differs between its images, all of it.
+fn of_images(release: &Value, pointer: &str, shown: fn(&str) -> String) -> String {
+    let images = release.pointer("/spec/images").and_then(Value::as_array).into_iter().flatten();
+    let mut all: Vec<String> = images.map(|image| shown(&or_dash(image, pointer))).collect();
+    all.dedup();
+    if all.is_empty() { "-".into() } else { all.join(" + ") }
+}
 
 fn environments(release: &Value) -> String {
     let list = release.pointer("/status/environments").and_then(Value::as_array).into_iter().flatten();
@@ -138,4 +147,19 @@ fn askers(promotion: &Value) -> String {
     let later = promotion.pointer("/status/asked").and_then(Value::as_array).into_iter().flatten();
     let all = text(promotion, "/spec/requestedBy").into_iter().chain(later.filter_map(|ask| text(ask, "/by")));
     all.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_images_of_a_release_are_listed() {
+        let images = json!([{ "name": "shop", "tag": "v1", "digest": "sha256:1" }, { "name": "worker", "tag": "w2" }]);
+        let release = json!({ "spec": { "images": images } });
+        assert_eq!(of_images(&release, "/tag", short), "v1 + w2");
+        assert_eq!(of_images(&release, "/digest", str::to_owned), "sha256:1 + -");
+        let same = json!({ "spec": { "images": [{ "tag": "v1" }, { "tag": "v1" }] } });
+        assert_eq!(of_images(&same, "/tag", short), "v1");
+    }
 }

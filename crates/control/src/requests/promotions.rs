@@ -1,9 +1,11 @@
 //! Requests about releases: promote, decide, roll back, unpin, lift. What follows from each is decided by
 //! [`promotion::requests`]; here it is written.
 
-use api::gantline::{Promotion, Verdict};
-use promotion::Observed;
+use api::gantline::{GROUP, Promotion, Verdict};
+use cluster::ClusterError;
+use object::ResourceKey;
 use promotion::requests::{self, Asked, Refused, Vote};
+use promotion::{Action, Observed};
 
 use super::RequestError;
 use crate::controller::Controller;
@@ -14,6 +16,9 @@ impl From<Refused> for RequestError {
         Self::Refused(refused.0)
     }
 }
+
+/// How often somebody else may have written in between.
+const TRIES: usize = 5;
 
 /// Asks for a release in an environment. The gates still decide; a pin is lifted, because somebody asked.
 ///
@@ -27,8 +32,7 @@ pub async fn promote(
     actor: &str,
     reason: &str,
 ) -> Result<Promotion, RequestError> {
-    let asked = requests::promote(seen, environment, release, actor, reason)?;
-    made(controller, seen, asked).await
+    made(controller, seen, |seen| requests::promote(seen, environment, release, actor, reason)).await
 }
 
 /// Notes what one person decided, bound to the release, the environment and its gates as they are.
@@ -44,8 +48,8 @@ pub async fn decide(
     groups: &[String],
     reason: &str,
 ) -> Result<Promotion, RequestError> {
-    let asked = requests::decide(seen, promotion, &Vote { verdict, user, groups, reason })?;
-    made(controller, seen, asked).await
+    let vote = Vote { verdict, user, groups, reason };
+    made(controller, seen, |seen| requests::decide(seen, promotion, &vote)).await
 }
 
 /// Goes back to the release that ran in the environment before, by a revert commit; what runs there now is quarantined,
@@ -60,8 +64,7 @@ pub async fn roll_back(
     actor: &str,
     reason: &str,
 ) -> Result<Promotion, RequestError> {
-    let asked = requests::roll_back(seen, environment, actor, reason)?;
-    made(controller, seen, asked).await
+    made(controller, seen, |seen| requests::roll_back(seen, environment, actor, reason)).await
 }
 
 /// Lets releases come by themselves again.
@@ -74,8 +77,7 @@ pub async fn unpin(
     environment: &str,
     actor: &str,
 ) -> Result<(), RequestError> {
-    let asked = requests::unpin(seen, environment, actor)?;
-    realized(controller, seen, &asked).await
+    realized(controller, seen, |seen| requests::unpin(seen, environment, actor)).await.map(drop)
 }
 
 /// Lifts a quarantine.
@@ -89,11 +91,29 @@ pub async fn lift(
     actor: &str,
     reason: &str,
 ) -> Result<(), RequestError> {
-    let asked = requests::lift(seen, release, actor, reason)?;
-    realized(controller, seen, &asked).await
+    realized(controller, seen, |seen| requests::lift(seen, release, actor, reason)).await.map(drop)
 }
 
-async fn realized(controller: &Controller, seen: &Observed, asked: &Asked) -> Result<(), RequestError> {
+/// Does what follows. Where another replica, or somebody else, wrote in between, it is decided again by what is there
+/// now: whoever asks need not know.
+async fn realized(
+    controller: &Controller,
+    seen: &Observed,
+    ask: impl Fn(&Observed) -> Result<Asked, Refused>,
+) -> Result<Asked, RequestError> {
+    let mut seen = seen.clone();
+    for _ in 0..TRIES {
+        let asked = ask(&seen)?;
+        match steps(controller, &seen, &asked).await {
+            Err(ClusterError::Conflict { .. }) => seen = anew(controller, &seen, &asked).await?,
+            done => return done.map(|()| asked).map_err(RequestError::from),
+        }
+    }
+    let name = &seen.pipeline.metadata.name;
+    Err(RequestError::Refused(format!("others write to {name} all the time: nothing was done, ask again")))
+}
+
+async fn steps(controller: &Controller, seen: &Observed, asked: &Asked) -> Result<(), ClusterError> {
     let mut realizer = Realizer::new(&controller.context, seen);
     for step in &asked.steps {
         realizer.step(step).await?;
@@ -101,10 +121,33 @@ async fn realized(controller: &Controller, seen: &Observed, asked: &Asked) -> Re
     Ok(())
 }
 
+/// What is observed, with what was to be written as the cluster has it now: the watches may tell of it later.
+async fn anew(controller: &Controller, seen: &Observed, asked: &Asked) -> Result<Observed, RequestError> {
+    let (cx, pipeline) = (&controller.context, &seen.pipeline.metadata.name);
+    for step in &asked.steps {
+        let (kind, name) = match &step.action {
+            Action::SetRelease { name, .. } => ("Release", name),
+            Action::SetPromotion { name, .. } => ("Promotion", name),
+            _ => ("Pipeline", pipeline),
+        };
+        let Some(live) = cx.cluster.get(&ResourceKey::new(GROUP, kind, &*cx.namespace, name)).await? else { continue };
+        match kind {
+            "Release" => drop(cx.stores.releases.note(live)),
+            "Promotion" => drop(cx.stores.promotions.note(live)),
+            _ => drop(cx.stores.pipelines.note(live)),
+        }
+    }
+    let gone = || RequestError::Refused(format!("there is no Pipeline {pipeline} any more"));
+    controller.observed(pipeline).ok_or_else(gone)
+}
+
 /// The promotion that the request is about, as it is then.
-async fn made(controller: &Controller, seen: &Observed, asked: Asked) -> Result<Promotion, RequestError> {
-    realized(controller, seen, &asked).await?;
-    let name = &asked.promotion;
-    let found = controller.context.stores.promotion(name).map(|promotion| (*promotion).clone());
+async fn made(
+    controller: &Controller,
+    seen: &Observed,
+    ask: impl Fn(&Observed) -> Result<Asked, Refused>,
+) -> Result<Promotion, RequestError> {
+    let name = realized(controller, seen, ask).await?.promotion;
+    let found = controller.context.stores.promotion(&name).map(|promotion| (*promotion).clone());
     found.ok_or_else(|| RequestError::Refused(format!("{name} was taken away again at once")))
 }

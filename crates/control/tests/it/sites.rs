@@ -211,7 +211,7 @@ async fn a_cluster_to_which_nobody_deploys_is_asked_whether_it_answers() {
     stage.line.send_replace(Line::Down);
     assert!(stage.until_connection(ConnectionStatus::Failed).await.contains("502"));
     stage.line.send_replace(Line::Silent);
-    assert!(stage.until_connection(ConnectionStatus::Failed).await.contains("no answer within 3 s"));
+    assert!(stage.until_connection(ConnectionStatus::Failed).await.contains("it does not answer within 3 s"));
     stage.world.end().await;
 }
 
@@ -241,7 +241,7 @@ async fn a_cluster_that_fails_loses_nothing_and_says_so() {
         stage.application(name, json!({"name": "b"})).await;
         stage.until(name, "synced", synced).await;
     }
-    for (how, words) in [(Line::Down, "502"), (Line::Silent, "no answer within 2 s")] {
+    for (how, words) in [(Line::Down, "502"), (Line::Silent, "it does not answer in time")] {
         line.send_replace(how);
         let message = stage.until_connection(ConnectionStatus::Failed).await;
         assert!(message.contains(words), "{how:?}: {message}");
@@ -251,6 +251,9 @@ async fn a_cluster_that_fails_loses_nothing_and_says_so() {
         let app = stage.until("web", "in trouble", out).await;
         assert_eq!(app.status.health.status, HealthStatusCode::Healthy, "as it was last seen");
         assert_eq!(app.status.resources.len(), 1, "as it was last seen");
+        let explained = world.controller.explain(&app).await;
+        let who = explained.reasons.first().map(|reason| reason.who.as_str());
+        assert_eq!(who, Some("whoever looks after cluster \"b\""), "{explained:?}");
         assert!(world.controller.resource_tree(&app).await.is_err());
         assert!(map_in(direct, "web").await.is_some(), "not pruned");
         world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);

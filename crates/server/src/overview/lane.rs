@@ -187,3 +187,31 @@ pub(super) fn needs_approval(
     let waits = |gate: &GateReport| gate.kind == GateKind::Approval && gate.state != GateState::Passed;
     asked && gates.iter().any(waits) && requests::ballot(seen, &promotion.metadata.name).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_time_or_an_answer_may_change_is_looked_at_without_being_touched() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let lane = |gate: GateReport| {
+            let next = Some(Next { gates: vec![gate], ..Next::default() });
+            let view = EnvironmentView { next, ..EnvironmentView::default() };
+            let deployed = Deployed::of("web", None, "argocd");
+            let stops = vec![Stop { view, deployed, possible: Vec::new() }];
+            Lane { stops, ..Lane::unreadable("shop", "") }
+        };
+        let waits = |kind: GateKind| GateReport { kind, state: GateState::Waiting, ..GateReport::default() };
+        let check = |gate: GateReport, expected: [bool; 2]| {
+            let lane = lane(gate.clone());
+            assert_eq!([at(9), at(10)].map(|now| lane.is_restless(now)), expected, "{gate:?}");
+        };
+        check(waits(GateKind::Approval), [false, false]);
+        check(GateReport { earliest: Some(at(10)), ..waits(GateKind::Healthy) }, [false, true]);
+        // an answer from outside is not a change of any object
+        check(waits(GateKind::Healthy), [true, true]);
+        let open = GateReport { state: GateState::Passed, until: Some(at(10)), ..waits(GateKind::Window) };
+        check(open, [false, true]);
+    }
+}

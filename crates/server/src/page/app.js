@@ -141,11 +141,38 @@ function quarantined(service) {
   return lifts.length ? [make('div', { className: 'actions' }, ...lifts)] : []
 }
 
+// Applications that somebody looks at closely, by name, with what was told of each.
+const opened = new Map()
+
+async function look(name) {
+  const app = await call('GET', `/api/v1/applications/${encodeURIComponent(name)}`).catch((error) => ({ problem: error.message }))
+  if (!opened.has(name)) return
+  opened.set(name, app)
+  draw()
+}
+
+function toggle(name) {
+  if (opened.delete(name)) return draw()
+  opened.set(name, null)
+  look(name)
+}
+
+function closely(app) {
+  if (!app) return make('span', { className: 'why', textContent: '…' })
+  if (app.problem) return make('span', { className: 'why', textContent: app.problem })
+  const destination = app.spec?.destination ?? {}
+  const facts = [['Deploys to', [destination.name || destination.server, destination.namespace].filter(Boolean).join(' · ')],
+    ['Synced to', app.status?.sync?.revision], ['Proven at', app.status?.provenAt]]
+  return make('dl', { className: 'facts' }, ...facts.filter(([, value]) => value).flatMap(([name, value]) => [
+    make('dt', { textContent: name }), make('dd', { textContent: readable(value), title: value })]))
+}
+
 function applicationRow(app) {
-  const row = make('div', { className: 'app' },
-    make('span', { className: 'name', textContent: app.name }),
-    make('span', { className: 'chips' }, chip(app.sync), chip(app.health)))
+  const name = button(app.name, 'name', () => toggle(app.name))
+  name.setAttribute('aria-expanded', opened.has(app.name))
+  const row = make('div', { className: 'app' }, name, make('span', { className: 'chips' }, chip(app.sync), chip(app.health)))
   for (const reason of app.reasons ?? []) row.append(make('span', { className: 'why', textContent: reason }))
+  if (opened.has(app.name)) row.append(closely(opened.get(app.name)))
   return row
 }
 
@@ -216,6 +243,7 @@ function change(delta) {
     services: merge(overview.services, delta.gone.services, delta.services),
     timeline: [...overview.timeline, ...delta.timeline].slice(-entriesMax),
   })
+  delta.applications.filter((app) => opened.has(app.name)).forEach((app) => look(app.name))
 }
 
 function listen() {
@@ -289,6 +317,8 @@ $('theme').onclick = () => {
 if (localStorage.getItem('theme')) document.documentElement.dataset.theme = localStorage.getItem('theme')
 $('only-trouble').onchange = draw
 setInterval(tick, 1000)
+// pushes that change nothing of an Application move where it is proven, and nothing else
+setInterval(() => [...opened.keys()].forEach(look), 30000)
 
 async function start() {
   user = await call('GET', '/api/v1/session/userinfo')

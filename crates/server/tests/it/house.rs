@@ -37,6 +37,7 @@ impl Remotes for Nowhere {
 
 pub(crate) struct House {
     pub(crate) cluster: Cluster,
+    pub(crate) controller: Controller,
     router: Router,
 }
 
@@ -71,7 +72,7 @@ impl House {
         });
         controller.stores().ready().await;
         server.ready().await;
-        Self { cluster, router: server.router() }
+        Self { cluster, controller, router: server.router() }
     }
 
     /// A session of an account whose password is its name.

@@ -168,3 +168,51 @@ async fn environments_tell_nothing_of_applications_that_may_not_be_seen() {
         assert!(to_tina.to_string().contains("staging"), "{path}: {to_tina}");
     }
 }
+
+#[tokio::test]
+async fn somebody_else_who_writes_in_between_is_nothing_to_who_approves() {
+    let house = House::start().await;
+    let seen = house.controller.observed("shop").unwrap();
+    // another replica
+    let patch = Patch::Merge(json!({ "metadata": { "labels": { "seen": "by-another" } } }));
+    house.cluster.patch(&promotion("shop-production-1"), &patch, PatchOptions::default()).await.unwrap();
+    let (controller, groups) = (&house.controller, ["team-leads".to_owned()]);
+    let approve = async || {
+        let yes = api::gantline::Verdict::Approve;
+        control::requests::decide(controller, &seen, "shop-production-1", yes, "tina", &groups, "").await
+    };
+    let approved = approve().await.unwrap();
+    assert_eq!(approved.status.approvals.len(), 1);
+    assert_eq!(approved.metadata.labels.get("seen").map(String::as_str), Some("by-another"), "nothing is lost");
+    let again = approve().await.unwrap_err().to_string();
+    assert!(again.contains("one person is one vote"), "decided by what is there now: {again}");
+}
+
+#[tokio::test]
+async fn a_pipeline_that_cannot_be_read_is_told_of_with_its_error() {
+    let house = House::start().await;
+    let (rita, eve) = (house.log_in("rita").await, house.log_in("eve").await);
+    let mut wrong = crate::house::pipeline("broken");
+    wrong["spec"]["pins"] = json!({ "production": { "digest": "", "by": "otto", "reason": "", "at": "soon" } });
+    apply(&house.cluster, wrong).await;
+    let mut items = Value::Null;
+    for _ in 0..100 {
+        items = house.get(&rita, "/api/v1/pipelines").await.1["items"].clone();
+        if items.as_array().unwrap().len() == 2 {
+            break;
+        }
+        pause().await;
+    }
+    let [broken, shop] = items.as_array().unwrap().as_slice() else { panic!("{items}") };
+    assert_eq!((&broken["metadata"]["name"], &shop["metadata"]["name"]), (&json!("broken"), &json!("shop")));
+    let problem = broken["status"]["conditions"][0]["message"].as_str().unwrap();
+    assert!(problem.starts_with("it cannot be read: "), "{problem}");
+    assert_eq!(house.get(&rita, "/api/v1/pipelines/broken").await.1["status"], broken["status"]);
+    let (status, refused) = house.get(&rita, "/api/v1/pipelines/broken/environments").await;
+    assert_eq!(status, 409);
+    assert!(refused["message"].as_str().unwrap().contains("Pipeline broken cannot be read"), "{refused}");
+    let (_, overview) = house.get(&rita, "/api/v1/overview").await;
+    assert_eq!(overview["services"][0]["problems"], json!([problem]), "{overview}");
+    assert_eq!(house.get(&eve, "/api/v1/pipelines/broken").await.0, 403);
+    assert_eq!(house.get(&eve, "/api/v1/pipelines").await.1["items"], json!([]));
+}

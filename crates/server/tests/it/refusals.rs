@@ -5,13 +5,16 @@ use serde_json::{Value, json};
 
 use crate::house::{House, application, apply, pause};
 
+/// Method, path, body; what is answered, and what the message tells.
+type Case = (&'static str, &'static str, Option<Value>, u16, &'static [&'static str]);
+
 #[tokio::test]
 async fn what_is_not_understood_is_told_in_one_shape() {
     let house = House::start().await;
     let otto = house.log_in("otto").await;
     let promote = "/api/v1/pipelines/shop/promote";
     let wish = |name: &str| Some(json!({ "environment": "production", name: "x" }));
-    let cases: &[(&str, &str, Option<Value>, u16, &[&str])] = &[
+    let cases: &[Case] = &[
         ("POST", promote, wish("releas"), 400, &["unknown field `releas`", "`release`", "write it right"]),
         ("POST", "/api/v1/pipelines/shop/rollback", wish("release"), 400, &["unknown field `release`", "`reason`"]),
         ("POST", "/api/v1/pipelines/shop/unpin", wish("reason"), 400, &["unknown field `reason`", "`environment`"]),
