@@ -51,7 +51,7 @@ pub(crate) struct Context {
     pub(crate) shares: Shares,
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
-    memories: Mutex<HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
+    memories: Mutex<HashMap<AppKey, Box<Memory>>>,
 }
 
 impl fmt::Debug for Context {
@@ -147,12 +147,19 @@ impl Context {
         self.stores.applications.exists(&namespace, &name)
     }
 
-    /// What is remembered of an Application; locked while it is worked on.
-    pub(crate) fn memory(&self, key: &AppKey) -> Arc<tokio::sync::Mutex<Memory>> {
-        Arc::clone(self.memories().entry(key.clone()).or_default())
+    /// What is remembered of an Application.
+    pub(crate) fn memory(&self, key: &AppKey) -> Memory {
+        self.memories().get(key).map(|memory| Memory::clone(memory)).unwrap_or_default()
     }
 
-    fn memories(&self) -> MutexGuard<'_, HashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>> {
+    /// After a look: as long as it is this process that looks.
+    pub(crate) fn remember(&self, key: &AppKey, memory: Memory) {
+        if self.shares.owns(&Key::Application(key.clone()).to_string()) {
+            self.memories().insert(key.clone(), memory.into());
+        }
+    }
+
+    fn memories(&self) -> MutexGuard<'_, HashMap<AppKey, Box<Memory>>> {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

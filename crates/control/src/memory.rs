@@ -1,6 +1,7 @@
 //! What the controller remembers of an Application between two looks. All of it may be lost: it is computed again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::ApplicationSource;
@@ -14,13 +15,13 @@ use serde_json::Value;
 use crate::proven::Proven;
 use crate::workers::Output;
 
-/// Of one Application.
-#[derive(Debug, Default)]
+/// Of one Application. Copies cost little: whoever looks has its own, and nobody waits for a look that takes long.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     /// The cluster that all of it is about.
     server: String,
     /// The last render of each source, in the order of the sources.
-    pub(crate) renders: Vec<Option<SourceRender>>,
+    pub(crate) renders: Vec<Option<Arc<SourceRender>>>,
     /// Of each source; empty while what is wanted is not known.
     pub(crate) proven: Vec<Proven>,
     pub(crate) marks: InSyncMarks,
@@ -29,7 +30,7 @@ pub(crate) struct Memory {
 }
 
 /// What one source rendered to, and everything that the result depends on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SourceRender {
     source: ApplicationSource,
     build_options: String,

@@ -1,6 +1,7 @@
 //! At which commits an Application is known to be what it is: what its status names, and whom pushes concern.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use api::argocd::{Application, ApplicationSource};
 use object::FileTree;
@@ -13,7 +14,7 @@ use crate::repositories::Address;
 use crate::stores::AppKey;
 
 /// At which commits of a source the Application is what it is now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Proven {
     /// Where it was looked at last.
     pub(crate) newest: String,
@@ -32,8 +33,9 @@ pub(crate) fn begin(cx: &Context, key: &AppKey, app: &Application, memory: &mut 
     let heads = cx.readers.take(key, &places(app, memory));
     for (source, render) in app.spec.all_sources().iter().zip(memory.renders.iter_mut().flatten()) {
         let followed = Followed::by(source, app.spec.project_name());
-        if let Some((_, head)) = heads.iter().find(|(at, _)| *at == followed) {
-            render.commit.clone_from(head);
+        let head = heads.iter().find(|(at, head)| *at == followed && *head != render.commit);
+        if let Some((_, head)) = head {
+            Arc::make_mut(render).commit.clone_from(head);
         }
     }
 }
@@ -59,7 +61,7 @@ fn readings<'m>(app: &Application, memory: &'m Memory) -> Option<Vec<Reading<'m>
     let reading = |(index, source): (usize, &ApplicationSource)| {
         let followed = Followed::by(source, app.spec.project_name());
         let (commit, reads) = (&memory.proven.get(index)?.newest, memory.reads_of(index, source));
-        depends_on_files(source, memory.renders.get(index)?.as_ref()).then_some(Reading { followed, commit, reads })
+        depends_on_files(source, memory.renders.get(index)?.as_deref()).then_some(Reading { followed, commit, reads })
     };
     app.spec.all_sources().iter().enumerate().map(reading).collect()
 }
@@ -106,7 +108,7 @@ pub(crate) async fn proven(
     memory: &Memory,
 ) -> Proven {
     let mut proven = Proven { newest, also: BTreeSet::new() };
-    if !depends_on_files(source, memory.renders.get(index).and_then(Option::as_ref)) {
+    if !depends_on_files(source, memory.renders.get(index).and_then(Option::as_deref)) {
         return proven;
     }
     for commit in recorded(app, index).into_iter().chain(operated(app, index)) {

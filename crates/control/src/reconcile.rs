@@ -49,13 +49,14 @@ async fn brought_on(cx: &Context, key: &AppKey, request: Request) -> Next {
     if app.skips_reconcile() {
         return Next::Nothing;
     }
-    let memory = cx.memory(key);
-    let mut memory = memory.lock().await;
+    let mut memory = cx.memory(key);
     if site_of(cx, &app).is_ok() && is_asked_first(cx, &app, &memory, request) {
         return Next::Parked;
     }
     proven::begin(cx, key, &app, &mut memory);
-    match straight_path(cx, app, request, &mut memory).await {
+    let brought = straight_path(cx, app, request, &mut memory).await;
+    cx.remember(key, memory);
+    match brought {
         Ok(next) => next,
         Err(ClusterError::NotFound { .. }) => Next::Nothing,
         // somebody wrote the Application meanwhile: what they wrote is on its way to us

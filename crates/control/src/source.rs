@@ -86,7 +86,7 @@ pub(crate) async fn wanted(
     let mut known = std::mem::take(&mut memory.proven);
     known.resize_with(sources.list.len(), Proven::default);
     for (source, last) in sources.list.iter().enumerate().zip(&memory.renders) {
-        commits.push(resolve(cx, app, source, last.as_ref(), &known[source.0], request).await?);
+        commits.push(resolve(cx, app, source, last.as_deref(), &known[source.0], request).await?);
     }
     let references = references(&sources.list, &commits);
     let exact: Vec<String> = sources.list.iter().zip(&commits).map(|(s, r)| charts::exact(s, r)).collect();
@@ -279,7 +279,7 @@ impl Job<'_> {
 async fn render_source(
     cx: &Context,
     job: &Job<'_>,
-    last: &mut Option<SourceRender>,
+    last: &mut Option<Arc<SourceRender>>,
     depth: Depth,
 ) -> Result<bool, Condition> {
     let Job { app, source, resolved, settings, .. } = *job;
@@ -288,7 +288,7 @@ async fn render_source(
     {
         if render.commit != resolved.commit {
             cx.metrics.renders_skipped.inc();
-            render.commit.clone_from(&resolved.commit);
+            Arc::make_mut(render).commit.clone_from(&resolved.commit);
         }
         return Ok(false);
     }
@@ -296,13 +296,13 @@ async fn render_source(
     let (mut subject, read) = subject(cx, job).await?;
     let (mut output, again) = match rendered(cx, app.spec.project_name(), &mut subject).await? {
         Ok(output) => (output, None),
-        Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_ref(), cx.clock.now()))),
+        Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_deref(), cx.clock.now()))),
     };
     output.reads.extend(read);
     let (build_options, remotes) = (&settings.kustomize_build_options, &subject.source.remotes);
     let mut render = SourceRender::new(source, build_options, remotes, &resolved.commit, output);
     render.again = again;
-    *last = Some(render);
+    *last = Some(Arc::new(render));
     Ok(true)
 }
 

@@ -2,22 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use api::argocd::{Application, Condition};
+use api::argocd::{Application, Condition, ConditionType};
 use cluster::ClusterError;
 use engine::{ExplainInput, Explanation, LiveState, Reason, ResourceTree, explain, tree};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::controller::Controller;
 use crate::live::{live_of, watch_resources};
+use crate::memory::Memory;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, judge};
 use crate::sites::Site;
+use crate::status::condition;
 use crate::stores::AppKey;
 use crate::sync;
+
+/// How long somebody who looks on waits for repositories and clusters.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One object of an Application, as it should be and as it is. Secret values are replaced.
 #[derive(Debug, Clone, Serialize)]
@@ -68,7 +75,7 @@ impl Controller {
     /// # Errors
     /// The conditions that say why it cannot be compared.
     pub async fn managed_resources(&self, app: &Application) -> Result<Vec<ManagedResource>, Vec<Condition>> {
-        let judged = self.judged(app).await?;
+        let (judged, _) = self.judged(app).await?;
         Ok(judged.compared.comparison.objects.iter().map(managed).collect())
     }
 
@@ -78,22 +85,24 @@ impl Controller {
     /// When the cluster is not known, or had to be asked and did not answer.
     pub async fn resource_tree(&self, app: &Application) -> Result<ResourceTree, ClusterError> {
         let site = self.context.sites.at(&app.spec.destination)?;
-        watch_resources(&site, app).await?;
         let keys = roots(app);
-        let live = live_of(&self.context, &site, app, keys.iter().cloned().collect()).await?;
+        let found = async {
+            watch_resources(&site, app).await?;
+            live_of(&self.context, &site, app, keys.iter().cloned().collect()).await
+        };
+        let live = timeout(PATIENCE, found).await.map_err(|_| unanswered(app))??;
         Ok(tree(&with_descendants(&site, live), &keys))
     }
 
     /// Why the Application is not Synced or not Healthy.
     pub async fn explain(&self, app: &Application) -> Explanation {
         let judged = self.judged(app).await.ok();
-        let comparison = judged.as_ref().map(|judged| &judged.compared.comparison);
+        let comparison = judged.as_ref().map(|(judged, _)| &judged.compared.comparison);
         let tree = self.resource_tree(app).await.ok();
-        let key = AppKey::of(app);
-        let memory = self.context.memory(&key);
-        let memory = memory.lock().await;
         let now = self.context.clock.now();
-        let decision = comparison.map(|comparison| sync::decision_for(&self.context, app, &memory, comparison, now));
+        let decision = judged
+            .as_ref()
+            .map(|(judged, memory)| sync::decision_for(&self.context, app, memory, &judged.compared.comparison, now));
         let explained = explain(&ExplainInput {
             application: app,
             comparison,
@@ -121,12 +130,28 @@ impl Controller {
         Explanation { reasons: explained.reasons.into_iter().map(mended).collect(), ..explained }
     }
 
-    async fn judged(&self, app: &Application) -> Result<Judged, Vec<Condition>> {
-        let memory = self.context.memory(&AppKey::of(app));
-        let mut memory = memory.lock().await;
+    /// Compared for somebody who looks on, with what is remembered then.
+    async fn judged(&self, app: &Application) -> Result<(Judged, Memory), Vec<Condition>> {
+        let mut memory = self.context.memory(&AppKey::of(app));
         let request = Request { depth: Depth::Live, since: self.context.clock.now() };
-        judge(&self.context, app, request, &mut memory).await
+        let judged = timeout(PATIENCE, judge(&self.context, app, request, &mut memory)).await;
+        Ok((judged.map_err(|_| vec![too_slow(app)])??, memory))
     }
+}
+
+fn unanswered(app: &Application) -> ClusterError {
+    let (cluster, seconds) = (app.spec.destination.cluster(), PATIENCE.as_secs());
+    let message = format!("cluster {cluster:?} has not answered within {seconds} seconds");
+    ClusterError::Unreachable { object: format!("the objects of {}", app.metadata.name), message }
+}
+
+fn too_slow(app: &Application) -> Condition {
+    let (cluster, seconds) = (app.spec.destination.cluster(), PATIENCE.as_secs());
+    let message = format!(
+        "neither cluster {cluster:?} nor the repositories have told within {seconds} seconds how it compares now: what is \
+         known stands in its status"
+    );
+    condition(ConditionType::ComparisonError, message)
 }
 
 const UNKNOWN_CLUSTER: &str = "whoever edits the Application, or adds clusters to Gantline";

@@ -12,7 +12,7 @@ use crate::compare::{CompareOptions, Comparison};
 use crate::sync::{SyncInput, SyncOptions, SyncRun};
 
 /// One attempt. It may be lost: the results that are written down are enough to go on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Run {
     started_at: Timestamp,
     retry_count: i64,
