@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::controller::Controller;
-use crate::live::{live_of, watch_resources};
+use crate::live::{kinds_of, live_of, watch_resources};
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, judge};
 use crate::sites::Site;
@@ -78,7 +78,7 @@ impl Controller {
     /// When the cluster is not known, or had to be asked and did not answer.
     pub async fn resource_tree(&self, app: &Application) -> Result<ResourceTree, ClusterError> {
         let site = self.context.sites.at(&app.spec.destination)?;
-        watch_resources(&site, app).await?;
+        watch_resources(&site, &kinds_of(&self.context, &site, app)).await?;
         let keys = roots(app);
         let live = live_of(&self.context, &site, app, keys.iter().cloned().collect()).await?;
         Ok(tree(&with_descendants(&site, live), &keys))
