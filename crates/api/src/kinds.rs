@@ -20,6 +20,10 @@ impl Application {
         let addresses = app.spec.all_sources().iter().map(|source| normalize_git_url(&source.repo_url));
         addresses.filter(|address| !address.is_empty()).collect()
     });
+    /// The namespace whose labels and annotations it keeps.
+    pub const BY_KEPT_NAMESPACE: Index<Self> = Index::new("kept-namespace", |app| {
+        app.spec.kept_namespace_metadata().map(|_| app.spec.destination.namespace.clone()).into_iter().collect()
+    });
     /// By the server or the name of the cluster that it deploys to.
     pub const BY_CLUSTER: Index<Self> = Index::new("cluster", |app| {
         let Destination { server, name, .. } = &app.spec.destination;
@@ -30,7 +34,8 @@ impl Application {
 }
 
 impl Kind for Application {
-    const INDEXES: &'static [Index<Self>] = &[Self::BY_REPOSITORY, Self::BY_CLUSTER, Self::BY_PROJECT];
+    const INDEXES: &'static [Index<Self>] =
+        &[Self::BY_REPOSITORY, Self::BY_CLUSTER, Self::BY_PROJECT, Self::BY_KEPT_NAMESPACE];
 
     fn group_kind() -> GroupKind {
         GroupKind::new(ARGOCD_GROUP, APPLICATION_KIND)

@@ -336,6 +336,7 @@ impl Entry {
 fn body(object: &LiveObject, belongs_to: &Option<Arc<str>>) -> Box<[u8]> {
     let mut value = object.value().clone();
     if belongs_to.is_none()
+        && object.kind() != "Namespace"
         && let Some(Value::Object(metadata)) = value.get_mut("metadata")
     {
         metadata.remove("managedFields");

@@ -139,15 +139,6 @@ impl Cluster {
         *self.discovered.looking.lock().await = None;
     }
 
-    /// Asks the server for its kinds now.
-    ///
-    /// # Errors
-    /// When it cannot be asked; what was known stays.
-    pub async fn refresh_discovery(&self) -> Result<(), ClusterError> {
-        let mut last = self.discovered.looking.lock().await;
-        self.discover(&mut last).await
-    }
-
     async fn look_up<T>(&self, find: impl Fn(&Kinds) -> Option<T>) -> Result<Option<T>, ClusterError> {
         if let Some(found) = find(&self.discovered.kinds()) {
             return Ok(Some(found));

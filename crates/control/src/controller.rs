@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use cluster::{Change, Store};
+use api::argocd::Application;
+use cluster::{Change, Store, Touch};
 use object::Kind;
 use promotion::Observed;
 use tokio::sync::broadcast::error::RecvError;
@@ -167,9 +168,18 @@ async fn live_changes(context: Arc<Context>) {
     let mut touches = context.sites.touches();
     loop {
         match touches.recv().await {
-            Ok(touch) => context.hear(&News::Touched { owners: touch.owners }),
+            Ok(touch) => context.hear(&News::Touched { owners: concerned(&context, touch) }),
             Err(RecvError::Lagged(_)) => context.hear(&News::Missed),
             Err(RecvError::Closed) => return,
         }
     }
+}
+
+/// Whom an object belongs to. A namespace belongs to nobody, but there are Applications that keep its labels.
+fn concerned(context: &Context, Touch { key, mut owners, .. }: Touch) -> Vec<Arc<str>> {
+    if key.kind == "Namespace" && key.group.is_empty() {
+        let keep = context.stores.applications.by(&Application::BY_KEPT_NAMESPACE, &key.name);
+        owners.extend(keep.iter().map(|app| Arc::from(app.instance_name(&context.namespace))));
+    }
+    owners
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::driver::Next;
 use crate::facts::Fact;
+use crate::live::{belonging, excluded};
 use crate::sites::Site;
 use crate::status::{self, condition};
 use crate::stores::AppKey;
@@ -66,16 +67,15 @@ async fn delete_wave(cx: &Context, site: &Site, app: &Application, policy: Propa
 
 /// The Application's live objects that go with it.
 async fn objects(cx: &Context, site: &Site, app: &Application) -> Result<Vec<LiveObject>, ClusterError> {
-    let kinds: BTreeSet<GroupKind> =
-        app.status.resources.iter().map(|r| GroupKind::new(r.group.clone(), r.kind.clone())).collect();
-    for kind in &kinds {
+    let (all, excluded) = (app.status.resources.iter(), excluded(cx, site));
+    let kinds: BTreeSet<GroupKind> = all.map(|r| GroupKind::new(r.group.clone(), r.kind.clone())).collect();
+    for kind in kinds.iter().filter(|kind| !excluded(kind)) {
         match site.live.ensure(kind).await {
             Ok(()) | Err(ClusterError::UnknownKind { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    let all = site.live.belonging_to(&app.instance_name(&cx.namespace));
-    Ok(all.into_iter().filter(|object| goes(object, app)).collect())
+    Ok(belonging(cx, site, app).filter(|object| goes(object, app)).collect())
 }
 
 /// Definitions stay: deleting one deletes every object of its kind. So does what is told to, and the Application itself.

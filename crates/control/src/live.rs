@@ -56,8 +56,7 @@ async fn compared_at(
 ) -> Result<Compared, Condition> {
     discover(site, wanted).await?;
     let mut options = options(cx, site, app, wanted);
-    let targets =
-        targets(&wanted.set, &options.application, &app.spec.destination.namespace, &options.tracking, &options.scopes);
+    let targets = targets_of(cx, site, app, wanted, &options);
     if let Some(refused) = targets.objects.iter().find_map(|object| site.refuses(&object.key())) {
         return Err(not_loaded(&refused));
     }
@@ -67,6 +66,24 @@ async fn compared_at(
     let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
     memory.marks = comparison.marks.clone();
     Ok(Compared { site: Arc::clone(site), comparison, live, options })
+}
+
+/// What is wanted, without what the settings exclude, with the namespace where its labels are kept.
+fn targets_of(cx: &Context, site: &Site, app: &Application, wanted: &Wanted, options: &CompareOptions) -> Targets {
+    let namespace = &app.spec.destination.namespace;
+    let targets = targets(&wanted.set, &options.application, namespace, &options.tracking, &options.scopes);
+    let targets = targets.without(excluded(cx, site));
+    let reachable = site.refuses(&ResourceKey::new("", "Namespace", "", namespace.as_str())).is_none();
+    match app.spec.kept_namespace_metadata().filter(|_| reachable && !namespace.is_empty()) {
+        Some(kept) => targets.with_namespace(namespace, kept),
+        None => targets,
+    }
+}
+
+/// Which kinds the settings leave alone on the cluster: they are neither watched, nor shown, nor written.
+pub(crate) fn excluded(cx: &Context, site: &Site) -> impl Fn(&GroupKind) -> bool + use<> {
+    let (settings, server) = (cx.stores.settings(), site.server().to_owned());
+    move |kind| settings.excludes(&kind.group, &kind.kind, &server)
 }
 
 /// Asks the server about kinds that are new. One that it does not have is told of later, with the object.
@@ -108,9 +125,16 @@ async fn gather(cx: &Context, site: &Site, app: &Application, targets: &Targets)
     let results = app.status.operation_state.iter().filter_map(|state| state.sync_result.as_ref());
     kinds.extend(results.flat_map(|result| &result.resources).map(|r| GroupKind::new(r.group.clone(), r.kind.clone())));
     kinds.insert(GroupKind::new("", "Namespace"));
-    watch(site, &kinds).await?;
+    watch(cx, site, kinds).await?;
     let keys = targets.objects.iter().map(|m| m.key()).collect();
     live_of(cx, site, app, keys).await.map_err(|error| unreadable(site, &error))
+}
+
+/// What carries the Application's marks.
+pub(crate) fn belonging(cx: &Context, site: &Site, app: &Application) -> impl Iterator<Item = LiveObject> + use<> {
+    let excluded = excluded(cx, site);
+    let all = site.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter();
+    all.filter(move |object| !excluded(&object.gvk().group_kind()))
 }
 
 /// What carries the Application's marks, what its manifests name, and the destination's namespace.
@@ -123,7 +147,7 @@ pub(crate) async fn live_of(
     app: &Application,
     wanted: Vec<ResourceKey>,
 ) -> Result<LiveState, ClusterError> {
-    let mut live = LiveState::new(site.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter().map(Arc::new));
+    let mut live = LiveState::new(belonging(cx, site, app).map(Arc::new));
     let namespace = ResourceKey::new("", "Namespace", "", app.spec.destination.namespace.as_str());
     for key in wanted.into_iter().chain([namespace]) {
         if key.name.is_empty() || live.get(&key).is_some() {
@@ -142,14 +166,16 @@ pub(crate) async fn live_of(
 
 /// Watches the kinds and those of the objects that controllers make from them. A kind that does not exist (yet) has no
 /// objects.
-async fn watch(site: &Site, kinds: &BTreeSet<GroupKind>) -> Result<(), Condition> {
-    for kind in kinds {
+async fn watch(cx: &Context, site: &Site, mut kinds: BTreeSet<GroupKind>) -> Result<(), Condition> {
+    let excluded = excluded(cx, site);
+    kinds.retain(|kind| !excluded(kind));
+    for kind in &kinds {
         match site.live.ensure(kind).await {
             Ok(()) | Err(ClusterError::UnknownKind { .. }) => {}
             Err(error) => return Err(unreadable(site, &error)),
         }
     }
-    for kind in children(kinds) {
+    for kind in children(&kinds).into_iter().filter(|kind| !excluded(kind)) {
         // the tree is smaller without them, that is all
         if let Err(error) = site.live.ensure(&kind).await {
             tracing::debug!(%kind, %error, "children not watched");
@@ -158,15 +184,15 @@ async fn watch(site: &Site, kinds: &BTreeSet<GroupKind>) -> Result<(), Condition
     Ok(())
 }
 
-/// Watches what the Application has and what is made from it, also where another replica works on it. A kind that cannot
-/// be watched is missing where it is shown.
+/// Watches the kinds, also where another replica works on their Application. A kind that cannot be watched is missing
+/// where it is shown.
 ///
 /// # Errors
 /// While nothing can be had of the cluster.
-pub(crate) async fn watch_resources(site: &Site, app: &Application) -> Result<(), ClusterError> {
+pub(crate) async fn watch_resources(site: &Site, kinds: &BTreeSet<GroupKind>) -> Result<(), ClusterError> {
     site.answers()?;
-    for kind in kinds_of(app) {
-        match site.live.ensure(&kind).await {
+    for kind in kinds {
+        match site.live.ensure(kind).await {
             Err(error) if error.is_outage() => return Err(error),
             _ => {}
         }
@@ -174,11 +200,13 @@ pub(crate) async fn watch_resources(site: &Site, app: &Application) -> Result<()
     Ok(())
 }
 
-/// The kinds of an Application's objects and of what grows out of them.
-pub(crate) fn kinds_of(app: &Application) -> BTreeSet<GroupKind> {
+/// The kinds of an Application's objects and of what grows out of them, as far as they may be watched.
+pub(crate) fn kinds_of(cx: &Context, site: &Site, app: &Application) -> BTreeSet<GroupKind> {
+    let excluded = excluded(cx, site);
     let mut kinds: BTreeSet<GroupKind> =
         app.status.resources.iter().map(|r| GroupKind::new(&*r.group, &*r.kind)).collect();
     kinds.extend(children(&kinds));
+    kinds.retain(|kind| !excluded(kind));
     kinds
 }
 

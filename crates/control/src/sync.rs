@@ -8,7 +8,7 @@ use api::argocd::{Application, Condition, SyncOperation, SyncOperationResult};
 use clock::after;
 use engine::automated::Decision;
 use engine::operation::{self, Draft, Observed, Run, Step};
-use engine::sync::{Next as Action, SyncRun};
+use engine::sync::{self, Action, SyncRun};
 use engine::{Comparison, LiveState};
 use jiff::Timestamp;
 use object::ResourceKey;
@@ -112,8 +112,9 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     };
     let judged = own.as_ref().unwrap_or(judged);
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);
-    let mut run = Run::resumed(memory.run.take(), &state, || {
-        operation::sync_input(&draft.app, &state, comparison, options, BTreeSet::new())
+    let mut run = Run::resumed(memory.run.take(), &draft.app, &state, || {
+        let contested = contested(cx, &draft.app, comparison);
+        operation::sync_input(&draft.app, &state, comparison, options, contested)
     });
     let driven = drive(cx, &draft.app, judged, &mut run.sync).await;
     draft.bring_on(&run, &judged.wanted.commits);
@@ -154,11 +155,11 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
     let mut acted = false;
     loop {
         match run.advance(&live, &|object| Ok(engine::health(object))) {
-            Action::Do(actions) => {
+            sync::Next::Do(actions) => {
+                acted |= actions.iter().any(Action::changes_something);
                 let about = app.into();
                 let outcomes = site.patiently(&cx.turns, execute(cx, site, &about, actions)).await;
                 run.report(outcomes);
-                acted = true;
                 let keys = judged.compared.comparison.objects.iter().map(|object| object.key.clone());
                 match site.patiently(&cx.turns, live_of(cx, site, app, keys.collect())).await {
                     Ok(found) => live = found,
@@ -169,9 +170,9 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
                 }
             }
             // what was just written may be as it shall be already: nobody tells of a namespace
-            Action::Wait { .. } if std::mem::take(&mut acted) => {}
-            Action::Wait { .. } => return Driven::Waiting,
-            Action::Finished => return Driven::Finished,
+            sync::Next::Wait { .. } if std::mem::take(&mut acted) => {}
+            sync::Next::Wait { .. } => return Driven::Waiting,
+            sync::Next::Finished => return Driven::Finished,
         }
     }
 }

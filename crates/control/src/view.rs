@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::controller::Controller;
-use crate::live::{live_of, watch_resources};
+use crate::live::{kinds_of, live_of, watch_resources};
 use crate::memory::Memory;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, judge};
@@ -87,7 +87,7 @@ impl Controller {
         let site = self.context.sites.at(&app.spec.destination)?;
         let keys = roots(app);
         let found = async {
-            watch_resources(&site, app).await?;
+            watch_resources(&site, &kinds_of(&self.context, &site, app)).await?;
             live_of(&self.context, &site, app, keys.iter().cloned().collect()).await
         };
         let live = timeout(PATIENCE, found).await.map_err(|_| unanswered(app))??;

@@ -235,7 +235,7 @@ fn depth_of(old: Option<&Application>, new: &Application) -> Option<Depth> {
         () if old.spec != new.spec || old.metadata.finalizers != new.metadata.finalizers => Some(Depth::Latest),
         () if new.metadata.deletion_timestamp != old.metadata.deletion_timestamp => Some(Depth::Live),
         () if new.operation != old.operation && new.operation.is_some() => Some(Depth::Live),
-        () if terminating => Some(Depth::Live),
+        () if terminating || new.deletion_approved_at() != old.deletion_approved_at() => Some(Depth::Live),
         () if old.skips_reconcile() != new.skips_reconcile() => Some(Depth::Latest),
         () => None,
     };

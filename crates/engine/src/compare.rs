@@ -123,6 +123,8 @@ pub struct Comparison {
     pub proof: Option<CompleteSet>,
     /// Why nothing may be pruned, when there is no proof.
     pub incomplete: Option<Incomplete>,
+    /// The destination's namespace, where it is wanted without a manifest that describes it.
+    pub(crate) kept_namespace: Option<ResourceKey>,
     /// Give these to the next comparison.
     pub marks: InSyncMarks,
 }
@@ -144,10 +146,6 @@ impl Comparison {
             })
         };
         self.objects.iter().filter(wants).map(|object| object.key.clone()).collect()
-    }
-
-    pub fn resource_statuses(&self) -> Vec<ResourceStatus> {
-        self.objects.iter().map(Compared::resource_status).collect()
     }
 
     /// Objects that are not as they should be.
@@ -190,11 +188,8 @@ pub fn compare(
     objects.extend(extra.map(|object| judge_extra(object, options)));
     objects.sort_by(|a, b| a.key.cmp(&b.key));
     Comparison {
-        status: if has_namespace_drift(targets, live) {
-            total(&objects).max(SyncStatusCode::OutOfSync)
-        } else {
-            total(&objects)
-        },
+        status: total(&objects),
+        kept_namespace: targets.kept_namespace.clone(),
         conditions: conditions(targets, &objects, options),
         objects,
         proof: targets.proof.clone(),
@@ -206,16 +201,6 @@ pub fn compare(
 fn total(objects: &[Compared]) -> SyncStatusCode {
     let counted = objects.iter().filter(|object| !object.extraneous).filter_map(|object| object.status);
     counted.max().unwrap_or(SyncStatusCode::Synced)
-}
-
-/// Whether the destination's namespace lacks labels or annotations that a sync keeps there.
-fn has_namespace_drift(targets: &Targets, live: &LiveState) -> bool {
-    let Some((name, metadata)) = &targets.namespace else { return false };
-    let Some(there) = live.get(&ResourceKey::new("", "Namespace", "", name.as_str())) else { return false };
-    let lacks = |wanted: &BTreeMap<String, String>, have: BTreeMap<String, String>| {
-        wanted.iter().any(|(name, value)| have.get(name) != Some(value))
-    };
-    lacks(&metadata.labels, there.labels()) || lacks(&metadata.annotations, there.annotations())
 }
 
 fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions) -> Vec<Condition> {

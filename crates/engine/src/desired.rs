@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use api::argocd::{Condition, ConditionType, ManagedNamespaceMetadata};
-use object::{Manifest, ResourceKey};
+use object::{GroupKind, Gvk, Manifest, ResourceKey};
 
+use crate::namespace;
 use crate::scope::Scopes;
 use crate::tracking::Tracking;
 
@@ -88,18 +89,37 @@ pub struct Targets {
     pub proof: Option<CompleteSet>,
     /// Why there is no proof.
     pub incomplete: Option<Incomplete>,
-    /// The destination's namespace, when a sync keeps its labels and annotations.
-    pub(crate) namespace: Option<(String, ManagedNamespaceMetadata)>,
+    /// The destination's namespace, where it is wanted without a manifest that describes it.
+    pub(crate) kept_namespace: Option<ResourceKey>,
 }
 
 impl Targets {
-    /// Compares the labels and annotations of the destination's namespace as well (`managedNamespaceMetadata` together
-    /// with `CreateNamespace=true`).
+    /// With the destination's namespace, on which a sync keeps labels and annotations; a manifest of it comes before.
     #[must_use]
-    pub fn with_namespace(mut self, name: &str, metadata: Option<&ManagedNamespaceMetadata>) -> Self {
-        self.namespace = metadata.map(|metadata| (name.to_owned(), metadata.clone()));
+    pub fn with_namespace(mut self, name: &str, kept: &ManagedNamespaceMetadata) -> Self {
+        let key = namespace::key(name);
+        if !self.objects.iter().any(|object| object.key() == key) {
+            self.objects.extend(namespace::manifest(name, Some(kept)));
+            self.kept_namespace = Some(key);
+        }
         self
     }
+
+    /// Without the kinds that the settings leave alone.
+    #[must_use]
+    pub fn without(mut self, excluded: impl Fn(&GroupKind) -> bool) -> Self {
+        let (out, kept): (Vec<Manifest>, _) =
+            self.objects.into_iter().partition(|object| excluded(&object.gvk().group_kind()));
+        self.objects = kept;
+        self.conditions.extend(out.iter().map(left_out));
+        self
+    }
+}
+
+fn left_out(object: &Manifest) -> Condition {
+    let Gvk { group, kind, .. } = object.gvk();
+    let message = format!("Resource {group}/{kind} {} is excluded in the settings", object.name());
+    Condition::new(ConditionType::ExcludedResourceWarning, message)
 }
 
 /// Gives each object its namespace (the destination's when it names none; none for cluster-scoped kinds), keeps the
@@ -138,7 +158,7 @@ pub fn targets(
         Ok(proof) => (Some(proof), None),
         Err(reason) => (None, Some(reason)),
     };
-    Targets { objects, conditions, proof, incomplete, namespace: None }
+    Targets { objects, conditions, proof, incomplete, kept_namespace: None }
 }
 
 fn place(object: &mut Manifest, namespace: &str, scopes: &Scopes) {

@@ -13,6 +13,7 @@ mod health;
 mod ignore;
 mod images;
 mod live;
+mod namespace;
 pub mod operation;
 mod scope;
 pub mod status;

@@ -356,12 +356,6 @@ impl Repository {
         self.with(move |objects| objects.tree(commit)).await
     }
 
-    /// # Errors
-    /// When the commit is not there.
-    pub async fn commit_info(&self, commit: CommitId) -> Result<CommitInfo, GitError> {
-        self.with(move |objects| objects.info(commit)).await
-    }
-
     /// Commits that `from` reaches and `until` does not, newest first.
     ///
     /// # Errors

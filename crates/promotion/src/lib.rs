@@ -24,7 +24,7 @@ pub use facts::{Fact, Telling, What};
 pub use gates::{Decision, Evidence, Judge, evaluate};
 pub use identity::{identity, label, release_name};
 pub use machine::{Observation, Reach, advance};
-pub use message::{Message, PROMOTION_ID, Record, promotion_id};
+pub use message::{Message, PROMOTION_ID, promotion_id};
 pub use plan::{
     Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push, plan,
 };

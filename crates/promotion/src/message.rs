@@ -21,15 +21,6 @@ pub struct Message<'a> {
     pub tagged: Option<&'a str>,
 }
 
-/// What can be read back from a commit's trailers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Record {
-    pub promotion: String,
-    pub release: String,
-    pub digest: String,
-    pub from: String,
-}
-
 /// Unique for one attempt: the name and the uid of its Promotion.
 pub fn promotion_id(promotion: &Promotion) -> String {
     format!("{}/{}", promotion.metadata.name, promotion.metadata.uid)
@@ -82,19 +73,6 @@ impl Message<'_> {
     }
 }
 
-impl Record {
-    /// Reads the trailers of a commit; `None` when it is nobody's promotion.
-    pub fn of(trailers: &[(String, String)]) -> Option<Self> {
-        let get = |key: &str| trailers.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
-        Some(Self {
-            promotion: get(PROMOTION_ID)?,
-            release: get("Release").unwrap_or_default(),
-            digest: get("Digest").unwrap_or_default(),
-            from: get("From").unwrap_or_default(),
-        })
-    }
-}
-
 /// A reason with line breaks could pretend to be a trailer.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -141,16 +119,5 @@ mod tests {
                         Promotion-Id: shop-production-abc/u1\nRelease: shop-abc\nDigest: sha256:d\nFrom: staging\nGates: approval\n\
                         Approved-By: tina\nRendered-Before: a\nRendered-After: b\n";
         assert_eq!(text, expected);
-        let pairs: Vec<(String, String)> = text
-            .trim()
-            .rsplit("\n\n")
-            .next()
-            .unwrap()
-            .lines()
-            .filter_map(|l| l.split_once(": "))
-            .map(|(k, v)| (k.into(), v.into()))
-            .collect();
-        assert_eq!(Record::of(&pairs).unwrap().promotion, "shop-production-abc/u1");
-        assert_eq!(Record::of(&[]), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,6 +67,11 @@ impl Application {
             "hard" => Some(Refresh::Hard),
             _ => Some(Refresh::Normal),
         }
+    }
+
+    /// When a person approved the deletions that a sync waits for.
+    pub fn deletion_approved_at(&self) -> Option<Timestamp> {
+        self.metadata.annotation(names::DELETION_APPROVED)?.parse().ok()
     }
 
     /// Whether `argocd.argoproj.io/skip-reconcile: "true"` asks controllers to leave this Application alone.
@@ -138,6 +144,12 @@ impl ApplicationSpec {
         self.sync_policy.as_ref().map_or(&[], |policy| policy.sync_options.as_slice())
     }
 
+    /// The labels and annotations that a sync keeps on the destination's namespace.
+    pub fn kept_namespace_metadata(&self) -> Option<&ManagedNamespaceMetadata> {
+        let made = self.sync_options().iter().any(|option| option == "CreateNamespace=true");
+        self.sync_policy.as_ref().filter(|_| made)?.managed_namespace_metadata.as_ref()
+    }
+
     /// What is wrong with the spec itself, in Argo CD's words; empty when nothing is.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -202,7 +214,7 @@ impl Destination {
         }
     }
 
-    pub fn is_in_cluster(&self) -> bool {
+    fn is_in_cluster(&self) -> bool {
         self.server.trim_end_matches('/') == Self::IN_CLUSTER_SERVER || self.name == Self::IN_CLUSTER_NAME
     }
 }

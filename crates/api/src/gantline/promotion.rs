@@ -58,9 +58,6 @@ pub struct PromotionStatus {
     /// The durable steps that were taken, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepRecord>,
-    /// The head of the branch on which the gates were judged and the write was planned.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub base_commit: String,
     /// The commit that put the release into the environment.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub commit: String,

@@ -130,7 +130,7 @@ fn ready_since(pod: &LiveObject) -> Option<jiff::Timestamp> {
 fn watched_since(cx: &Context, app: Option<&Application>) -> Option<jiff::Timestamp> {
     let told = cx.stores.applications.since()?;
     match app.and_then(|app| Some((site_of(cx, app)?, app))) {
-        Some((site, app)) => site.watched_since(&kinds_of(app)).map(|seen| seen.max(told)),
+        Some((site, app)) => site.watched_since(&kinds_of(cx, &site, app)).map(|seen| seen.max(told)),
         None => Some(told),
     }
 }
@@ -146,7 +146,7 @@ pub(super) fn watch(cx: &Context, pipeline: &Pipeline) {
     for environment in &pipeline.spec.environments {
         let Some(app) = cx.application(&environment.application) else { continue };
         let Some(site) = site_of(cx, &app).filter(|site| site.answers().is_ok()) else { continue };
-        if site.watched_since(&kinds_of(&app)).is_none() {
+        if site.watched_since(&kinds_of(cx, &site, &app)).is_none() {
             watch_one(cx, pipeline, site, app);
         }
     }
@@ -159,9 +159,10 @@ fn watch_one(cx: &Context, pipeline: &Pipeline, site: Arc<Site>, app: Arc<Applic
     if !queue.park(&key, request, &app.metadata.name) {
         return;
     }
+    let kinds = kinds_of(cx, &site, &app);
     tokio::spawn(async move {
-        let _ = watch_resources(&site, &app).await;
-        match site.watched_since(&kinds_of(&app)) {
+        let _ = watch_resources(&site, &kinds).await;
+        match site.watched_since(&kinds) {
             Some(_) => queue.unpark(&key, &app.metadata.name),
             None => queue.leave(&key, &app.metadata.name),
         }

@@ -183,7 +183,7 @@ metadata: {name: before, annotations: {argocd.argoproj.io/hook: PreSync}}
         if world.cluster.get(&world.key()).await.unwrap().is_none() {
             break;
         }
-        crate::fixtures::pause(50).await;
+        pause(50).await;
     }
     assert!(world.cluster.get(&world.key()).await.unwrap().is_none(), "gone");
     assert!(world.live("apps", "Deployment", "web").await.is_none());
@@ -300,6 +300,122 @@ async fn an_object_that_two_applications_want_is_told_to_both_and_not_fought_ove
     let warning = second.status.conditions.iter().find(|c| c.kind == ConditionType::SharedResourceWarning).unwrap();
     assert!(warning.message.contains("ConfigMap/a") && warning.message.contains(&world.name), "{warning:?}");
     assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "1", "not fought over");
+
+    // nor taken along with an object of its own
+    let files = [("app/a.yaml", "a", "1"), ("second/a.yaml", "a", "2"), ("second/b.yaml", "b", "2")];
+    let last = world.repository.commit(&files.map(|(path, name, value)| (path, config_map(name, value))));
+    let done = |app: &api::argocd::Application| {
+        let state = app.status.operation_state.as_ref();
+        state.is_some_and(|s| s.phase.completed() && s.sync_result.as_ref().is_some_and(|r| r.revision == last))
+    };
+    world.until_named("second", "synced as far as it may", done).await;
+    assert!(world.live("", "ConfigMap", "b").await.is_some());
+    assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "1", "not fought over");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn labels_of_the_namespace_are_kept_and_it_is_never_pruned() {
+    let world = World::start().await;
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    let kept = json!({"labels": {"team": "shop"}, "annotations": {"note": "kept"}});
+    let namespace = format!("{}-kept", world.name);
+    let policy = |automated: Value, kept: &Value| {
+        let options = json!(["CreateNamespace=true"]);
+        let policy = json!({"automated": automated, "syncOptions": options, "managedNamespaceMetadata": kept});
+        json!({"spec": {"destination": {"namespace": namespace}, "syncPolicy": policy}})
+    };
+    let automated = json!({"prune": true, "selfHeal": true});
+    world.application(policy(automated.clone(), &kept)).await;
+    world.until("synced", synced_to(&first)).await;
+    let key = ResourceKey::new("", "Namespace", "", namespace.as_str());
+    let there = async || world.cluster.get(&key).await.unwrap().unwrap().value()["metadata"].clone();
+    assert_eq!(
+        (&there().await["labels"]["team"], &there().await["annotations"]["note"]),
+        (&json!("shop"), &json!("kept"))
+    );
+
+    let change = |manual: Option<&str>| json!({"metadata": {"labels": {"team": manual, "theirs": "x"}}});
+    world.application(policy(Value::Null, &kept)).await;
+    world.patch(&key, change(Some("other")), "kubectl-edit").await;
+    let is_out = |r: &api::argocd::ResourceStatus| r.kind == "Namespace" && r.status == Some(SyncStatusCode::OutOfSync);
+    let out = |app: &api::argocd::Application| app.status.resources.iter().any(is_out);
+    world.until("out of sync", |app| app.status.sync.status == SyncStatusCode::OutOfSync && out(app)).await;
+    world.application(policy(automated.clone(), &kept)).await;
+    world.until("healed", synced_to(&first)).await;
+    assert_eq!((&there().await["labels"]["team"], &there().await["labels"]["theirs"]), (&json!("shop"), &json!("x")));
+    let entries = world.controller.timeline().newest(50);
+    let heal = entries.iter().find(|e| e.kind == control::TimelineKind::SelfHealed).unwrap();
+    assert_eq!((heal.actor.as_str(), heal.message.contains(&namespace)), ("kubectl-edit", true), "{heal:?}");
+
+    // a look without being asked, and without an edit of the Application
+    world.patch(&key, change(None), "kubectl-edit").await;
+    let healed = async || there().await["labels"]["team"] == "shop";
+    for _ in 0..400 {
+        if healed().await {
+            break;
+        }
+        pause(50).await;
+    }
+    assert!(healed().await, "healed again");
+    world.application(policy(automated, &Value::Null)).await;
+    let gone = |app: &api::argocd::Application| app.status.resources.iter().all(|r| r.kind != "Namespace");
+    world.until("not kept any more", |app| gone(app) && app.status.sync.status == SyncStatusCode::Synced).await;
+    assert!(there().await["deletionTimestamp"].is_null(), "not pruned");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn kinds_that_the_settings_exclude_are_left_alone() {
+    let world = World::start().await;
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: a}\n".to_owned();
+    let files = |value: &str| [("app/a.yaml", config_map("a", value)), ("app/s.yaml", secret.clone())];
+    let first = world.repository.commit(&files("1"));
+    world.application(json!({})).await;
+    world.until("synced", synced_to(&first)).await;
+    let settings = |text: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": world.name},
+            "data": {"resource.exclusions": text}})
+    };
+    apply(&world.cluster, settings("- {apiGroups: [''], kinds: [ConfigMap], clusters: ['*']}")).await;
+    let warned = |app: &api::argocd::Application| {
+        let text = "Resource /ConfigMap a is excluded in the settings";
+        app.status.conditions.iter().any(|c| c.kind == ConditionType::ExcludedResourceWarning && c.message == text)
+    };
+    let app = world.until("warned", |app| warned(app) && app.status.resources.len() == 1).await;
+    assert_eq!(app.status.resources[0].kind, "Secret", "what is excluded is not shown");
+    let second = world.repository.commit(&files("2"));
+    world.until("synced without it", synced_to(&second)).await;
+    assert_eq!(
+        world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"],
+        "1",
+        "neither synced nor pruned"
+    );
+    apply(&world.cluster, settings("")).await;
+    world.until("as before", |app| app.status.conditions.is_empty() && app.status.resources.len() == 2).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sync_that_waits_for_an_approval_goes_on_with_it() {
+    let world = World::start().await;
+    let confirmed = config_map("b", "1")
+        .replace("{name: b}", "{name: b, annotations: {argocd.argoproj.io/sync-options: Prune=confirm}}");
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", confirmed)]);
+    world.application(json!({})).await;
+    world.until("synced", synced_to(&first)).await;
+    let second = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    let waits = |app: &api::argocd::Application| {
+        let state = app.status.operation_state.as_ref();
+        state.is_some_and(|s| !s.phase.completed() && s.sync_result.as_ref().is_some_and(|r| r.revision == second))
+    };
+    world.until("waiting", waits).await;
+    assert!(world.live("", "ConfigMap", "b").await.is_some());
+    let approved = world.clock().now().to_string();
+    let approval = json!({"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": approved}}});
+    world.patch(&world.key(), approval, "test").await;
+    world.until("synced", synced_to(&second)).await;
+    assert!(world.live("", "ConfigMap", "b").await.is_none());
     world.end().await;
 }
 

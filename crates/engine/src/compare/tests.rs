@@ -186,13 +186,36 @@ fn what_another_application_still_wants_is_contested() {
 
 #[test]
 fn labels_of_the_namespace_count_where_a_sync_keeps_them() {
-    let namespace =
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"a": "b"}}});
-    let state = LiveState::new([Arc::new(LiveObject::new(namespace).unwrap())]);
-    for (label, status) in [("b", SyncStatusCode::Synced), ("c", SyncStatusCode::OutOfSync)] {
-        let metadata = serde_json::from_value(json!({"labels": {"a": label}})).unwrap();
-        let wanted = desired(vec![]).with_namespace("shop", Some(&metadata));
-        let comparison = compare(&wanted, &state, &options(), &InSyncMarks::default(), &BTreeMap::new());
+    let namespace = |metadata: Value| {
+        let mut value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        value["metadata"]["name"] = "shop".into();
+        Arc::new(LiveObject::new(value).unwrap())
+    };
+    let marks = json!({"argocd.argoproj.io/sync-options": "ServerSideApply=true"});
+    let state = LiveState::new([namespace(json!({"labels": {"a": "b", "theirs": "x"}, "annotations": marks}))]);
+    let compare = |wanted: &Targets| compare(wanted, &state, &options(), &InSyncMarks::default(), &BTreeMap::new());
+    for (label, status, paths) in
+        [("b", SyncStatusCode::Synced, &[][..]), ("c", SyncStatusCode::OutOfSync, &[".metadata.labels.a"][..])]
+    {
+        let kept = serde_json::from_value(json!({"labels": {"a": label}})).unwrap();
+        let comparison = compare(&desired(vec![]).with_namespace("shop", &kept));
         assert_eq!(comparison.status, status, "{label}");
+        let found: Vec<&str> = comparison.objects[0].differences.iter().map(|d| d.path.as_str()).collect();
+        assert_eq!(found, paths);
     }
+    assert_eq!(compare(&desired(vec![])).objects.len(), 0, "it is nobody's: never pruned");
+    let kept = serde_json::from_value(json!({"labels": {"a": "c"}})).unwrap();
+    let written =
+        Manifest::new(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).unwrap();
+    let both = desired(vec![written]).with_namespace("shop", &kept);
+    assert_eq!((both.objects.len(), both.kept_namespace), (1, None), "Git comes before");
+}
+
+#[test]
+fn kinds_that_the_settings_exclude_are_left_out_and_named() {
+    let wanted = desired(vec![deployment(1, "x:1")]).without(|kind| kind.kind == "Deployment");
+    assert_eq!(wanted.objects.len(), 0);
+    let [condition] = wanted.conditions.as_slice() else { panic!("{:?}", wanted.conditions) };
+    assert_eq!(condition.kind, ConditionType::ExcludedResourceWarning);
+    assert_eq!(condition.message, "Resource apps/Deployment web is excluded in the settings");
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use api::argocd::{
-    Application, ApplicationSource, OperationPhase, OperationState, SyncOperation, SyncOperationResult, names,
+    Application, ApplicationSource, ManagedNamespaceMetadata, OperationPhase, OperationState, SyncOperation,
+    SyncOperationResult,
 };
 use jiff::Timestamp;
 use object::ResourceKey;
@@ -22,13 +23,21 @@ pub struct Run {
 impl Run {
     /// The attempt as it is written down: the one that is known, or else one that goes on after its results.
     #[must_use]
-    pub fn resumed(known: Option<Self>, state: &OperationState, input: impl FnOnce() -> SyncInput) -> Self {
+    pub fn resumed(
+        known: Option<Self>,
+        app: &Application,
+        state: &OperationState,
+        input: impl FnOnce() -> SyncInput,
+    ) -> Self {
         let same = |run: &Self| run.started_at == state.started_at && run.retry_count == state.retry_count;
         let mut run = known.filter(same).unwrap_or_else(|| {
             let results = state.sync_result.as_ref().map(|result| result.resources.clone()).unwrap_or_default();
             let sync = SyncRun::new(input(), results);
             Self { started_at: state.started_at, retry_count: state.retry_count, sync }
         });
+        if let Some(at) = app.deletion_approved_at() {
+            run.sync.approve_deletion(at);
+        }
         if state.phase == OperationPhase::Terminating {
             run.sync.terminate();
         }
@@ -45,17 +54,18 @@ impl Run {
             revisions: if several { commits.to_vec() } else { Vec::new() },
             source: sync.source.or_else(|| app.spec.source.clone()).unwrap_or_default(),
             sources: if sync.sources.is_empty() { app.spec.sources.clone() } else { sync.sources },
-            managed_namespace_metadata: app
-                .spec
-                .sync_policy
-                .as_ref()
-                .and_then(|p| p.managed_namespace_metadata.clone()),
+            managed_namespace_metadata: kept_metadata(app),
             ..SyncOperationResult::default()
         }
     }
 }
 
-/// What the operation is carried out from.
+fn kept_metadata(app: &Application) -> Option<ManagedNamespaceMetadata> {
+    app.spec.sync_policy.as_ref()?.managed_namespace_metadata.clone()
+}
+
+/// What the operation is carried out from. What another Application still wants an automated sync leaves alone; a person
+/// may take it over.
 pub fn sync_input(
     app: &Application,
     state: &OperationState,
@@ -67,10 +77,9 @@ pub fn sync_input(
     let (instance, namespace) = (&options.application, &app.spec.destination.namespace);
     let mut input = SyncInput::new(comparison, SyncOptions::new(&sync, true), instance, namespace, state.started_at);
     input.ignore.clone_from(&options.ignore);
-    input.namespace_metadata = app.spec.sync_policy.as_ref().and_then(|p| p.managed_namespace_metadata.clone());
+    input.namespace_metadata = kept_metadata(app);
     input.scopes = options.scopes.clone();
-    input.contested = contested;
-    input.deletion_approved_at = app.metadata.annotation(names::DELETION_APPROVED).and_then(|at| at.parse().ok());
+    input.contested = if state.operation.initiated_by.automated { contested } else { BTreeSet::new() };
     input
 }
 

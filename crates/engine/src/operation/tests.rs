@@ -224,11 +224,16 @@ fn a_run_is_taken_up_for_its_own_attempt_only() {
     let options = CompareOptions { application: "web".into(), ..CompareOptions::default() };
     let draft = running(json!({}));
     let input = || sync_input(&draft.app, state(&draft), &comparison, &options, BTreeSet::new());
-    let run = Run::resumed(None, state(&draft), input);
-    let run = Run::resumed(Some(run), state(&draft), || panic!("the same attempt goes on"));
+    let run = Run::resumed(None, &draft.app, state(&draft), input);
+    let mut draft_later = draft.clone();
+    let approved = [("argocd.argoproj.io/deletion-approved".to_owned(), "1970-01-01T00:02:00Z".to_owned())];
+    draft_later.app.metadata.annotations.extend(approved);
+    let again = || panic!("the same attempt goes on");
+    let run = Run::resumed(Some(run), &draft_later.app, state(&draft), again);
+    assert_eq!(run.sync.input().deletion_approved_at, Some(at(120)), "what a person approved meanwhile counts");
     let next = running(json!({"retryCount": 1}));
     let mut made = false;
-    let _ = Run::resumed(Some(run), state(&next), || {
+    let _ = Run::resumed(Some(run), &next.app, state(&next), || {
         made = true;
         input()
     });
@@ -248,4 +253,15 @@ fn an_operation_may_have_sources_of_its_own() {
     assert_eq!(own(json!({"revision": "v1"})), here("v1"));
     let other = json!({"repoURL": "https://git.test/b", "targetRevision": "main"});
     assert_eq!(own(json!({"source": other})), Some(vec![("https://git.test/b".to_owned(), "main".to_owned())]));
+}
+
+#[test]
+fn only_a_person_takes_over_what_another_application_wants() {
+    let (comparison, options) = (drifted(None), CompareOptions::default());
+    let contested: BTreeSet<ResourceKey> = comparison.objects.iter().map(|object| object.key.clone()).collect();
+    for (by, left) in [(json!({"automated": true}), 1), (json!({"username": "jane"}), 0)] {
+        let draft = running(json!({"operation": {"initiatedBy": by}}));
+        let input = sync_input(&draft.app, state(&draft), &comparison, &options, contested.clone());
+        assert_eq!(input.contested.len(), left, "{by}");
+    }
 }

@@ -55,6 +55,17 @@ pub enum Action {
     EndWave { phase: SyncPhase, wave: i64, last: bool },
 }
 
+impl Action {
+    /// Whether the cluster may look different after it.
+    pub fn changes_something(&self) -> bool {
+        match self {
+            Self::Write { dry_run, .. } => !dry_run,
+            Self::Delete { .. } | Self::SetFinalizers { .. } => true,
+            Self::EndWave { .. } => false,
+        }
+    }
+}
+
 /// What became of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

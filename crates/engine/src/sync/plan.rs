@@ -56,10 +56,12 @@ impl SyncInput {
         started_at: Timestamp,
     ) -> Self {
         let objects = || comparison.objects.iter();
+        // a sync makes it first, and by itself
+        let kept = comparison.kept_namespace.as_ref();
         let denied = |key: &ResourceKey| format!("resource {}:{} is not permitted in project", key.group, key.kind);
         let proof = comparison.proof.clone().ok_or_else(|| comparison.incomplete.clone());
         Self {
-            targets: objects().filter_map(|o| o.target.clone()).collect(),
+            targets: objects().filter(|o| Some(&o.key) != kept).filter_map(|o| o.target.clone()).collect(),
             extra: objects().filter(|o| o.requires_pruning()).map(|o| o.key.clone()).collect(),
             in_sync: objects().filter(|o| o.status == Some(SyncStatusCode::Synced)).map(|o| o.key.clone()).collect(),
             shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with.clone()?))).collect(),
@@ -262,24 +264,17 @@ fn with_finalizer(mut hook: Manifest) -> Manifest {
 
 /// The task that makes the destination's namespace, when the option asks for it and no manifest does.
 fn namespace(input: &SyncInput, live: &LiveState, tasks: &[Task]) -> Option<Task> {
-    let name = &input.namespace;
-    let key = ResourceKey::new("", "Namespace", "", name.clone());
-    let managed = input.namespace_metadata.is_some();
+    let (name, kept) = (&input.namespace, input.namespace_metadata.as_ref());
+    let key = crate::namespace::key(name);
     let there = live.get(&key);
-    let needed = input.options.create_namespace && !name.is_empty() && (there.is_none() || managed);
+    let needed = input.options.create_namespace && !name.is_empty() && (there.is_none() || kept.is_some());
     if !needed || tasks.iter().any(|task| task.key == key) {
         return None;
     }
-    let metadata = input.namespace_metadata.clone().unwrap_or_default();
-    let mut value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    if managed {
-        value["metadata"]["labels"] = json!(metadata.labels);
-        value["metadata"]["annotations"] = json!(metadata.annotations);
-        value["metadata"]["annotations"][names::SYNC_OPTIONS] = "ServerSideApply=true".into();
-    }
-    let target = Manifest::new(value).ok()?;
+    let target = crate::namespace::manifest(name, kept)?;
+    let untouched = input.contested.contains(&key);
     let skeleton = task(SyncPhase::PreSync, &target);
-    Some(Task { live: there.cloned(), target: Some(target), ..skeleton })
+    Some(Task { live: there.cloned(), target: Some(target), untouched, ..skeleton })
 }
 
 /// When nothing is written at all, the API cannot judge objects of a namespace that is not there yet.
