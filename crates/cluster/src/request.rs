@@ -96,7 +96,9 @@ impl Call {
     }
 
     async fn send(&self, cluster: &Cluster) -> Result<Response<Body>, ClusterError> {
-        let response = cluster.client.send(self.request()?).await.map_err(|e| self.unreachable(&e))?;
+        // boxed: it is most of the size of everything that waits for it
+        let sent = Box::pin(cluster.client.send(self.request()?));
+        let response = sent.await.map_err(|e| self.unreachable(&e))?;
         if response.status().is_success() {
             return Ok(response);
         }

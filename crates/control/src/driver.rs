@@ -137,7 +137,7 @@ impl<W: Work> Driver<W> {
     }
 
     async fn work_on(self: Arc<Self>, key: W::Key, request: Request, _turn: Option<OwnedSemaphorePermit>) {
-        let next = caught(&key, with_turn(self.parts.work.run(&key, request))).await.unwrap_or(Next::Retry);
+        let next = caught(&key, with_turn(Box::pin(self.parts.work.run(&key, request)))).await.unwrap_or(Next::Retry);
         self.parts.queue.done(&key);
         match next {
             Next::Nothing => self.succeeded(&key),
