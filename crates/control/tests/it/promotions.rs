@@ -483,6 +483,35 @@ async fn a_host_that_hangs_stops_only_those_who_use_it() {
     running.end().await;
 }
 
+/// More Pipelines than there are turns wait for a registry: the others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_hangs_stops_only_those_who_ask_it() {
+    let world = World::start().await;
+    let slow = DEPLOYMENT.replace("ghcr.io/acme/shop", "hangs.test/acme/slow:v1").replace("shop", "slow");
+    world.repository.commit("dana", &[("slow/d.yaml", Some(&slow))], "Add a slow one").await;
+    world.controller_settles().await;
+    let source = json!({"repoURL": world.repository.url(), "targetRevision": "main", "path": "slow"});
+    apply(&world.cluster, application_named("slow-dev", "dev", json!({"source": source}))).await;
+    for number in 0..3 {
+        let pipeline = json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline",
+            "metadata": {"name": format!("a-slow{number}"), "namespace": "argocd"},
+            "spec": {"images": [{"name": "hangs.test/acme/slow"}],
+                "environments": [{"name": "dev", "application": "slow-dev"}]}});
+        apply(&world.cluster, pipeline).await;
+    }
+    // whoever connects is never answered; nobody listens for the others, whose pods tell
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirrors = [("hangs.test", hangs.local_addr().unwrap().port()), ("*", 1)];
+    let mirrors = mirrors.map(|(host, port)| (host.to_owned(), format!("http://127.0.0.1:{port}")));
+    let registry = Some(git::RegistryClient::new(mirrors.into()).unwrap());
+    let running =
+        run(&Controller::new(ControllerConfig { workers: 2, registry, ..world.config(Arc::new(world.remotes())) }));
+    tokio::task::spawn_blocking(move || hangs.accept().unwrap()).await.unwrap();
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    running.end().await;
+}
+
 #[tokio::test]
 async fn of_several_images_only_what_changed_is_written() {
     let world = World::start().await;
