@@ -3,8 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use api::argocd::Application;
-use cluster::{Change, Store, Touch};
-use object::Kind;
+use cluster::Touch;
 use promotion::Observed;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
@@ -95,31 +94,13 @@ impl Controller {
 
     /// Hears of every change of what is kept in stores.
     fn listen(&self, loops: &mut JoinSet<()>) {
-        let stores = &self.context.stores;
-        let applications = |context: &Context, change: Change<_>| {
-            context.metrics.moved(change.old.as_deref(), change.new.as_deref());
-            context.hear(&News::Application(change));
-        };
-        loops.spawn(follow(Arc::clone(&self.context), stores.applications.clone(), applications));
-        self.hear_of(loops, &stores.projects, News::Project);
-        self.hear_of(loops, &stores.repositories, News::Repository);
-        self.hear_of(loops, &stores.clusters, News::Cluster);
-        self.hear_of(loops, &stores.config_maps, News::ConfigMap);
-        self.hear_of(loops, &stores.pipelines, News::Pipeline);
-        self.hear_of(loops, &stores.releases, News::Release);
-        self.hear_of(loops, &stores.promotions, News::Promotion);
-    }
-
-    fn hear_of<K: Kind>(&self, loops: &mut JoinSet<()>, store: &Store<K>, news: fn(Change<K>) -> News) {
-        let hear = move |context: &Context, change| context.hear(&news(change));
-        loops.spawn(follow(Arc::clone(&self.context), store.clone(), hear));
-    }
-}
-
-async fn follow<K: Kind>(context: Arc<Context>, store: Store<K>, told: impl Fn(&Context, Change<K>) + Send) {
-    let mut changes = store.changes();
-    while let Some(change) = changes.recv().await {
-        told(&context, change);
+        let context = Arc::clone(&self.context);
+        self.context.stores.listen(loops, move |news: News| {
+            if let News::Application(change) = &news {
+                context.metrics.moved(change.old.as_deref(), change.new.as_deref());
+            }
+            context.hear(&news);
+        });
     }
 }
 

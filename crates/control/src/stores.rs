@@ -10,8 +10,9 @@ use api::argocd::{
 };
 use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
-use cluster::{Cluster, Scope, Store};
+use cluster::{Change, Cluster, Scope, Store};
 use object::{Kind, ResourceKey};
+use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::namespaces::{ApplicationNamespaces, PARAMETERS};
@@ -67,32 +68,92 @@ pub(crate) const SETTINGS: &str = "argocd-cm";
 const POLICY: &str = "argocd-rbac-cm";
 pub(crate) const KNOWN_HOSTS: &str = "argocd-ssh-known-hosts-cm";
 pub(crate) const CERTIFICATES: &str = "argocd-tls-certs-cm";
-/// The config maps that are read; others in the namespace are not ours.
-const CONFIG_MAPS: [&str; 5] = [SETTINGS, POLICY, KNOWN_HOSTS, CERTIFICATES, PARAMETERS];
 
 /// Argo CD's Secret of accounts and of the key that signs sessions.
 pub const ACCOUNTS_SECRET: &str = "argocd-secret";
 /// Ours: the ids of sessions that were ended before they expired, with the second of their expiry.
 pub const SESSIONS_SECRET: &str = "gantline-sessions";
 
-/// Every kind that is watched in the control plane. Clones share the stores.
-#[derive(Debug, Clone)]
-pub struct Stores {
-    pub applications: Store<Application>,
-    pub projects: Store<AppProject>,
-    pub pipelines: Store<Pipeline>,
-    pub releases: Store<Release>,
-    pub promotions: Store<Promotion>,
+/// A watched kind is a row: its store, its type, which of its objects in the control plane's namespace are followed, and
+/// whether its changes are told (`wake.rs` says to whom).
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $store:ident: $kind:ident $(from $objects:expr)? $(=> $told:ident)?;)*) => {
+        /// Every kind that is watched in the control plane. Clones share the stores.
+        #[derive(Debug, Clone)]
+        pub struct Stores {
+            $($(#[$doc])* pub $store: Store<$kind>,)*
+            namespace: Arc<str>,
+            config: Arc<Derived<Config>>,
+            credentials: Arc<Derived<Arc<CredentialStore>>>,
+            following: Option<Arc<AbortOnDropHandle<()>>>,
+        }
+
+        impl Stores {
+            fn empty(namespace: &str) -> Self {
+                let (config, credentials) = Default::default();
+                Self { $($store: Store::default(),)* namespace: namespace.into(), config, credentials, following: None }
+            }
+
+            fn follow_own_namespace(&self, cluster: &Cluster) {
+                $($(self.$store.follow(cluster, $objects(self.scope::<$kind>()), |_| true);)?)*
+            }
+
+            /// Returns when everything was listed once.
+            pub async fn ready(&self) {
+                tokio::join!($(self.$store.ready(),)*);
+            }
+
+            /// Hears of all that is told, each kind by a task of its own.
+            pub(crate) fn listen<N>(&self, tasks: &mut JoinSet<()>, hear: impl Fn(N) + Clone + Send + 'static)
+            where
+                N: 'static $($(+ $told<$kind>)?)*,
+            {
+                $($(tasks.spawn(hear_each(self.$store.clone(), hear.clone(), <N as $told<$kind>>::told));)?)*
+            }
+        }
+    };
+}
+
+/// What a change of a kind is told as.
+pub(crate) trait Told<K> {
+    fn told(change: Change<K>) -> Self;
+}
+
+kinds! {
+    /// Followed where the parameters say.
+    applications: Application => Told;
+    projects: AppProject from all => Told;
+    pipelines: Pipeline from all => Told;
+    releases: Release from all => Told;
+    promotions: Promotion from all => Told;
     /// The Secrets of repositories, and those that begin their addresses.
-    pub repositories: Store<RepositorySecret>,
-    pub clusters: Store<ClusterSecret>,
-    pub config_maps: Store<ConfigMap>,
+    repositories: RepositorySecret from labelled("in (repository,repo-creds)") => Told;
+    clusters: ClusterSecret from labelled("= cluster") => Told;
+    /// Others in the namespace are not ours.
+    config_maps: ConfigMap from named(&[SETTINGS, POLICY, KNOWN_HOSTS, CERTIFICATES, PARAMETERS]) => Told;
     /// [`ACCOUNTS_SECRET`] and [`SESSIONS_SECRET`].
-    pub secrets: Store<Secret>,
-    namespace: Arc<str>,
-    config: Arc<Derived<Config>>,
-    credentials: Arc<Derived<Arc<CredentialStore>>>,
-    following: Option<Arc<AbortOnDropHandle<()>>>,
+    secrets: Secret from named(&[ACCOUNTS_SECRET, SESSIONS_SECRET]);
+}
+
+fn all(own: Scope) -> Vec<Scope> {
+    vec![own]
+}
+
+/// Secrets of one purpose.
+fn labelled(is: &str) -> impl Fn(Scope) -> Vec<Scope> {
+    move |own| vec![own.with_labels(format!("{SECRET_TYPE_LABEL} {is}"))]
+}
+
+fn named(names: &[&str]) -> impl Fn(Scope) -> Vec<Scope> {
+    let one = |own: &Scope, name: &&str| own.clone().with_fields(format!("metadata.name={name}"));
+    move |own| names.iter().map(|name| one(&own, name)).collect()
+}
+
+async fn hear_each<K: Kind, N>(store: Store<K>, hear: impl Fn(N) + Send, told: fn(Change<K>) -> N) {
+    let mut changes = store.changes();
+    while let Some(change) = changes.recv().await {
+        hear(told(change));
+    }
 }
 
 /// What the config maps say.
@@ -137,24 +198,6 @@ impl Stores {
         stores
     }
 
-    fn empty(namespace: &str) -> Self {
-        Self {
-            applications: Store::default(),
-            projects: Store::default(),
-            pipelines: Store::default(),
-            releases: Store::default(),
-            promotions: Store::default(),
-            repositories: Store::default(),
-            clusters: Store::default(),
-            config_maps: Store::default(),
-            secrets: Store::default(),
-            namespace: namespace.into(),
-            config: Arc::default(),
-            credentials: Arc::default(),
-            following: None,
-        }
-    }
-
     /// These objects, without a cluster that tells of others.
     #[cfg(test)]
     pub(crate) fn holding(
@@ -166,21 +209,6 @@ impl Stores {
         Self { applications, pipelines, ..Self::empty(namespace) }
     }
 
-    fn follow_own_namespace(&self, cluster: &Cluster) {
-        let secrets = || self.scope::<Secret>();
-        self.projects.follow(cluster, [self.scope::<AppProject>()], |_| true);
-        self.pipelines.follow(cluster, [self.scope::<Pipeline>()], |_| true);
-        self.releases.follow(cluster, [self.scope::<Release>()], |_| true);
-        self.promotions.follow(cluster, [self.scope::<Promotion>()], |_| true);
-        let repositories = secrets().with_labels(format!("{SECRET_TYPE_LABEL} in (repository,repo-creds)"));
-        self.repositories.follow(cluster, [repositories], |_| true);
-        self.clusters.follow(cluster, [secrets().with_labels(format!("{SECRET_TYPE_LABEL}=cluster"))], |_| true);
-        let accounts = [ACCOUNTS_SECRET, SESSIONS_SECRET].map(|name| format!("metadata.name={name}"));
-        self.secrets.follow(cluster, accounts.map(|name| secrets().with_fields(name)), |_| true);
-        let known = |name: &str| CONFIG_MAPS.contains(&name);
-        self.config_maps.follow(cluster, [self.scope::<ConfigMap>()], move |object| known(object.name()));
-    }
-
     /// The control plane's own.
     pub(crate) fn namespace(&self) -> &Arc<str> {
         &self.namespace
@@ -188,21 +216,6 @@ impl Stores {
 
     fn scope<K: Kind>(&self) -> Scope {
         Scope::namespaced(K::group_kind(), &*self.namespace)
-    }
-
-    /// Returns when everything was listed once.
-    pub async fn ready(&self) {
-        tokio::join!(
-            self.applications.ready(),
-            self.projects.ready(),
-            self.pipelines.ready(),
-            self.releases.ready(),
-            self.promotions.ready(),
-            self.repositories.ready(),
-            self.clusters.ready(),
-            self.config_maps.ready(),
-            self.secrets.ready(),
-        );
     }
 
     /// What changes of what people look at; at first, everything.

@@ -14,7 +14,7 @@ use cluster::Change;
 
 use crate::queue::Depth;
 use crate::repositories::host_of;
-use crate::stores::{AppKey, CERTIFICATES, KNOWN_HOSTS, SETTINGS, Stores};
+use crate::stores::{AppKey, CERTIFICATES, KNOWN_HOSTS, SETTINGS, Stores, Told};
 
 /// What is worked on, each at most once at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +77,27 @@ pub(crate) enum News {
     Answered {
         pipelines: BTreeSet<Arc<str>>,
     },
+}
+
+macro_rules! told {
+    ($($kind:ty as $news:ident,)*) => {
+        $(impl Told<$kind> for News {
+            fn told(change: Change<$kind>) -> Self {
+                Self::$news(change)
+            }
+        })*
+    };
+}
+
+told! {
+    Application as Application,
+    AppProject as Project,
+    RepositorySecret as Repository,
+    ClusterSecret as Cluster,
+    ConfigMap as ConfigMap,
+    Pipeline as Pipeline,
+    Release as Release,
+    Promotion as Promotion,
 }
 
 impl News {
