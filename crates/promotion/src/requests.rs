@@ -74,12 +74,14 @@ pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, r
 /// Who asks for what is open already is one of those who asked: their approval does not count from then on.
 fn joined(open: &Promotion, actor: &str, reason: &str, now: Timestamp) -> Option<Step> {
     let (name, spec, status) = (&open.metadata.name, &open.spec, &open.status);
-    let known = open.askers().any(|asker| asker.eq_ignore_ascii_case(actor)) && reason.is_empty();
+    let ask = Ask { by: actor.to_owned(), reason: reason.to_owned(), at: Some(now) };
+    let same = |by: &str, said: &str| by.eq_ignore_ascii_case(actor) && (reason.is_empty() || reason == said);
+    let known = same(&spec.requested_by, &spec.reason) || status.asked.iter().any(|ask| same(&ask.by, &ask.reason));
     if known || status.phase != PromotionPhase::Waiting {
         return None;
     }
-    let mut asked = status.asked.clone();
-    asked.push(Ask { by: actor.to_owned(), reason: reason.to_owned(), at: Some(now) });
+    let others = status.asked.iter().filter(|ask| !ask.by.eq_ignore_ascii_case(actor)).cloned();
+    let asked = others.chain([ask]).collect();
     let what = What::Wants { environment: spec.environment.clone(), by: actor.to_owned() };
     let action = Action::SetPromotion { name: name.clone(), status: PromotionStatus { asked, ..status.clone() } };
     Some(Step { action, facts: vec![Fact::of_promotion(name, spec, what)] })
@@ -119,6 +121,9 @@ pub fn ballot(seen: &Observed, promotion: &str) -> Result<Ballot, Refused> {
     let (name, spec, phase) = (&promotion.metadata.name, &promotion.spec, promotion.status.phase);
     if phase != PromotionPhase::Waiting {
         return refuse(format!("{name} is {}: there is nothing to decide any more", phase.as_str()));
+    }
+    if spec.rollback {
+        return refuse(format!("{name} goes back, and waits for nobody's word"));
     }
     let environment = environment_of(seen, &spec.environment)?.clone();
     let gone = || Refused(format!("the release of {name} does not exist any more"));

@@ -202,10 +202,16 @@ impl Promotion {
         write(self, API_VERSION, "Promotion")
     }
 
-    /// Everybody who asked for it, in order; nobody when it came by itself.
+    /// Everybody who asked for it, once and in order; nobody when it came by itself.
     pub fn askers(&self) -> impl Iterator<Item = &str> {
-        let first = Some(self.spec.requested_by.as_str()).filter(|first| !first.is_empty());
-        first.into_iter().chain(self.status.asked.iter().map(|ask| ask.by.as_str()))
+        let first = &self.spec.requested_by;
+        let later = self.status.asked.iter().map(|ask| ask.by.as_str()).filter(|by| !by.eq_ignore_ascii_case(first));
+        Some(first.as_str()).filter(|first| !first.is_empty()).into_iter().chain(later)
+    }
+
+    /// When somebody asked for it last; of what came by itself, when it came.
+    pub fn last_asked(&self) -> Option<Timestamp> {
+        self.status.asked.iter().filter_map(|ask| ask.at).chain(self.metadata.creation_timestamp).max()
     }
 
     /// Why they asked, where they said so.

@@ -142,9 +142,7 @@ impl Draft<'_> {
     /// Writes down what the gates say where that is news.
     fn report(&mut self, index: usize, gates: Vec<GateReport>, message: String) {
         let status = &self.promotions[index].status;
-        let news =
-            gates.len() != status.gates.len() || !status.gates.iter().zip(&gates).all(|(old, new)| same(old, new));
-        if news || message != status.message {
+        if gates != status.gates || message != status.message {
             let status = PromotionStatus { gates, message, retry_at: None, ..status.clone() };
             self.set_promotion(index, status, Vec::new());
         }
@@ -199,13 +197,4 @@ impl Draft<'_> {
         let name = promotion.metadata.name.clone();
         self.step(Action::SetPromotion { name, status }, facts);
     }
-}
-
-/// Whether two reports say the same. What counts up by itself is not news.
-fn same(old: &GateReport, new: &GateReport) -> bool {
-    let GateReport { name, kind, state, value, needed, since, earliest, until, who_can_act } = new;
-    let counts = since.is_some() && earliest.is_some();
-    (old.kind, old.state, old.since, old.earliest, old.until) == (*kind, *state, *since, *earliest, *until)
-        && (&old.name, &old.needed, &old.who_can_act) == (name, needed, who_can_act)
-        && (counts || old.value == *value)
 }

@@ -105,14 +105,15 @@ impl Draft<'_> {
         match &sight.runs {
             Runs::Unknown { asked: true, .. } => None,
             // what cannot be found is not somewhere else
-            Runs::Unknown { why, asked: false } => deploying.then(|| Reach::Under(why.clone())),
+            Runs::Unknown { why, asked: false } => deploying.then(|| Reach::Unknown(why.clone())),
             Runs::Nothing => Some(Reach::Under("the Application does not exist".to_owned())),
             Runs::Release(here) if *here == index => {
                 let app = sight.place?.application.as_ref()?;
-                Some(converging(app, entry).unwrap_or_else(|| running(release, sight)))
+                Some(converging(app, deploying).unwrap_or_else(|| running(release, sight)))
             }
             Runs::Release(_) | Runs::Other if deploying && !self.is_followed(release, &entry.name) => {
-                Some(Reach::Under("its commit is not synced yet".to_owned()))
+                let not_yet = || Reach::Under("its commit is not synced yet".to_owned());
+                Some(sight.outage().map_or_else(not_yet, Reach::Unknown))
             }
             Runs::Release(_) | Runs::Other => Some(Reach::Elsewhere),
         }
@@ -161,20 +162,18 @@ impl Draft<'_> {
 }
 
 /// Why an Application that holds the release is not there yet.
-fn converging(app: &PlaceApplication, entry: &ReleaseEnvironment) -> Option<Reach> {
+fn converging(app: &PlaceApplication, deploying: bool) -> Option<Reach> {
     let name = &app.name;
-    let ill = matches!(app.health, HealthStatusCode::Degraded | HealthStatusCode::Progressing);
-    // that a soak is over is known by its health alone
-    if app.sync == SyncStatusCode::Unknown && !(ill && entry.healthy_since.is_some()) {
-        return Some(Reach::Unknown(app.unknown()));
+    match (app.health, app.outage()) {
+        // of what is not there yet its health tells nothing, else that a soak is over is known by it alone
+        (_, Some(outage)) if deploying => Some(Reach::Unknown(outage)),
+        (HealthStatusCode::Degraded, _) => Some(Reach::Degraded(format!("{name} is Degraded: {}", app.cause))),
+        (HealthStatusCode::Progressing, _) => Some(Reach::Under(format!("{name} is Progressing"))),
+        (_, Some(outage)) => Some(Reach::Unknown(outage)),
+        _ if app.sync != SyncStatusCode::Synced => Some(Reach::Under(format!("{name} is {}", app.sync))),
+        (HealthStatusCode::Healthy, None) => None,
+        (health, None) => Some(Reach::Under(format!("{name} is {health}"))),
     }
-    if app.health == HealthStatusCode::Degraded {
-        return Some(Reach::Degraded(format!("{name} is Degraded: {}", app.cause)));
-    }
-    if app.sync != SyncStatusCode::Synced {
-        return Some(Reach::Under(format!("{name} is {}", app.sync)));
-    }
-    (app.health != HealthStatusCode::Healthy).then(|| Reach::Under(format!("{name} is {}", app.health)))
 }
 
 /// The pods have to run the digests, too.

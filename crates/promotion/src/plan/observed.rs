@@ -41,7 +41,7 @@ pub struct Place {
 pub struct PlaceApplication {
     pub name: Arc<str>,
     pub sync: SyncStatusCode,
-    /// Why nobody can tell whether it is Synced; empty where `sync` is not Unknown.
+    /// Why nobody can tell whether it is Synced: Git or the cluster does not answer. Empty where somebody can.
     pub doubt: String,
     pub health: HealthStatusCode,
     /// Since when the health is what it is.
@@ -77,9 +77,9 @@ impl Observed {
 
 impl PlaceApplication {
     /// What to say while nobody can tell whether it is Synced.
-    pub(crate) fn unknown(&self) -> String {
-        let why = if self.doubt.is_empty() { "it was not compared" } else { &self.doubt };
-        format!("nobody can tell now whether {} is Synced: {why}", self.name)
+    pub(crate) fn outage(&self) -> Option<String> {
+        let out = self.sync == SyncStatusCode::Unknown && !self.doubt.is_empty();
+        out.then(|| format!("nobody can tell now whether {} is Synced: {}", self.name, self.doubt))
     }
 }
 

@@ -61,7 +61,11 @@ impl Draft<'_> {
     fn give_way(&mut self, environment: &Environment) {
         let asked =
             |p: &Promotion| p.spec.environment == environment.name && (p.spec.rollback || p.askers().next().is_some());
-        let Some(last) = self.promotions.iter().find(|p| asked(p)).cloned() else { return };
+        // of two within one second the first here is the later one
+        let Some(last) = self.promotions.iter().rev().filter(|p| asked(p)).max_by_key(|p| p.last_asked()).cloned()
+        else {
+            return;
+        };
         for index in self.waiting(environment, |p| p.spec.rollback && p.metadata.name != last.metadata.name) {
             self.supersede(index, &format!("{} was asked for later", last.metadata.name));
         }

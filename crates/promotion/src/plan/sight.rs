@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use api::argocd::SyncStatusCode;
 use api::gantline::{Environment, ImageSource, PipelineConditionKind, Release, ReleaseImage};
 use jiff::SignedDuration;
 use object::{ImageDigest, ImageRef};
@@ -158,11 +157,13 @@ impl Sight<'_> {
                 Some("nobody watches its Application and pods now".to_owned())
             }
             Runs::Unknown { why, .. } => Some(why.clone()),
-            Runs::Release(_) | Runs::Other | Runs::Nothing => {
-                let app = self.place?.application.as_ref()?;
-                (app.sync == SyncStatusCode::Unknown).then(|| app.unknown())
-            }
+            Runs::Release(_) | Runs::Other | Runs::Nothing => self.outage(),
         }
+    }
+
+    /// What to say while Git or the cluster does not answer.
+    pub(super) fn outage(&self) -> Option<String> {
+        self.place?.application.as_ref()?.outage()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What people may ask for, and why not; and what explains where a release is.
 
-use api::gantline::{PromotionPhase, Verdict};
+use api::gantline::{PromotionPhase, ReleasePhase, Verdict};
 use promotion::explain;
 use promotion::requests::{self, Vote};
 use serde_json::{Value, json};
@@ -55,6 +55,9 @@ fn who_joins_a_promotion_has_asked_for_it() {
     assert_eq!(name, PROMOTION);
     let again = requests::promote(&story.seen, "production", FIRST, "Tina", "").unwrap();
     assert_eq!((again.promotion, again.steps.len()), (name, 0));
+    // another reason takes the place of the first
+    story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "they still wait")).unwrap();
+    assert_eq!(story.promotion(PROMOTION).askers().collect::<Vec<_>>(), ["tina"]);
     let leads = ["leads".to_owned()];
     let vote = |user| Vote { verdict: Verdict::Approve, user, groups: &leads, reason: "" };
     let own = requests::decide(&story.seen, PROMOTION, &vote("tina")).unwrap_err();
@@ -65,7 +68,7 @@ fn who_joins_a_promotion_has_asked_for_it() {
     story.settle();
     let promotion = story.promotion(PROMOTION);
     assert_eq!(promotion.status.phase, PromotionPhase::Succeeded);
-    assert_eq!(promotion.reasons().collect::<Vec<_>>(), ["customers wait"]);
+    assert_eq!(promotion.reasons().collect::<Vec<_>>(), ["they still wait"]);
 }
 
 #[test]
@@ -117,6 +120,20 @@ fn what_is_offered_is_accepted() {
     assert_eq!(story.status("production"), FIRST);
 }
 
+/// A push that was declined keeps a rollback waiting: for time, and for nobody's word.
+#[test]
+fn a_rollback_waits_for_nobodys_word() {
+    let mut story = waiting(json!({}));
+    story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
+    story.settle();
+    story.pass(1);
+    let back = story.ask(requests::roll_back(&story.seen, "production", "tina", "errors")).unwrap();
+    let groups = ["leads".to_owned()];
+    let vote = Vote { verdict: Verdict::Reject, user: "theo", groups: &groups, reason: "" };
+    let refused = requests::decide(&story.seen, &back, &vote).unwrap_err();
+    assert!(refused.to_string().contains("waits for nobody's word"), "{refused}");
+}
+
 /// What was written last is taken back, also before it runs.
 #[test]
 fn a_rollback_takes_back_what_was_put_there_last() {
@@ -130,6 +147,31 @@ fn a_rollback_takes_back_what_was_put_there_last() {
     let name = story.ask(requests::roll_back(&story.seen, "production", "tina", "")).unwrap();
     let spec = &story.promotion(&name).spec;
     assert_eq!((spec.replaces.as_str(), spec.release.as_str()), (FIRST, "shop-000000000000"));
+}
+
+/// Git is gone right after the push: the status still names the commit before it, and that tells nothing.
+#[test]
+fn an_outage_after_the_push_fails_no_release() {
+    let mut story = waiting(json!({}));
+    story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
+    let promoted = promotion::writing::record(story.promotion(PROMOTION), story.release(FIRST), "c9", story.seen.now);
+    story.ask(Ok(requests::Asked { promotion: String::new(), steps: promoted })).unwrap();
+    let app = story.app("production");
+    (app.sync, app.doubt) = (api::argocd::SyncStatusCode::Unknown, "the host is gone".to_owned());
+    let phase = |story: &mut Story, minutes: i64| {
+        story.pass(minutes);
+        story.settle();
+        let entry = story.release(FIRST).in_environment("production").unwrap().clone();
+        (entry.phase, entry.message)
+    };
+    let (then, why) = phase(&mut story, 1);
+    assert_eq!(then, ReleasePhase::Deploying);
+    assert_eq!(why, "nobody can tell now whether production is Synced: the host is gone");
+    assert_eq!(phase(&mut story, 60).0, ReleasePhase::Deploying);
+    story.app("production").sync = api::argocd::SyncStatusCode::OutOfSync;
+    assert_eq!(phase(&mut story, 1).0, ReleasePhase::Deploying);
+    assert_eq!(phase(&mut story, 14).0, ReleasePhase::Deploying);
+    assert_eq!(phase(&mut story, 1).0, ReleasePhase::Failed, "nobody has synced it in the time since");
 }
 
 fn explained(story: &Story, release: &str) -> (String, Vec<String>) {

@@ -98,6 +98,10 @@ pub(super) fn planned(world: &World, seen: &Observed, planned: &Plan) -> Result<
             if !is_told(entry, new, step) {
                 return Err(format!("{name} is {:?} in {}, and nobody is told: {planned:#?}", new.phase, new.name));
             }
+            let failed = entry.filter(|entry| entry.phase != new.phase && new.phase == ReleasePhase::Failed);
+            if failed.is_some() && world.envs.iter().any(|env| env.name == new.name && env.unknown) {
+                return Err(format!("{name} fails in {} while nobody can tell: {planned:#?}", new.name));
+            }
             let restarted = entry.filter(|entry| entry.restarts < new.restarts);
             if restarted.is_some_and(|entry| undisturbed(world, seen, release, entry)) {
                 return Err(format!("the soak of {name} in {} begins again for no reason: {planned:#?}", new.name));
