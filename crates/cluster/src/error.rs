@@ -65,6 +65,12 @@ impl ClusterError {
         self.is_unreachable() || matches!(self, Self::Unauthorized { .. } | Self::Config { .. })
     }
 
+    /// Whether only those can mend it who look after the cluster, or after what Gantline may do there: no change of what
+    /// is deployed does.
+    pub fn is_for_its_keepers(&self) -> bool {
+        self.is_outage() || matches!(self, Self::Forbidden { .. }) || matches!(self, Self::Rejected { code: 500.., .. })
+    }
+
     /// Maps a failure `Status` of the API server. `code` is the HTTP status, for answers that hold no `Status`.
     pub(crate) fn from_status(object: &str, code: u16, body: &Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -120,6 +126,23 @@ mod tests {
         let hpa = FieldConflict { manager: "hpa".into(), fields: vec![".spec.replicas".into(), ".spec.y".into()] };
         let edit = FieldConflict { manager: "edit".into(), fields: vec![".spec.x".into()] };
         assert_eq!(owners, [hpa, edit]);
+    }
+
+    #[test]
+    fn what_a_cluster_does_or_refuses_is_for_its_keepers() {
+        let check = |code: u16, expected: bool| {
+            let error = ClusterError::from_status("x", code, &Value::Null);
+            assert_eq!(error.is_for_its_keepers(), expected, "{error}");
+        };
+        for code in [401, 403, 500, 503] {
+            check(code, true);
+        }
+        for code in [400, 404, 409, 410, 422] {
+            check(code, false);
+        }
+        let unreachable = ClusterError::Unreachable { object: "x".into(), message: "refused".into() };
+        assert!(unreachable.is_for_its_keepers());
+        assert!(!ClusterError::UnknownKind { kind: "Widget".into() }.is_for_its_keepers());
     }
 
     #[test]

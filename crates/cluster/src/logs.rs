@@ -6,8 +6,11 @@ use http_body_util::BodyExt;
 use object::GroupKind;
 
 use crate::request::Call;
-use crate::watch::Lines;
+use crate::watch::{Lines, Longest};
 use crate::{Cluster, ClusterError};
+
+/// Containers may print without ever ending a line.
+const LONGEST: Longest = Longest::Cut(64 << 10);
 
 /// Which lines of a pod's log.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +25,7 @@ pub struct LogOptions {
 }
 
 impl Cluster {
-    /// The lines of a pod's log, without line ends, as they come.
+    /// The lines of a pod's log, without line ends, as they are asked for: long ones in pieces.
     ///
     /// # Errors
     /// When there is no such pod or container, or the server refuses.
@@ -44,7 +47,7 @@ impl Cluster {
             .query_some("tailLines", options.tail_lines.map(|n| n.to_string()))
             .query_some("sinceSeconds", options.since_seconds.map(|n| n.to_string()));
         let body = call.open(self).await?.into_body();
-        let lines = Lines::new(body.into_data_stream(), object);
+        let lines = Lines::new(body.into_data_stream(), object, LONGEST);
         Ok(lines.into_stream().map_ok(|line| String::from_utf8_lossy(&line).into_owned()))
     }
 }

@@ -1,7 +1,6 @@
 //! Watches that never end: they resume where they were, list again when that is too old, and wait for a server that is
 //! gone.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,6 +23,8 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 /// A server that closes watches at once is not asked more often than this.
 const BETWEEN_WATCHES: Duration = Duration::from_millis(100);
+/// Far more than a server keeps of one object; a server that sends more may never end.
+const LONGEST_EVENT: Longest = Longest::Refused(64 << 20);
 
 /// Which objects: one kind, all namespaces or one, and selectors as kubectl takes them (empty: all).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -190,7 +191,7 @@ impl Watch {
             self.send(WatchEvent::Resumed).await?;
         }
         let object = self.scope.kind.to_string();
-        let mut lines = Box::pin(Lines::new(body.into_data_stream(), object.clone()).into_stream());
+        let mut lines = Box::pin(Lines::new(body.into_data_stream(), object.clone(), LONGEST_EVENT).into_stream());
         loop {
             let line = tokio::select! {
                 line = tokio::time::timeout(SILENT, lines.next()) => line.unwrap_or_default(),
@@ -231,12 +232,31 @@ fn parse(line: &[u8], object: &str) -> Result<Message, ClusterError> {
     }
 }
 
-/// Splits a body into lines, without their ends.
+/// What becomes of a line that grows beyond a length.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Longest {
+    /// It ends there, and goes on as another one.
+    Cut(usize),
+    /// The lines end with an error.
+    Refused(usize),
+}
+
+impl Longest {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Cut(bytes) | Self::Refused(bytes) => bytes,
+        }
+    }
+}
+
+/// Splits a body into lines, without their ends. Of the body no more is read than the next line takes.
 pub(crate) struct Lines<S> {
     body: S,
     object: String,
+    longest: Longest,
+    /// What came of the body and is not looked at yet.
+    rest: Bytes,
     partial: BytesMut,
-    ready: VecDeque<Bytes>,
     ended: bool,
 }
 
@@ -245,8 +265,8 @@ where
     S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
     E: std::fmt::Display,
 {
-    pub(crate) fn new(body: S, object: String) -> Self {
-        Self { body, object, partial: BytesMut::new(), ready: VecDeque::new(), ended: false }
+    pub(crate) fn new(body: S, object: String, longest: Longest) -> Self {
+        Self { body, object, longest, rest: Bytes::new(), partial: BytesMut::new(), ended: false }
     }
 
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, ClusterError>> + Send {
@@ -254,15 +274,12 @@ where
     }
 
     async fn next_line(&mut self) -> Option<Result<Bytes, ClusterError>> {
-        loop {
-            if let Some(line) = self.ready.pop_front() {
-                return Some(Ok(line));
-            }
-            if self.ended {
-                return None;
+        while !self.ended {
+            if let Some(line) = self.split() {
+                return Some(line);
             }
             match self.body.next().await {
-                Some(Ok(chunk)) => self.take(&chunk),
+                Some(Ok(chunk)) => self.rest = chunk,
                 Some(Err(error)) => {
                     self.ended = true;
                     let (object, message) = (self.object.clone(), error.to_string());
@@ -270,22 +287,39 @@ where
                 }
                 None => {
                     self.ended = true;
-                    if !self.partial.is_empty() {
-                        self.ready.push_back(self.partial.split().freeze());
-                    }
+                    return (!self.partial.is_empty()).then(|| Ok(self.whole()));
                 }
+            }
+        }
+        None
+    }
+
+    /// The next line, where its end is known.
+    fn split(&mut self) -> Option<Result<Bytes, ClusterError>> {
+        let room = self.longest.bytes() - self.partial.len();
+        if let Some(end) = self.rest.iter().take(room + 1).position(|byte| *byte == b'\n') {
+            let line = self.rest.split_to(end + 1);
+            self.partial.extend_from_slice(&line[..end]);
+            return Some(Ok(self.whole()));
+        }
+        let taken = self.rest.split_to(room.min(self.rest.len()));
+        self.partial.extend_from_slice(&taken);
+        (!self.rest.is_empty()).then(|| self.too_long())
+    }
+
+    fn too_long(&mut self) -> Result<Bytes, ClusterError> {
+        match self.longest {
+            Longest::Cut(_) => Ok(self.whole()),
+            Longest::Refused(bytes) => {
+                self.ended = true;
+                let message = format!("a line is longer than {bytes} bytes, which is more than is kept of one");
+                Err(ClusterError::Malformed { object: self.object.clone(), message })
             }
         }
     }
 
-    fn take(&mut self, chunk: &[u8]) {
-        let mut rest = chunk;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            self.partial.extend_from_slice(&rest[..end]);
-            self.ready.push_back(self.partial.split().freeze());
-            rest = &rest[end + 1..];
-        }
-        self.partial.extend_from_slice(rest);
+    fn whole(&mut self) -> Bytes {
+        self.partial.split().freeze()
     }
 }
 
@@ -293,12 +327,51 @@ where
 mod tests {
     use super::*;
 
+    async fn split(chunks: &[&'static str], longest: Longest) -> Vec<String> {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, String>(Bytes::from(*chunk))).collect();
+        let lines = Lines::new(stream::iter(chunks), "pods".into(), longest).into_stream();
+        let told = |line: Result<Bytes, ClusterError>| match line {
+            Ok(line) => String::from_utf8(line.to_vec()).unwrap(),
+            Err(error) => error.to_string(),
+        };
+        lines.map(told).collect().await
+    }
+
     #[tokio::test]
     async fn lines_are_put_together_from_chunks() {
-        let chunks = ["a\nb", "c\n", "", "d"].map(|c| Ok::<_, String>(Bytes::from(c)));
-        let lines = Lines::new(stream::iter(chunks), String::new()).into_stream();
-        let lines: Vec<_> = lines.map(|line| line.unwrap()).collect().await;
-        assert_eq!(lines, ["a", "bc", "d"]);
+        let check = async |chunks: &[&'static str], expected: &[&str]| {
+            assert_eq!(split(chunks, LONGEST_EVENT).await, expected, "{chunks:?}");
+        };
+        check(&["a\nb", "c\n", "", "d"], &["a", "bc", "d"]).await;
+        check(&["a\n\n", "b\n"], &["a", "", "b"]).await;
+        check(&[], &[]).await;
+    }
+
+    #[tokio::test]
+    async fn a_line_that_does_not_end_is_cut_or_refused() {
+        let cut = async |chunks: &[&'static str], expected: &[&str]| {
+            assert_eq!(split(chunks, Longest::Cut(3)).await, expected, "{chunks:?}");
+        };
+        cut(&["abcdefgh"], &["abc", "def", "gh"]).await;
+        cut(&["ab", "cd", "e\nf"], &["abc", "de", "f"]).await;
+        cut(&["abc", "\nabc\n"], &["abc", "abc"]).await;
+        let told = split(&["ab\n", "abc", "d\ne"], Longest::Refused(3)).await;
+        assert_eq!(told.len(), 2, "and nothing comes after it: {told:?}");
+        assert!(told[0] == "ab" && told[1].contains("pods") && told[1].contains("longer than 3 bytes"), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn of_lines_that_nobody_takes_no_more_is_read() {
+        let read = std::sync::atomic::AtomicUsize::new(0);
+        let chunks = stream::repeat_with(|| {
+            read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok::<_, String>(Bytes::from("a\nb\n"))
+        });
+        let mut lines = Box::pin(Lines::new(chunks, String::new(), LONGEST_EVENT).into_stream());
+        for expected in ["a", "b"] {
+            assert_eq!(lines.next().await.unwrap().unwrap(), expected);
+            assert_eq!(read.load(std::sync::atomic::Ordering::Relaxed), 1);
+        }
     }
 
     #[test]

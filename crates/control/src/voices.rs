@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::argocd::Application;
 use cluster::{Cluster, ClusterError, LogOptions, Scope};
 use engine::{ResourceNode, ResourceTree};
+use futures::future::join_all;
 use futures::stream::{BoxStream, StreamExt, select_all};
 use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::controller::Controller;
 use crate::requests::RequestError;
@@ -17,6 +20,8 @@ use crate::sites::Site;
 
 /// So many pods are listened to at once, and of so many objects Events are read: for more, somebody has to choose.
 const MOST: usize = 20;
+/// How long somebody who listens waits for what is slow to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Names the container that people mean.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
@@ -69,8 +74,9 @@ impl Controller {
         few(app, "pods", pods.len())?;
         let site = self.context.sites.at(&app.spec.destination).map_err(ClusterError::from)?;
         let (mut all, mut failed) = (Vec::new(), Vec::new());
-        for pod in pods {
-            match printed(&site, pod, options).await {
+        let opened = join_all(pods.iter().map(|pod| in_time(PATIENCE, pod, printed(&site, pod, options)))).await;
+        for (pod, opened) in pods.into_iter().zip(opened) {
+            match opened {
                 Ok(lines) => all.push(lines),
                 Err(error) => failed.push((pod.name.clone(), error)),
             }
@@ -103,24 +109,34 @@ impl Controller {
         let objects: Vec<&ResourceNode> = tree.nodes.iter().filter(|node| pick.takes(node)).collect();
         few(app, "objects", objects.len())?;
         let site = self.context.sites.at(&app.spec.destination).map_err(ClusterError::from)?;
-        let mut events = Vec::new();
-        for object in objects {
-            // those about what has no namespace are in this one
-            let namespace = if object.key.namespace.is_empty() { "default" } else { &object.key.namespace };
-            events.extend(about(&site.cluster, namespace, &object.uid).await?);
-        }
-        Ok(events)
+        let told =
+            objects.into_iter().map(|object| in_time(PATIENCE, &object.key, about_object(&site.cluster, object)));
+        let told: Result<Vec<_>, _> = join_all(told).await.into_iter().collect();
+        Ok(told?.concat())
     }
+}
+
+/// An answer about an object, or that it takes too long.
+async fn in_time<T>(
+    patience: Duration,
+    object: &ResourceKey,
+    answer: impl Future<Output = Result<T, ClusterError>>,
+) -> Result<T, ClusterError> {
+    let late = |_| ClusterError::Unreachable {
+        object: object.to_string(),
+        message: format!("no answer within {} s", patience.as_secs_f64()),
+    };
+    timeout(patience, answer).await.map_err(late)?
 }
 
 fn few(app: &Application, what: &str, count: usize) -> Result<(), RequestError> {
     let name = &app.metadata.name;
     match count {
-        0 => Err(RequestError::Refused(format!(
+        0 => Err(RequestError::Absent(format!(
             "{name} has no such {what} now: `gantline app get {name}` shows what it has"
         ))),
         1..=MOST => Ok(()),
-        many => Err(RequestError::Refused(format!(
+        many => Err(RequestError::Invalid(format!(
             "{name} has {many} such {what}: choose {MOST} at most, by kind and name"
         ))),
     }
@@ -168,6 +184,12 @@ async fn printed(
 fn usual_container(pod: &Value) -> String {
     let said = pod["metadata"]["annotations"][DEFAULT_CONTAINER].as_str();
     said.or_else(|| pod["spec"]["containers"][0]["name"].as_str()).unwrap_or_default().to_owned()
+}
+
+async fn about_object(cluster: &Cluster, object: &ResourceNode) -> Result<Vec<LiveObject>, ClusterError> {
+    // those about what has no namespace are in this one
+    let namespace = if object.key.namespace.is_empty() { "default" } else { &object.key.namespace };
+    about(cluster, namespace, &object.uid).await
 }
 
 async fn about(cluster: &Cluster, namespace: &str, uid: &str) -> Result<Vec<LiveObject>, ClusterError> {
@@ -233,5 +255,21 @@ mod tests {
         assert_eq!(usual_container(&pod), "app");
         pod["metadata"]["annotations"] = json!({ DEFAULT_CONTAINER: "proxy" });
         assert_eq!(usual_container(&pod), "proxy");
+    }
+
+    #[tokio::test]
+    async fn who_is_slow_to_answer_holds_up_nobody() {
+        let keys = ["silent", "quick", "dead"].map(|name| ResourceKey::new("", "Pod", "shop", name));
+        let answer = async |key: &ResourceKey| match &*key.name {
+            "quick" => Ok("here"),
+            _ => std::future::pending().await,
+        };
+        let patience = Duration::from_millis(50);
+        let told = join_all(keys.iter().map(|key| in_time(patience, key, answer(key)))).await;
+        assert_eq!(told[1].as_ref().ok(), Some(&"here"));
+        for late in [&told[0], &told[2]] {
+            let error = late.as_ref().unwrap_err().to_string();
+            assert!(error.contains("no answer within 0.05 s"), "{error}");
+        }
     }
 }

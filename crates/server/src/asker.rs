@@ -17,6 +17,7 @@ use crate::overview::{self, Lane};
 use crate::people::Identity;
 use crate::rights::{Needs, Object, Resource, Verb, allowed, permit};
 use crate::stores::UnreadablePipeline;
+use crate::veil::Veil;
 use crate::views::{self, EnvironmentView};
 
 /// A request of somebody who was let in.
@@ -76,7 +77,7 @@ impl Asker {
         Lane::of(&self.server, pipeline).environments(&self.identity, now)
     }
 
-    pub(crate) fn gates_now(&self, promotion: &Promotion) -> Vec<GateReport> {
+    fn gates_now(&self, promotion: &Promotion) -> Vec<GateReport> {
         overview::gates_now(|| self.server.config.controller.observed(&promotion.spec.pipeline), promotion)
     }
 
@@ -197,15 +198,52 @@ impl Asker {
     /// A pipeline without what is told of Applications that may not be seen.
     pub(crate) fn shown_pipeline(&self, pipeline: &Pipeline) -> views::Object<Pipeline> {
         let mut shown = pipeline.clone();
-        let hidden = |name: &str| !self.sees_application(name);
-        for environment in shown.spec.environments.iter_mut().filter(|it| hidden(&it.application)) {
-            environment.application.clear();
-        }
-        for environment in shown.status.environments.iter_mut().filter(|it| hidden(&it.application)) {
-            environment.application.clear();
-            (environment.sync, environment.health) = (None, None);
-        }
+        self.veil_over(pipeline).pipeline(&mut shown);
         views::Object::of(&shown)
+    }
+
+    /// A release, as [`Self::shown_pipeline`].
+    pub(crate) fn shown_release(&self, release: &Release) -> views::Object<Release> {
+        let mut shown = release.clone();
+        self.veil(&release.spec.pipeline).release(&mut shown);
+        views::Object::of(&shown)
+    }
+
+    /// A promotion with the gates as they are at this moment, as [`Self::shown_pipeline`].
+    pub(crate) fn shown_promotion(&self, promotion: &Promotion) -> views::Object<Promotion> {
+        let mut shown = promotion.clone();
+        shown.status.gates = self.gates_now(promotion);
+        self.veil(&promotion.spec.pipeline).promotion(&mut shown);
+        views::Object::of(&shown)
+    }
+
+    /// Why a release is where it is, as [`Self::shown_pipeline`]. None when it or its Pipeline went away.
+    pub(crate) fn explained(&self, release: &Release) -> Option<views::ReleaseExplanation> {
+        let pipeline = self.pipeline(&release.spec.pipeline).ok()?;
+        let veil = self.veil_over(&pipeline);
+        let seen = veil.observed(self.observed(&pipeline).ok()?);
+        let mut explained = promotion::explain::release(&seen, &release.metadata.name)?.into();
+        veil.explanation(&pipeline, &mut explained);
+        Some(explained)
+    }
+
+    fn veil(&self, pipeline: &str) -> Veil {
+        let all = || Veil::over_what_is_gone(self.sees_application("*"));
+        self.server.pipeline(pipeline).map_or_else(all, |pipeline| self.veil_over(&pipeline))
+    }
+
+    /// What was in its environments before may be hidden too.
+    fn veil_over(&self, pipeline: &Pipeline) -> Veil {
+        let (spec, status) = (&pipeline.spec.environments, &pipeline.status.environments);
+        let before = |name: &str, now: &str| {
+            let mut all = status.iter().filter(|it| it.name == name && it.application != now);
+            all.all(|it| self.sees_application(&it.application))
+        };
+        let own = spec
+            .iter()
+            .map(|it| (it.name.clone(), self.sees_application(&it.application) && before(&it.name, &it.application)));
+        let gone = status.iter().filter(|it| pipeline.environment(&it.name).is_none());
+        Veil::over(own.chain(gone.map(|it| (it.name.clone(), self.sees_application(&it.application)))))
     }
 
     /// Whether the Application of the name may be seen, or that there is none.

@@ -42,11 +42,12 @@ impl ApiError {
 
     fn code(&self) -> u8 {
         match self.status {
-            StatusCode::BAD_REQUEST => 3,
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE => 3,
             StatusCode::NOT_FOUND => 5,
             StatusCode::CONFLICT => 10,
             StatusCode::FORBIDDEN => 7,
             StatusCode::TOO_MANY_REQUESTS => 8,
+            StatusCode::METHOD_NOT_ALLOWED => 12,
             StatusCode::UNAUTHORIZED => 16,
             StatusCode::SERVICE_UNAVAILABLE => 14,
             _ => 13,
@@ -66,6 +67,8 @@ impl From<RequestError> for ApiError {
         match error {
             RequestError::Cluster(error) => error.into(),
             RequestError::Refused(message) => Self::new(StatusCode::CONFLICT, message),
+            RequestError::Absent(message) => Self::not_found(message),
+            RequestError::Invalid(message) => Self::invalid(message),
         }
     }
 }
@@ -79,5 +82,32 @@ impl From<ClusterError> for ApiError {
             _ => StatusCode::BAD_GATEWAY,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_the_code_that_grpc_has_for_it() {
+        let check = |status: u16, code: u8| {
+            let error = ApiError::new(StatusCode::from_u16(status).unwrap(), "");
+            assert_eq!(error.code(), code, "{status}");
+        };
+        for (status, code) in [(400, 3), (413, 3), (415, 3), (404, 5), (403, 7), (429, 8), (409, 10), (405, 12)] {
+            check(status, code);
+        }
+        check(500, 13);
+        check(503, 14);
+        check(401, 16);
+    }
+
+    #[test]
+    fn what_is_refused_is_told_apart_from_what_is_absent_and_what_is_too_much() {
+        let check = |error: RequestError, status: u16| assert_eq!(ApiError::from(error).status.as_u16(), status);
+        check(RequestError::Refused("x".into()), 409);
+        check(RequestError::Absent("x".into()), 404);
+        check(RequestError::Invalid("x".into()), 400);
     }
 }

@@ -12,6 +12,7 @@ mod routes;
 mod server;
 mod stores;
 mod tls;
+mod veil;
 mod views;
 
 pub use routes::openapi;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use api::argocd::Destination;
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::app_voices::{Events, Logs};
@@ -146,11 +147,9 @@ const HISTORY: &[Column] = &[
 
 /// Its name where the Application says that, else its server.
 fn cluster(app: &Value) -> String {
-    text(app, "/spec/destination/name").unwrap_or_else(|| match text(app, "/spec/destination/server").as_deref() {
-        Some(Destination::IN_CLUSTER_SERVER) => Destination::IN_CLUSTER_NAME.to_owned(),
-        Some(server) => server.to_owned(),
-        None => "-".to_owned(),
-    })
+    let said = app.pointer("/spec/destination").and_then(|said| Destination::deserialize(said).ok());
+    let cluster = said.map_or_else(String::new, |destination| destination.cluster().to_owned());
+    if cluster.is_empty() { "-".to_owned() } else { cluster }
 }
 
 fn conditions(app: &Value) -> String {
@@ -384,5 +383,22 @@ async fn wait_for(client: &Client, name: &str, timeout: u64, done: impl Fn(&Valu
                 .hint(format!("why: gantline explain {name}")));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_called_as_everywhere() {
+        let check = |destination: Value, expected: &str| {
+            assert_eq!(cluster(&json!({ "spec": { "destination": destination } })), expected, "{destination}");
+        };
+        check(json!({ "name": "prod", "server": "https://p" }), "prod");
+        check(json!({ "server": "https://kubernetes.default.svc/" }), "in-cluster");
+        check(json!({ "server": "https://p" }), "https://p");
+        check(json!({}), "-");
+        check(Value::Null, "-");
     }
 }

@@ -28,6 +28,12 @@ pub enum RequestError {
     /// What is there does not allow it; the text says why and what to do.
     #[error("{0}")]
     Refused(String),
+    /// There is nothing of the kind that it is about.
+    #[error("{0}")]
+    Absent(String),
+    /// It asks for what nobody is given.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 /// Asks for a new look at Git and the cluster; `hard` forgets what was rendered.
@@ -120,7 +126,10 @@ fn key(app: &Application) -> ResourceKey {
     AppKey::of(app).resource_key()
 }
 
+/// Whoever asks next is told of it, though the watch may tell later.
 async fn write(controller: &Controller, app: &Application, patch: Value) -> Result<(), RequestError> {
-    controller.context.cluster.patch(&key(app), &Patch::Merge(patch), PatchOptions::default()).await?;
+    let cx = &controller.context;
+    let written = cx.cluster.patch(&key(app), &Patch::Merge(patch), PatchOptions::default()).await?;
+    cx.stores.applications.note(written);
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::borrow::Borrow;
 
 use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
 use api::gantline::{
-    Environment, EnvironmentStatus, GateKind, GateReport, GateState, Pipeline, Promotion, PromotionPhase,
+    Environment, EnvironmentStatus, GateKind, GateReport, GateState, Pipeline, PipelineCondition,
+    PipelineConditionKind, Promotion, PromotionPhase,
 };
 use jiff::Timestamp;
 use promotion::{Observed, requests};
@@ -13,6 +14,7 @@ use super::possible::{self, Possible};
 use crate::people::Identity;
 use crate::rights::{Object, Resource, Verb, permit};
 use crate::server::State;
+use crate::veil::Veil;
 use crate::views::{EnvironmentView, Next, Service, reasons};
 
 /// One Pipeline.
@@ -20,7 +22,7 @@ use crate::views::{EnvironmentView, Next, Service, reasons};
 pub(crate) struct Lane {
     name: String,
     images: Vec<String>,
-    problems: Vec<String>,
+    conditions: Vec<PipelineCondition>,
     stops: Vec<Stop>,
     lifts: Vec<Possible>,
 }
@@ -50,17 +52,18 @@ impl Lane {
         let seen = state.config.controller.observed(&pipeline.metadata.name);
         let stop = |seen: &Observed, environment: &Environment| {
             let app = state.application(&environment.application);
+            let view = view(seen, environment);
             Stop {
-                view: view(seen, environment),
                 deployed: Deployed::of(&environment.application, app.as_deref(), &state.config.namespace),
-                possible: possible::in_environment(seen, environment),
+                possible: possible::in_environment(seen, environment, view.next.as_ref()),
+                view,
             }
         };
         let stops = |seen: &Observed| seen.pipeline.spec.environments.iter().map(|it| stop(seen, it)).collect();
         Self {
             name: pipeline.metadata.name.clone(),
             images: pipeline.spec.images.iter().map(|image| image.name.clone()).collect(),
-            problems: pipeline.status.conditions.iter().map(|condition| condition.message.clone()).collect(),
+            conditions: pipeline.status.conditions.clone(),
             stops: seen.as_ref().map_or_else(Vec::new, stops),
             lifts: seen.as_ref().map_or_else(Vec::new, possible::lifts),
         }
@@ -68,16 +71,19 @@ impl Lane {
 
     /// One that does not have the shape of a Pipeline.
     pub(super) fn unreadable(name: &str, why: &str) -> Self {
-        let problems = vec![format!("it cannot be read: {why}")];
-        Self { name: name.to_owned(), images: Vec::new(), problems, stops: Vec::new(), lifts: Vec::new() }
+        let (r#type, message) = (PipelineConditionKind::Invalid, format!("it cannot be read: {why}"));
+        let conditions = vec![PipelineCondition { r#type, message }];
+        Self { name: name.to_owned(), images: Vec::new(), conditions, stops: Vec::new(), lifts: Vec::new() }
     }
 
     /// What somebody may see of it, and what they may do.
     pub(crate) fn seen_by(&self, who: &Identity, now: Timestamp) -> Service {
+        let mut conditions = self.conditions.clone();
+        self.veil(who).conditions(&mut conditions);
         Service {
             name: self.name.clone(),
             images: self.images.clone(),
-            problems: self.problems.clone(),
+            problems: conditions.into_iter().map(|condition| condition.message).collect(),
             environments: self.environments(who, now),
             offers: self.lifts.iter().filter_map(|possible| possible.offered_to(who, now)).collect(),
         }
@@ -85,7 +91,12 @@ impl Lane {
 
     /// Its environments, as [`Lane::seen_by`].
     pub(crate) fn environments(&self, who: &Identity, now: Timestamp) -> Vec<EnvironmentView> {
-        self.stops.iter().map(|stop| stop.seen_by(who, now)).collect()
+        let veil = self.veil(who);
+        self.stops.iter().map(|stop| stop.seen_by(who, now, &veil)).collect()
+    }
+
+    fn veil(&self, who: &Identity) -> Veil {
+        Veil::over(self.stops.iter().map(|stop| (stop.view.name.clone(), stop.deployed.is_shown_to(who))))
     }
 
     /// Whether time alone, or an answer from outside, may have changed it.
@@ -100,9 +111,12 @@ impl Lane {
 }
 
 impl Stop {
-    fn seen_by(&self, who: &Identity, now: Timestamp) -> EnvironmentView {
+    fn seen_by(&self, who: &Identity, now: Timestamp, veil: &Veil) -> EnvironmentView {
         let mut view = self.view.clone();
-        if permit(&who.rights, Verb::Get, &self.deployed.object) {
+        if let Some(next) = &mut view.next {
+            veil.next(&view.name, next);
+        }
+        if self.deployed.is_shown_to(who) {
             let Deployed { name, sync, health, reasons, .. } = self.deployed.clone();
             (view.application, view.sync, view.health) = (Some(name), Some(sync), Some(health));
             view.reasons.splice(..0, reasons);
@@ -113,6 +127,10 @@ impl Stop {
 }
 
 impl Deployed {
+    fn is_shown_to(&self, who: &Identity) -> bool {
+        permit(&who.rights, Verb::Get, &self.object)
+    }
+
     fn of(name: &str, app: Option<&Application>, home: &str) -> Self {
         let absent = || Object::absent(Resource::Applications, name);
         Self {
@@ -175,17 +193,16 @@ fn next(seen: &Observed, environment: &Environment, promotion: &Promotion) -> Ne
     }
 }
 
-/// Whether somebody's yes is missing.
-pub(super) fn needs_approval(
-    seen: &Observed,
-    environment: &Environment,
-    promotion: &Promotion,
-    gates: &[GateReport],
-) -> bool {
+/// Whether people have a say in what comes here.
+pub(super) fn asks_people(environment: &Environment) -> bool {
     use promotion::Judge as _;
-    let asked = environment.gates.iter().any(|gate| !gate.groups().is_empty());
+    environment.gates.iter().any(|gate| !gate.groups().is_empty())
+}
+
+/// Whether somebody's yes is missing.
+fn needs_approval(seen: &Observed, environment: &Environment, promotion: &Promotion, gates: &[GateReport]) -> bool {
     let waits = |gate: &GateReport| gate.kind == GateKind::Approval && gate.state != GateState::Passed;
-    asked && gates.iter().any(waits) && requests::ballot(seen, &promotion.metadata.name).is_ok()
+    asks_people(environment) && gates.iter().any(waits) && requests::ballot(seen, &promotion.metadata.name).is_ok()
 }
 
 #[cfg(test)]

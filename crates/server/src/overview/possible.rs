@@ -3,12 +3,12 @@
 use api::gantline::{Environment, Pipeline, Promotion, Release, Verdict};
 use jiff::Timestamp;
 use promotion::requests::{self, Asked, Ballot, Vote};
-use promotion::{Action, Judge as _, Observed};
+use promotion::{Action, Observed};
 
-use super::lane::{gates_now, needs_approval, open};
+use super::lane::{asks_people, open};
 use crate::people::Identity;
 use crate::rights::{Object, Verb, allowed, permit};
-use crate::views::{Offer, Offered};
+use crate::views::{Next, Offer, Offered};
 
 /// How many quarantined releases of a Pipeline are offered.
 const LIFTS: usize = 3;
@@ -51,23 +51,26 @@ impl Possible {
     }
 }
 
-/// What could be done in an environment.
-pub(super) fn in_environment(seen: &Observed, environment: &Environment) -> Vec<Possible> {
+/// What could be done in an environment, with what is told of its open promotion.
+pub(super) fn in_environment(seen: &Observed, environment: &Environment, next: Option<&Next>) -> Vec<Possible> {
     let name = &environment.name;
     let pending = open(seen, name);
-    let mut all = pending.map_or_else(Vec::new, |promotion| words(seen, environment, promotion));
+    let missing = next.is_some_and(|next| next.needs_approval);
+    let mut all = pending.map_or_else(Vec::new, |promotion| words(seen, environment, promotion, missing));
     if pending.is_none() {
         let wanted = requests::promotable(seen, name).and_then(|release| known(seen, &release));
         all.extend(wanted.map(|release| promote(&seen.pipeline, environment, release)));
     }
     if let Ok(asked) = requests::roll_back(seen, name, "somebody", "") {
         let back = target(&asked).and_then(|release| known(seen, &release));
-        let offer = back.map_or_else(Offer::default, Offer::of);
-        all.push(at(&seen.pipeline, environment, Verb::RollBack, Offer { action: Offered::RollBack, ..offer }));
+        let offer = match back {
+            Some(release) => Offer::of(Offered::RollBack, release),
+            None => Offer::to(Offered::RollBack),
+        };
+        all.push(at(&seen.pipeline, environment, Verb::RollBack, offer));
     }
     if requests::unpin(seen, name, "somebody").is_ok() {
-        let offer = Offer { action: Offered::Unpin, ..Offer::default() };
-        all.push(at(&seen.pipeline, environment, Verb::Unpin, offer));
+        all.push(at(&seen.pipeline, environment, Verb::Unpin, Offer::to(Offered::Unpin)));
     }
     all
 }
@@ -82,7 +85,7 @@ pub(super) fn lifts(seen: &Observed) -> Vec<Possible> {
 pub(crate) fn lift(pipeline: &Pipeline, release: &Release) -> Possible {
     let object = Object::release(release, Some(pipeline));
     Possible {
-        offer: Offer { action: Offered::Lift, ..Offer::of(release) },
+        offer: Offer::of(Offered::Lift, release),
         about: vec![object.clone(), Object::pipeline(pipeline)],
         needs: Need { verb: Verb::Lift, object, what: release.metadata.name.clone() },
         word: None,
@@ -90,22 +93,19 @@ pub(crate) fn lift(pipeline: &Pipeline, release: &Release) -> Possible {
 }
 
 /// Yes and no to a promotion that waits. Yes is offered while it is missing, no as long as it counts.
-fn words(seen: &Observed, environment: &Environment, promotion: &Promotion) -> Vec<Possible> {
+fn words(seen: &Observed, environment: &Environment, promotion: &Promotion, missing: bool) -> Vec<Possible> {
     let Ok(ballot) = requests::ballot(seen, &promotion.metadata.name) else { return Vec::new() };
-    let asked = environment.gates.iter().any(|gate| !gate.groups().is_empty());
-    let missing = needs_approval(seen, environment, promotion, &gates_now(|| Some(seen), promotion));
     let all = [
         (Verdict::Approve, Verb::Approve, Offered::Approve, missing),
-        (Verdict::Reject, Verb::Reject, Offered::Reject, asked),
+        (Verdict::Reject, Verb::Reject, Offered::Reject, asks_people(environment)),
     ];
     let word = |(verdict, verb, action, _)| {
         let spec = &promotion.spec;
         let offer = Offer {
-            action,
             promotion: promotion.metadata.name.clone(),
             release: spec.release.clone(),
             tag: spec.tag.clone(),
-            ..Offer::default()
+            ..Offer::to(action)
         };
         let mut possible = at(&seen.pipeline, environment, verb, offer);
         possible.about.push(Object::promotion(promotion, Some(&seen.pipeline)));
@@ -115,8 +115,7 @@ fn words(seen: &Observed, environment: &Environment, promotion: &Promotion) -> V
 }
 
 fn promote(pipeline: &Pipeline, environment: &Environment, release: &Release) -> Possible {
-    let offer = Offer { action: Offered::Promote, ..Offer::of(release) };
-    let mut possible = at(pipeline, environment, Verb::Promote, offer);
+    let mut possible = at(pipeline, environment, Verb::Promote, Offer::of(Offered::Promote, release));
     possible.about.push(Object::release(release, Some(pipeline)));
     possible
 }

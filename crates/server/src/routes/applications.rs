@@ -285,7 +285,7 @@ pub(super) async fn managed_resources(named: Named, asker: Asker) -> Result<Json
     let app = named.app(&asker)?;
     let items = asker.controller().managed_resources(&app).await.map_err(|conditions| {
         let messages: Vec<String> = conditions.into_iter().map(|condition| condition.message).collect();
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, messages.join("; "))
+        ApiError::new(StatusCode::CONFLICT, messages.join("; "))
     })?;
     Ok(Json(ManagedResources { items: items.into_iter().map(Into::into).collect() }))
 }

@@ -23,14 +23,8 @@ pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<E
 }
 
 fn explain_release(asker: &Asker, release: &Release) -> ReleaseExplanation {
-    let name = release.metadata.name.clone();
-    let seen = asker.pipeline(&release.spec.pipeline).and_then(|pipeline| asker.observed(&pipeline));
-    let explained = seen.ok().and_then(|seen| promotion::explain::release(&seen, &name));
-    explained.map_or_else(
-        || {
-            let summary = format!("its Pipeline {} does not exist any more", release.spec.pipeline);
-            ReleaseExplanation { release: name.clone(), summary, ..ReleaseExplanation::default() }
-        },
-        ReleaseExplanation::from,
-    )
+    asker.explained(release).unwrap_or_else(|| {
+        let summary = format!("its Pipeline {} does not exist any more", release.spec.pipeline);
+        ReleaseExplanation { release: release.metadata.name.clone(), summary, ..ReleaseExplanation::default() }
+    })
 }

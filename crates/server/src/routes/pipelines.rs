@@ -109,7 +109,7 @@ pub(super) async fn promote(
     let promotion =
         control::requests::promote(controller, &seen, &environment.name, &release.metadata.name, asker.user(), &reason)
             .await?;
-    Ok(Json(Object::of(&promotion)))
+    Ok(Json(asker.shown_promotion(&promotion)))
 }
 
 pub(super) async fn roll_back(
@@ -122,7 +122,7 @@ pub(super) async fn roll_back(
     let (controller, reason, seen) =
         (asker.controller(), request.reason.unwrap_or_default(), asker.observed(&pipeline)?);
     let promotion = control::requests::roll_back(controller, &seen, &environment.name, asker.user(), &reason).await?;
-    Ok(Json(Object::of(&promotion)))
+    Ok(Json(asker.shown_promotion(&promotion)))
 }
 
 pub(super) async fn unpin(

@@ -20,19 +20,12 @@ pub(super) struct Decision {
 
 pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Json<List<Promotion>> {
     let promotions = asker.promotions(of.pipeline.as_deref());
-    Json(List::whole(promotions.iter().map(|promotion| shown(&asker, promotion)).collect()))
+    Json(List::whole(promotions.iter().map(|promotion| asker.shown_promotion(promotion)).collect()))
 }
 
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Object<Promotion>>, ApiError> {
     let promotion = asker.promotion(&name)?;
-    Ok(Json(shown(&asker, &promotion)))
-}
-
-/// With the gates as they are at this moment.
-pub(super) fn shown(asker: &Asker, promotion: &Promotion) -> Object<Promotion> {
-    let mut promotion = promotion.clone();
-    promotion.status.gates = asker.gates_now(&promotion);
-    Object::of(&promotion)
+    Ok(Json(asker.shown_promotion(&promotion)))
 }
 
 pub(super) async fn approve(
@@ -65,5 +58,5 @@ async fn decide(
     let decided =
         control::requests::decide(controller, &seen, &promotion.metadata.name, verdict, asker.user(), &groups, reason)
             .await?;
-    Ok(Json(shown(asker, &decided)))
+    Ok(Json(asker.shown_promotion(&decided)))
 }

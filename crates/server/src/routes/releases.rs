@@ -21,16 +21,16 @@ pub(super) struct Of {
 
 pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Json<List<Release>> {
     let releases = asker.releases(of.pipeline.as_deref());
-    Json(List::whole(releases.iter().map(|release| Object::of(&**release)).collect()))
+    Json(List::whole(releases.iter().map(|release| asker.shown_release(release)).collect()))
 }
 
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<ReleaseWithPromotions>, ApiError> {
     let release = asker.release(&name, None)?;
     let promotions = asker.promotions(Some(&release.spec.pipeline));
     let of = promotions.iter().filter(|promotion| promotion.spec.release == release.metadata.name);
-    let promotions = of.map(|promotion| super::promotions::shown(&asker, promotion)).collect();
+    let promotions = of.map(|promotion| asker.shown_promotion(promotion)).collect();
     let can_lift = asker.may_lift(&release);
-    Ok(Json(ReleaseWithPromotions { release: Object::of(&*release), promotions, can_lift }))
+    Ok(Json(ReleaseWithPromotions { release: asker.shown_release(&release), promotions, can_lift }))
 }
 
 pub(super) async fn lift(
@@ -42,7 +42,7 @@ pub(super) async fn lift(
     let (name, pipeline) = (&release.metadata.name, asker.pipeline(&release.spec.pipeline)?);
     let (controller, seen) = (asker.controller(), asker.observed(&pipeline)?);
     control::requests::lift(controller, &seen, name, asker.user(), &decision.reason.unwrap_or_default()).await?;
-    Ok(Json(Object::of(&*asker.release(name, None)?)))
+    Ok(Json(asker.shown_release(&*asker.release(name, None)?)))
 }
 
 /// The release that somebody means for an environment: the one named, else the one that runs in the environment before.

@@ -110,7 +110,9 @@ fn matches(text: &str, image: &str, tag: &str, digest: &str) -> bool {
     match rest {
         Some(rest) => named(name) && (tag == rest || hex(digest) == hex(rest)),
         None => {
-            let begins = text.len() >= 6 && (tag.starts_with(text) || hex(digest).starts_with(&hex(text)));
+            let digits = hex(text);
+            let begins =
+                (text.len() >= 6 && tag.starts_with(text)) || (digits.len() >= 6 && hex(digest).starts_with(&digits));
             named(name) || (!tag.is_empty() && tag == text) || begins
         }
     }
@@ -161,6 +163,9 @@ mod tests {
         check("v15", false);
         check(&digest, true);
         check("ababababab", true);
+        check("sha256:ababab", true);
+        check("sha256:", false);
+        check("sha256:ab", false);
         check("ghcr.io/acme/other", false);
         check("other:v15.0.1", false);
         check("op", false);

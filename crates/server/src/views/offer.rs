@@ -3,7 +3,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What the one who asks could do now: it would be done, or is refused for the reason that is said.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Offer {
     pub(crate) action: Offered,
@@ -21,9 +21,8 @@ pub(crate) struct Offer {
     pub(crate) refused: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) enum Offered {
-    #[default]
     Promote,
     Approve,
     Reject,
@@ -33,9 +32,15 @@ pub(crate) enum Offered {
 }
 
 impl Offer {
+    /// About nothing more than the environment where it is.
+    pub(crate) fn to(action: Offered) -> Self {
+        let (promotion, release, tag) = Default::default();
+        Self { action, promotion, release, tag, refused: None }
+    }
+
     /// About a release.
-    pub(crate) fn of(release: &Release) -> Self {
+    pub(crate) fn of(action: Offered, release: &Release) -> Self {
         let tag = promotion::label(&release.spec.images).into_owned();
-        Self { release: release.metadata.name.clone(), tag, ..Self::default() }
+        Self { release: release.metadata.name.clone(), tag, ..Self::to(action) }
     }
 }

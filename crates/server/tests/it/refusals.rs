@@ -124,3 +124,13 @@ async fn the_document_says_what_kind_a_text_is() {
     let items = &document["components"]["schemas"]["ApplicationList"]["properties"]["items"]["items"]["anyOf"];
     assert!(items[1]["description"].as_str().unwrap().contains("`fields`"), "{items}");
 }
+
+#[tokio::test]
+async fn who_syncs_is_answered_with_what_is_under_way() {
+    let house = House::start().await;
+    let otto = house.log_in("otto").await;
+    let body = Some(json!({ "revision": "abc", "prune": true }));
+    let (status, app) = house.call(&otto, "POST", "/api/v1/applications/web/sync", body).await;
+    let sync = &app["operation"]["sync"];
+    assert_eq!((status, &sync["revision"], &sync["prune"]), (200, &json!("abc"), &json!(true)), "{app}");
+}

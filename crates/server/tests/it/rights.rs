@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::house::House;
 
 /// What each route answers: without a session, to a stranger, to one with `role:readonly`, to a member of the group of
-/// production's gate, to an admin. 400 and 409 are said to who may, 422 as there is no Git.
+/// production's gate, to an admin. 400, 404 and 409 are said to who may: there are no pods, and there is no Git.
 const MATRIX: &[(&str, [u16; 5])] = &[
     ("GET /", [200, 200, 200, 200, 200]),
     ("GET /app.css", [200, 200, 200, 200, 200]),
@@ -22,9 +22,9 @@ const MATRIX: &[(&str, [u16; 5])] = &[
     ("GET /api/v1/stream/overview", [401, 200, 200, 200, 200]),
     ("GET /api/v1/applications", [401, 200, 200, 200, 200]),
     ("GET /api/v1/applications/{name}", [401, 403, 200, 403, 200]),
-    ("GET /api/v1/applications/{name}/managed-resources", [401, 403, 422, 403, 422]),
+    ("GET /api/v1/applications/{name}/managed-resources", [401, 403, 409, 403, 409]),
     ("GET /api/v1/applications/{name}/resource-tree", [401, 403, 200, 403, 200]),
-    ("GET /api/v1/applications/{name}/logs", [401, 403, 409, 403, 409]),
+    ("GET /api/v1/applications/{name}/logs", [401, 403, 404, 403, 404]),
     ("GET /api/v1/applications/{name}/events", [401, 403, 200, 403, 200]),
     ("POST /api/v1/applications/{name}/sync", [401, 403, 403, 403, 400]),
     ("DELETE /api/v1/applications/{name}/operation", [401, 403, 403, 403, 409]),

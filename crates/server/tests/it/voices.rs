@@ -51,7 +51,7 @@ async fn logs_come_line_by_line_to_who_has_the_right() {
     let entry: Value = serde_json::from_str(told.1.trim_end()).unwrap();
     assert_eq!(entry, json!({ "result": { "content": "two", "podName": "p" } }));
     assert_eq!(house.logs(&rita, "").await.1.lines().count(), 2);
-    assert_eq!(house.logs(&rita, "?podName=q").await.0, 409);
+    assert_eq!(house.logs(&rita, "?podName=q").await.0, 404);
     assert_eq!(house.logs(&rita, "?tailLines=x").await.0, 400);
     for _ in 0..100 {
         told = house.logs(&eve, "").await;
