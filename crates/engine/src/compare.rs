@@ -206,8 +206,13 @@ pub fn compare(
 /// A forbidden object counts by how it differs, as in Argo CD: it is known what is there. A namespace that nobody may keep
 /// is in no folder, so that nothing is missing without it.
 fn total(objects: &[Compared], kept: Option<&ResourceKey>) -> SyncStatusCode {
-    let counts = |object: &&Compared| !object.extraneous && !(object.forbidden && Some(&object.key) == kept);
-    objects.iter().filter(counts).filter_map(|object| object.status).max().unwrap_or(SyncStatusCode::Synced)
+    let is_left_out = |object: &Compared| object.extraneous || (object.forbidden && Some(&object.key) == kept);
+    objects
+        .iter()
+        .filter(|object| !is_left_out(object))
+        .filter_map(|object| object.status)
+        .max()
+        .unwrap_or(SyncStatusCode::Synced)
 }
 
 fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions) -> Vec<Condition> {
