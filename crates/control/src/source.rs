@@ -609,9 +609,13 @@ mod tests {
         assert!(job.is_done_by(&cx, &render, asked).await, "it told since it was asked for");
 
         cx.turns.acquire().await.unwrap().forget();
-        tokio::select! {
-            _ = with_turn(job.is_done_by(&cx, &render, cx.clock.now())) => panic!("the base hangs"),
-            turn = cx.turns.acquire() => assert!(turn.is_ok()),
-        }
+        let others = async {
+            tokio::select! {
+                _ = with_turn(job.is_done_by(&cx, &render, cx.clock.now())) => panic!("the base hangs"),
+                turn = cx.turns.acquire() => turn.is_ok(),
+            }
+        };
+        let others = tokio::time::timeout(std::time::Duration::from_secs(10), others).await;
+        assert_eq!(others.ok(), Some(true), "others have the turn");
     }
 }
