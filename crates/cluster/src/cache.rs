@@ -361,12 +361,14 @@ impl State {
         at: u128,
         tracker: &Tracker,
     ) -> Vec<Touch> {
-        let newest = objects.iter().map(LiveObject::version).max().unwrap_or_default();
+        if 0 < at && at < self.kinds.get(kind).and_then(|kind| kind.seen.get(place)).copied().unwrap_or_default() {
+            self.go_back(kind, place);
+        }
+        let newest = objects.iter().map(LiveObject::version).fold(at, u128::max);
         let present: HashSet<ResourceKey> = objects.iter().map(|object| object.key()).collect();
-        let inside = |key: &ResourceKey| place.is_empty() || key.namespace == place;
-        let of_kind = |key: &ResourceKey| key.kind == kind.kind && key.group == kind.group && inside(key);
         let in_time = |entry: &Entry| at == 0 || entry.version <= at;
-        let is_gone = |key: &ResourceKey, entry: &Entry| of_kind(key) && in_time(entry) && !present.contains(key);
+        let is_gone =
+            |key: &ResourceKey, entry: &Entry| is_told(kind, place, key) && in_time(entry) && !present.contains(key);
         let gone = self.objects.iter().filter(|(key, entry)| is_gone(key, entry));
         let gone: Vec<_> = gone.map(|(key, _)| Arc::clone(key)).collect();
         let gone: Vec<_> = gone.iter().filter_map(|key| self.remove(key)).collect();
@@ -374,6 +376,15 @@ impl State {
         let touches = gone.into_iter().chain(came).collect();
         self.see(kind, place, newest);
         touches
+    }
+
+    /// The server was restored to an earlier time: what is known of later never was, and every version is newer.
+    fn go_back(&mut self, kind: &GroupKind, place: &str) {
+        if let Some(kind) = self.kinds.get_mut(kind) {
+            kind.seen.remove(place);
+        }
+        let told = self.objects.iter_mut().filter(|(key, _)| is_told(kind, place, key));
+        told.for_each(|(_, entry)| entry.version = 0);
     }
 
     /// Takes the object in unless it is known in this version or a later one.
@@ -437,6 +448,11 @@ impl State {
     }
 }
 
+/// Whether the watch of a kind in a namespace (empty: in all) tells of the object.
+fn is_told(kind: &GroupKind, place: &str, key: &ResourceKey) -> bool {
+    key.kind == kind.kind && key.group == kind.group && (place.is_empty() || key.namespace == place)
+}
+
 fn take(index: &mut HashMap<Arc<str>, HashSet<Arc<ResourceKey>>>, owner: &Arc<str>, key: &Arc<ResourceKey>) {
     if let Some(keys) = index.get_mut(owner) {
         keys.remove(key);
@@ -491,6 +507,35 @@ mod tests {
         assert!(state.objects.contains_key(&key("Secret", "new")));
         state.listed(&kind, "", Vec::new(), 10, &tracker());
         assert!(state.objects.is_empty());
+    }
+
+    /// One kind that is followed by nobody.
+    fn watching(kind: &GroupKind) -> State {
+        let (_, progress) = watch::channel(Progress::Current { since: Timestamp::UNIX_EPOCH });
+        let task = tokio::spawn(async {}).abort_handle();
+        let mut state = State::default();
+        state.kinds.insert(kind.clone(), WatchedKind { progress, task, seen: BTreeMap::new() });
+        state
+    }
+
+    #[tokio::test]
+    async fn a_list_tells_of_all_up_to_its_own_version() {
+        let kind = GroupKind::new("", "Secret");
+        let mut state = watching(&kind);
+        state.listed(&kind, "", vec![object("Secret", "old", 2, None, Some("web"))], 20, &tracker());
+        assert_eq!(state.kinds[&kind].seen_in("a"), 20, "what is older and not in it was deleted");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_restored_is_believed() {
+        let kind = GroupKind::new("", "Secret");
+        let mut state = watching(&kind);
+        let secret = |name: &str, version: u32| object("Secret", name, version, None, Some("web"));
+        state.listed(&kind, "", vec![secret("stays", 15), secret("gone", 19)], 20, &tracker());
+        state.listed(&kind, "", vec![secret("stays", 8)], 10, &tracker());
+        assert!(!state.objects.contains_key(&key("Secret", "gone")));
+        assert_eq!(state.objects[&key("Secret", "stays")].version, 8);
+        assert_eq!(state.kinds[&kind].seen_in("a"), 10);
     }
 
     #[test]

@@ -365,6 +365,9 @@ impl<K: Kind> State<K> {
 
     /// Takes everything that one watch can see; what it does not see any more is gone, unless it came after the list.
     fn listed(&mut self, watch: usize, mut all: Vec<LiveObject>, at: u128, changes: &mut Vec<Change<K>>) {
+        if 0 < at && at < self.watches[watch].seen {
+            self.go_back(watch);
+        }
         all.retain(|object| self.lets_in(object));
         let present: HashSet<ResourceKey> = all.iter().map(|object| object.key()).collect();
         let in_time = |entry: &Entry<K>| at == 0 || entry.version <= at;
@@ -376,6 +379,13 @@ impl<K: Kind> State<K> {
         for object in all {
             self.applied(watch, object, changes);
         }
+        self.see(watch, at);
+    }
+
+    /// The server was restored to an earlier time: what is known of later never was, and every version is newer.
+    fn go_back(&mut self, watch: usize) {
+        self.watches[watch].seen = 0;
+        self.objects.values_mut().filter(|entry| entry.watch == watch).for_each(|entry| entry.version = 0);
     }
 
     fn applied(&mut self, watch: usize, object: LiveObject, changes: &mut Vec<Change<K>>) {

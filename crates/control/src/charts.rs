@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use api::argocd::{Application, ApplicationSource, Condition, ConditionType, HelmSource};
 use cluster::ClusterError;
+use jiff::Timestamp;
 use object::FileTree;
 use render::helm::Surroundings;
 use render::remote::content_digest;
@@ -11,7 +12,6 @@ use render::{FetchedChart, HelmFileParameter, HelmOptions, HelmParameter, Remote
 
 use crate::context::Context;
 use crate::repositories::{Address, Resolved, Unavailable};
-use crate::status::condition;
 
 /// The context of one render. What is no chart does not ask the cluster.
 ///
@@ -43,7 +43,7 @@ pub(crate) async fn context(
     };
     let (kube_version, api_versions) = capabilities(cx, app).await.map_err(|error| {
         let message = format!("Failed to load target state: a chart has to know what its cluster has: {error}");
-        condition(ConditionType::ComparisonError, message)
+        Condition::new(ConditionType::ComparisonError, message)
     })?;
     Ok(RenderContext { kube_version, api_versions, surroundings: Some(surroundings), ..context })
 }
@@ -75,10 +75,14 @@ pub(crate) fn names_the_commit(source: &ApplicationSource) -> bool {
     serde_json::to_string(source).is_ok_and(|text| text.contains("ARGOCD_APP_REVISION"))
 }
 
-/// A chart that a kustomization names, as its repository has it now.
-pub(crate) async fn fetched(cx: &Context, project: &str, chart: &RemoteChart) -> Result<FetchedChart, Unavailable> {
+/// A chart that a kustomization names, as its repository told it at `fresh` or later.
+pub(crate) async fn fetched(
+    cx: &Context,
+    project: &str,
+    chart: &RemoteChart,
+    fresh: Timestamp,
+) -> Result<FetchedChart, Unavailable> {
     let at = Address::of_chart(&chart.repo, &chart.name);
-    let fresh = cx.repositories.recent();
     let Resolved { commit, tree } = cx.repositories.resolve(at, project, chart.constraint(), fresh).await?;
     Ok(FetchedChart::new(commit, tree))
 }

@@ -1,9 +1,8 @@
 //! What all loops of one controller share.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use api::argocd::Application;
 use clock::{Clock, Ids};
@@ -16,8 +15,9 @@ use crate::answers::Answers;
 use crate::config::{AtStep, ControllerConfig};
 use crate::events::Events;
 use crate::facts::{Fact, Facts, Sink};
-use crate::memory::Memory;
+use crate::memory::{Memories, Memory};
 use crate::metrics::Metrics;
+use crate::patience::uncounted;
 use crate::queue::{Depth, Queue};
 use crate::readers::Readers;
 use crate::repositories::Repositories;
@@ -51,7 +51,7 @@ pub(crate) struct Context {
     pub(crate) shares: Shares,
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
-    memories: Mutex<HashMap<AppKey, Box<Memory>>>,
+    memories: Memories,
 }
 
 impl fmt::Debug for Context {
@@ -108,7 +108,7 @@ impl Context {
             queue: Arc::new(Queue::new(Arc::clone(&clock))),
             readers: Readers::default(),
             answers: Answers::default(),
-            memories: Mutex::default(),
+            memories: Memories::default(),
             shares,
             registry,
             at_step,
@@ -127,13 +127,16 @@ impl Context {
 
     /// The answer of a job. One that is slow does not keep others from being worked on.
     pub(crate) async fn patiently<T: FromAnswer>(&self, mut job: Running<T>) -> Result<T, Ended> {
-        if let Some(answer) = job.soon().await {
-            return answer;
-        }
-        let lent = Lent::new(&self.turns);
-        let answer = job.end().await;
-        lent.back().await;
-        answer
+        let answer = async {
+            if let Some(answer) = job.soon().await {
+                return answer;
+            }
+            let lent = Lent::new(&self.turns);
+            let answer = job.end().await;
+            lent.back().await;
+            answer
+        };
+        uncounted(answer).await
     }
 
     /// The Application that an object's mark names.
@@ -149,28 +152,22 @@ impl Context {
 
     /// What is remembered of an Application.
     pub(crate) fn memory(&self, key: &AppKey) -> Memory {
-        self.memories().get(key).map(|memory| Memory::clone(memory)).unwrap_or_default()
+        self.memories.of(key)
     }
 
     /// After a look: as long as it is this process that looks.
     pub(crate) fn remember(&self, key: &AppKey, memory: Memory) {
-        if self.shares.owns(&Key::Application(key.clone()).to_string()) {
-            self.memories().insert(key.clone(), memory.into());
-        }
-    }
-
-    fn memories(&self) -> MutexGuard<'_, HashMap<AppKey, Box<Memory>>> {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memories.keep(key, memory, || self.shares.owns(&Key::Application(key.clone()).to_string()));
     }
 
     /// The Applications of which something is remembered.
     pub(crate) fn remembered(&self) -> Vec<AppKey> {
-        self.memories().keys().cloned().collect()
+        self.memories.keys()
     }
 
     /// Somebody else works on it.
     pub(crate) fn leave(&self, key: &AppKey) {
-        self.memories().remove(key);
+        self.memories.forget(key);
         self.readers.forget(key);
     }
 
@@ -182,7 +179,7 @@ impl Context {
 
     /// The Application that an environment of a Pipeline names.
     pub(crate) fn application(&self, name: &str) -> Option<Arc<Application>> {
-        self.stores.application(&AppKey::new(&self.namespace, name))
+        self.stores.application(&self.stores.of_environment(name))
     }
 
     /// The commit of a Promotion is due.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::argocd::{Application, ConditionType, names};
+use api::argocd::{Application, Condition, ConditionType, names};
 use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
 use engine::operation::Draft;
 use engine::set_conditions;
@@ -14,7 +14,7 @@ use crate::driver::Next;
 use crate::facts::Fact;
 use crate::live::{belonging, excluded};
 use crate::sites::Site;
-use crate::status::{self, condition};
+use crate::status;
 use crate::stores::AppKey;
 
 /// Does what can be done now towards the end of an Application that is being deleted.
@@ -23,7 +23,7 @@ pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {
         Ok(next) => next,
         Err(error) => {
             let mut said = Draft::from(app);
-            let found = vec![condition(ConditionType::DeletionError, error.to_string())];
+            let found = vec![Condition::new(ConditionType::DeletionError, error.to_string())];
             set_conditions(&mut said.app.status.conditions, &[ConditionType::DeletionError], found, cx.clock.now());
             match status::write(cx, app, said).await {
                 Ok(_) | Err(ClusterError::NotFound { .. }) => Next::Retry,

@@ -24,6 +24,7 @@ mod metrics;
 mod namespaces;
 mod overrides;
 mod panics;
+mod patience;
 mod pipelines;
 mod proven;
 mod queue;

@@ -18,7 +18,6 @@ use crate::context::Context;
 use crate::memory::Memory;
 use crate::sites::Site;
 use crate::source::Wanted;
-use crate::status::condition;
 
 /// How many objects of one Application are asked about at once.
 const AT_ONCE: usize = 8;
@@ -64,7 +63,7 @@ async fn compared_at(
     options.applications = Some(claimants(cx, &live, &options.tracking));
     let predictions = predictions(site, &targets, &live, &options, memory).await?;
     let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
-    memory.marks = comparison.marks.clone();
+    memory.marks = Arc::new(comparison.marks.clone());
     Ok(Compared { site: Arc::clone(site), comparison, live, options })
 }
 
@@ -72,9 +71,11 @@ async fn compared_at(
 fn targets_of(cx: &Context, site: &Site, app: &Application, wanted: &Wanted, options: &CompareOptions) -> Targets {
     let namespace = &app.spec.destination.namespace;
     let targets = targets(&wanted.set, &options.application, namespace, &options.tracking, &options.scopes);
-    let targets = targets.without(excluded(cx, site));
-    let reachable = site.refuses(&ResourceKey::new("", "Namespace", "", namespace.as_str())).is_none();
-    match app.spec.kept_namespace_metadata().filter(|_| reachable && !namespace.is_empty()) {
+    let excluded = excluded(cx, site);
+    let key = ResourceKey::new("", "Namespace", "", namespace.as_str());
+    let is_kept = !namespace.is_empty() && site.refuses(&key).is_none() && !excluded(&key.group_kind());
+    let targets = targets.without(excluded);
+    match app.spec.kept_namespace_metadata().filter(|_| is_kept) {
         Some(kept) => targets.with_namespace(namespace, kept),
         None => targets,
     }
@@ -271,7 +272,7 @@ fn unreadable(site: &Site, error: &ClusterError) -> Condition {
 }
 
 fn not_loaded(why: &dyn fmt::Display) -> Condition {
-    condition(ConditionType::ComparisonError, format!("Failed to load live state: {why}"))
+    Condition::new(ConditionType::ComparisonError, format!("Failed to load live state: {why}"))
 }
 
 /// Where an Application deploys to, if its spec and its project permit it and the cluster is there.
@@ -303,7 +304,9 @@ pub(crate) fn site_of(cx: &Context, app: &Application) -> Result<Arc<Site>, Vec<
             site.answers().map_err(|out| vec![not_loaded(&out)])?;
             Ok(site)
         }
-        _ => Err(problems.into_iter().map(|problem| condition(ConditionType::InvalidSpecError, problem)).collect()),
+        _ => {
+            Err(problems.into_iter().map(|problem| Condition::new(ConditionType::InvalidSpecError, problem)).collect())
+        }
     }
 }
 

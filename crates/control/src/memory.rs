@@ -1,7 +1,7 @@
 //! What the controller remembers of an Application between two looks. All of it may be lost: it is computed again.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::argocd::ApplicationSource;
@@ -13,6 +13,7 @@ use render::{Problem, RemoteChart, RemoteRevision, Remotes, Severity};
 use serde_json::Value;
 
 use crate::proven::Proven;
+use crate::stores::AppKey;
 use crate::workers::Output;
 
 /// Of one Application. Copies cost little: whoever looks has its own, and nobody waits for a look that takes long.
@@ -24,10 +25,14 @@ pub(crate) struct Memory {
     pub(crate) renders: Vec<Option<Arc<SourceRender>>>,
     /// Of each source; empty while what is wanted is not known.
     pub(crate) proven: Vec<Proven>,
-    pub(crate) marks: InSyncMarks,
+    pub(crate) marks: Arc<InSyncMarks>,
     /// The operation under way.
-    pub(crate) run: Option<Run>,
+    pub(crate) run: Option<Arc<Run>>,
 }
+
+/// Of each Application that this process works on.
+#[derive(Debug, Default)]
+pub(crate) struct Memories(Mutex<HashMap<AppKey, Box<Memory>>>);
 
 /// What one source rendered to, and everything that the result depends on.
 #[derive(Debug, Clone)]
@@ -123,6 +128,35 @@ impl Again {
     }
 }
 
+impl Memories {
+    fn all(&self) -> MutexGuard<'_, HashMap<AppKey, Box<Memory>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn of(&self, key: &AppKey) -> Memory {
+        self.all().get(key).map(|memory| Memory::clone(memory)).unwrap_or_default()
+    }
+
+    /// Keeps it for an Application that is ours. Nobody forgets it between the question and the answer, so that what went
+    /// to another process meanwhile does not come back.
+    pub(crate) fn keep(&self, key: &AppKey, memory: Memory, is_ours: impl FnOnce() -> bool) {
+        let mut all = self.all();
+        if is_ours() {
+            all.insert(key.clone(), memory.into());
+        } else {
+            all.remove(key);
+        }
+    }
+
+    pub(crate) fn forget(&self, key: &AppKey) {
+        self.all().remove(key);
+    }
+
+    pub(crate) fn keys(&self) -> Vec<AppKey> {
+        self.all().keys().cloned().collect()
+    }
+}
+
 impl Memory {
     /// Forgets everything when the Application goes to another cluster: versions, kinds and marks are different there.
     pub(crate) fn stays_at(&mut self, server: &str) {
@@ -136,5 +170,28 @@ impl Memory {
         let own = self.renders.get(index).and_then(|render| Some(&render.as_ref()?.reads));
         let named = self.renders.iter().flatten().filter_map(|r| r.reference_reads.get(&source.reference));
         own.into_iter().chain(named).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_another_processs_is_not_remembered() {
+        let (memories, key) = (Memories::default(), AppKey::new("argocd", "web"));
+        memories.keep(&key, Memory::default(), || true);
+        assert_eq!(memories.keys(), std::slice::from_ref(&key));
+        memories.keep(&key, Memory::default(), || {
+            assert!(memories.0.try_lock().is_err(), "nobody forgets meanwhile");
+            false
+        });
+        assert_eq!(memories.keys(), []);
+    }
+
+    #[test]
+    fn a_copy_shares_what_is_large() {
+        let memory = Memory { marks: Arc::default(), ..Memory::default() };
+        assert!(Arc::ptr_eq(&memory.marks, &memory.clone().marks));
     }
 }

@@ -40,8 +40,8 @@ struct State<K> {
     normal: VecDeque<K>,
     /// How many urgent ones were taken since the last that is not.
     in_a_row: usize,
-    /// In work, and whether to go again at once.
-    working: HashMap<K, Option<Request>>,
+    /// In work, and what was asked for meanwhile.
+    working: HashMap<K, Option<Waiting>>,
     parked: HashMap<K, Parked>,
     later: BTreeSet<(Timestamp, K)>,
     wake_at: HashMap<K, (Timestamp, Depth)>,
@@ -51,6 +51,13 @@ struct State<K> {
 struct Waiting {
     request: Request,
     urgent: bool,
+}
+
+impl Waiting {
+    fn with(old: Option<Self>, request: Request, urgent: bool) -> Self {
+        let was_urgent = old.is_some_and(|old| old.urgent);
+        Self { request: merge(old.map(|old| old.request), request), urgent: urgent || was_urgent }
+    }
 }
 
 /// A key that waits for answers before it goes on.
@@ -132,11 +139,11 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.state().take()
     }
 
-    /// The key is out of work. What was asked meanwhile is next.
+    /// The key is out of work. What was asked meanwhile waits as if it was asked now.
     pub(crate) fn done(&self, key: &K) {
         let mut state = self.state();
         if let Some(Some(again)) = state.working.remove(key) {
-            state.add(key, again, true);
+            state.add(key, again.request, again.urgent);
         }
         drop(state);
         self.changed.notify_one();
@@ -201,15 +208,13 @@ pub(crate) fn merge(old: Option<Request>, new: Request) -> Request {
 impl<K: Clone + Ord + Hash> State<K> {
     fn add(&mut self, key: &K, request: Request, urgent: bool) {
         if let Some(again) = self.working.get_mut(key) {
-            *again = Some(merge(*again, request));
+            *again = Some(Waiting::with(*again, request, urgent));
             return;
         }
         let old = self.waiting.get(key).copied();
-        let was_urgent = old.is_some_and(|old| old.urgent);
-        let request = merge(old.map(|old| old.request), request);
-        self.waiting.insert(key.clone(), Waiting { request, urgent: urgent || was_urgent });
+        self.waiting.insert(key.clone(), Waiting::with(old, request, urgent));
         match (old, urgent) {
-            (_, true) if !was_urgent => self.urgent.push_back(key.clone()),
+            (_, true) if !old.is_some_and(|old| old.urgent) => self.urgent.push_back(key.clone()),
             (None, false) => self.normal.push_back(key.clone()),
             _ => {}
         }
@@ -252,23 +257,36 @@ impl<K: Clone + Ord + Hash> State<K> {
     }
 
     /// The urgent ones first, but not only them.
-    fn first(&mut self) -> Option<K> {
+    fn take(&mut self) -> Option<(K, Request)> {
         let patient = self.in_a_row >= IN_A_ROW;
-        let urgent = if patient && !self.normal.is_empty() { None } else { self.urgent.pop_front() };
-        self.in_a_row = if urgent.is_some() { self.in_a_row + 1 } else { 0 };
-        urgent.or_else(|| self.normal.pop_front())
+        let urgent = if patient { None } else { self.take_urgent() };
+        urgent.or_else(|| self.take_normal()).or_else(|| self.take_urgent())
     }
 
-    fn take(&mut self) -> Option<(K, Request)> {
-        // keys stay in a list after they were taken by way of the other, or forgotten
-        while let Some(key) = self.first() {
-            if let Some(Waiting { request, .. }) = self.waiting.remove(&key) {
-                self.working.insert(key.clone(), None);
-                return Some((key, request));
-            }
-        }
-        None
+    fn take_urgent(&mut self) -> Option<(K, Request)> {
+        let taken = next_of(&mut self.urgent, &mut self.waiting)?;
+        self.in_a_row += 1;
+        Some(self.begin(taken))
     }
+
+    fn take_normal(&mut self) -> Option<(K, Request)> {
+        let taken = next_of(&mut self.normal, &mut self.waiting)?;
+        self.in_a_row = 0;
+        Some(self.begin(taken))
+    }
+
+    fn begin(&mut self, (key, request): (K, Request)) -> (K, Request) {
+        self.working.insert(key.clone(), None);
+        (key, request)
+    }
+}
+
+/// The first that still waits: keys stay in a list after they were taken by way of the other, or forgotten.
+fn next_of<K: Hash + Eq>(list: &mut VecDeque<K>, waiting: &mut HashMap<K, Waiting>) -> Option<(K, Request)> {
+    std::iter::from_fn(|| list.pop_front()).find_map(|key| {
+        let Waiting { request, .. } = waiting.remove(&key)?;
+        Some((key, request))
+    })
 }
 
 #[cfg(test)]
@@ -309,6 +327,42 @@ mod tests {
             let (key, _) = next(&queue).await;
             assert_eq!(key, if turn < IN_A_ROW { "busy" } else { "timer" }, "turn {turn}");
             queue.done(&key);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_went_by_the_other_list_uses_up_nobodys_place() {
+        let (queue, _) = queue();
+        // asked for behind the others, then at once: its place behind them is empty
+        queue.add_behind(&"stale", Depth::Latest);
+        queue.add(&"stale", Depth::Live);
+        queue.add_behind(&"timer", Depth::Latest);
+        let mut order = Vec::new();
+        for _ in 0..=IN_A_ROW {
+            queue.add(&"busy", Depth::Live);
+            let (key, _) = next(&queue).await;
+            order.push(key);
+            queue.done(&key);
+        }
+        assert_eq!(order.pop(), Some("timer"), "{order:?}");
+    }
+
+    #[tokio::test]
+    async fn what_may_wait_may_wait_also_when_it_comes_during_work() {
+        let (queue, _) = queue();
+        for (during, first) in [(false, "b"), (true, "a")] {
+            queue.add(&"a", Depth::Live);
+            assert_eq!(next(&queue).await.0, "a");
+            queue.add_behind(&"a", Depth::Latest);
+            if during {
+                queue.add(&"a", Depth::Live);
+            }
+            queue.done(&"a");
+            queue.add(&"b", Depth::Live);
+            let ((one, _), (two, _)) = (next(&queue).await, next(&queue).await);
+            assert_eq!((one, one != two), (first, true), "urgent: {during}");
+            queue.done(&"a");
+            queue.done(&"b");
         }
     }
 

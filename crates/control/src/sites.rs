@@ -175,6 +175,8 @@ impl Site {
     /// What the cluster answers. While it takes its time, others are worked on.
     pub(crate) async fn patiently<T>(&self, turns: &Arc<Semaphore>, answer: impl Future<Output = T>) -> T {
         let mut answer = pin!(answer);
+        // both permits are held to the end: as long as this one waits, the next need not try whether an answer comes
+        // soon, and who waits for a turn to come back is still one who has lent it
         let patience = self.patience.try_acquire();
         if patience.is_ok()
             && let Ok(answer) = timeout(SOON, &mut answer).await

@@ -21,7 +21,6 @@ use crate::overrides;
 use crate::proven::{Proven, is_asked, proven, recorded, shown};
 use crate::queue::{Depth, Queue, Request};
 use crate::repositories::{Address, Resolved, Unavailable};
-use crate::status::condition;
 use crate::stores::AppKey;
 use crate::wake::Key;
 use crate::workers::{Ended, Output, Subject};
@@ -47,7 +46,7 @@ impl Wanted {
         let shown = self.warnings.iter().take(WARNINGS_SHOWN).cloned().collect::<Vec<_>>().join("; ");
         let more = self.warnings.len().saturating_sub(WARNINGS_SHOWN);
         let more = if more == 0 { String::new() } else { format!("; and {more} more") };
-        (!shown.is_empty()).then(|| condition(ConditionType::SourceWarning, format!("{shown}{more}")))
+        (!shown.is_empty()).then(|| Condition::new(ConditionType::SourceWarning, format!("{shown}{more}")))
     }
 }
 
@@ -98,7 +97,7 @@ pub(crate) async fn wanted(
             continue;
         }
         let job = Job { app, source, resolved, settings: &settings, references: &references };
-        anew |= render_source(cx, &job, last, request.depth).await?;
+        anew |= render_source(cx, &job, last, request).await?;
         let Some(render) = last else { continue };
         problems.extend(render.problems.iter().cloned());
         match render.manifests() {
@@ -113,7 +112,7 @@ pub(crate) async fn wanted(
             "Failed to load target state: {}. The last good state stays and nothing is pruned until it is corrected",
             problems.join("; ")
         );
-        return Err(condition(ConditionType::ComparisonError, message));
+        return Err(Condition::new(ConditionType::ComparisonError, message));
     }
     if anew {
         known.fill_with(Proven::default);
@@ -235,7 +234,7 @@ fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
         api::meta::time::whole_seconds(error.since),
         error.error
     );
-    let mut condition = condition(ConditionType::ComparisonError, message);
+    let mut condition = Condition::new(ConditionType::ComparisonError, message);
     condition.last_transition_time = Some(error.since);
     condition
 }
@@ -262,7 +261,7 @@ pub(crate) struct Job<'a> {
 
 impl Job<'_> {
     /// Whether a render of another time is still what this one would give.
-    async fn is_done_by(&self, cx: &Context, render: &SourceRender) -> bool {
+    async fn is_done_by(&self, cx: &Context, render: &SourceRender, fresh: Timestamp) -> bool {
         // a version of a chart may be published again with other content
         let same_commit = render.commit == self.resolved.commit && !Address::of(self.source).is_chart();
         let holds = same_commit || render.reads.holds_in(&self.resolved.tree);
@@ -271,7 +270,7 @@ impl Job<'_> {
             && render.again.is_none_or(|again| cx.clock.now() < again.at)
             && (same_commit || !charts::names_the_commit(self.source))
             && render.references_hold(self.references)
-            && remotes_hold(cx, self.app.spec.project_name(), render).await
+            && cx.lending(remotes_hold(cx, self.app.spec.project_name(), render, fresh)).await
     }
 }
 
@@ -280,11 +279,12 @@ async fn render_source(
     cx: &Context,
     job: &Job<'_>,
     last: &mut Option<Arc<SourceRender>>,
-    depth: Depth,
+    request: Request,
 ) -> Result<bool, Condition> {
     let Job { app, source, resolved, settings, .. } = *job;
-    if let Some(render) = last.as_mut().filter(|_| depth < Depth::Hard)
-        && job.is_done_by(cx, render).await
+    let fresh = recent(cx, request);
+    if let Some(render) = last.as_mut().filter(|_| request.depth < Depth::Hard)
+        && job.is_done_by(cx, render, fresh).await
     {
         if render.commit != resolved.commit {
             cx.metrics.renders_skipped.inc();
@@ -294,7 +294,7 @@ async fn render_source(
     }
     cx.metrics.renders.inc();
     let (mut subject, read) = subject(cx, job).await?;
-    let (mut output, again) = match rendered(cx, app.spec.project_name(), &mut subject).await? {
+    let (mut output, again) = match rendered(cx, app.spec.project_name(), &mut subject, fresh).await? {
         Ok(output) => (output, None),
         Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_deref(), cx.clock.now()))),
     };
@@ -323,7 +323,7 @@ pub(crate) async fn subject(cx: &Context, job: &Job<'_>) -> Result<(Subject, Rea
 
 fn malformed(reason: &str) -> Condition {
     let message = format!("Failed to load target state: {reason}. The last good state stays and nothing is pruned");
-    condition(ConditionType::ComparisonError, message)
+    Condition::new(ConditionType::ComparisonError, message)
 }
 
 /// For messages, and to know the source again.
@@ -337,11 +337,16 @@ fn name_of(app: &Application, source: &ApplicationSource) -> String {
 ///
 /// # Errors
 /// What will pass by itself: no worker could be started, or a remote base is not available.
-async fn rendered(cx: &Context, project: &str, subject: &mut Subject) -> Result<Result<Output, Ended>, Condition> {
+async fn rendered(
+    cx: &Context,
+    project: &str,
+    subject: &mut Subject,
+    fresh: Timestamp,
+) -> Result<Result<Output, Ended>, Condition> {
     let mut output = cx.patiently(cx.renderer.render(subject.clone())).await;
     // only a render that failed can want another repository: all others need no second look at their files
     if output.as_ref().is_ok_and(|output| !output.complete()) {
-        add_remotes(cx, project, subject).await?;
+        add_remotes(cx, project, subject, fresh).await?;
         if !subject.source.remotes.is_empty() {
             output = cx.patiently(cx.renderer.render(subject.clone())).await;
         }
@@ -353,7 +358,7 @@ async fn rendered(cx: &Context, project: &str, subject: &mut Subject) -> Result<
 }
 
 pub(crate) fn not_rendered(ended: &Ended) -> Condition {
-    condition(ConditionType::ComparisonError, format!("Failed to load target state: {ended}"))
+    Condition::new(ConditionType::ComparisonError, format!("Failed to load target state: {ended}"))
 }
 
 /// Adds the other repositories that the source names, as far as the project permits them. What is not permitted stays
@@ -361,7 +366,12 @@ pub(crate) fn not_rendered(ended: &Ended) -> Condition {
 ///
 /// # Errors
 /// When a permitted repository cannot be reached, or lacks the revision, or the names cannot be found out.
-pub(crate) async fn add_remotes(cx: &Context, project: &str, subject: &mut Subject) -> Result<(), Condition> {
+pub(crate) async fn add_remotes(
+    cx: &Context,
+    project: &str,
+    subject: &mut Subject,
+    fresh: Timestamp,
+) -> Result<(), Condition> {
     for _ in 0..render::remote::ROUNDS {
         let wanted = cx.patiently(cx.renderer.wanted_remotes(subject.clone())).await;
         let mut wanted = wanted.map_err(|ended| not_rendered(&ended))?;
@@ -371,7 +381,6 @@ pub(crate) async fn add_remotes(cx: &Context, project: &str, subject: &mut Subje
             break;
         }
         for revision in wanted.revisions {
-            let fresh = cx.repositories.recent();
             let resolved = cx.repositories.resolve(&revision.url, project, head(&revision), fresh);
             let resolved = cx.lending(resolved).await;
             let Resolved { commit, tree } =
@@ -379,7 +388,7 @@ pub(crate) async fn add_remotes(cx: &Context, project: &str, subject: &mut Subje
             subject.source.remotes.insert(revision, RemoteTree { commit, tree });
         }
         for chart in wanted.charts {
-            let fetched = cx.lending(charts::fetched(cx, project, &chart)).await;
+            let fetched = cx.lending(charts::fetched(cx, project, &chart, fresh)).await;
             let fetched = fetched.map_err(|error| remote_missing(&format!("chart {chart}"), &error))?;
             subject.source.remotes.insert_chart(chart, fetched);
         }
@@ -388,16 +397,15 @@ pub(crate) async fn add_remotes(cx: &Context, project: &str, subject: &mut Subje
 }
 
 /// Whether the other repositories that a render used are where they were.
-async fn remotes_hold(cx: &Context, project: &str, render: &SourceRender) -> bool {
+async fn remotes_hold(cx: &Context, project: &str, render: &SourceRender, fresh: Timestamp) -> bool {
     for (revision, commit) in &render.remotes {
-        let fresh = cx.repositories.recent();
         let now = cx.repositories.resolve(&revision.url, project, head(revision), fresh).await;
         if now.is_ok_and(|now| now.commit != *commit) || !permits(cx, project, &revision.url) {
             return false;
         }
     }
     for (chart, digest) in &render.charts {
-        let now = charts::fetched(cx, project, chart).await;
+        let now = charts::fetched(cx, project, chart, fresh).await;
         if now.is_ok_and(|now| now.digest != *digest) || !permits(cx, project, &chart.repo) {
             return false;
         }
@@ -421,7 +429,7 @@ fn remote_missing(what: &str, error: &Unavailable) -> Condition {
         api::meta::time::whole_seconds(error.since),
         error.error
     );
-    condition(ConditionType::ComparisonError, message)
+    Condition::new(ConditionType::ComparisonError, message)
 }
 
 /// The Application's source in the renderer's terms. A tool named in the source wins over what the files say.
@@ -519,4 +527,95 @@ fn with_versions(mut build: BuildOptions, from: &KustomizeSource) -> BuildOption
 fn texts(value: Option<&Value>) -> std::collections::BTreeMap<String, String> {
     let map = value.and_then(Value::as_object).into_iter().flatten();
     map.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use clock::{Clock, Ids, ManualClock};
+    use cluster::Cluster;
+    use futures::FutureExt;
+    use futures::future::{BoxFuture, pending};
+    use object::MemoryTree;
+    use render::Remotes as Bases;
+
+    use super::*;
+    use crate::config::ControllerConfig;
+    use crate::repositories::{Access, Remote, RemoteError, Remotes};
+    use crate::turns::with_turn;
+    use crate::workers::Renderer;
+
+    /// Answers until it hangs.
+    #[derive(Debug, Clone, Default)]
+    struct Base(Arc<AtomicBool>);
+
+    impl Remotes for Base {
+        fn open(&self, _: &str, _: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+            Ok(Arc::new(self.clone()))
+        }
+
+        fn open_chart(&self, url: &str, _: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+            self.open(url, access)
+        }
+    }
+
+    impl Remote for Base {
+        fn fetch(&self) -> BoxFuture<'_, Result<bool, RemoteError>> {
+            if self.0.load(Ordering::SeqCst) { pending().boxed() } else { async { Ok(false) }.boxed() }
+        }
+
+        fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<String, RemoteError>> {
+            async { Ok("c1".to_owned()) }.boxed()
+        }
+
+        fn tree<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<FileTree, RemoteError>> {
+            async { Ok(MemoryTree::default().tree()) }.boxed()
+        }
+
+        fn changed(&self) -> BoxFuture<'_, ()> {
+            pending().boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_base_that_hangs_is_believed_as_it_told_and_holds_no_turn() {
+        let clock = ManualClock::starting_at(Timestamp::from_second(100_000).unwrap());
+        let nobody = axum::Router::new().fallback(pending::<()>);
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let cluster = Cluster::from_service(nobody, Arc::clone(&shared));
+        let base = Base::default();
+        let config = ControllerConfig {
+            workers: 1,
+            ..ControllerConfig::new(shared, Ids::seeded(1), cluster, Arc::new(base.clone()), Renderer::InProcess)
+        };
+        let cx = Context::new(config);
+        let revision = RemoteRevision { url: "https://git.test/base".to_owned(), ..RemoteRevision::default() };
+        let tree = RemoteTree { commit: "c1".to_owned(), tree: MemoryTree::default().tree() };
+        let mut remotes = Bases::default();
+        remotes.insert(revision, tree);
+        let app = Application::default();
+        let source = ApplicationSource::default();
+        let resolved = Resolved { commit: "a1".to_owned(), tree: MemoryTree::default().tree() };
+        let output = Output::default();
+        let render = SourceRender::new(&source, "", &remotes, "a1", output);
+        let (settings, references) = (Settings::default(), BTreeMap::new());
+        let job = Job { app: &app, source: &source, resolved: &resolved, settings: &settings, references: &references };
+
+        let asked = cx.clock.now();
+        assert!(job.is_done_by(&cx, &render, asked).await);
+        base.0.store(true, Ordering::SeqCst);
+        clock.advance(std::time::Duration::from_secs(3600));
+        assert!(job.is_done_by(&cx, &render, asked).await, "it told since it was asked for");
+
+        cx.turns.acquire().await.unwrap().forget();
+        let others = async {
+            tokio::select! {
+                _ = with_turn(job.is_done_by(&cx, &render, cx.clock.now())) => panic!("the base hangs"),
+                turn = cx.turns.acquire() => turn.is_ok(),
+            }
+        };
+        let others = tokio::time::timeout(std::time::Duration::from_secs(10), others).await;
+        assert_eq!(others.ok(), Some(true), "others have the turn");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::argocd::{Application, ApplicationStatus, Condition, ConditionType};
+use api::argocd::{Application, ApplicationStatus};
 use cluster::{ClusterError, Patch, PatchOptions};
 use engine::operation::Draft;
 use object::{LiveObject, ResourceKey};
@@ -152,10 +152,6 @@ fn application_patch(old: &Application, new: &Application) -> Option<Value> {
         _ => true,
     };
     news.then_some(patch)
-}
-
-pub(crate) fn condition(kind: ConditionType, message: impl Into<String>) -> Condition {
-    Condition::new(kind, message)
 }
 
 #[cfg(test)]

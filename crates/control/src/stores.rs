@@ -227,6 +227,17 @@ impl Stores {
         self.applications.get(&key.namespace, &key.name)
     }
 
+    /// The Application that an environment of a Pipeline names: it is always in the control plane's own namespace.
+    pub(crate) fn of_environment(&self, name: &str) -> AppKey {
+        AppKey::new(&self.namespace, name)
+    }
+
+    /// The Pipelines whose environments the Application deploys.
+    pub(crate) fn deployed_by(&self, app: &AppKey) -> Vec<Arc<Pipeline>> {
+        let named = self.pipelines.by(&Pipeline::BY_APPLICATION, &app.name);
+        if self.of_environment(&app.name) == *app { named } else { Vec::new() }
+    }
+
     /// The project; `default` exists even when nobody wrote it.
     ///
     /// # Errors

@@ -112,7 +112,7 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     };
     let judged = own.as_ref().unwrap_or(judged);
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);
-    let mut run = Run::resumed(memory.run.take(), &draft.app, &state, || {
+    let mut run = Run::resumed(memory.run.take().map(Arc::unwrap_or_clone), &draft.app, &state, || {
         let contested = contested(cx, &draft.app, comparison);
         operation::sync_input(&draft.app, &state, comparison, options, contested)
     });
@@ -120,7 +120,7 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     draft.bring_on(&run, &judged.wanted.commits);
     match driven {
         Driven::Waiting => {
-            memory.run = Some(run);
+            memory.run = Some(Arc::new(run));
             Step::RestUntil(after(cx.clock.now(), LOOK_AGAIN))
         }
         Driven::Finished => draft.end(run.sync.phase(), run.sync.message(), cx.clock.now()),

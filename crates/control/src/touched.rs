@@ -70,8 +70,7 @@ impl Touches {
 
 fn of_application(stores: &Stores, change: &Change<Application>, touched: &mut BTreeSet<Touched>) {
     let key = AppKey::new(&change.key.namespace, &change.key.name);
-    let pipelines = stores.pipelines.by(&Pipeline::BY_APPLICATION, &key.text(stores.namespace()));
-    touched.extend(pipelines.iter().map(|pipeline| Touched::Pipeline(pipeline.metadata.name.clone())));
+    touched.extend(stores.deployed_by(&key).iter().map(|pipeline| Touched::Pipeline(pipeline.metadata.name.clone())));
     touched.insert(Touched::Application(key));
 }
 
@@ -111,7 +110,11 @@ mod tests {
             let spec = json!({ "project": "shop", "destination": {}, "source": { "repoURL": "r" } });
             live("Application", "argoproj.io/v1alpha1", name, &spec)
         };
-        let environments = json!([{ "name": "staging", "application": "web" }]);
+        let environments = json!([
+            { "name": "staging", "application": "web" },
+            // there is none of this name
+            { "name": "other", "application": "team/web" },
+        ]);
         let spec = json!({ "images": [{ "name": "shop" }], "environments": environments });
         let pipeline = |name: &str| live("Pipeline", "gantline.dev/v1alpha1", name, &spec);
         let stores = Stores::holding("argocd", [app("web"), app("other")], [pipeline("shop")]);
@@ -136,5 +139,10 @@ mod tests {
         };
         assert!(of("web").contains("Pipeline(\"shop\")") && of("web").contains("\"web\""), "{}", of("web"));
         assert!(!of("other").contains("Pipeline"), "{}", of("other"));
+        let mut elsewhere = change("web");
+        elsewhere.key = std::sync::Arc::new(object::ResourceKey::new("argoproj.io", "Application", "team", "web"));
+        let mut touched = BTreeSet::new();
+        of_application(&stores, &elsewhere, &mut touched);
+        assert_eq!(touched, BTreeSet::from([Touched::Application(AppKey::new("team", "web"))]));
     }
 }

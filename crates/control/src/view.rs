@@ -16,10 +16,10 @@ use crate::context::Context;
 use crate::controller::Controller;
 use crate::live::{kinds_of, live_of, watch_resources};
 use crate::memory::Memory;
+use crate::patience::within;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, judge};
 use crate::sites::Site;
-use crate::status::condition;
 use crate::stores::AppKey;
 use crate::sync;
 
@@ -96,9 +96,9 @@ impl Controller {
 
     /// Why the Application is not Synced or not Healthy.
     pub async fn explain(&self, app: &Application) -> Explanation {
-        let judged = self.judged(app).await.ok();
+        let (judged, tree) = tokio::join!(Box::pin(self.judged(app)), Box::pin(self.resource_tree(app)));
+        let (judged, tree) = (judged.ok(), tree.ok());
         let comparison = judged.as_ref().map(|(judged, _)| &judged.compared.comparison);
-        let tree = self.resource_tree(app).await.ok();
         let now = self.context.clock.now();
         let decision = judged
             .as_ref()
@@ -134,8 +134,8 @@ impl Controller {
     async fn judged(&self, app: &Application) -> Result<(Judged, Memory), Vec<Condition>> {
         let mut memory = self.context.memory(&AppKey::of(app));
         let request = Request { depth: Depth::Live, since: self.context.clock.now() };
-        let judged = timeout(PATIENCE, judge(&self.context, app, request, &mut memory)).await;
-        Ok((judged.map_err(|_| vec![too_slow(app)])??, memory))
+        let judged = within(PATIENCE, judge(&self.context, app, request, &mut memory)).await;
+        Ok((judged.ok_or_else(|| vec![too_slow(app)])??, memory))
     }
 }
 
@@ -151,7 +151,7 @@ fn too_slow(app: &Application) -> Condition {
         "neither cluster {cluster:?} nor the repositories have told within {seconds} seconds how it compares now: what is \
          known stands in its status"
     );
-    condition(ConditionType::ComparisonError, message)
+    Condition::new(ConditionType::ComparisonError, message)
 }
 
 const UNKNOWN_CLUSTER: &str = "whoever edits the Application, or adds clusters to Gantline";

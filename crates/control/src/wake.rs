@@ -140,11 +140,7 @@ fn of_touched(owner: &str, stores: &Stores) -> Vec<(Key, Depth)> {
 
 /// The Pipelines whose environments the Application deploys.
 fn deployed_by(app: &AppKey, stores: &Stores) -> Vec<(Key, Depth)> {
-    if *app.namespace != **stores.namespace() {
-        return Vec::new();
-    }
-    let pipelines = stores.pipelines.by(&Pipeline::BY_APPLICATION, &app.name);
-    pipelines.iter().map(|it| pipeline(stores, &it.metadata.name)).collect()
+    stores.deployed_by(app).iter().map(|it| pipeline(stores, &it.metadata.name)).collect()
 }
 
 /// The Applications that deploy to a cluster, by its name or its server, as it was and as it is.

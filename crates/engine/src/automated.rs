@@ -44,6 +44,8 @@ pub struct AutomatedInput<'a> {
     pub self_heal_delay: SelfHealDelay,
     /// Objects that another Application still wants ([`crate::Comparison::contested`]): nothing is started for them.
     pub contested: &'a BTreeSet<ResourceKey>,
+    /// The destination's namespace, where a sync keeps it although no manifest describes it.
+    pub kept_namespace: Option<&'a ResourceKey>,
     pub now: Timestamp,
 }
 
@@ -88,8 +90,7 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
     if sync.status != SyncStatusCode::OutOfSync {
         return Decision::Nothing(Skip::NotOutOfSync);
     }
-    let is_contested =
-        |r: &ResourceStatus| input.contested.contains(&ResourceKey::new(&r.group, &r.kind, &r.namespace, &r.name));
+    let is_contested = |r: &ResourceStatus| input.contested.contains(&key_of(r));
     let is_out = |r: &&ResourceStatus| r.status == Some(SyncStatusCode::OutOfSync) && !is_contested(r);
     if !input.contested.is_empty() && !resources.iter().any(|r| is_out(&r)) {
         return Decision::Nothing(Skip::OnlyContested);
@@ -119,11 +120,22 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
             sync.resources = resources.iter().filter(is_out).map(chosen).collect();
         }
     }
-    if policy.prune && !policy.allow_empty && resources.iter().all(|r| r.requires_pruning) {
+    if policy.prune && !policy.allow_empty && wipes_out(input) {
         let revisions = shown(&sync.revision, &sync.revisions);
         return refuse(format!("Skipping sync attempt to {revisions}: auto-sync will wipe out all resources"));
     }
     Decision::Start(Box::new(operation))
+}
+
+/// Whether a prune would leave nothing. A namespace that is kept stays in an empty set as well, so it does not count.
+fn wipes_out(input: &AutomatedInput<'_>) -> bool {
+    let is_kept = |r: &&ResourceStatus| input.kept_namespace.is_some_and(|kept| *kept == key_of(r));
+    let others = || input.resources.iter().filter(|r| !is_kept(r));
+    others().any(|r| r.requires_pruning) && others().all(|r| r.requires_pruning)
+}
+
+fn key_of(r: &ResourceStatus) -> ResourceKey {
+    ResourceKey::new(&r.group, &r.kind, &r.namespace, &r.name)
 }
 
 fn refuse(message: String) -> Decision {

@@ -77,6 +77,8 @@ pub struct Compared {
     pub hook: bool,
     /// Extra, but not counted against the Application (`IgnoreExtraneous`).
     pub extraneous: bool,
+    /// The project does not permit the kind: a sync is refused, and the object's own status is Unknown.
+    pub forbidden: bool,
     /// The other Application that the live object belongs to.
     pub shared_with: Option<String>,
     /// Why the API server would refuse the object.
@@ -187,8 +189,11 @@ pub fn compare(
     let extra = live.iter().filter(|object| !wanted.contains(&object.key()) && is_own_root(object, options));
     objects.extend(extra.map(|object| judge_extra(object, options)));
     objects.sort_by(|a, b| a.key.cmp(&b.key));
+    let status = total(&objects, targets.kept_namespace.as_ref());
+    let forbidden = objects.iter_mut().filter(|object| object.forbidden);
+    forbidden.for_each(|object| object.status = Some(SyncStatusCode::Unknown));
     Comparison {
-        status: total(&objects),
+        status,
         kept_namespace: targets.kept_namespace.clone(),
         conditions: conditions(targets, &objects, options),
         objects,
@@ -198,9 +203,16 @@ pub fn compare(
     }
 }
 
-fn total(objects: &[Compared]) -> SyncStatusCode {
-    let counted = objects.iter().filter(|object| !object.extraneous).filter_map(|object| object.status);
-    counted.max().unwrap_or(SyncStatusCode::Synced)
+/// A forbidden object counts by how it differs, as in Argo CD: it is known what is there. A namespace that nobody may keep
+/// is in no folder, so that nothing is missing without it.
+fn total(objects: &[Compared], kept: Option<&ResourceKey>) -> SyncStatusCode {
+    let is_left_out = |object: &Compared| object.extraneous || (object.forbidden && Some(&object.key) == kept);
+    objects
+        .iter()
+        .filter(|object| !is_left_out(object))
+        .filter_map(|object| object.status)
+        .max()
+        .unwrap_or(SyncStatusCode::Synced)
 }
 
 fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions) -> Vec<Condition> {
@@ -208,6 +220,7 @@ fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions)
     all.extend(
         unsupported(&options.ignore).iter().map(|e| Condition::new(ConditionType::ComparisonError, e.to_string())),
     );
+    all.extend(objects.iter().filter(|object| object.forbidden).map(refused_by_project));
     all.extend(objects.iter().filter_map(|object| {
         let owner = object.shared_with.as_ref()?;
         let ResourceKey { kind, name, .. } = &object.key;
@@ -215,6 +228,15 @@ fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions)
         Some(Condition::new(ConditionType::SharedResourceWarning, message))
     }));
     all
+}
+
+fn refused_by_project(object: &Compared) -> Condition {
+    let ResourceKey { group, kind, name, .. } = &object.key;
+    let message = format!(
+        "Resource {group}/{kind} {name} is not permitted in the project: every sync is refused until the project permits \
+         the kind, or the object is not wanted any more"
+    );
+    Condition::new(ConditionType::ExcludedResourceWarning, message)
 }
 
 fn has_status(manifest: &Manifest) -> bool {
@@ -239,6 +261,7 @@ fn judge_extra(live: &Arc<LiveObject>, options: &CompareOptions) -> Compared {
         status: counts.then_some(SyncStatusCode::OutOfSync),
         hook: is_hook(live),
         extraneous: has_option(live, names::COMPARE_OPTIONS, "IgnoreExtraneous"),
+        forbidden: false,
         shared_with: None,
         refused: None,
     }
@@ -262,15 +285,12 @@ fn judge(
         status: has_status(target).then_some(SyncStatusCode::Synced),
         hook: is_hook(target),
         extraneous: false,
+        forbidden: has_status(target) && !is_permitted(&key, options),
         shared_with: live.and_then(|live| other_owner(live, options)),
         refused: None,
         key,
     };
     if compared.status.is_none() {
-        return compared;
-    }
-    if !is_permitted(&compared.key, options) {
-        compared.status = Some(SyncStatusCode::Unknown);
         return compared;
     }
     let Some(live) = live else {

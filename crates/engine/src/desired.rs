@@ -31,18 +31,12 @@ pub enum Incomplete {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompleteSet {
     revision: String,
-    count: usize,
 }
 
 impl CompleteSet {
     /// The commit that was rendered; several are joined by commas.
     pub fn revision(&self) -> &str {
         &self.revision
-    }
-
-    /// How many objects are wanted.
-    pub fn count(&self) -> usize {
-        self.count
     }
 }
 
@@ -70,7 +64,7 @@ impl DesiredSet {
         if !self.revision.split(',').all(is_exact) {
             return Err(Incomplete::Unverified(self.revision.clone()));
         }
-        Ok(CompleteSet { revision: self.revision.clone(), count: self.manifests.len() })
+        Ok(CompleteSet { revision: self.revision.clone() })
     }
 }
 

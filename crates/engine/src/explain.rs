@@ -190,7 +190,7 @@ fn next_step(input: &ExplainInput<'_>) -> (Option<Timestamp>, &'static str) {
 fn from_object(object: &Compared, comparison: &Comparison, input: &ExplainInput<'_>) -> Vec<Reason> {
     let name = format!("{}/{}", object.key.kind, object.key.name);
     let about = |message: String| Reason { object: Some(object.key.clone()), ..reason(Topic::Sync, message, SYNCER) };
-    if object.status == Some(SyncStatusCode::Unknown) {
+    if object.forbidden {
         let message = format!("{name} is of a kind that the project does not permit");
         return vec![about(message)];
     }

@@ -145,6 +145,31 @@ fn a_list_does_not_drop_what_came_after_it() {
 }
 
 #[test]
+fn a_late_note_of_what_a_list_does_not_have_is_no_ghost() {
+    let store = store(&["a"]);
+    store.take(listed(20, vec![mine("y", 2, "me")]));
+    assert_eq!(store.note(mine("x", 15, "me")).unwrap().owner, "me", "as it was written");
+    assert!(!store.exists("a", "x"), "it was deleted before the list");
+    store.note(mine("z", 21, "me"));
+    assert_eq!(store.of("me"), ["y", "z"]);
+}
+
+#[test]
+fn a_server_that_was_restored_is_believed() {
+    let store = store(&["a", "b"]);
+    store.0.take(1, listed(20, vec![thing("b", "other", "other", 19, Some("me"))]), at(0));
+    store.take(listed(20, vec![mine("stays", 15, "later"), mine("gone", 19, "me")]));
+    store.note(mine("ours", 25, "me"));
+    store.take(listed(10, vec![mine("stays", 8, "earlier")]));
+    assert_eq!(store.of("me"), ["other"], "each watch for itself");
+    assert_eq!(store.owner("stays").as_deref(), Some("earlier"));
+    store.take(WatchEvent::Applied(mine("stays", 11, "now")));
+    assert_eq!(store.owner("stays").as_deref(), Some("now"));
+    store.note(mine("new", 12, "me"));
+    assert_eq!(store.of("me"), ["new", "other"]);
+}
+
+#[test]
 fn what_cannot_be_read_is_not_there_and_says_why() {
     let store = store(&["a"]);
     let mut changes = store.changes();

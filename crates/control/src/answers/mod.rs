@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use clock::Clock;
 use promotion::{Answer, Answered, Question};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -104,6 +105,11 @@ impl Answers {
         entry.pipelines.clone()
     }
 
+    /// Whether a plan rests on it.
+    fn wants(&self, question: &Question) -> bool {
+        self.state().entries.contains_key(question)
+    }
+
     /// Lanes in which nobody is any more go.
     fn leave(&self) {
         self.state().lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
@@ -144,15 +150,29 @@ pub(crate) async fn run(cx: Arc<Context>) {
 
 /// Answers one question and wakes who asked it.
 async fn answer(cx: Arc<Context>, question: Question) {
-    let answer = loop {
-        match caught(lane_of(&question), in_lane(&cx, &question)).await {
-            Some(answer) => break answer,
-            // nothing is made up for it
-            None => cx.clock.sleep(AGAIN).await,
-        }
-    };
+    let ask = || caught(lane_of(&question), in_lane(&cx, &question));
+    let Some(answer) = persist(&cx.answers, &*cx.clock, &question, ask).await else { return };
     let pipelines = cx.answers.take(&question, answer, cx.clock.now());
     cx.hear(&News::Answered { pipelines });
+}
+
+/// Asks until there is an answer, as nothing is made up for one; `None` when nobody wants to know any more.
+async fn persist<T, F: Future<Output = Option<T>>>(
+    answers: &Answers,
+    clock: &dyn Clock,
+    question: &Question,
+    ask: impl Fn() -> F,
+) -> Option<T> {
+    loop {
+        let answer = ask().await;
+        if answer.is_some() {
+            return answer;
+        }
+        clock.sleep(AGAIN).await;
+        if !answers.wants(question) {
+            return None;
+        }
+    }
 }
 
 async fn in_lane(cx: &Context, question: &Question) -> Option<Answer> {
@@ -222,6 +242,26 @@ mod tests {
         assert_eq!(sent(&answers).await, []);
         answers.ask("a", one(), at(90));
         assert_eq!(sent(&answers).await, [digest_of("v1")]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_answered_is_asked_for_as_long_as_somebody_wants_to_know() {
+        let (answers, clock) = (Answers::default(), clock::ManualClock::starting_at(at(0)));
+        let (question, asked) = (digest_of("v1"), std::cell::Cell::new(0));
+        answers.ask("a", BTreeSet::from([question.clone()]), at(0));
+        let defect = || {
+            asked.set(asked.get() + 1);
+            std::future::ready(None::<()>)
+        };
+        let mut persists = std::pin::pin!(persist(&answers, &clock, &question, defect));
+        assert!(futures::poll!(&mut persists).is_pending());
+        clock.advance(AGAIN);
+        assert!(futures::poll!(&mut persists).is_pending());
+        assert_eq!(asked.get(), 2);
+        answers.forget("a");
+        clock.advance(AGAIN);
+        assert_eq!(persists.await, None);
+        assert_eq!(asked.get(), 2);
     }
 
     #[tokio::test]

@@ -71,7 +71,7 @@ impl Ground {
         let source = &sources.get(roles.rendered).cloned().unwrap_or_default();
         let job = Job { app, source, resolved, settings: &cx.stores.settings(), references: &references };
         let (mut subject, _) = subject(cx, &job).await?;
-        add_remotes(cx, app.spec.project_name(), &mut subject).await?;
+        add_remotes(cx, app.spec.project_name(), &mut subject, cx.repositories.recent()).await?;
         let written = sources.get(roles.written).map_or_else(String::new, |source| source.reference.clone());
         let reference = if roles.written == roles.rendered { String::new() } else { written };
         Ok(Self { subject, reference })

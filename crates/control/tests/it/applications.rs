@@ -366,6 +366,46 @@ async fn labels_of_the_namespace_are_kept_and_it_is_never_pruned() {
 }
 
 #[tokio::test]
+async fn an_emptied_folder_prunes_nothing_also_where_a_namespace_is_kept() {
+    let world = World::start().await;
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    let namespace = format!("{}-kept", world.name);
+    let policy = json!({"automated": {"prune": true, "selfHeal": true}, "syncOptions": ["CreateNamespace=true"],
+        "managedNamespaceMetadata": {"labels": {"team": "shop"}}});
+    let spec = json!({"destination": {"namespace": namespace}, "syncPolicy": policy});
+    world.application(json!({ "spec": spec })).await;
+    world.until("synced", synced_to(&first)).await;
+    world.repository.commit(&[("app/readme.txt", "empty".to_owned())]);
+    let refused = |app: &api::argocd::Application| {
+        let wipes = |c: &api::argocd::Condition| c.message.contains("auto-sync will wipe out all resources");
+        app.status.conditions.iter().any(|c| c.kind == ConditionType::SyncError && wipes(c))
+    };
+    let app = world.until("refused", refused).await;
+    assert_eq!(app.operation, None);
+    let key = ResourceKey::new("", "ConfigMap", namespace.as_str(), "a");
+    assert!(world.cluster.get(&key).await.unwrap().is_some(), "nothing is pruned");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_the_settings_exclude_is_not_kept() {
+    let world = World::start().await;
+    let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": world.name},
+        "data": {"resource.exclusions": "- {apiGroups: [''], kinds: [Namespace], clusters: ['*']}"}});
+    apply(&world.cluster, settings).await;
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    let policy = json!({"automated": {"prune": true, "selfHeal": true}, "syncOptions": ["CreateNamespace=true"],
+        "managedNamespaceMetadata": {"labels": {"team": "shop"}}});
+    world.application(json!({"spec": {"syncPolicy": policy}})).await;
+    let app = world.until("synced", synced_to(&first)).await;
+    let kinds: Vec<&str> = app.status.resources.iter().map(|r| &*r.kind).collect();
+    assert_eq!(kinds, ["ConfigMap"]);
+    let there = world.cluster.get(&ResourceKey::new("", "Namespace", "", world.name.as_str())).await.unwrap().unwrap();
+    assert_eq!(there.label("team"), None, "it is left alone");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn kinds_that_the_settings_exclude_are_left_alone() {
     let world = World::start().await;
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: a}\n".to_owned();

@@ -219,3 +219,35 @@ fn kinds_that_the_settings_exclude_are_left_out_and_named() {
     assert_eq!(condition.kind, ConditionType::ExcludedResourceWarning);
     assert_eq!(condition.message, "Resource apps/Deployment web is excluded in the settings");
 }
+
+#[test]
+fn what_the_project_forbids_is_named_and_does_not_hide_how_the_rest_is() {
+    let project = |kind: &str, list: &str| {
+        let spec = json!({"sourceRepos": ["*"], list: [{"group": "*", "kind": kind}]});
+        Some(serde_json::from_value(spec).unwrap())
+    };
+    let named = |comparison: &Comparison| comparison.conditions.iter().map(|c| c.kind).collect::<Vec<_>>();
+    let state = LiveState::new([live(2, "x:1", None, "web")]);
+    let kept = serde_json::from_value(json!({"labels": {"a": "b"}})).unwrap();
+    let options = CompareOptions { project: project("Namespace", "clusterResourceBlacklist"), ..options() };
+    let scoped = |namespaced: bool, kind: &str, group: &str| (object::GroupKind::new(group, kind), namespaced);
+    let options = CompareOptions {
+        scopes: Scopes::new([scoped(false, "Namespace", ""), scoped(true, "Deployment", "apps")]),
+        ..options
+    };
+    for (replicas, status) in [(2, SyncStatusCode::Synced), (3, SyncStatusCode::OutOfSync)] {
+        let wanted = desired(vec![deployment(replicas, "x:1")]).with_namespace("shop", &kept);
+        let comparison = compare(&wanted, &state, &options, &InSyncMarks::default(), &BTreeMap::new());
+        assert_eq!((comparison.status, named(&comparison)), (status, vec![ConditionType::ExcludedResourceWarning]));
+        let namespace = comparison.get(&crate::namespace::key("shop")).unwrap();
+        assert_eq!(namespace.status, Some(SyncStatusCode::Unknown));
+        assert!(comparison.conditions[0].message.contains("/Namespace shop is not permitted"));
+    }
+
+    let options = CompareOptions { project: project("Deployment", "namespaceResourceBlacklist"), ..options };
+    for (replicas, status) in [(2, SyncStatusCode::Synced), (3, SyncStatusCode::OutOfSync)] {
+        let comparison = run(vec![deployment(replicas, "x:1")], vec![live(2, "x:1", None, "web")], &options);
+        assert_eq!((comparison.status, comparison.objects[0].status), (status, Some(SyncStatusCode::Unknown)));
+        assert_eq!(named(&comparison), [ConditionType::ExcludedResourceWarning]);
+    }
+}

@@ -59,7 +59,6 @@ impl fmt::Display for Meddling {
         match self {
             Self::Deleted => f.write_str("deleted it"),
             Self::Added => f.write_str("added it"),
-            Self::Changed(fields) if fields.is_empty() => f.write_str("changed it"),
             Self::Changed(fields) => write!(f, "changed {}", fields.join(", ")),
         }
     }

@@ -11,12 +11,12 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use api::argocd::{Application, Condition, ConditionType, Operation, OperationPhase};
+use api::argocd::{Application, Condition, ConditionType, Operation, OperationPhase, SyncOperation};
 use jiff::Timestamp;
 use object::ResourceKey;
 
 use crate::automated::{AutomatedInput, Decision, SelfHealDelay, Skip, decide, next_attempt};
-use crate::compare::Comparison;
+use crate::compare::{Compared, Comparison};
 use crate::conditions::set_conditions;
 
 pub use draft::Draft;
@@ -115,13 +115,27 @@ fn automatic(draft: &mut Draft, observed: &Observed<'_>) -> Step {
         Decision::Nothing(_) | Decision::Refuse(_) => Step::Rest,
         Decision::Later { at } => Step::RestUntil(at),
         Decision::Start(operation) => {
-            if operation.sync.as_ref().is_some_and(|sync| sync.auto_heal_attempts_count > 0) {
-                let revision = &draft.app.status.sync.revision;
-                draft.facts.extend(comparison.out_of_sync().map(|object| Fact::heal(object, revision)));
+            let sync = operation.sync.as_ref().filter(|sync| sync.auto_heal_attempts_count > 0);
+            for object in sync.into_iter().flat_map(|sync| healed(sync, comparison, observed.contested)) {
+                draft.facts.push(Fact::heal(object, &draft.app.status.sync.revision));
             }
             draft.begin(*operation, observed.now)
         }
     }
+}
+
+/// The objects that a self-heal brings back: what it leaves alone, nobody may say that it healed.
+fn healed<'a>(
+    sync: &'a SyncOperation,
+    comparison: &'a Comparison,
+    contested: &'a BTreeSet<ResourceKey>,
+) -> impl Iterator<Item = &'a Compared> {
+    let is_chosen = |key: &ResourceKey| {
+        sync.resources.iter().any(|r| (&r.group, &r.kind, &r.name) == (&key.group, &key.kind, &key.name))
+    };
+    let is_pruned = |object: &Compared| sync.prune || !object.requires_pruning();
+    let all = comparison.out_of_sync();
+    all.filter(move |object| is_chosen(&object.key) && is_pruned(object) && !contested.contains(&object.key))
 }
 
 /// Whether to sync without being asked, by the status as it was just computed.
@@ -133,6 +147,7 @@ pub fn decision(app: &Application, observed: &Observed<'_>) -> Decision {
         revision_has_no_changes: observed.revision_has_no_changes,
         self_heal_delay: SelfHealDelay::Growing,
         contested: observed.contested,
+        kept_namespace: observed.comparison.ok().and_then(|comparison| comparison.kept_namespace.as_ref()),
         now: observed.now,
     })
 }

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::argocd::{
-    Application, ApplicationSource, ManagedNamespaceMetadata, OperationPhase, OperationState, SyncOperation,
-    SyncOperationResult,
-};
+use api::argocd::{Application, ApplicationSource, OperationPhase, OperationState, SyncOperation, SyncOperationResult};
 use jiff::Timestamp;
 use object::ResourceKey;
 
@@ -54,14 +51,10 @@ impl Run {
             revisions: if several { commits.to_vec() } else { Vec::new() },
             source: sync.source.or_else(|| app.spec.source.clone()).unwrap_or_default(),
             sources: if sync.sources.is_empty() { app.spec.sources.clone() } else { sync.sources },
-            managed_namespace_metadata: kept_metadata(app),
+            managed_namespace_metadata: app.spec.kept_namespace_metadata().cloned(),
             ..SyncOperationResult::default()
         }
     }
-}
-
-fn kept_metadata(app: &Application) -> Option<ManagedNamespaceMetadata> {
-    app.spec.sync_policy.as_ref()?.managed_namespace_metadata.clone()
 }
 
 /// What the operation is carried out from. What another Application still wants an automated sync leaves alone; a person
@@ -77,7 +70,8 @@ pub fn sync_input(
     let (instance, namespace) = (&options.application, &app.spec.destination.namespace);
     let mut input = SyncInput::new(comparison, SyncOptions::new(&sync, true), instance, namespace, state.started_at);
     input.ignore.clone_from(&options.ignore);
-    input.namespace_metadata = kept_metadata(app);
+    let kept = app.spec.kept_namespace_metadata();
+    input.namespace_metadata = kept.filter(|_| comparison.kept_namespace.is_some()).cloned();
     input.scopes = options.scopes.clone();
     input.contested = if state.operation.initiated_by.automated { contested } else { BTreeSet::new() };
     input

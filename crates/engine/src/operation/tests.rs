@@ -33,6 +33,12 @@ fn draft(change: Value) -> Draft {
     Draft::from(&Application::from_value(value).unwrap())
 }
 
+fn merge_spec(draft: &mut Draft, spec: Value) {
+    let mut app = draft.app.to_value();
+    merge(&mut app, json!({ "spec": spec }));
+    draft.app = Application::from_value(app).unwrap();
+}
+
 /// As it is written while it runs.
 fn running(change: Value) -> Draft {
     let mut state = json!({"phase": "Running", "startedAt": "1970-01-01T00:01:00Z", "operation": {"sync": {}},
@@ -53,6 +59,24 @@ fn drifted(live: Option<Value>) -> Comparison {
     let options = CompareOptions { application: "web".into(), ..CompareOptions::default() };
     let targets = crate::targets(&set, "web", "shop", &options.tracking, &options.scopes);
     let live = LiveState::new(live.map(|live| Arc::new(LiveObject::new(live).unwrap())));
+    compare(&targets, &live, &options, &InSyncMarks::default(), &std::collections::BTreeMap::new())
+}
+
+/// The namespace `shop`, kept as somebody left it, beside these ConfigMaps that are not wanted any more.
+fn emptied(label: &str, extra: &[&str]) -> Comparison {
+    let kept = serde_json::from_value(json!({"labels": {"team": "shop"}})).unwrap();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "uid": "n",
+        "labels": {"team": label}, "annotations": {"argocd.argoproj.io/sync-options": "ServerSideApply=true"}}});
+    let config_map = |name: &&str| {
+        let id = format!("web:/ConfigMap:shop/{name}");
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop", "uid": name,
+            "annotations": {"argocd.argoproj.io/tracking-id": id}}})
+    };
+    let live = extra.iter().map(config_map).chain([namespace]);
+    let live = LiveState::new(live.map(|live| Arc::new(LiveObject::new(live).unwrap())));
+    let options = CompareOptions { application: "web".into(), ..CompareOptions::default() };
+    let set = DesiredSet::new(vec![], vec![], COMMIT);
+    let targets = crate::targets(&set, "web", "shop", &options.tracking, &options.scopes).with_namespace("shop", &kept);
     compare(&targets, &live, &options, &InSyncMarks::default(), &std::collections::BTreeMap::new())
 }
 
@@ -206,6 +230,67 @@ fn self_heal_says_who_did_what() {
         assert_eq!(draft.facts, [told, started.clone()]);
         let sync = state(&draft).operation.sync.as_ref().unwrap();
         assert_eq!((sync.auto_heal_attempts_count, sync.resources.len()), (1, 1));
+    }
+}
+
+#[test]
+fn an_emptied_folder_prunes_nothing_by_itself_also_where_a_namespace_is_kept() {
+    for label in ["shop", "other"] {
+        let comparison = emptied(label, &["a", "b"]);
+        let mut draft = healing(&comparison);
+        merge_spec(&mut draft, json!({"syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}));
+        assert_eq!(step(&mut draft, Ok(&comparison), 100), Step::Rest, "{label}");
+        let [condition] = draft.app.status.conditions.as_slice() else { panic!("{:?}", draft.app.status.conditions) };
+        assert!(condition.message.ends_with("auto-sync will wipe out all resources"), "{condition:?}");
+        assert_eq!(draft.app.operation, None);
+    }
+}
+
+#[test]
+fn a_kept_namespace_alone_is_healed() {
+    let comparison = emptied("other", &[]);
+    let mut draft = healing(&comparison);
+    merge_spec(&mut draft, json!({"syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}));
+    assert_eq!(step(&mut draft, Ok(&comparison), 100), Step::Begun);
+}
+
+#[test]
+fn what_a_self_heal_leaves_alone_it_does_not_tell_of() {
+    let told = |comparison: &Comparison, contested: &BTreeSet<ResourceKey>, prune: bool| {
+        let mut draft = healing(comparison);
+        merge_spec(&mut draft, json!({"syncPolicy": {"automated": {"prune": prune, "selfHeal": true}}}));
+        let observed = Observed { comparison: Ok(comparison), contested, revision_has_no_changes: false, now: at(100) };
+        assert_eq!(advance(&mut draft, &observed), Step::Begun);
+        let healed = |fact: &Fact| match fact {
+            Fact::SelfHealed { object, .. } => Some(object.name.clone()),
+            _ => None,
+        };
+        draft.facts.iter().filter_map(healed).collect::<Vec<_>>()
+    };
+    let mut comparison = emptied("other", &["a"]);
+    // somebody wants it again, so that the set is not empty
+    comparison.objects.extend(drifted(None).objects.into_iter().map(|mut object| {
+        object.key.name = "b".into();
+        object
+    }));
+    let key = |name: &str| ResourceKey::new("", "ConfigMap", "shop", name);
+    assert_eq!(told(&comparison, &BTreeSet::new(), true), ["a", "shop", "b"]);
+    assert_eq!(told(&comparison, &BTreeSet::new(), false), ["shop", "b"], "extra objects stay");
+    assert_eq!(told(&comparison, &BTreeSet::from([key("b")]), true), ["a", "shop"], "another one wants it");
+}
+
+#[test]
+fn labels_of_a_namespace_are_kept_only_where_a_sync_makes_it() {
+    let comparison = emptied("other", &[]);
+    for (option, kept) in [("CreateNamespace=true", true), ("CreateNamespace=false", false)] {
+        let mut draft = running(json!({}));
+        let policy = json!({"syncOptions": [option], "managedNamespaceMetadata": {"labels": {"team": "shop"}}});
+        merge_spec(&mut draft, json!({ "syncPolicy": policy }));
+        let input = sync_input(&draft.app, state(&draft), &comparison, &CompareOptions::default(), BTreeSet::new());
+        assert_eq!(input.namespace_metadata.is_some(), kept, "{option}");
+        let not_compared =
+            sync_input(&draft.app, state(&draft), &drifted(None), &CompareOptions::default(), BTreeSet::new());
+        assert_eq!(not_compared.namespace_metadata, None, "the settings leave it alone");
     }
 }
 

@@ -65,10 +65,7 @@ impl SyncInput {
             extra: objects().filter(|o| o.requires_pruning()).map(|o| o.key.clone()).collect(),
             in_sync: objects().filter(|o| o.status == Some(SyncStatusCode::Synced)).map(|o| o.key.clone()).collect(),
             shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with.clone()?))).collect(),
-            forbidden: objects()
-                .filter(|o| o.status == Some(SyncStatusCode::Unknown))
-                .map(|o| (o.key.clone(), denied(&o.key)))
-                .collect(),
+            forbidden: objects().filter(|o| o.forbidden).map(|o| (o.key.clone(), denied(&o.key))).collect(),
             revision: proof.as_ref().map(|p| p.revision().to_owned()).unwrap_or_default(),
             proof,
             options,
