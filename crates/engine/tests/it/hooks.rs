@@ -195,7 +195,7 @@ fn unmodified(input: &Value, comparison: &mut Comparison) {
         }
         if let Some(forbidden) = input["behaviour"]["forbidden"].get(&object.key.kind).and_then(Value::as_str) {
             assert!(!forbidden.is_empty());
-            object.status = Some(api::argocd::SyncStatusCode::Unknown);
+            object.forbidden = true;
         }
     }
 }

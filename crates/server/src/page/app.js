@@ -121,10 +121,13 @@ function offered(offer, at) {
   // nobody asks why a pin is lifted
   const node = button(text, className, () => act(text, about, path, body, offer.action !== 'Unpin'))
   if (!offer.refused) return node
-  // who cannot hover reads it too
   node.disabled = true
   node.title = offer.refused
-  return make('span', { className: 'refused' }, node, make('small', { textContent: offer.refused }))
+  const why = make('small', { textContent: offer.refused })
+  // who is waited for reads why it is not them; everybody else may ask
+  return ['Approve', 'Reject'].includes(offer.action)
+    ? make('span', { className: 'refused' }, node, why)
+    : make('details', { className: 'refused' }, make('summary', { textContent: `${text}: why not?` }), why)
 }
 
 const button = (text, className, onclick) => make('button', { textContent: text, className, onclick })
