@@ -8,9 +8,9 @@ use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::output::{self, Column, column, or_dash, text};
 
+/// Which of the Application's objects; all of them where nothing is said.
 #[derive(Debug, Args)]
-pub(crate) struct Logs {
-    name: String,
+struct Object {
     /// Of this object of the Application, such as Deployment
     #[arg(long)]
     kind: Option<String>,
@@ -22,6 +22,13 @@ pub(crate) struct Logs {
     /// The namespace of that object
     #[arg(long = "resource-namespace", value_name = "NAMESPACE")]
     resource_namespace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    name: String,
+    #[command(flatten)]
+    of: Object,
     /// Of this pod
     #[arg(long)]
     pod: Option<String>,
@@ -45,17 +52,8 @@ pub(crate) struct Logs {
 #[derive(Debug, Args)]
 pub(crate) struct Events {
     name: String,
-    /// About this object of the Application, such as Pod
-    #[arg(long)]
-    kind: Option<String>,
-    #[arg(long)]
-    group: Option<String>,
-    /// The name of that object
-    #[arg(long = "name", value_name = "NAME")]
-    resource: Option<String>,
-    /// The namespace of that object
-    #[arg(long = "resource-namespace", value_name = "NAMESPACE")]
-    resource_namespace: Option<String>,
+    #[command(flatten)]
+    of: Object,
     #[command(flatten)]
     output: Output,
 }
@@ -74,10 +72,10 @@ impl Logs {
         let number = |number: Option<u32>| number.map(|number| number.to_string());
         let yes = |flag: bool| flag.then(|| "true".to_owned());
         let query = query([
-            ("kind", self.kind),
-            ("group", self.group),
-            ("resourceName", self.resource),
-            ("namespace", self.resource_namespace),
+            ("kind", self.of.kind),
+            ("group", self.of.group),
+            ("resourceName", self.of.resource),
+            ("namespace", self.of.resource_namespace),
             ("podName", self.pod),
             ("container", self.container),
             ("tailLines", number(self.tail)),
@@ -104,10 +102,10 @@ impl Logs {
 impl Events {
     pub(super) async fn run(self, client: &Client) -> Outcome {
         let query = query([
-            ("resourceKind", self.kind),
-            ("resourceGroup", self.group),
-            ("resourceName", self.resource),
-            ("resourceNamespace", self.resource_namespace),
+            ("resourceKind", self.of.kind),
+            ("resourceGroup", self.of.group),
+            ("resourceName", self.of.resource),
+            ("resourceNamespace", self.of.resource_namespace),
         ]);
         let items: Vec<Value> = client.items(&format!("{}/events{query}", super::app::path(&self.name))).await?;
         output::list(&items, COLUMNS, self.output.output, "event")?;
