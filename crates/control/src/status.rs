@@ -6,7 +6,7 @@ use api::argocd::{Application, ApplicationStatus};
 use cluster::{ClusterError, Patch, PatchOptions};
 use engine::operation::Draft;
 use object::{LiveObject, ResourceKey};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::facts::{About, Fact};
@@ -132,18 +132,7 @@ fn application_patch(old: &Application, new: &Application) -> Option<Value> {
     if says_the_same(old, new) {
         return None;
     }
-    let (old, new) = (old.to_value(), new.to_value());
-    let part = |value: &Value| {
-        let mut part = Map::new();
-        for field in ["status", "operation"] {
-            part.extend(value.get(field).map(|v| (field.to_owned(), v.clone())));
-        }
-        let metadata = ["annotations", "finalizers"].into_iter();
-        let metadata = metadata.filter_map(|f| Some((f.to_owned(), value["metadata"].get(f)?.clone()))).collect();
-        part.insert("metadata".to_owned(), Value::Object(metadata));
-        Value::Object(part)
-    };
-    let patch = merge_patch(&part(&old), &part(&new))?;
+    let patch = merge_patch(&written(old), &written(new))?;
     let news = match &patch {
         Value::Object(fields) => fields.iter().any(|(name, value)| match (name.as_str(), value) {
             ("status", Value::Object(status)) => status.keys().any(|field| !VOLATILE.contains(&field.as_str())),
@@ -152,6 +141,15 @@ fn application_patch(old: &Application, new: &Application) -> Option<Value> {
         _ => true,
     };
     news.then_some(patch)
+}
+
+/// What the controller writes of an Application.
+fn written(app: &Application) -> Value {
+    let metadata = json!({"annotations": app.metadata.annotations, "finalizers": app.metadata.finalizers});
+    match &app.operation {
+        Some(operation) => json!({"metadata": metadata, "status": app.status, "operation": operation}),
+        None => json!({"metadata": metadata, "status": app.status}),
+    }
 }
 
 #[cfg(test)]

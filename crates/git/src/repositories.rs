@@ -102,7 +102,7 @@ pub struct Write {
 /// Longest time for one fetch or push as a whole.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How often a repository on this machine is looked at for pushes.
-const GLANCE: Duration = Duration::from_millis(50);
+const GLANCE: Duration = Duration::from_millis(200);
 
 impl Repositories {
     /// Copies of remote repositories go below `cache`.

@@ -71,7 +71,8 @@ impl Answers {
     }
 
     /// Takes what a plan rests on. What nobody has answered, or long ago, is asked.
-    pub(crate) fn ask(&self, pipeline: &str, questions: BTreeSet<Question>, now: jiff::Timestamp) {
+    pub(crate) fn ask(&self, pipeline: &str, questions: impl IntoIterator<Item = Question>, now: jiff::Timestamp) {
+        let questions: BTreeSet<Question> = questions.into_iter().collect();
         let mut state = self.state();
         let pipeline: Arc<str> = pipeline.into();
         for question in &questions {
@@ -83,8 +84,9 @@ impl Answers {
                 let _ = self.asked.send(question.clone());
             }
         }
-        let before = state.of.insert(Arc::clone(&pipeline), questions.clone()).unwrap_or_default();
+        let before = state.of.remove(&pipeline).unwrap_or_default();
         before.difference(&questions).for_each(|question| state.drop_for(question, &pipeline));
+        state.of.insert(pipeline, questions);
     }
 
     /// The Pipeline is gone.

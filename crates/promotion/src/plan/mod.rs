@@ -12,8 +12,6 @@ mod open;
 mod sight;
 mod status;
 
-use std::collections::BTreeSet;
-
 use api::gantline::{
     Environment, GateReport, Pin, PipelineCondition, PipelineConditionKind, PipelineStatus, Promotion, PromotionPhase,
     PromotionSpec, PromotionStatus, Release, ReleaseEnvironment, ReleasePhase, ReleaseSpec, ReleaseStatus,
@@ -35,8 +33,9 @@ pub struct Plan {
     /// In this order.
     pub steps: Vec<Step>,
     pub status: PipelineStatus,
-    /// All that the plan rests on, answered or not: an answer that is needed no more may be forgotten.
-    pub questions: BTreeSet<Question>,
+    /// All that the plan rests on, answered or not, some of it more than once: an answer that is needed no more may be
+    /// forgotten.
+    pub questions: Vec<Question>,
     /// When time alone may change something; `None`: only events do.
     pub next: Option<Timestamp>,
 }
@@ -185,7 +184,7 @@ impl<'a> Draft<'a> {
     fn ask(&mut self, question: Question) -> Option<&'a Answer> {
         let answered = self.seen.answers.of(&question);
         self.wake(answered.and_then(|answered| answered.until()));
-        self.plan.questions.insert(question);
+        self.plan.questions.push(question);
         answered.map(|answered| &answered.answer)
     }
 

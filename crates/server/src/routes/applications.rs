@@ -188,8 +188,8 @@ fn listed(
     let (page, metadata) = page(&apps, wanted)?;
     let fields = Fields::of_items(&wanted.fields);
     let shown = |app: &Arc<Application>| {
-        let object = Object::of(&ApplicationView { app: Arc::clone(app), proven_at: proven_at(app) });
-        fields.iter().fold(object, |object, fields| object.with(|value| fields.choose(value)))
+        let view = ApplicationView { app: Arc::clone(app), proven_at: proven_at(app) };
+        fields.as_ref().map_or_else(|| Object::of(&view), |fields| Object::with(&view, fields))
     };
     Ok(List::page(page.iter().map(shown).collect(), metadata))
 }

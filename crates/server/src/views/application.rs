@@ -1,6 +1,10 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use api::argocd::{Application, HealthStatusCode, OperationPhase, SyncStatusCode};
+use api::argocd::{
+    Application, ApplicationSpec, ApplicationStatus, HealthStatusCode, Operation, OperationPhase, SyncStatusCode,
+};
+use api::meta::ObjectMeta;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -15,6 +19,7 @@ pub(crate) struct ApplicationView {
     pub(crate) proven_at: Option<String>,
 }
 
+const PROVEN: &str = "provenAt";
 const PROVEN_AT: &str = "The commit of the first source up to which nothing changed that the Application reads: it is \
                          at this commit what `sync.revision` says. Absent while that is not known to the process that \
                          answers, or cannot be said for pushes to come.";
@@ -25,13 +30,11 @@ impl Written for ApplicationView {
     const BY_FIELDS: bool = true;
 
     fn written(&self) -> Value {
-        let mut value = self.app.written();
-        if let Some(status) = value.get_mut("status").and_then(Value::as_object_mut) {
-            // a copy that somebody applied may have an old one
-            status.remove("provenAt");
-            status.extend(self.proven_at.iter().map(|commit| ("provenAt".to_owned(), json!(commit))));
-        }
-        value
+        serde_json::to_value(Shown::from(self)).unwrap_or_default()
+    }
+
+    fn text(&self) -> String {
+        serde_json::to_string(&Shown::from(self)).unwrap_or_default()
     }
 
     fn definition() -> Value {
@@ -41,6 +44,48 @@ impl Written for ApplicationView {
             properties["provenAt"] = json!({ "type": "string", "description": PROVEN_AT });
         }
         definition
+    }
+}
+
+/// An Application without a copy of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: &'a ObjectMeta,
+    spec: &'a ApplicationSpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<ShownStatus<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a Operation>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownStatus<'a> {
+    #[serde(flatten)]
+    status: Cow<'a, ApplicationStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proven_at: Option<&'a str>,
+}
+
+impl<'a> From<&'a ApplicationView> for Shown<'a> {
+    fn from(ApplicationView { app, proven_at }: &'a ApplicationView) -> Self {
+        let mut status = Cow::Borrowed(&app.status);
+        // a copy that somebody applied may have an old one
+        if app.status.unknown.contains_key(PROVEN) {
+            status.to_mut().unknown.remove(PROVEN);
+        }
+        let said = app.status != ApplicationStatus::default();
+        Self {
+            api_version: ApplicationView::API_VERSION,
+            kind: ApplicationView::KIND,
+            metadata: &app.metadata,
+            spec: &app.spec,
+            status: said.then_some(ShownStatus { status, proven_at: proven_at.as_deref() }),
+            operation: app.operation.as_ref(),
+        }
     }
 }
 

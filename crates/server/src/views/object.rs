@@ -5,8 +5,11 @@ use api::argocd::Application;
 use api::gantline::{Pipeline, Promotion, Release};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::Fields;
 
 /// A kind of the Kubernetes API. Its schema is the one of its definition.
 pub(crate) trait Written {
@@ -16,6 +19,11 @@ pub(crate) trait Written {
     const BY_FIELDS: bool = false;
 
     fn written(&self) -> Value;
+
+    /// The same as JSON text.
+    fn text(&self) -> String {
+        self.written().to_string()
+    }
 
     fn definition() -> Value;
 }
@@ -46,19 +54,31 @@ written!(Promotion, api::gantline::API_VERSION, api::gantline::promotion_crd());
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent, bound = "")]
 pub(crate) struct Object<T> {
-    value: Value,
+    content: Content,
     #[serde(skip)]
     kind: PhantomData<T>,
 }
 
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Content {
+    /// As text: what goes out as it is needs no tree of values.
+    Whole(Box<RawValue>),
+    Chosen(Value),
+}
+
 impl<T: Written> Object<T> {
     pub(crate) fn of(object: &T) -> Self {
-        Self { value: object.written(), kind: PhantomData }
+        let content = match RawValue::from_string(object.text()) {
+            Ok(text) => Content::Whole(text),
+            Err(_) => Content::Chosen(object.written()),
+        };
+        Self { content, kind: PhantomData }
     }
 
-    /// The same with some of its fields.
-    pub(crate) fn with(self, choose: impl FnOnce(Value) -> Value) -> Self {
-        Self { value: choose(self.value), kind: PhantomData }
+    /// Some of its fields.
+    pub(crate) fn with(object: &T, fields: &Fields) -> Self {
+        Self { content: Content::Chosen(fields.choose(object.written())), kind: PhantomData }
     }
 }
 

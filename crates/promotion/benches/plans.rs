@@ -1,4 +1,4 @@
-//! How long it takes to plan for many Pipelines: `cargo run --release -p promotion --example measure-plans`.
+//! How long it takes to plan for many Pipelines: `cargo bench -p promotion`.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measure")]
 
@@ -13,6 +13,9 @@ use promotion::{
     plan,
 };
 use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PIPELINES: usize = 10_000;
 
