@@ -22,6 +22,12 @@ fn histories() {
     run(0, count(1_000));
 }
 
+/// Histories that once ended badly.
+#[test]
+fn histories_of_before() {
+    [158_815].into_iter().for_each(check);
+}
+
 /// `SIMULATE=1000000` plays as many; `make test` plays 20,000.
 #[expect(clippy::disallowed_methods, reason = "a test is told how long it may take")]
 fn count(usual: u64) -> u64 {
@@ -180,7 +186,8 @@ fn come_to_rest(world: &mut World, controllers: &mut [Controller; 2]) -> Result<
     controllers[1].lose_all_watches(world);
     let controller = &mut controllers[0];
     controller.watch(world, EVENTS);
-    for _ in 0..8 {
+    // what is tried again every two minutes shall not hide the end of what fails after fifteen
+    for _ in 0..16 {
         let next = settle(world, controller)?;
         let Some(next) = next else { break };
         let whole = next.as_second() + i64::from(next.subsec_nanosecond() > 0);
