@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 
 use self::follow::{Progress, follow};
-use crate::{Bounds, Cluster, ClusterError};
+use crate::{Bounds, Cause, Cluster, ClusterError};
 
 /// Tells whom an object belongs to by what is written on the object itself; `None`: to nobody.
 pub type Tracker = Arc<dyn Fn(&LiveObject) -> Option<Arc<str>> + Send + Sync>;
@@ -121,7 +121,11 @@ impl LiveCache {
         match current.as_deref() {
             Ok(Progress::Lost { error, .. }) => Err(error.clone()),
             Ok(_) => Ok(()),
-            Err(_) => Err(ClusterError::Unreachable { object: kind.to_string(), message: "shutting down".into() }),
+            Err(_) => Err(ClusterError::Unreachable {
+                object: kind.to_string(),
+                cause: Cause::Broken,
+                message: "shutting down".into(),
+            }),
         }
     }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::objects::live;
-use crate::{ApiResource, Cluster, ClusterError};
+use crate::{ApiResource, Cause, Cluster, ClusterError};
 
 /// The server ends a watch after this time; the next one goes on from there.
 const WATCH_SECONDS: &str = "590";
@@ -283,7 +283,7 @@ where
                 Some(Err(error)) => {
                     self.ended = true;
                     let (object, message) = (self.object.clone(), error.to_string());
-                    return Some(Err(ClusterError::Unreachable { object, message }));
+                    return Some(Err(ClusterError::Unreachable { object, cause: Cause::Broken, message }));
                 }
                 None => {
                     self.ended = true;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::Application;
-use cluster::{Cluster, ClusterError, LogOptions, Scope};
+use cluster::{Cause, Cluster, ClusterError, LogOptions, Scope};
 use engine::{ResourceNode, ResourceTree};
 use futures::future::join_all;
 use futures::stream::{BoxStream, StreamExt, select_all};
@@ -128,6 +128,7 @@ async fn in_time<T>(
 ) -> Answer<T> {
     let late = |_| ClusterError::Unreachable {
         object: object.to_string(),
+        cause: Cause::Silent,
         message: format!("no answer within {} s", patience.as_secs_f64()),
     };
     (object.clone(), timeout(patience, answer).await.unwrap_or_else(|elapsed| Err(late(elapsed))))

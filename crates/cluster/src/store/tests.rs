@@ -4,6 +4,7 @@ use object::GroupKind;
 use serde_json::json;
 
 use super::*;
+use crate::Cause;
 
 /// A thing with an owner; one without cannot be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -205,7 +206,9 @@ fn an_index_follows_changes() {
 #[test]
 fn a_watch_counts_from_its_last_break() {
     let store = store(&["a", "b"]);
-    let lost = || WatchEvent::Lost(ClusterError::Unreachable { object: "x".into(), message: "gone".into() });
+    let lost = || {
+        WatchEvent::Lost(ClusterError::Unreachable { object: "x".into(), cause: Cause::Broken, message: "gone".into() })
+    };
     for (watch, event, second, since) in [
         (0, listed(0, vec![]), 1, None),
         (1, listed(0, vec![]), 2, Some(2)),
@@ -222,7 +225,11 @@ fn a_watch_counts_from_its_last_break() {
 #[test]
 fn a_kind_that_is_not_installed_has_no_objects() {
     let store = store(&["a"]);
-    store.take(WatchEvent::Lost(ClusterError::Unreachable { object: "x".into(), message: "gone".into() }));
+    store.take(WatchEvent::Lost(ClusterError::Unreachable {
+        object: "x".into(),
+        cause: Cause::Broken,
+        message: "gone".into(),
+    }));
     assert!(!*store.0.ready.borrow());
     store.take(WatchEvent::Lost(ClusterError::UnknownKind { kind: "Thing".into() }));
     assert!(*store.0.ready.borrow());
