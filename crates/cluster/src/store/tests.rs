@@ -69,17 +69,16 @@ fn mine(name: &str, version: u32, owner: &str) -> LiveObject {
     thing("a", name, name, version, Some(owner))
 }
 
-/// `old->new` by their owners, with a star for what was noted.
 fn listed(at: u128, objects: Vec<LiveObject>) -> WatchEvent {
     WatchEvent::Listed { objects, at }
 }
 
+/// `old->new` by their owners.
 fn told(changes: &mut mpsc::UnboundedReceiver<Change<Thing>>) -> Vec<String> {
     let owner = |thing: &Option<Arc<Thing>>| thing.as_ref().map_or("", |thing| thing.owner.as_str()).to_owned();
     let mut told = Vec::new();
     while let Ok(change) = changes.try_recv() {
-        let star = if change.noted { "*" } else { "" };
-        told.push(format!("{} {}->{}{star}", change.key.name, owner(&change.old), owner(&change.new)));
+        told.push(format!("{} {}->{}", change.key.name, owner(&change.old), owner(&change.new)));
     }
     told
 }
@@ -96,7 +95,7 @@ fn the_newer_version_wins_wherever_it_comes_from() {
     assert_eq!(store.owner("x").as_deref(), Some("ours"), "an older list");
     store.take(WatchEvent::Applied(mine("x", 13, "theirs")));
     assert_eq!(store.note(mine("x", 12, "ours")).unwrap().owner, "theirs", "an older note");
-    assert_eq!(told(&mut changes), ["x ->first", "x first->ours*", "x ours->theirs"]);
+    assert_eq!(told(&mut changes), ["x ->first", "x first->ours", "x ours->theirs"]);
     assert_eq!(store.revision(), 3);
 }
 

@@ -16,7 +16,7 @@ fn live(kind: &str, name: &str, change: Value) -> LiveObject {
 fn change<K: Kind>(old: Option<LiveObject>, new: Option<LiveObject>) -> Change<K> {
     let key = Arc::new(old.as_ref().or(new.as_ref()).unwrap().key());
     let read = |object: LiveObject| Arc::new(K::read(object).unwrap());
-    Change { key, old: old.map(read), new: new.map(read), noted: false }
+    Change { key, old: old.map(read), new: new.map(read) }
 }
 
 fn application(namespace: &str, name: &str, repository: &str, project: &str) -> LiveObject {
@@ -77,7 +77,7 @@ fn news_wakes_whom_it_concerns() {
     check("one that went", News::Application(change(Some(shop()), None)), &gone);
     let asked =
         || live("Application", "shop", json!({"/metadata/annotations": {"argocd.argoproj.io/refresh": "normal"}}));
-    let ours = Change { noted: true, ..change(Some(healthy()), Some(asked())) };
+    let ours = change(Some(healthy()), Some(asked()));
     let forced = ["application/argocd/shop Forced", pipelines[0], pipelines[1]];
     check("what came with what we wrote", News::Application(ours), &forced);
     let other = application("team", "shop", "https://git/x", "default");
