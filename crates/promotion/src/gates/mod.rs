@@ -40,6 +40,11 @@ pub trait Judge {
         Vec::new()
     }
 
+    /// Whether nothing but the word of people passes or refuses it: time and answers from outside do not.
+    fn awaits_people(&self) -> bool {
+        false
+    }
+
     /// Whether what a person decides counts, else why not; `None` where nobody is asked.
     fn counts(&self, _: &Evidence<'_>, _: &Approval) -> Option<Result<(), String>> {
         None
@@ -58,6 +63,14 @@ macro_rules! judges {
         fn behaviour(gate: &Gate) -> &dyn Judge {
             match gate {
                 $(Gate::$kind(gate) => gate,)*
+            }
+        }
+
+        /// [`Judge::awaits_people`] of a gate that reported and may not be there any more.
+        pub fn awaits_people(kind: GateKind) -> bool {
+            match kind {
+                $(GateKind::$kind => api::gantline::$shape::default().awaits_people(),)*
+                GateKind::Quarantine | GateKind::Pin | GateKind::Unknown => false,
             }
         }
     };
@@ -79,6 +92,10 @@ impl Judge for Gate {
 
     fn groups(&self) -> Vec<ApprovalGroup> {
         behaviour(self).groups()
+    }
+
+    fn awaits_people(&self) -> bool {
+        behaviour(self).awaits_people()
     }
 
     fn counts(&self, evidence: &Evidence<'_>, vote: &Approval) -> Option<Result<(), String>> {

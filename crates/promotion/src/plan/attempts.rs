@@ -1,12 +1,10 @@
 //! Open promotions go on: gates are judged, commits are made, clusters follow.
 
-use api::gantline::{
-    GateKind, GateReport, GateState, Pin, Promotion, PromotionPhase, PromotionStatus, ReleasePhase, WriteStep,
-};
+use api::gantline::{GateReport, GateState, Pin, Promotion, PromotionPhase, PromotionStatus, ReleasePhase, WriteStep};
 
 use super::{Action, Draft};
 use crate::facts::{Fact, What};
-use crate::gates::{Decision, Evidence, Judge, evaluate, quarantined};
+use crate::gates::{Decision, Evidence, Judge, awaits_people, evaluate, quarantined};
 use crate::writing::stepped;
 
 impl Draft<'_> {
@@ -152,7 +150,7 @@ impl Draft<'_> {
         let promotion = &self.promotions[index];
         let no = gates.iter().find(|gate| gate.state == GateState::Failed);
         let message = no.map_or_else(String::new, |gate| format!("{}: {}", gate.name, gate.value));
-        let rejected = no.is_some_and(|gate| gate.kind == GateKind::Approval);
+        let rejected = no.is_some_and(|gate| awaits_people(gate.kind));
         let phase = if rejected { PromotionPhase::Rejected } else { PromotionPhase::Failed };
         let environment = promotion.spec.environment.clone();
         let what = What::Refused { environment, why: message.clone() };
