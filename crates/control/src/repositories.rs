@@ -458,6 +458,7 @@ mod tests {
     /// With credentials for one of them: what has other credentials is another repository, and stays open beside it.
     #[tokio::test]
     async fn two_spellings_do_not_close_each_other() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (host, cache) = (SilentHost::start(), tempfile::tempdir().unwrap());
         let secret = serde_json::json!({"apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": "s", "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "repo-creds"}},

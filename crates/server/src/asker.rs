@@ -8,6 +8,7 @@ use api::gantline::{Environment, GateReport, Pipeline, Promotion, Release};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use control::requests::Seen;
 use control::{AppKey, ConnectedCluster, Controller};
 use promotion::requests;
 
@@ -69,6 +70,15 @@ impl Asker {
         let name = &pipeline.metadata.name;
         let seen = self.server.config.controller.observed(name);
         seen.ok_or_else(|| ApiError::not_found(format!("there is no Pipeline {name:?} any more")))
+    }
+
+    /// For a request: what it is refused tells nothing of Applications that may not be seen.
+    ///
+    /// # Errors
+    /// As [`Self::observed`].
+    pub(crate) fn seen(&self, pipeline: &Pipeline) -> Result<Seen, ApiError> {
+        let asker = self.clone();
+        Ok(Seen::through(self.observed(pipeline)?, move |seen| asker.veil_over(&seen.pipeline).observed(seen)))
     }
 
     /// Where the environments of a pipeline stand.

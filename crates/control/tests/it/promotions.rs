@@ -9,7 +9,7 @@ use std::time::Duration;
 use api::gantline::{Promotion, PromotionPhase, crds};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::{Cluster, Patch, PatchOptions};
-use control::requests::roll_back;
+use control::requests::{Seen, roll_back};
 use control::workers::Renderer;
 use control::{AtStep, Controller, ControllerConfig, GitRemotes, Remotes, Replica};
 use object::ResourceKey;
@@ -381,7 +381,7 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     let (controller, running) = world.asked();
     world.succeeded("v2").await;
     for environment in ["dev", "staging"] {
-        let seen = controller.observed("shop").unwrap();
+        let seen = Seen::whole(controller.observed("shop").unwrap());
         let made = roll_back(&controller, &seen, environment, "tina", "it is slow").await.unwrap();
         let done = world.ended(&made.metadata.name).await;
         assert_eq!(done.status.phase, PromotionPhase::Succeeded, "{done:#?}");

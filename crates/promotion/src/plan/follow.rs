@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::sight::{Runs, Sight};
 use super::{Action, Draft, PlaceApplication, entry};
+use crate::about;
 use crate::facts::{Fact, What};
 use crate::identity::identity;
 use crate::machine::{Observation, Reach, advance, deadline};
@@ -48,10 +49,10 @@ impl Draft<'_> {
             let Some(Cow::Owned(moved)) = moved else { continue };
             facts.extend(Self::progress(&release, before, &moved));
             let fails = moved.phase == ReleasePhase::Failed && next.quarantine.is_none();
-            let reason = format!("failed in {}: {}", moved.name, moved.message);
+            let reason = about::failure(&moved.name, &moved.message);
             next.to_mut().environments[found] = moved;
             if fails {
-                let (quarantine, fact) = self.quarantine(&release, "gantline", &reason);
+                let (quarantine, fact) = self.quarantine(&release, about::OURSELVES, &reason);
                 next.to_mut().quarantine = Some(quarantine);
                 facts.push(fact);
             }
