@@ -165,3 +165,28 @@ fn changes_ask_for_as_much_as_they_need() {
     let asked = app(1, refresh("hard"));
     assert_eq!(depth_of(None, &asked), Some(Depth::Hard), "it was asked while nobody was here");
 }
+
+#[test]
+fn who_keeps_labels_of_a_namespace_hears_of_who_else_does() {
+    let keeps = |name: &str, namespace: &str, team: &str| {
+        let kept = json!({"labels": {"team": team}});
+        let policy = json!({"syncOptions": ["CreateNamespace=true"], "managedNamespaceMetadata": kept});
+        let spec = json!({"source": {}, "destination": {"namespace": namespace}, "syncPolicy": policy});
+        live("Application", name, json!({ "/spec": spec }))
+    };
+    let all = [keeps("keeper", "kept", "x"), keeps("far", "other", "x"), keeps("new", "kept", "x")];
+    let stores = Stores::holding("argocd", all, []);
+    let check = |what: &str, old: Option<LiveObject>, new: Option<LiveObject>, expected: bool| {
+        let woken = woken(&News::Application(change(old, new)), &stores);
+        let names: Vec<String> = woken.iter().map(|(key, _)| key.to_string()).collect();
+        assert!(!names.contains(&"application/argocd/far".to_owned()), "{what}: {names:?}");
+        assert_eq!(names.contains(&"application/argocd/keeper".to_owned()), expected, "{what}: {names:?}");
+    };
+    let new = |team: &str| Some(keeps("new", "kept", team));
+    check("a new one", None, new("y"), true);
+    check("a new one that says the same", None, new("x"), false);
+    check("another value", new("x"), new("y"), true);
+    check("one that went", new("y"), None, true);
+    check("one that went elsewhere", new("y"), Some(keeps("new", "elsewhere", "y")), true);
+    check("nothing of it", new("y"), new("y"), false);
+}
