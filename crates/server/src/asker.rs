@@ -397,8 +397,9 @@ fn meant(all: &[Arc<Release>], text: &str) -> Vec<Arc<Release>> {
 /// What a release may be called: the tags and digests of its images, and what stands for all of them.
 fn names(release: &Release) -> impl Iterator<Item = Cow<'_, str>> {
     let images = &release.spec.images;
-    let own = images.iter().flat_map(|image| [Cow::from(&*image.tag), Cow::from(&*image.digest)]);
-    let all = own.chain([promotion::label(images), promotion::identity(images)]);
+    let own = images.iter().flat_map(|image| [Cow::from(&*image.tag), Cow::from(image.digest.as_str())]);
+    let identity = promotion::identity(images).map(|digest| Cow::from(String::from(digest)));
+    let all = own.chain([promotion::label(images)]).chain(identity);
     all.map(|name| match name {
         Cow::Borrowed(name) => Cow::Borrowed(name.trim_start_matches("sha256:")),
         Cow::Owned(name) => Cow::Owned(name.trim_start_matches("sha256:").to_owned()),
@@ -416,7 +417,7 @@ mod tests {
         let image = |name: &str, tag: &str, digit: &str| ReleaseImage {
             name: name.into(),
             tag: tag.into(),
-            digest: format!("sha256:{}", digit.repeat(64)),
+            digest: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
         };
         let release = |name: &str, images: &[ReleaseImage]| {
             let mut release = Release::default();
@@ -436,7 +437,7 @@ mod tests {
         check("v1 + w1", &["one"]);
         check("bbbbbbbb", &["two"]);
         check(&"a".repeat(64), &["one"]);
-        check(promotion::identity(&all[1].spec.images).trim_start_matches("sha256:"), &["two"]);
+        check(promotion::identity(&all[1].spec.images).unwrap().as_str().trim_start_matches("sha256:"), &["two"]);
         check("bbbb", &[]);
         check("w3", &[]);
     }

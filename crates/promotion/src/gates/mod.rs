@@ -205,12 +205,16 @@ pub(crate) mod tests {
         .unwrap()
     }
 
+    fn digest(digit: &str) -> object::ImageDigest {
+        format!("sha256:{}", digit.repeat(64)).parse().unwrap()
+    }
+
     pub(crate) fn release(phase: ReleasePhase, healthy_since: Option<i64>) -> Release {
         let mut release = Release::default();
         release.spec.images.push(api::gantline::ReleaseImage {
             name: "ghcr.io/acme/shop".into(),
             tag: "v2".into(),
-            digest: "sha256:d".into(),
+            digest: digest("d"),
         });
         release.spec.source.author = "Dana".into();
         release.status.environments.push(ReleaseEnvironment {
@@ -235,7 +239,7 @@ pub(crate) mod tests {
             user: user.into(),
             groups: vec!["team-leads".into()],
             at: Some(time(1)),
-            digest: "sha256:d".into(),
+            digest: Some(digest("d")),
             environment: "production".into(),
             policy: policy(environment),
             ..Approval::default()
@@ -292,7 +296,7 @@ pub(crate) mod tests {
         check(&soaking, &[approval("tina", &p)], "tina", 10, [Passed, Waiting]);
         let stale = Approval { policy: "other".into(), ..approval("tina", &p) };
         check(&soaking, &[stale], "", 10, [Passed, Waiting]);
-        let other = Approval { digest: "sha256:e".into(), ..approval("tina", &p) };
+        let other = Approval { digest: Some(digest("e")), ..approval("tina", &p) };
         check(&soaking, &[other], "", 10, [Passed, Waiting]);
         let no = Approval { decision: api::gantline::Verdict::Reject, ..approval("tina", &p) };
         check(&soaking, &[no], "", 10, [Passed, Failed]);

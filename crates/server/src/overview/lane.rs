@@ -185,7 +185,7 @@ fn view(seen: &Observed, environment: &Environment, open: Option<&Open<'_>>) -> 
         phase: here.and_then(|release| release.in_environment(name)).map(|entry| entry.phase),
         release: status.release.clone(),
         tag: status.tag.clone(),
-        digest: status.digest.clone(),
+        digest: status.digest.as_ref().map_or_else(String::new, ToString::to_string),
         since: status.since,
         reasons: if open.is_none() { status.waiting.clone() } else { Vec::new() },
         pinned: pipeline.pin_of(name).cloned(),
