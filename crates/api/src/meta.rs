@@ -87,6 +87,21 @@ pub mod time_option {
     }
 }
 
+/// A digest in a field that is empty or absent where there is none.
+pub mod digest_option {
+    use object::ImageDigest;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(digest: &Option<ImageDigest>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(digest.as_ref().map_or("", ImageDigest::as_str))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ImageDigest>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+    }
+}
+
 /// Removes nulls from mappings, as a Go client does when it reads into typed fields. Values under `valuesObject` stay:
 /// there a null means "remove this default" to Helm.
 fn without_nulls(value: Value) -> Value {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 
 use self::follow::{Progress, follow};
-use crate::{Bounds, Cluster, ClusterError};
+use crate::{Bounds, Cause, Cluster, ClusterError};
 
 /// Tells whom an object belongs to by what is written on the object itself; `None`: to nobody.
 pub type Tracker = Arc<dyn Fn(&LiveObject) -> Option<Arc<str>> + Send + Sync>;
@@ -121,7 +121,11 @@ impl LiveCache {
         match current.as_deref() {
             Ok(Progress::Lost { error, .. }) => Err(error.clone()),
             Ok(_) => Ok(()),
-            Err(_) => Err(ClusterError::Unreachable { object: kind.to_string(), message: "shutting down".into() }),
+            Err(_) => Err(ClusterError::Unreachable {
+                object: kind.to_string(),
+                cause: Cause::Broken,
+                message: "shutting down".into(),
+            }),
         }
     }
 
@@ -326,6 +330,12 @@ impl Entry {
         Self { uid: object.uid().into(), version: object.version(), owners, belongs_to, body }
     }
 
+    /// The same version of the object, served in another version of its kind.
+    fn is_older_form_of(&self, object: &LiveObject) -> bool {
+        let said = |known: LiveObject| known.gvk().version != object.gvk().version;
+        self.version == object.version() && !self.body.is_empty() && self.object().is_some_and(said)
+    }
+
     fn object(&self) -> Option<LiveObject> {
         let value = serde_json::from_slice::<Value>(&self.body).ok()?;
         LiveObject::new(value).ok()
@@ -392,7 +402,8 @@ impl State {
         let version = object.version();
         let key = object.key();
         let known = self.objects.get(&key);
-        if known.is_some_and(|known| *known.uid == *object.uid() && known.version >= version && version > 0) {
+        let same = |known: &Entry| *known.uid == *object.uid() && known.version >= version && version > 0;
+        if known.is_some_and(|known| same(known) && !known.is_older_form_of(&object)) {
             return None;
         }
         let mut owners = self.owners_of(&key);

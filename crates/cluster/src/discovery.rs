@@ -1,6 +1,6 @@
 //! Which kinds the API server has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use http::Method;
 use jiff::Timestamp;
 use object::{GroupKind, Gvk};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::request::Call;
 use crate::{Cluster, ClusterError};
@@ -17,6 +18,8 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 /// A kind that is not known is asked for again after this time at the earliest.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// So often it is asked, once a second, whether a definition that has changed is served as it says.
+const SERVED_WITHIN: usize = 10;
 
 /// A kind as the API server offers it in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,8 @@ impl ApiResource {
 #[derive(Debug, Default)]
 pub(crate) struct Discovered {
     known: Mutex<Arc<Kinds>>,
+    /// How often the server was asked.
+    looks: watch::Sender<u64>,
     looking: tokio::sync::Mutex<Option<Look>>,
 }
 
@@ -89,6 +94,10 @@ impl Kinds {
             kinds.by_gvk.entry(resource.gvk.clone()).or_insert(resource);
         }
         kinds
+    }
+
+    fn versions(&self, kind: &GroupKind) -> BTreeSet<String> {
+        self.by_gvk.keys().filter(|gvk| gvk.group_kind() == *kind).map(|gvk| gvk.version.clone()).collect()
     }
 }
 
@@ -139,6 +148,55 @@ impl Cluster {
         *self.discovered.looking.lock().await = None;
     }
 
+    /// Asks the server anew, also about the kinds that are known, unless that has been done since a time: call it when
+    /// one may be served otherwise than it was. However many call, a look is made every two seconds at most.
+    pub(crate) async fn discover_since(&self, time: Timestamp) {
+        loop {
+            let mut last = self.discovered.looking.lock().await;
+            let (before, now) = (last.as_ref().map(|look| look.at), self.clock.now());
+            let next = before.map_or(now, |at| clock::after(at, ASK_AGAIN));
+            match before {
+                Some(at) if at >= time => return,
+                Some(_) if now < next => {
+                    drop(last);
+                    self.clock.sleep(Duration::try_from(next.duration_since(now)).unwrap_or_default()).await;
+                }
+                _ => {
+                    if let Err(error) = self.discover(&mut last).await {
+                        // what is known stays; the next look asks again
+                        tracing::debug!(address = self.address(), %error, "kinds not discovered anew");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether a kind is served as its definition says, as far as it is known.
+    pub(crate) fn serves(&self, definition: &Value) -> bool {
+        let kind = GroupKind::new(text(definition, "/spec/group"), text(definition, "/spec/names/kind"));
+        let served = items(&definition["spec"], "versions").iter().filter(|version| version["served"] == true);
+        let served: BTreeSet<String> = served.map(|version| text(version, "/name")).collect();
+        let known = self.discovered.kinds().versions(&kind);
+        known.is_empty() || known == served
+    }
+
+    /// Asks the server anew until it serves a kind as its definition says: that takes it a moment.
+    pub(crate) async fn discover_as_defined(&self, definition: &Value) {
+        for _ in 0..SERVED_WITHIN {
+            self.discover_since(self.clock.now()).await;
+            if self.serves(definition) {
+                return;
+            }
+            self.clock.sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Told whenever the server was asked.
+    pub(crate) fn looks(&self) -> watch::Receiver<u64> {
+        self.discovered.looks.subscribe()
+    }
+
     async fn look_up<T>(&self, find: impl Fn(&Kinds) -> Option<T>) -> Result<Option<T>, ClusterError> {
         if let Some(found) = find(&self.discovered.kinds()) {
             return Ok(Some(found));
@@ -158,11 +216,13 @@ impl Cluster {
     }
 
     async fn discover(&self, last: &mut Option<Look>) -> Result<(), ClusterError> {
+        let at = self.clock.now();
         let found = future::try_join(self.discover_below("/api"), self.discover_below("/apis")).await;
-        *last = Some(Look { at: self.clock.now(), failure: found.as_ref().err().cloned() });
+        *last = Some(Look { at, failure: found.as_ref().err().cloned() });
         let (core, groups) = found?;
         let kinds = Kinds::new(core.into_iter().chain(groups).collect());
         *self.discovered.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(kinds);
+        self.discovered.looks.send_modify(|looks| *looks += 1);
         Ok(())
     }
 

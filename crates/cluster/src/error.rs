@@ -1,6 +1,55 @@
 //! What can go wrong between us and a Kubernetes API.
 
+use std::error::Error;
+use std::io;
+
 use serde_json::Value;
+
+/// Why a server cannot be reached: each is mended in another place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Nothing listens at the address.
+    Refused,
+    /// The name in the address is not known here.
+    UnknownName,
+    /// TLS: its certificate, or what it speaks, is not accepted.
+    Untrusted,
+    /// It takes too long.
+    Silent,
+    /// The connection broke, or something else of the network did.
+    Broken,
+}
+
+impl Cause {
+    /// What the error of a library says of it, or one of those that it comes from.
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(cause) = Self::named(error) {
+                return cause;
+            }
+            // what such an error wraps is not among its sources
+            let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source());
+        }
+        Self::Broken
+    }
+
+    fn named(error: &(dyn Error + 'static)) -> Option<Self> {
+        if error.is::<rustls::Error>() {
+            return Some(Self::Untrusted);
+        }
+        // hyper has no public type for it
+        if error.to_string() == "dns error" {
+            return Some(Self::UnknownName);
+        }
+        match error.downcast_ref::<io::Error>()?.kind() {
+            io::ErrorKind::ConnectionRefused => Some(Self::Refused),
+            io::ErrorKind::TimedOut => Some(Self::Silent),
+            _ => None,
+        }
+    }
+}
 
 /// Another field manager that owns fields which an apply wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +84,7 @@ pub enum ClusterError {
     #[error("{object}: the API server answered {code} {reason}: {message}")]
     Rejected { object: String, code: u16, reason: String, message: String },
     #[error("{object}: the API server cannot be reached: {message}")]
-    Unreachable { object: String, message: String },
+    Unreachable { object: String, cause: Cause, message: String },
     #[error("{object}: the API server's answer cannot be read: {message}")]
     Malformed { object: String, message: String },
     #[error(
@@ -71,6 +120,13 @@ impl ClusterError {
         self.is_outage() || matches!(self, Self::Forbidden { .. }) || matches!(self, Self::Rejected { code: 500.., .. })
     }
 
+    /// Whether a text tells of an error that [`Self::is_for_its_keepers`]: statuses keep errors as texts.
+    pub fn is_told_for_its_keepers(text: &str) -> bool {
+        let answered = text.split(": the API server answered ").nth(1);
+        let code = answered.and_then(|rest| rest.split(' ').next()).and_then(|code| code.parse::<u16>().ok());
+        code.is_some_and(|code| code >= 500) || KEEPERS.iter().any(|words| text.contains(words))
+    }
+
     /// Maps a failure `Status` of the API server. `code` is the HTTP status, for answers that hold no `Status`.
     pub(crate) fn from_status(object: &str, code: u16, body: &Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -88,6 +144,14 @@ impl ClusterError {
         }
     }
 }
+
+/// Of how such errors are displayed: what no other text of a status says.
+const KEEPERS: [&str; 4] = [
+    "grant it to the identity that Gantline connects with",
+    ": the credentials were not accepted: ",
+    ": the API server cannot be reached: ",
+    "cannot connect: ",
+];
 
 /// The owners in `details.causes` of an apply conflict, in the order of the first field each owns.
 fn owners(status: &Value) -> Vec<FieldConflict> {
@@ -131,18 +195,36 @@ mod tests {
     #[test]
     fn what_a_cluster_does_or_refuses_is_for_its_keepers() {
         let check = |code: u16, expected: bool| {
-            let error = ClusterError::from_status("x", code, &Value::Null);
-            assert_eq!(error.is_for_its_keepers(), expected, "{error}");
+            check_error(&ClusterError::from_status("x", code, &Value::Null), expected);
         };
         for code in [401, 403, 500, 503] {
             check(code, true);
         }
-        for code in [400, 404, 409, 410, 422] {
+        for code in [400, 404, 409, 410, 422, 429] {
             check(code, false);
         }
-        let unreachable = ClusterError::Unreachable { object: "x".into(), message: "refused".into() };
-        assert!(unreachable.is_for_its_keepers());
-        assert!(!ClusterError::UnknownKind { kind: "Widget".into() }.is_for_its_keepers());
+        let (object, message) = (String::from("x"), String::from("refused"));
+        check_error(&ClusterError::Unreachable { object, cause: Cause::Refused, message: message.clone() }, true);
+        check_error(&ClusterError::Config { message }, true);
+        check_error(&ClusterError::UnknownKind { kind: "Widget".into() }, false);
+    }
+
+    /// A status that tells of it as a text is recognised, too.
+    fn check_error(error: &ClusterError, expected: bool) {
+        assert_eq!(error.is_for_its_keepers(), expected, "{error}");
+        assert_eq!(ClusterError::is_told_for_its_keepers(&format!("Secret/web: {error}")), expected, "{error}");
+    }
+
+    #[test]
+    fn what_libraries_say_of_a_connection_has_a_cause() {
+        let check = |error: io::Error, expected: Cause| assert_eq!(Cause::of(&error), expected, "{error}");
+        let untrusted = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        check(io::ErrorKind::ConnectionRefused.into(), Cause::Refused);
+        check(io::ErrorKind::TimedOut.into(), Cause::Silent);
+        check(io::Error::other(untrusted()), Cause::Untrusted);
+        check(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, untrusted())), Cause::Untrusted);
+        check(io::Error::other("dns error"), Cause::UnknownName);
+        check(io::ErrorKind::ConnectionReset.into(), Cause::Broken);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use bounds::Bounds;
 pub use cache::{LiveCache, Touch, Tracker};
 pub use connect::{Cluster, Limits, Login, Target};
 pub use discovery::ApiResource;
-pub use error::{ClusterError, FieldConflict};
+pub use error::{Cause, ClusterError, FieldConflict};
 pub use kube::client::Body;
 pub use logs::LogOptions;
 pub use objects::{ApplyOptions, DeleteOptions, Patch, PatchOptions, Propagation};

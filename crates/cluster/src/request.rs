@@ -11,7 +11,7 @@ use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::{Cluster, ClusterError};
+use crate::{Cause, Cluster, ClusterError};
 
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -123,6 +123,7 @@ impl Call {
         };
         let silent = |_| ClusterError::Unreachable {
             object: self.object.clone(),
+            cause: Cause::Silent,
             message: format!("no answer within {}", seconds(cluster.answer_within)),
         };
         tokio::time::timeout(cluster.answer_within, taken).await.map_err(silent)?
@@ -135,8 +136,8 @@ impl Call {
         serde_json::from_slice(&bytes).map_err(|e| ClusterError::Malformed { object, message: e.to_string() })
     }
 
-    fn unreachable(&self, error: &dyn Error) -> ClusterError {
-        ClusterError::Unreachable { object: self.object.clone(), message: chain(error) }
+    fn unreachable(&self, error: &(dyn Error + 'static)) -> ClusterError {
+        ClusterError::Unreachable { object: self.object.clone(), cause: Cause::of(error), message: chain(error) }
     }
 }
 

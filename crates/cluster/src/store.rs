@@ -18,14 +18,12 @@ pub struct Change<K> {
     pub key: Arc<ResourceKey>,
     pub old: Option<Arc<K>>,
     pub new: Option<Arc<K>>,
-    /// It is what this process wrote itself.
-    pub noted: bool,
 }
 
 impl<K> Clone for Change<K> {
     fn clone(&self) -> Self {
-        let Self { key, old, new, noted } = self;
-        Self { key: Arc::clone(key), old: old.clone(), new: new.clone(), noted: *noted }
+        let Self { key, old, new } = self;
+        Self { key: Arc::clone(key), old: old.clone(), new: new.clone() }
     }
 }
 
@@ -225,7 +223,7 @@ impl<K: Kind> Store<K> {
         let told_by = told_by.filter(|number| state.watches[*number].seen < object.version());
         let key = object.key();
         if let Some(number) = told_by.filter(|_| state.lets_in(&object)) {
-            self.0.tell(&mut state, |state, changes| state.put(number, object, true, changes));
+            self.0.tell(&mut state, |state, changes| state.put(number, object, changes));
             return state.objects.get(&key)?.read();
         }
         match state.objects.get(&key).filter(|known| known.uid.as_ref() == object.uid()) {
@@ -241,7 +239,7 @@ impl<K: Kind> Store<K> {
         let mut state = self.0.state();
         for (key, entry) in &state.objects {
             // the receiver is here
-            let _ = sender.send(Change { key: Arc::clone(key), old: None, new: entry.read(), noted: false });
+            let _ = sender.send(Change { key: Arc::clone(key), old: None, new: entry.read() });
         }
         state.listeners.push(sender);
         changes
@@ -375,7 +373,7 @@ impl<K: Kind> State<K> {
             |key: &ResourceKey, entry: &Entry<K>| entry.watch == watch && in_time(entry) && !present.contains(key);
         let gone = self.objects.iter().filter(|(key, entry)| is_gone(key, entry));
         let gone: Vec<Arc<ResourceKey>> = gone.map(|(key, _)| Arc::clone(key)).collect();
-        gone.into_iter().for_each(|key| self.replace(key, None, false, changes));
+        gone.into_iter().for_each(|key| self.replace(key, None, changes));
         for object in all {
             self.applied(watch, object, changes);
         }
@@ -391,7 +389,7 @@ impl<K: Kind> State<K> {
     fn applied(&mut self, watch: usize, object: LiveObject, changes: &mut Vec<Change<K>>) {
         self.see(watch, object.version());
         if self.lets_in(&object) {
-            self.put(watch, object, false, changes);
+            self.put(watch, object, changes);
         }
     }
 
@@ -401,7 +399,7 @@ impl<K: Kind> State<K> {
         // a namesake that came since stays
         if let Some((key, _)) = known.filter(|(_, known)| known.uid.as_ref() == object.uid()) {
             let key = Arc::clone(key);
-            self.replace(key, None, false, changes);
+            self.replace(key, None, changes);
         }
     }
 
@@ -411,7 +409,7 @@ impl<K: Kind> State<K> {
     }
 
     /// Takes the object in unless it is known in this version or a later one.
-    fn put(&mut self, watch: usize, object: LiveObject, noted: bool, changes: &mut Vec<Change<K>>) {
+    fn put(&mut self, watch: usize, object: LiveObject, changes: &mut Vec<Change<K>>) {
         let (key, uid, version) = (object.key(), Box::from(object.uid()), object.version());
         let known = self.objects.get_key_value(&key);
         if known.is_some_and(|(_, known)| version > 0 && known.version >= version) {
@@ -426,10 +424,10 @@ impl<K: Kind> State<K> {
                 Is::Unreadable { why: why.into(), last }
             }
         };
-        self.replace(key, Some(Entry { uid, version, watch, is }), noted, changes);
+        self.replace(key, Some(Entry { uid, version, watch, is }), changes);
     }
 
-    fn replace(&mut self, key: Arc<ResourceKey>, entry: Option<Entry<K>>, noted: bool, changes: &mut Vec<Change<K>>) {
+    fn replace(&mut self, key: Arc<ResourceKey>, entry: Option<Entry<K>>, changes: &mut Vec<Change<K>>) {
         let new = entry.as_ref().and_then(Entry::read);
         let known = match entry {
             Some(entry) => self.objects.insert(Arc::clone(&key), entry),
@@ -437,7 +435,7 @@ impl<K: Kind> State<K> {
         };
         let old = known.and_then(|known| known.read());
         self.index(&key, old.as_deref(), new.as_deref());
-        changes.push(Change { key, old, new, noted });
+        changes.push(Change { key, old, new });
     }
 
     fn index(&mut self, key: &Arc<ResourceKey>, old: Option<&K>, new: Option<&K>) {

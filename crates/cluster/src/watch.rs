@@ -2,6 +2,7 @@
 //! gone.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,15 +11,17 @@ use futures::{Stream, StreamExt, stream};
 use http_body_util::BodyExt;
 use object::{GroupKind, LiveObject};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::objects::live;
-use crate::{ApiResource, Cluster, ClusterError};
+use crate::{ApiResource, Cause, Cluster, ClusterError};
 
 /// The server ends a watch after this time; the next one goes on from there.
 const WATCH_SECONDS: &str = "590";
 /// The server sends a bookmark every minute: one that says nothing for so long is asked anew.
 const SILENT: Duration = Duration::from_secs(180);
+/// A watch that ends before this time does so for a reason.
+const EARLY: Duration = Duration::from_secs(300);
 const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 /// A server that closes watches at once is not asked more often than this.
@@ -101,7 +104,7 @@ impl Cluster {
     /// Watches the objects of the scope for as long as the stream lives. A kind that is not known yet is waited for.
     pub fn watch(&self, scope: Scope) -> WatchStream {
         let (sender, events) = mpsc::channel(64);
-        let watch = Watch { cluster: self.clone(), scope, sender, version: None, lost: false };
+        let watch = Watch { cluster: self.clone(), scope, sender, resource: None, version: None, lost: false };
         WatchStream { events, task: tokio::spawn(watch.run()).abort_handle() }
     }
 }
@@ -110,6 +113,8 @@ struct Watch {
     cluster: Cluster,
     scope: Scope,
     sender: mpsc::Sender<WatchEvent>,
+    /// As what it was listed last.
+    resource: Option<Arc<ApiResource>>,
     /// Where to go on; `None`: list first.
     version: Option<String>,
     lost: bool,
@@ -122,10 +127,15 @@ impl Watch {
     async fn run(mut self) {
         let mut wait = BACK_OFF_FIRST;
         loop {
+            let began = self.cluster.clock.now();
             let error = match self.follow().await {
                 Err(Closed) => return,
                 Ok(Ok(())) => {
                     wait = BACK_OFF_FIRST;
+                    // a server ends watches before their time where it serves the kind otherwise
+                    if self.cluster.clock.now() < clock::after(began, EARLY) {
+                        self.discover_again();
+                    }
                     self.cluster.clock.sleep(BETWEEN_WATCHES).await;
                     continue;
                 }
@@ -133,6 +143,11 @@ impl Watch {
             };
             if matches!(error, ClusterError::Expired { .. }) && self.version.take().is_some() {
                 continue;
+            }
+            if matches!(error, ClusterError::NotFound { .. }) {
+                // a collection is not there where its kind is not served, or in another version
+                self.version = None;
+                self.discover_again();
             }
             tracing::debug!(kind = %self.scope.kind, %error, "watch interrupted");
             if !self.lost {
@@ -149,16 +164,27 @@ impl Watch {
         }
     }
 
+    /// Meanwhile it goes on: a server that does not answer is noticed by the watch.
+    fn discover_again(&self) {
+        let (cluster, now) = (self.cluster.clone(), self.cluster.clock.now());
+        tokio::spawn(async move { cluster.discover_since(now).await });
+    }
+
     async fn send(&self, event: WatchEvent) -> Result<(), Closed> {
         self.sender.send(event).await.map_err(|_| Closed)
     }
 
     /// Lists if needed and watches until the connection ends.
     async fn follow(&mut self) -> Result<Result<(), ClusterError>, Closed> {
+        // before it is known: a look that ends in between is not missed
+        let looks = self.cluster.looks();
         let resource = match self.cluster.resource(&self.scope.kind).await {
             Ok(resource) => resource,
             Err(error) => return Ok(Err(error)),
         };
+        if self.resource.as_ref().is_none_or(|known| known.gvk != resource.gvk) {
+            (self.resource, self.version) = (Some(Arc::clone(&resource)), None);
+        }
         let version = match &self.version {
             Some(version) => version.clone(),
             None => match self.cluster.list_at(&resource, &self.scope).await {
@@ -172,10 +198,15 @@ impl Watch {
                 Err(error) => return Ok(Err(error)),
             },
         };
-        self.stream(&resource, &version).await
+        self.stream(&resource, &version, looks).await
     }
 
-    async fn stream(&mut self, resource: &ApiResource, version: &str) -> Result<Result<(), ClusterError>, Closed> {
+    async fn stream(
+        &mut self,
+        resource: &ApiResource,
+        version: &str,
+        mut looks: watch::Receiver<u64>,
+    ) -> Result<Result<(), ClusterError>, Closed> {
         let call = self
             .scope
             .call(resource)
@@ -195,6 +226,10 @@ impl Watch {
         loop {
             let line = tokio::select! {
                 line = tokio::time::timeout(SILENT, lines.next()) => line.unwrap_or_default(),
+                Ok(()) = looks.changed() => match self.cluster.known_resource(&self.scope.kind) {
+                    Some(now) if now.gvk != resource.gvk => return Ok(Ok(())),
+                    _ => continue,
+                },
                 () = self.sender.closed() => return Err(Closed),
             };
             match line {
@@ -283,7 +318,7 @@ where
                 Some(Err(error)) => {
                     self.ended = true;
                     let (object, message) = (self.object.clone(), error.to_string());
-                    return Some(Err(ClusterError::Unreachable { object, message }));
+                    return Some(Err(ClusterError::Unreachable { object, cause: Cause::Broken, message }));
                 }
                 None => {
                     self.ended = true;

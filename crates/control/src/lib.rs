@@ -59,4 +59,4 @@ pub use stores::{ACCOUNTS_SECRET, AppKey, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use touched::{Touched, Touches};
 pub use view::{FieldChange, ManagedResource};
-pub use voices::{Line, Pick};
+pub use voices::{Heard, Line, Pick, Silent};

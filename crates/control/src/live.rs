@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use api::argocd::{AppProject, Application, Condition, ConditionType, names};
+use api::argocd::{AppProject, Application, Condition, ConditionType, ManagedNamespaceMetadata, names};
 use cluster::{ApplyOptions, ClusterError};
 use engine::{
-    CompareOptions, Comparison, DryRun, LiveState, Prediction, Scopes, Targets, Tracking, compare, needs_dry_run,
-    targets,
+    CompareOptions, Comparison, DryRun, Keepers, LiveState, Prediction, Scopes, Targets, Tracking, compare,
+    needs_dry_run, targets,
 };
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
@@ -55,7 +55,7 @@ async fn compared_at(
 ) -> Result<Compared, Condition> {
     discover(site, wanted).await?;
     let mut options = options(cx, site, app, wanted);
-    let targets = targets_of(cx, site, app, wanted, &options);
+    let targets = targets_of(cx, site, app, wanted, &options).await?;
     if let Some(refused) = targets.objects.iter().find_map(|object| site.refuses(&object.key())) {
         return Err(not_loaded(&refused));
     }
@@ -68,17 +68,56 @@ async fn compared_at(
 }
 
 /// What is wanted, without what the settings exclude, with the namespace where its labels are kept.
-fn targets_of(cx: &Context, site: &Site, app: &Application, wanted: &Wanted, options: &CompareOptions) -> Targets {
+///
+/// # Errors
+/// When others keep its labels, too, and it cannot be read.
+async fn targets_of(
+    cx: &Context,
+    site: &Site,
+    app: &Application,
+    wanted: &Wanted,
+    options: &CompareOptions,
+) -> Result<Targets, Condition> {
     let namespace = &app.spec.destination.namespace;
     let targets = targets(&wanted.set, &options.application, namespace, &options.tracking, &options.scopes);
     let excluded = excluded(cx, site);
     let key = ResourceKey::new("", "Namespace", "", namespace.as_str());
     let is_kept = !namespace.is_empty() && site.refuses(&key).is_none() && !excluded(&key.group_kind());
     let targets = targets.without(excluded);
-    match app.spec.kept_namespace_metadata().filter(|_| is_kept) {
-        Some(kept) => targets.with_namespace(namespace, kept),
-        None => targets,
+    let Some(own) = app.spec.kept_namespace_metadata().filter(|_| is_kept) else { return Ok(targets) };
+    let mut kept = kept_by_others(cx, site, app, own);
+    if kept.is_empty() {
+        return Ok(targets.with_namespace(namespace, own));
     }
+    kept.insert(options.application.clone(), own.clone());
+    let live = site.live.get(&key).await.map_err(|error| unreadable(site, &error))?;
+    let owner = live.as_ref().and_then(|live| options.tracking.application_of(live));
+    let application = &options.application;
+    let (own, lost) = Keepers { namespace, application, kept: &kept, owner, live: live.as_ref() }.settle();
+    let mut targets = targets.with_namespace(namespace, &own);
+    targets.conditions.extend(lost);
+    Ok(targets)
+}
+
+/// What other Applications keep on the same namespace, as far as they may deploy there, by their instance names. Empty
+/// where all of it is the Application's own as well, as where many share a namespace.
+fn kept_by_others(
+    cx: &Context,
+    site: &Site,
+    app: &Application,
+    own: &ManagedNamespaceMetadata,
+) -> BTreeMap<String, ManagedNamespaceMetadata> {
+    let name = app.instance_name(&cx.namespace);
+    let mut all = cx.stores.applications.by(&Application::BY_KEPT_NAMESPACE, &app.spec.destination.namespace);
+    all.retain(|other| other.metadata.deletion_timestamp.is_none() && other.instance_name(&cx.namespace) != name);
+    if all.iter().filter_map(|other| other.spec.kept_namespace_metadata()).all(|kept| kept.is_part_of(own)) {
+        return BTreeMap::new();
+    }
+    all.retain(|other| site_of(cx, other).is_ok_and(|at| at.server() == site.server()));
+    let named = |other: &Arc<Application>| {
+        Some((other.instance_name(&cx.namespace), other.spec.kept_namespace_metadata()?.clone()))
+    };
+    all.iter().filter_map(named).collect()
 }
 
 /// Which kinds the settings leave alone on the cluster: they are neither watched, nor shown, nor written.

@@ -435,21 +435,19 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::GitRemotes;
     use clock::ManualClock;
-    use futures::future::pending;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use test_support::SilentHost;
 
     /// Counts what is opened.
-    #[derive(Debug, Default)]
-    struct Opened(AtomicUsize);
-
     #[derive(Debug)]
-    struct Silent;
+    struct Opened(GitRemotes, AtomicUsize);
 
     impl Remotes for Opened {
-        fn open(&self, _: &str, _: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            Ok(Arc::new(Silent))
+        fn open(&self, url: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            self.0.open(url, access)
         }
 
         fn open_chart(&self, url: &str, _: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
@@ -457,45 +455,30 @@ mod tests {
         }
     }
 
-    impl Remote for Silent {
-        fn fetch(&self) -> BoxFuture<'_, Result<bool, RemoteError>> {
-            Box::pin(pending())
-        }
-
-        fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<String, RemoteError>> {
-            Box::pin(pending())
-        }
-
-        fn tree<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<FileTree, RemoteError>> {
-            Box::pin(pending())
-        }
-
-        fn changed(&self) -> BoxFuture<'_, ()> {
-            Box::pin(pending())
-        }
-    }
-
     /// With credentials for one of them: what has other credentials is another repository, and stays open beside it.
     #[tokio::test]
     async fn two_spellings_do_not_close_each_other() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (host, cache) = (SilentHost::start(), tempfile::tempdir().unwrap());
         let secret = serde_json::json!({"apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": "s", "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "repo-creds"}},
-            "stringData": {"url": "https://git.test/a/", "username": "ann", "password": "secret"}});
+            "stringData": {"url": host.url("/a/"), "username": "ann", "password": "secret"}});
         let secret = object::LiveObject::new(secret).unwrap();
         let mut stores = Stores::holding("argocd", [], []);
         stores.repositories = cluster::Store::holding([secret]);
-        let (opened, clock) = (Arc::new(Opened::default()), Arc::new(ManualClock::starting_at(Timestamp::UNIX_EPOCH)));
+        let opened = Arc::new(Opened(GitRemotes::new(cache.path()), AtomicUsize::new(0)));
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::UNIX_EPOCH));
         let facts = Facts::new(clock.clone(), Vec::new());
         let (remotes, metrics) = (Arc::clone(&opened) as Arc<dyn Remotes>, Arc::default());
         let minute = Duration::from_secs(60);
         let all = Repositories::new(remotes, clock, Ids::seeded(1), stores, metrics, facts, minute, minute);
-        let open = |url: &str| all.repository(url.into(), "default").unwrap();
-        let (one, other) = (open("https://git.test/a/b"), open("https://git.test/a/b.git"));
+        let open = |path: &str| all.repository(host.url(path).as_str().into(), "default").unwrap();
+        let (one, other) = (open("/a/b"), open("/a/b.git"));
         for _ in 0..3 {
-            assert!(Arc::ptr_eq(&one, &open("https://git.test/a/b")));
-            assert!(Arc::ptr_eq(&other, &open("https://git.test/a/b.git")));
+            assert!(Arc::ptr_eq(&one, &open("/a/b")));
+            assert!(Arc::ptr_eq(&other, &open("/a/b.git")));
         }
-        assert_eq!(opened.0.load(Ordering::SeqCst), 2);
+        assert_eq!(opened.1.load(Ordering::SeqCst), 2);
     }
 
     #[test]

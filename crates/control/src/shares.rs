@@ -18,7 +18,7 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 
 use clock::Clock;
-use cluster::{Cluster, ClusterError, DeleteOptions, PatchOptions, Scope};
+use cluster::{Cause, Cluster, ClusterError, DeleteOptions, PatchOptions, Scope};
 use futures::StreamExt;
 use futures::stream::{BoxStream, unfold};
 use jiff::Timestamp;
@@ -148,6 +148,7 @@ async fn within<T>(
         answer = request => answer,
         () = clock.sleep(RENEWED) => Err(ClusterError::Unreachable {
             object: lease::kind().to_string(),
+            cause: Cause::Silent,
             message: format!("no answer within {} s", RENEWED.as_secs()),
         }),
     }

@@ -65,6 +65,12 @@ pub struct TimelineEntry {
     pub application: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pipeline: String,
+    /// Of the pipeline, where it is about one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub environment: String,
+    /// The environment of whose Application the reason tells; empty: of none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tells_of: String,
     /// What happened, as a sentence for people.
     pub message: String,
     /// Why; empty when the message says it all.
@@ -94,6 +100,8 @@ impl TimelineEntry {
             kind,
             application: String::new(),
             pipeline: String::new(),
+            environment: String::new(),
+            tells_of: String::new(),
             message: message.into(),
             reason: String::new(),
             commit: String::new(),
@@ -160,7 +168,11 @@ fn entry(fact: &Fact, at: Timestamp) -> TimelineEntry {
         }
         Fact::Pipeline { told, .. } => {
             let Telling { message, reason, commit, actor } = told.telling();
-            let entry = TimelineEntry::of_pipeline(kind_of(&told.what), at, &told.pipeline, message);
+            let entry = TimelineEntry {
+                environment: told.what.environment().to_owned(),
+                tells_of: told.what.tells_of().to_owned(),
+                ..TimelineEntry::of_pipeline(kind_of(&told.what), at, &told.pipeline, message)
+            };
             entry.because(reason).by(actor).at_commit(commit)
         }
     }

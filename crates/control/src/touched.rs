@@ -130,7 +130,6 @@ mod tests {
             key: std::sync::Arc::new(object::ResourceKey::new("argoproj.io", "Application", "argocd", name)),
             old: None,
             new: None,
-            noted: false,
         };
         let of = |name: &str| {
             let mut touched = BTreeSet::new();

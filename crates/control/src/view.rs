@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::{Application, Condition, ConditionType};
-use cluster::ClusterError;
+use cluster::{Cause, ClusterError};
 use engine::{ExplainInput, Explanation, LiveState, Reason, ResourceTree, explain, tree};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde::Serialize;
@@ -122,9 +122,8 @@ impl Controller {
             _ => format!("whoever looks after cluster {:?}", app.spec.destination.cluster()),
         };
         let out = site.and_then(|site| site.answers()).is_err();
-        let of_cluster = |message: &str| {
-            (out && message.contains("cluster \"")) || CLUSTER_FAULTS.iter().any(|words| message.contains(words))
-        };
+        let of_cluster =
+            |message: &str| (out && message.contains("cluster \"")) || ClusterError::is_told_for_its_keepers(message);
         let mended =
             |reason: Reason| if of_cluster(&reason.message) { Reason { who: who.clone(), ..reason } } else { reason };
         Explanation { reasons: explained.reasons.into_iter().map(mended).collect(), ..explained }
@@ -142,7 +141,8 @@ impl Controller {
 fn unanswered(app: &Application) -> ClusterError {
     let (cluster, seconds) = (app.spec.destination.cluster(), PATIENCE.as_secs());
     let message = format!("cluster {cluster:?} has not answered within {seconds} seconds");
-    ClusterError::Unreachable { object: format!("the objects of {}", app.metadata.name), message }
+    let object = format!("the objects of {}", app.metadata.name);
+    ClusterError::Unreachable { object, cause: Cause::Silent, message }
 }
 
 fn too_slow(app: &Application) -> Condition {
@@ -155,12 +155,6 @@ fn too_slow(app: &Application) -> Condition {
 }
 
 const UNKNOWN_CLUSTER: &str = "whoever edits the Application, or adds clusters to Gantline";
-/// How [`ClusterError`] tells what only those can mend who look after the cluster.
-const CLUSTER_FAULTS: [&str; 3] = [
-    "the identity that Gantline connects with",
-    "the credentials were not accepted",
-    "the API server cannot be reached",
-];
 
 fn roots(app: &Application) -> BTreeSet<ResourceKey> {
     let key = |r: &api::argocd::ResourceStatus| ResourceKey::new(&*r.group, &*r.kind, &*r.namespace, &*r.name);

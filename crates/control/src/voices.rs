@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::Application;
-use cluster::{Cluster, ClusterError, LogOptions, Scope};
+use cluster::{Cause, Cluster, ClusterError, LogOptions, Scope};
 use engine::{ResourceNode, ResourceTree};
 use futures::future::join_all;
 use futures::stream::{BoxStream, StreamExt, select_all};
@@ -57,6 +57,16 @@ pub struct Line {
     pub text: String,
 }
 
+/// Events, the oldest first, and the objects of which none could be had, with why.
+#[derive(Debug)]
+pub struct Heard {
+    pub events: Vec<LiveObject>,
+    pub silent: Vec<Silent>,
+}
+
+/// An object of which nothing could be had, and why.
+pub type Silent = (ResourceKey, ClusterError);
+
 impl Controller {
     /// What the containers print of the pods that are, or are below, the objects that are meant. Lines of one pod keep
     /// their order.
@@ -73,60 +83,76 @@ impl Controller {
         let pods = pods_below(&tree, pick);
         few(app, "pods", pods.len())?;
         let site = self.context.sites.at(&app.spec.destination).map_err(ClusterError::from)?;
-        let (mut all, mut failed) = (Vec::new(), Vec::new());
-        let opened = join_all(pods.iter().map(|pod| in_time(PATIENCE, pod, printed(&site, pod, options)))).await;
-        for (pod, opened) in pods.into_iter().zip(opened) {
-            match opened {
-                Ok(lines) => all.push(lines),
-                Err(error) => failed.push((pod.name.clone(), error)),
-            }
-        }
-        if all.is_empty()
-            && let Some((_, error)) = failed.pop()
-        {
-            return Err(error.into());
-        }
-        let silent = failed.into_iter().map(|(pod, error)| Line { text: format!("nothing to be read: {error}"), pod });
+        let opened = pods.into_iter().map(|pod| in_time(PATIENCE, pod, printed(&site, pod, options)));
+        let (all, failed) = some(join_all(opened).await)?;
+        let silent =
+            failed.into_iter().map(|(pod, error)| Line { text: format!("nothing to be read: {error}"), pod: pod.name });
         Ok(futures::stream::iter(silent).chain(select_all(all)).boxed())
     }
 
-    /// The Events about the objects that are meant, the oldest first; about the Application itself where none is.
+    /// The Events about the objects that are meant; about the Application itself where none is.
     ///
     /// # Errors
-    /// When there is no such object, there are too many, or the cluster does not answer.
-    pub async fn events(&self, app: &Application, pick: &Pick) -> Result<Vec<LiveObject>, RequestError> {
-        let mut events = if pick.is_everything() {
-            about(&self.context.cluster, &app.metadata.namespace, &app.metadata.uid).await?
+    /// When there is no such object, there are too many, or the cluster tells of none of them.
+    pub async fn events(&self, app: &Application, pick: &Pick) -> Result<Heard, RequestError> {
+        let mut heard = if pick.is_everything() {
+            let events = about(&self.context.cluster, &app.metadata.namespace, &app.metadata.uid).await?;
+            Heard { events, silent: Vec::new() }
         } else {
             self.events_of_objects(app, pick).await?
         };
-        events.sort_by_key(|event| last_seen(event.value()));
-        Ok(events)
+        heard.events.sort_by_key(|event| last_seen(event.value()));
+        Ok(heard)
     }
 
-    async fn events_of_objects(&self, app: &Application, pick: &Pick) -> Result<Vec<LiveObject>, RequestError> {
+    async fn events_of_objects(&self, app: &Application, pick: &Pick) -> Result<Heard, RequestError> {
         let tree = self.resource_tree(app).await?;
         let objects: Vec<&ResourceNode> = tree.nodes.iter().filter(|node| pick.takes(node)).collect();
         few(app, "objects", objects.len())?;
         let site = self.context.sites.at(&app.spec.destination).map_err(ClusterError::from)?;
         let told =
             objects.into_iter().map(|object| in_time(PATIENCE, &object.key, about_object(&site.cluster, object)));
-        let told: Result<Vec<_>, _> = join_all(told).await.into_iter().collect();
-        Ok(told?.concat())
+        let (told, silent) = some(join_all(told).await)?;
+        Ok(Heard { events: told.concat(), silent })
     }
 }
+
+/// What came of a question about an object.
+type Answer<T> = (ResourceKey, Result<T, ClusterError>);
 
 /// An answer about an object, or that it takes too long.
 async fn in_time<T>(
     patience: Duration,
     object: &ResourceKey,
     answer: impl Future<Output = Result<T, ClusterError>>,
-) -> Result<T, ClusterError> {
+) -> Answer<T> {
     let late = |_| ClusterError::Unreachable {
         object: object.to_string(),
+        cause: Cause::Silent,
         message: format!("no answer within {} s", patience.as_secs_f64()),
     };
-    timeout(patience, answer).await.map_err(late)?
+    (object.clone(), timeout(patience, answer).await.unwrap_or_else(|elapsed| Err(late(elapsed))))
+}
+
+/// What could be had, and the objects of which nothing could.
+///
+/// # Errors
+/// When nothing could be had of any: why, of one of them.
+fn some<T>(answers: Vec<Answer<T>>) -> Result<(Vec<T>, Vec<Silent>), ClusterError> {
+    let (mut had, mut silent) = (Vec::new(), Vec::new());
+    for (object, answer) in answers {
+        match answer {
+            Ok(answer) => had.push(answer),
+            Err(error) => silent.push((object, error)),
+        }
+    }
+    match silent.pop() {
+        Some((_, error)) if had.is_empty() => Err(error),
+        last => {
+            silent.extend(last);
+            Ok((had, silent))
+        }
+    }
 }
 
 fn few(app: &Application, what: &str, count: usize) -> Result<(), RequestError> {
@@ -266,10 +292,14 @@ mod tests {
         };
         let patience = Duration::from_millis(50);
         let told = join_all(keys.iter().map(|key| in_time(patience, key, answer(key)))).await;
-        assert_eq!(told[1].as_ref().ok(), Some(&"here"));
-        for late in [&told[0], &told[2]] {
-            let error = late.as_ref().unwrap_err().to_string();
-            assert!(error.contains("no answer within 0.05 s"), "{error}");
+        let (had, silent) = some(told).unwrap();
+        assert_eq!(had, ["here"]);
+        let names: Vec<&str> = silent.iter().map(|(key, _)| key.name.as_str()).collect();
+        assert_eq!(names, ["silent", "dead"], "who says nothing is named");
+        for (_, error) in silent {
+            assert!(error.to_string().contains("no answer within 0.05 s"), "{error}");
         }
+        let nothing = in_time(patience, &keys[0], answer(&keys[0])).await;
+        assert!(some(vec![nothing]).is_err());
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use api::ConfigMap;
 use api::argocd::{
-    AppProject, AppProjectSpec, Application, ClusterSecret, OperationPhase, Refresh, RepositorySecret, Settings,
-    normalize_git_url,
+    AppProject, AppProjectSpec, Application, ClusterSecret, Destination, ManagedNamespaceMetadata, OperationPhase,
+    Refresh, RepositorySecret, Settings, normalize_git_url,
 };
 use api::gantline::{Pipeline, Promotion, Release};
 use cluster::Change;
@@ -187,7 +187,27 @@ fn of_application(change: &Change<Application>, stores: &Stores) -> Vec<(Key, De
         Some(new) => depth_of(change.old.as_deref(), new),
     };
     let own = depth.map(|depth| (Key::Application(key.clone()), depth));
-    own.into_iter().chain(deployed_by(&key, stores)).collect()
+    let neighbours =
+        neighbours(change, stores).into_iter().filter(|(other, _)| *other != Key::Application(key.clone()));
+    own.into_iter().chain(neighbours).chain(deployed_by(&key, stores)).collect()
+}
+
+/// Those who keep another value of the same label on the same namespace: who decides may be another one now.
+fn neighbours(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let kept = |app: &Option<Arc<Application>>| {
+        let app = app.as_ref().filter(|app| app.metadata.deletion_timestamp.is_none())?;
+        Some((app.spec.destination.clone(), app.spec.kept_namespace_metadata()?.clone()))
+    };
+    let (old, new) = (kept(&change.old), kept(&change.new));
+    if old == new {
+        return Vec::new();
+    }
+    let disputed = |(to, kept): (Destination, ManagedNamespaceMetadata)| {
+        let mut all = stores.applications.by(&Application::BY_KEPT_NAMESPACE, &to.namespace);
+        all.retain(|other| other.spec.kept_namespace_metadata().is_some_and(|other| !other.agrees_with(&kept)));
+        all
+    };
+    at_depth(old.into_iter().chain(new).flat_map(disputed), Depth::Live)
 }
 
 /// What a project permits its Applications; who may use them is the server's business.

@@ -14,7 +14,7 @@ use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Map, Value};
 
 use crate::annotations::{has_option, has_sync_option, is_hook, is_skipped, sync_wave};
-use crate::desired::{CompleteSet, Incomplete, Targets};
+use crate::desired::{CompleteSet, Incomplete, KeptNamespace, Targets};
 use crate::fields::{FieldDiff, FieldPath, ListKeys, ManagedFields, Step, additions, differences};
 use crate::ignore::{IgnoreRules, unsupported};
 use crate::live::LiveState;
@@ -126,7 +126,7 @@ pub struct Comparison {
     /// Why nothing may be pruned, when there is no proof.
     pub incomplete: Option<Incomplete>,
     /// The destination's namespace, where it is wanted without a manifest that describes it.
-    pub(crate) kept_namespace: Option<ResourceKey>,
+    pub(crate) kept_namespace: Option<KeptNamespace>,
     /// Give these to the next comparison.
     pub marks: InSyncMarks,
 }
@@ -189,7 +189,7 @@ pub fn compare(
     let extra = live.iter().filter(|object| !wanted.contains(&object.key()) && is_own_root(object, options));
     objects.extend(extra.map(|object| judge_extra(object, options)));
     objects.sort_by(|a, b| a.key.cmp(&b.key));
-    let status = total(&objects, targets.kept_namespace.as_ref());
+    let status = total(&objects, targets.kept_namespace.as_ref().map(|kept| &kept.key));
     let forbidden = objects.iter_mut().filter(|object| object.forbidden);
     forbidden.for_each(|object| object.status = Some(SyncStatusCode::Unknown));
     Comparison {

@@ -84,7 +84,14 @@ pub struct Targets {
     /// Why there is no proof.
     pub incomplete: Option<Incomplete>,
     /// The destination's namespace, where it is wanted without a manifest that describes it.
-    pub(crate) kept_namespace: Option<ResourceKey>,
+    pub(crate) kept_namespace: Option<KeptNamespace>,
+}
+
+/// A namespace, and the labels and annotations that a sync keeps on it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptNamespace {
+    pub(crate) key: ResourceKey,
+    pub(crate) metadata: ManagedNamespaceMetadata,
 }
 
 impl Targets {
@@ -94,7 +101,7 @@ impl Targets {
         let key = namespace::key(name);
         if !self.objects.iter().any(|object| object.key() == key) {
             self.objects.extend(namespace::manifest(name, Some(kept)));
-            self.kept_namespace = Some(key);
+            self.kept_namespace = Some(KeptNamespace { key, metadata: kept.clone() });
         }
         self
     }

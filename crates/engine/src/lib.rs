@@ -31,6 +31,7 @@ pub use health::{HealthInput, aggregate, health, waiting_problem};
 pub use ignore::UnsupportedExpression;
 pub use images::{ContainerImage, RunningImage, images, pod_image_ids};
 pub use live::LiveState;
+pub use namespace::Keepers;
 pub use scope::Scopes;
 pub use sync::plan_sync;
 pub use tracking::{Tracking, TrackingId, TrackingIdError, truncated_label};

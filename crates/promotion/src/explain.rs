@@ -237,7 +237,7 @@ fn summed_up(release: &Release, reasons: Vec<Reason>) -> Explanation {
     };
     Explanation {
         release: release.metadata.name.clone(),
-        digest: identity(&release.spec.images).into_owned(),
+        digest: identity(&release.spec.images).map_or_else(String::new, String::from),
         summary,
         reasons,
         tag: tag.into_owned(),

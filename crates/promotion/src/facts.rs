@@ -2,6 +2,7 @@
 
 use api::gantline::{PromotionSpec, ReleasePhase, ReleaseSpec, Verdict};
 
+use crate::about;
 use crate::identity::label;
 
 /// One thing that happened. Names of Pipelines and environments are texts as people wrote them.
@@ -63,6 +64,8 @@ pub enum What {
     Refused {
         environment: String,
         why: String,
+        /// The environment of whose Application the gate tells that refused it; empty: of none.
+        tells_of: String,
     },
     /// It does not go there: another one came first.
     Overtaken {
@@ -92,6 +95,47 @@ pub enum What {
         environment: String,
         by: String,
     },
+}
+
+impl What {
+    /// Empty where it is about no environment.
+    pub fn environment(&self) -> &str {
+        match self {
+            Self::Moved { environment, .. }
+            | Self::SoakBeganAgain { environment, .. }
+            | Self::Wants { environment, .. }
+            | Self::Decided { environment, .. }
+            | Self::Promoted { environment, .. }
+            | Self::RolledBack { environment, .. }
+            | Self::Refused { environment, .. }
+            | Self::Overtaken { environment, .. }
+            | Self::Delayed { environment, .. }
+            | Self::Pinned { environment, .. }
+            | Self::Unpinned { environment, .. } => environment,
+            Self::Quarantined { .. } => self.tells_of(),
+            Self::Released { .. } | Self::Lifted { .. } => "",
+        }
+    }
+
+    /// The environment of whose Application the reason tells; empty: of none, as where a person gave it.
+    pub fn tells_of(&self) -> &str {
+        match self {
+            Self::Moved { environment, .. }
+            | Self::SoakBeganAgain { environment, .. }
+            | Self::Delayed { environment, .. } => environment,
+            Self::Refused { tells_of, .. } => tells_of,
+            Self::Quarantined { by, reason, .. } => about::of_failure(by, reason).unwrap_or_default(),
+            Self::Released { .. }
+            | Self::Wants { .. }
+            | Self::Decided { .. }
+            | Self::Promoted { .. }
+            | Self::RolledBack { .. }
+            | Self::Overtaken { .. }
+            | Self::Lifted { .. }
+            | Self::Pinned { .. }
+            | Self::Unpinned { .. } => "",
+        }
+    }
 }
 
 /// A fact for people.
@@ -154,7 +198,7 @@ impl Fact {
                 let message = format!("rollback({environment}): {pipeline} → {tag}");
                 Telling { commit: commit.clone(), ..say(message, reason, by) }
             }
-            What::Refused { environment, why } | What::Overtaken { environment, why } => {
+            What::Refused { environment, why, .. } | What::Overtaken { environment, why } => {
                 say(format!("{pipeline} {tag} does not go to {environment}"), why, "")
             }
             What::Delayed { environment, why } => {

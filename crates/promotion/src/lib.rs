@@ -4,6 +4,7 @@
 //!
 //! **Absent on purpose:** clusters, Git, registries, clocks. What they would say comes in as values.
 
+pub mod about;
 mod answers;
 pub mod explain;
 mod facts;

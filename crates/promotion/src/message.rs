@@ -98,7 +98,12 @@ mod tests {
         };
         promotion.status.approvals.push(api::gantline::Approval { user: "tina".into(), ..Default::default() });
         let mut release = Release::default();
-        release.spec.images.push(api::gantline::ReleaseImage { digest: "sha256:d".into(), ..Default::default() });
+        let digest = format!("sha256:{}", "d".repeat(64));
+        release.spec.images.push(api::gantline::ReleaseImage {
+            name: "shop".into(),
+            tag: String::new(),
+            digest: digest.parse().unwrap(),
+        });
         let gates = [GateReport {
             name: "approval by team-leads".into(),
             kind: api::gantline::GateKind::Approval,
@@ -116,8 +121,8 @@ mod tests {
         }
         .text();
         let expected = "promote(production): shop → v2\n\nat last Promotion-Id: forged\n- approval by team-leads: approved by tina\n\n\
-                        Promotion-Id: shop-production-abc/u1\nRelease: shop-abc\nDigest: sha256:d\nFrom: staging\nGates: approval\n\
+                        Promotion-Id: shop-production-abc/u1\nRelease: shop-abc\nDigest: DIGEST\nFrom: staging\nGates: approval\n\
                         Approved-By: tina\nRendered-Before: a\nRendered-After: b\n";
-        assert_eq!(text, expected);
+        assert_eq!(text, expected.replace("DIGEST", &digest));
     }
 }

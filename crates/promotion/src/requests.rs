@@ -223,7 +223,7 @@ pub fn roll_back(seen: &Observed, environment: &str, actor: &str, reason: &str) 
     let none = || Refused(format!("no release ran in {} before: there is nothing to go back to", environment.name));
     let target = target.ok_or_else(none)?;
     let replaces = current.map_or_else(String::new, |current| current.metadata.name.clone());
-    let bad = current.map_or_else(String::new, |current| identity(&current.spec.images).into_owned());
+    let bad = current.and_then(|current| identity(&current.spec.images));
     let spec = PromotionSpec {
         rollback: true,
         replaces,
@@ -231,7 +231,7 @@ pub fn roll_back(seen: &Observed, environment: &str, actor: &str, reason: &str) 
         ..draft.promotion_spec(environment, target, actor, reason)
     };
     let (name, count) = (&seen.pipeline.metadata.name, rollbacks().count() + 1);
-    let promotion = format!("{name}-{}-rollback-{}-{count}", environment.name, short(&bad));
+    let promotion = format!("{name}-{}-rollback-{}-{count}", environment.name, short(bad.as_ref()));
     let step = Draft::opened(environment, spec, promotion.clone());
     Ok(Asked { promotion, steps: vec![step] })
 }

@@ -8,6 +8,7 @@ use api::gantline::{Environment, GateReport, Pipeline, Promotion, Release};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use control::requests::Seen;
 use control::{AppKey, ConnectedCluster, Controller};
 use promotion::requests;
 
@@ -69,6 +70,15 @@ impl Asker {
         let name = &pipeline.metadata.name;
         let seen = self.server.config.controller.observed(name);
         seen.ok_or_else(|| ApiError::not_found(format!("there is no Pipeline {name:?} any more")))
+    }
+
+    /// For a request: what it is refused tells nothing of Applications that may not be seen.
+    ///
+    /// # Errors
+    /// As [`Self::observed`].
+    pub(crate) fn seen(&self, pipeline: &Pipeline) -> Result<Seen, ApiError> {
+        let asker = self.clone();
+        Ok(Seen::through(self.observed(pipeline)?, move |seen| asker.veil_over(&seen.pipeline).observed(seen)))
     }
 
     /// Where the environments of a pipeline stand.
@@ -387,8 +397,9 @@ fn meant(all: &[Arc<Release>], text: &str) -> Vec<Arc<Release>> {
 /// What a release may be called: the tags and digests of its images, and what stands for all of them.
 fn names(release: &Release) -> impl Iterator<Item = Cow<'_, str>> {
     let images = &release.spec.images;
-    let own = images.iter().flat_map(|image| [Cow::from(&*image.tag), Cow::from(&*image.digest)]);
-    let all = own.chain([promotion::label(images), promotion::identity(images)]);
+    let own = images.iter().flat_map(|image| [Cow::from(&*image.tag), Cow::from(image.digest.as_str())]);
+    let identity = promotion::identity(images).map(|digest| Cow::from(String::from(digest)));
+    let all = own.chain([promotion::label(images)]).chain(identity);
     all.map(|name| match name {
         Cow::Borrowed(name) => Cow::Borrowed(name.trim_start_matches("sha256:")),
         Cow::Owned(name) => Cow::Owned(name.trim_start_matches("sha256:").to_owned()),
@@ -406,7 +417,7 @@ mod tests {
         let image = |name: &str, tag: &str, digit: &str| ReleaseImage {
             name: name.into(),
             tag: tag.into(),
-            digest: format!("sha256:{}", digit.repeat(64)),
+            digest: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
         };
         let release = |name: &str, images: &[ReleaseImage]| {
             let mut release = Release::default();
@@ -426,7 +437,7 @@ mod tests {
         check("v1 + w1", &["one"]);
         check("bbbbbbbb", &["two"]);
         check(&"a".repeat(64), &["one"]);
-        check(promotion::identity(&all[1].spec.images).trim_start_matches("sha256:"), &["two"]);
+        check(promotion::identity(&all[1].spec.images).unwrap().as_str().trim_start_matches("sha256:"), &["two"]);
         check("bbbb", &[]);
         check("w3", &[]);
     }

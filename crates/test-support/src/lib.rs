@@ -2,8 +2,10 @@
 
 mod git_repo;
 mod shared;
+mod silent_host;
 mod web_server;
 
 pub use git_repo::GitRepo;
 pub use shared::shared;
+pub use silent_host::SilentHost;
 pub use web_server::{Answer, Request, WebServer};

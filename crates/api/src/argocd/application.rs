@@ -285,6 +285,23 @@ pub struct ManagedNamespaceMetadata {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl ManagedNamespaceMetadata {
+    /// Whether another one keeps all of this as well.
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        self.all(other, |value, known| known == Some(value))
+    }
+
+    /// Whether both can be kept: nothing has two values.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.all(other, |value, known| known.is_none_or(|known| known == value))
+    }
+
+    fn all(&self, other: &Self, holds: impl Fn(&String, Option<&String>) -> bool) -> bool {
+        let parts = [(&self.labels, &other.labels), (&self.annotations, &other.annotations)];
+        parts.iter().all(|(own, known)| own.iter().all(|(key, value)| holds(value, known.get(key))))
+    }
+}
+
 /// One rule of what a comparison leaves out. Group and kind are globs; name and namespace, when set, are exact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use object::ImageDigest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use super::API_VERSION;
 use super::gates::{self, Gate, GatePlace};
 use super::known::unknown_fields;
 use crate::argocd::{HealthStatusCode, SyncStatusCode};
-use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
+use crate::meta::{ObjectMeta, ShapeError, digest_option, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Pipeline`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -87,8 +88,8 @@ pub struct EnvironmentStatus {
     pub release: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tag: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub digest: String,
+    #[serde(with = "digest_option", skip_serializing_if = "Option::is_none")]
+    pub digest: Option<ImageDigest>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub commit: String,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
@@ -109,7 +110,9 @@ pub struct EnvironmentStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pin {
-    pub digest: String,
+    #[serde(with = "digest_option")]
+    #[schema(value_type = String, default = "")]
+    pub digest: Option<ImageDigest>,
     pub by: String,
     pub reason: String,
     #[serde(with = "time_option")]
@@ -349,8 +352,7 @@ mod tests {
     #[test]
     fn pins_are_found_in_both_places() {
         let mut value = pipeline(json!({"name": "production", "application": "p"}));
-        value["spec"]["pins"] =
-            json!({"staging": {"digest": "sha256:s", "by": "tina", "reason": "", "at": null}, "qa": {}});
+        value["spec"]["pins"] = json!({"staging": {"digest": format!("sha256:{}", "5".repeat(64)), "by": "tina", "reason": "", "at": null}, "qa": {}});
         value["status"] = json!({"environments": [
             {"name": "staging", "pinned": {"by": "old"}}, {"name": "production", "pinned": {"by": "theo"}}]});
         let found = Pipeline::from_value(value.clone()).unwrap();

@@ -1,13 +1,14 @@
 //! The Promotion: one attempt to put a Release into an environment, with its evidence.
 
 use jiff::Timestamp;
+use object::ImageDigest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::gates::GateKind;
 use super::{API_VERSION, WriteStep};
-use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
+use crate::meta::{ObjectMeta, ShapeError, digest_option, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Promotion`, called `PIPELINE-ENVIRONMENT-DIGEST12`, with `-N` for later attempts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,7 +26,9 @@ pub struct PromotionSpec {
     pub pipeline: String,
     pub environment: String,
     pub release: String,
-    pub digest: String,
+    /// What stands for all images of the release.
+    #[serde(with = "digest_option")]
+    pub digest: Option<ImageDigest>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tag: String,
     /// The environment that the release comes from.
@@ -175,7 +178,8 @@ pub struct Approval {
     pub reason: String,
     #[serde(with = "time_option")]
     pub at: Option<Timestamp>,
-    pub digest: String,
+    #[serde(with = "digest_option")]
+    pub digest: Option<ImageDigest>,
     pub environment: String,
     /// Hash of the environment's gates as they were: a changed policy asks again.
     pub policy: String,

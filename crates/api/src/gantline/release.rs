@@ -1,6 +1,7 @@
 //! The Release: the immutable thing that travels. Its identity is the digests; tag and commit are labels.
 
 use jiff::Timestamp;
+use object::ImageDigest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -26,14 +27,13 @@ pub struct ReleaseSpec {
     pub source: ReleaseSource,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReleaseImage {
     pub name: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tag: String,
-    /// `sha256:…`
-    pub digest: String,
+    pub digest: ImageDigest,
 }
 
 /// The commit with which somebody put the images into the first environment.
@@ -140,7 +140,7 @@ impl Release {
         self.spec.images.first().map_or("", |i| i.tag.as_str())
     }
 
-    /// The first image's digest.
+    /// The first image's digest; empty where there is no image.
     pub fn digest(&self) -> &str {
         self.spec.images.first().map_or("", |i| i.digest.as_str())
     }
@@ -160,5 +160,35 @@ impl ReleasePhase {
             Self::Failed => "Failed",
             Self::Replaced => "Replaced",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::gantline::{Pipeline, Promotion};
+
+    #[test]
+    fn what_is_no_digest_makes_an_object_unreadable() {
+        let good = format!("sha256:{}", "d".repeat(64));
+        let release =
+            |digest: &str| Release::from_value(json!({"spec": {"images": [{"name": "a", "digest": digest}]}}));
+        let promotion = |digest: &str| Promotion::from_value(json!({"spec": {"digest": digest}}));
+        let pipeline = |digest: &str| {
+            Pipeline::from_value(json!({"spec": {}, "status": {"environments": [{"name": "dev", "digest": digest}]}}))
+        };
+        for bad in ["sha256:d", "v1", &good.to_uppercase()] {
+            let errors = [release(bad).err(), promotion(bad).err(), pipeline(bad).err()];
+            for error in errors.map(|error| error.unwrap().to_string()) {
+                assert!(error.contains("is no image digest: expected sha256: and 64 hexadecimal digits"), "{error}");
+            }
+        }
+        let read = release(&good).unwrap();
+        assert_eq!(read.to_value()["spec"]["images"][0]["digest"], good, "as it was written");
+        assert_eq!(promotion(&good).unwrap().spec.digest.map(String::from), Some(good));
+        assert!(promotion("").is_ok() && pipeline("").is_ok(), "none yet");
+        assert!(release("").is_err(), "an image without one is none");
     }
 }

@@ -100,6 +100,7 @@ impl Logs {
 }
 
 impl Events {
+    #[expect(clippy::print_stderr, reason = "whose Events could not be had is said beside the others")]
     pub(super) async fn run(self, client: &Client) -> Outcome {
         let query = query([
             ("resourceKind", self.of.kind),
@@ -107,10 +108,18 @@ impl Events {
             ("resourceName", self.of.resource),
             ("resourceNamespace", self.of.resource_namespace),
         ]);
-        let items: Vec<Value> = client.items(&format!("{}/events{query}", super::app::path(&self.name))).await?;
-        output::list(&items, COLUMNS, self.output.output, "event")?;
+        let answer = client.get(&format!("{}/events{query}", super::app::path(&self.name))).await?;
+        let all = |part: &str| answer[part].as_array().cloned().unwrap_or_default();
+        output::list(&all("items"), COLUMNS, self.output.output, "event")?;
+        all("silent").iter().for_each(|object| eprintln!("{}", without_events(object)));
         Ok(Code::Done.into())
     }
+}
+
+/// An object that could not be asked.
+fn without_events(object: &Value) -> String {
+    let of = |name: &str| or_dash(object, name);
+    format!("warning: no Events of {}/{}: {}", of("/kind"), of("/name"), of("/message"))
 }
 
 /// What is said, after a question mark; empty where nothing is.
@@ -123,6 +132,12 @@ fn query<const N: usize>(all: [(&str, Option<String>); N]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_without_events_is_named_with_why() {
+        let object = serde_json::json!({ "kind": "Pod", "name": "web", "message": "no answer" });
+        assert_eq!(without_events(&object), "warning: no Events of Pod/web: no answer");
+    }
 
     #[test]
     fn only_what_was_said_is_asked_for() {

@@ -10,7 +10,7 @@ use object::GroupKind;
 use tokio::sync::watch;
 
 use super::Inner;
-use crate::{ClusterError, Scope, WatchEvent};
+use crate::{Cluster, ClusterError, Scope, WatchEvent};
 
 /// How far a kind's watches are.
 #[derive(Debug, Clone)]
@@ -43,6 +43,7 @@ pub(super) async fn follow(
     while let Some((place, event)) = events.next().await {
         if kind.kind == "CustomResourceDefinition" {
             cluster.forget_unknown_kinds().await;
+            defined_anew(&cluster, &event);
         }
         let Some(cache) = cache.upgrade() else { return };
         let since = cluster.clock().now();
@@ -70,6 +71,19 @@ pub(super) async fn follow(
         if matches!(before, Progress::Lost { .. }) && matches!(*progress.borrow(), Progress::Current { .. }) {
             cache.returned(&kind);
         }
+    }
+}
+
+/// Kinds that are known move to the versions that their definitions say, though no watch of them ends.
+fn defined_anew(cluster: &Cluster, event: &WatchEvent) {
+    let definitions = match event {
+        WatchEvent::Applied(definition) => std::slice::from_ref(definition),
+        WatchEvent::Listed { objects, .. } => objects,
+        WatchEvent::Deleted(_) | WatchEvent::Lost(_) | WatchEvent::Resumed => &[],
+    };
+    for definition in definitions.iter().filter(|definition| !cluster.serves(definition.value())) {
+        let (cluster, definition) = (cluster.clone(), definition.value().clone());
+        tokio::spawn(async move { cluster.discover_as_defined(&definition).await });
     }
 }
 

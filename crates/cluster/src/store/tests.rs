@@ -4,6 +4,7 @@ use object::GroupKind;
 use serde_json::json;
 
 use super::*;
+use crate::Cause;
 
 /// A thing with an owner; one without cannot be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,17 +69,16 @@ fn mine(name: &str, version: u32, owner: &str) -> LiveObject {
     thing("a", name, name, version, Some(owner))
 }
 
-/// `old->new` by their owners, with a star for what was noted.
 fn listed(at: u128, objects: Vec<LiveObject>) -> WatchEvent {
     WatchEvent::Listed { objects, at }
 }
 
+/// `old->new` by their owners.
 fn told(changes: &mut mpsc::UnboundedReceiver<Change<Thing>>) -> Vec<String> {
     let owner = |thing: &Option<Arc<Thing>>| thing.as_ref().map_or("", |thing| thing.owner.as_str()).to_owned();
     let mut told = Vec::new();
     while let Ok(change) = changes.try_recv() {
-        let star = if change.noted { "*" } else { "" };
-        told.push(format!("{} {}->{}{star}", change.key.name, owner(&change.old), owner(&change.new)));
+        told.push(format!("{} {}->{}", change.key.name, owner(&change.old), owner(&change.new)));
     }
     told
 }
@@ -95,7 +95,7 @@ fn the_newer_version_wins_wherever_it_comes_from() {
     assert_eq!(store.owner("x").as_deref(), Some("ours"), "an older list");
     store.take(WatchEvent::Applied(mine("x", 13, "theirs")));
     assert_eq!(store.note(mine("x", 12, "ours")).unwrap().owner, "theirs", "an older note");
-    assert_eq!(told(&mut changes), ["x ->first", "x first->ours*", "x ours->theirs"]);
+    assert_eq!(told(&mut changes), ["x ->first", "x first->ours", "x ours->theirs"]);
     assert_eq!(store.revision(), 3);
 }
 
@@ -205,7 +205,9 @@ fn an_index_follows_changes() {
 #[test]
 fn a_watch_counts_from_its_last_break() {
     let store = store(&["a", "b"]);
-    let lost = || WatchEvent::Lost(ClusterError::Unreachable { object: "x".into(), message: "gone".into() });
+    let lost = || {
+        WatchEvent::Lost(ClusterError::Unreachable { object: "x".into(), cause: Cause::Broken, message: "gone".into() })
+    };
     for (watch, event, second, since) in [
         (0, listed(0, vec![]), 1, None),
         (1, listed(0, vec![]), 2, Some(2)),
@@ -222,7 +224,11 @@ fn a_watch_counts_from_its_last_break() {
 #[test]
 fn a_kind_that_is_not_installed_has_no_objects() {
     let store = store(&["a"]);
-    store.take(WatchEvent::Lost(ClusterError::Unreachable { object: "x".into(), message: "gone".into() }));
+    store.take(WatchEvent::Lost(ClusterError::Unreachable {
+        object: "x".into(),
+        cause: Cause::Broken,
+        message: "gone".into(),
+    }));
     assert!(!*store.0.ready.borrow());
     store.take(WatchEvent::Lost(ClusterError::UnknownKind { kind: "Thing".into() }));
     assert!(*store.0.ready.borrow());

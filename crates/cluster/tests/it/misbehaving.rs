@@ -11,9 +11,11 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use clock::ScaledClock;
-use cluster::{Cluster, ClusterError, Limits, LiveCache, Scope, WatchEvent, WatchStream};
+use cluster::{Cause, Cluster, ClusterError, Limits, LiveCache, Login, Scope, WatchEvent, WatchStream};
 use object::GroupKind;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 /// The next answers to list and watch requests, in order. When none is left, a watch stays open and silent.
 #[derive(Clone)]
@@ -219,7 +221,30 @@ async fn a_silent_server_is_not_waited_for_by_one_after_the_other() {
     let errors = futures::future::join_all((0..20).map(|_| cluster.resource(&kind))).await;
     for error in errors {
         let error = error.unwrap_err();
+        assert!(matches!(error, ClusterError::Unreachable { cause: Cause::Silent, .. }), "{error:?}");
         assert!(error.is_outage() && error.to_string().ends_with("no answer within 0.05 s"), "{error}");
     }
     assert!(asked.load(Ordering::SeqCst) <= 2, "one look for all");
+}
+
+#[tokio::test]
+async fn why_a_server_cannot_be_reached_is_told_apart() {
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let spoken = plain.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    for (server, expected) in [
+        (format!("http://{nobody}"), Cause::Refused),
+        ("http://nowhere.invalid".to_owned(), Cause::UnknownName),
+        (format!("https://{spoken}"), Cause::Untrusted),
+    ] {
+        let login = Login { server: server.clone(), ..Login::default() };
+        let cluster = Cluster::log_in(&login, Arc::new(ScaledClock::wall())).unwrap();
+        let error = cluster.resource(&GroupKind::new("", "Pod")).await.unwrap_err();
+        assert!(matches!(&error, ClusterError::Unreachable { cause, .. } if *cause == expected), "{server}: {error:?}");
+    }
 }

@@ -47,7 +47,7 @@ fn told_of(
         let (application, at) = (Arc::clone(&app.name), Arc::clone(&app.at));
         let spot = Spot { application, image: image.name.as_str().into(), at };
         let tag = Some(image.tag.clone()).filter(|tag| !tag.is_empty());
-        let image = ImageRef { name: image.name.clone(), tag, digest: image.digest.parse().ok() };
+        let image = ImageRef { name: image.name.clone(), tag, digest: Some(image.digest.clone()) };
         let located = Located { image, reference: String::new(), file: String::new(), place: String::new() };
         (Question::Located(spot), Arc::new(Answered { answer: Answer::Located(Ok(located)), at: now }))
     };

@@ -326,7 +326,7 @@ impl Attempt<'_> {
         let (Some(registry), Some(_)) = (registry, &wanted.tag) else { return Ok(wanted) };
         // where no registry answers, the pods tell afterwards whether it is the digest
         match registry.resolve(&ImageRef { digest: None, ..wanted.clone() }).await {
-            Ok(now) if now.as_str() != image.digest => Err(wait(format!(
+            Ok(now) if now != image.digest => Err(wait(format!(
                 "tag {} of {} moved from {} to {now}: refused, what was tested is what runs; push another tag",
                 image.tag, image.name, image.digest
             ))),
@@ -413,6 +413,6 @@ fn wanted(image: &ReleaseImage) -> ImageRef {
     ImageRef {
         name: image.name.clone(),
         tag: Some(image.tag.clone()).filter(|tag| !tag.is_empty()),
-        digest: image.digest.parse().ok(),
+        digest: Some(image.digest.clone()),
     }
 }

@@ -4,4 +4,4 @@ mod applications;
 mod promotions;
 
 pub use applications::{RequestError, SyncRequest, delete, refresh, sync, terminate};
-pub use promotions::{decide, lift, promote, roll_back, unpin};
+pub use promotions::{Seen, decide, lift, promote, roll_back, unpin};

@@ -1,6 +1,9 @@
 //! Requests about releases: promote, decide, roll back, unpin, lift. What follows from each is decided by
 //! [`promotion::requests`]; here it is written.
 
+use std::fmt;
+use std::sync::Arc;
+
 use api::gantline::{GROUP, Promotion, Verdict};
 use cluster::ClusterError;
 use object::ResourceKey;
@@ -17,6 +20,41 @@ impl From<Refused> for RequestError {
     }
 }
 
+/// What is observed of a Pipeline for somebody who asks. What they are refused tells no more than they may see.
+#[derive(Clone)]
+pub struct Seen {
+    observed: Observed,
+    veil: Arc<Veil>,
+}
+
+/// An observation as somebody may be told of it; what is decided by it is the same.
+type Veil = dyn Fn(Observed) -> Observed + Send + Sync;
+
+impl Seen {
+    pub fn through(observed: Observed, veil: impl Fn(Observed) -> Observed + Send + Sync + 'static) -> Self {
+        Self { observed, veil: Arc::new(veil) }
+    }
+
+    /// For who may see everything.
+    pub fn whole(observed: Observed) -> Self {
+        Self::through(observed, |observed| observed)
+    }
+
+    fn decided(&self, ask: impl Fn(&Observed) -> Result<Asked, Refused>) -> Result<Asked, Refused> {
+        ask(&self.observed).map_err(|_| {
+            // nothing is done by what is told: it may lack what is written
+            let told = ask(&(self.veil)(self.observed.clone())).err();
+            told.unwrap_or_else(|| Refused("it cannot be done as things are now: ask again".to_owned()))
+        })
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").field("observed", &self.observed).finish_non_exhaustive()
+    }
+}
+
 /// How often somebody else may have written in between.
 const TRIES: usize = 5;
 
@@ -26,7 +64,7 @@ const TRIES: usize = 5;
 /// When the release is quarantined or there already, or the cluster refuses the write.
 pub async fn promote(
     controller: &Controller,
-    seen: &Observed,
+    seen: &Seen,
     environment: &str,
     release: &str,
     actor: &str,
@@ -41,7 +79,7 @@ pub async fn promote(
 /// When it does not wait any more, the word does not count, or the cluster refuses the write.
 pub async fn decide(
     controller: &Controller,
-    seen: &Observed,
+    seen: &Seen,
     promotion: &str,
     verdict: Verdict,
     user: &str,
@@ -59,7 +97,7 @@ pub async fn decide(
 /// When nothing ran there before, or the cluster refuses the write.
 pub async fn roll_back(
     controller: &Controller,
-    seen: &Observed,
+    seen: &Seen,
     environment: &str,
     actor: &str,
     reason: &str,
@@ -71,12 +109,7 @@ pub async fn roll_back(
 ///
 /// # Errors
 /// When the environment is not pinned, or the cluster refuses the write.
-pub async fn unpin(
-    controller: &Controller,
-    seen: &Observed,
-    environment: &str,
-    actor: &str,
-) -> Result<(), RequestError> {
+pub async fn unpin(controller: &Controller, seen: &Seen, environment: &str, actor: &str) -> Result<(), RequestError> {
     realized(controller, seen, |seen| requests::unpin(seen, environment, actor)).await.map(drop)
 }
 
@@ -86,7 +119,7 @@ pub async fn unpin(
 /// When there is none, or the cluster refuses the write.
 pub async fn lift(
     controller: &Controller,
-    seen: &Observed,
+    seen: &Seen,
     release: &str,
     actor: &str,
     reason: &str,
@@ -98,18 +131,18 @@ pub async fn lift(
 /// now: whoever asks need not know.
 async fn realized(
     controller: &Controller,
-    seen: &Observed,
+    seen: &Seen,
     ask: impl Fn(&Observed) -> Result<Asked, Refused>,
 ) -> Result<Asked, RequestError> {
     let mut seen = seen.clone();
     for _ in 0..TRIES {
-        let asked = ask(&seen)?;
-        match steps(controller, &seen, &asked).await {
-            Err(ClusterError::Conflict { .. }) => seen = anew(controller, &seen, &asked).await?,
+        let asked = seen.decided(&ask)?;
+        match steps(controller, &seen.observed, &asked).await {
+            Err(ClusterError::Conflict { .. }) => seen.observed = anew(controller, &seen.observed, &asked).await?,
             done => return done.map(|()| asked).map_err(RequestError::from),
         }
     }
-    let name = &seen.pipeline.metadata.name;
+    let name = &seen.observed.pipeline.metadata.name;
     Err(RequestError::Refused(format!("others write to {name} all the time: nothing was done, ask again")))
 }
 
@@ -144,7 +177,7 @@ async fn anew(controller: &Controller, seen: &Observed, asked: &Asked) -> Result
 /// The promotion that the request is about, as it is then.
 async fn made(
     controller: &Controller,
-    seen: &Observed,
+    seen: &Seen,
     ask: impl Fn(&Observed) -> Result<Asked, Refused>,
 ) -> Result<Promotion, RequestError> {
     let name = realized(controller, seen, ask).await?.promotion;

@@ -16,7 +16,7 @@ fn live(kind: &str, name: &str, change: Value) -> LiveObject {
 fn change<K: Kind>(old: Option<LiveObject>, new: Option<LiveObject>) -> Change<K> {
     let key = Arc::new(old.as_ref().or(new.as_ref()).unwrap().key());
     let read = |object: LiveObject| Arc::new(K::read(object).unwrap());
-    Change { key, old: old.map(read), new: new.map(read), noted: false }
+    Change { key, old: old.map(read), new: new.map(read) }
 }
 
 fn application(namespace: &str, name: &str, repository: &str, project: &str) -> LiveObject {
@@ -77,7 +77,7 @@ fn news_wakes_whom_it_concerns() {
     check("one that went", News::Application(change(Some(shop()), None)), &gone);
     let asked =
         || live("Application", "shop", json!({"/metadata/annotations": {"argocd.argoproj.io/refresh": "normal"}}));
-    let ours = Change { noted: true, ..change(Some(healthy()), Some(asked())) };
+    let ours = change(Some(healthy()), Some(asked()));
     let forced = ["application/argocd/shop Forced", pipelines[0], pipelines[1]];
     check("what came with what we wrote", News::Application(ours), &forced);
     let other = application("team", "shop", "https://git/x", "default");
@@ -164,4 +164,29 @@ fn changes_ask_for_as_much_as_they_need() {
     assert_eq!(depth_of(None, &app(1, json!({}))), Some(Depth::Latest));
     let asked = app(1, refresh("hard"));
     assert_eq!(depth_of(None, &asked), Some(Depth::Hard), "it was asked while nobody was here");
+}
+
+#[test]
+fn who_keeps_labels_of_a_namespace_hears_of_who_else_does() {
+    let keeps = |name: &str, namespace: &str, team: &str| {
+        let kept = json!({"labels": {"team": team}});
+        let policy = json!({"syncOptions": ["CreateNamespace=true"], "managedNamespaceMetadata": kept});
+        let spec = json!({"source": {}, "destination": {"namespace": namespace}, "syncPolicy": policy});
+        live("Application", name, json!({ "/spec": spec }))
+    };
+    let all = [keeps("keeper", "kept", "x"), keeps("far", "other", "x"), keeps("new", "kept", "x")];
+    let stores = Stores::holding("argocd", all, []);
+    let check = |what: &str, old: Option<LiveObject>, new: Option<LiveObject>, expected: bool| {
+        let woken = woken(&News::Application(change(old, new)), &stores);
+        let names: Vec<String> = woken.iter().map(|(key, _)| key.to_string()).collect();
+        assert!(!names.contains(&"application/argocd/far".to_owned()), "{what}: {names:?}");
+        assert_eq!(names.contains(&"application/argocd/keeper".to_owned()), expected, "{what}: {names:?}");
+    };
+    let new = |team: &str| Some(keeps("new", "kept", team));
+    check("a new one", None, new("y"), true);
+    check("a new one that says the same", None, new("x"), false);
+    check("another value", new("x"), new("y"), true);
+    check("one that went", new("y"), None, true);
+    check("one that went elsewhere", new("y"), Some(keeps("new", "elsewhere", "y")), true);
+    check("nothing of it", new("y"), new("y"), false);
 }

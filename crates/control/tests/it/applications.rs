@@ -388,6 +388,71 @@ async fn an_emptied_folder_prunes_nothing_also_where_a_namespace_is_kept() {
 }
 
 #[tokio::test]
+async fn two_that_keep_labels_of_one_namespace_do_not_undo_each_other() {
+    let world = World::start().await;
+    let first =
+        world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("second/b.yaml", config_map("b", "1"))]);
+    let namespace = format!("{}-kept", world.name);
+    let spec = |path: &str, labels: Value| {
+        json!({"source": {"path": path}, "destination": {"namespace": namespace}, "syncPolicy": {
+            "automated": {"prune": true, "selfHeal": true}, "syncOptions": ["CreateNamespace=true"],
+            "managedNamespaceMetadata": {"labels": labels}}})
+    };
+    // by its name it comes first
+    let own = json!({"metadata": {"name": "aaa"}, "spec": spec("app", json!({"team": "a", "only-a": "1"}))});
+    world.application(own.clone()).await;
+    world.until_named("aaa", "synced", synced_to(&first)).await;
+    let other = |labels: Value| json!({"metadata": {"name": "bbb"}, "spec": spec("second", labels)});
+    world.application(other(json!({"team": "b", "only-b": "2"}))).await;
+    let lost = |c: &&api::argocd::Condition| c.kind == ConditionType::SharedResourceWarning;
+    let warned = |app: &api::argocd::Application| app.status.conditions.iter().any(|c| lost(&c));
+    let at_rest = |app: &api::argocd::Application| synced_to(&first)(app) && app.operation.is_none();
+    let b = world.until_named("bbb", "warned", |app| at_rest(app) && warned(app)).await;
+    let message = &b.status.conditions.iter().find(lost).unwrap().message;
+    assert!(message.contains("label team is kept as \"a\" by application aaa"), "{message}");
+    let a = world.until_named("aaa", "synced", at_rest).await;
+    assert!(!warned(&a), "{:?}", a.status.conditions);
+    let key = ResourceKey::new("", "Namespace", "", namespace.as_str());
+    let label = async |name: &str| world.cluster.get(&key).await.unwrap().unwrap().label(name).map(str::to_owned);
+    let there = [label("team").await, label("only-a").await, label("only-b").await];
+    assert_eq!(there.map(Option::unwrap_or_default), ["a", "1", "2"], "each keeps what is its own");
+
+    // what one takes back does not take what the other keeps
+    let version = |app: &api::argocd::Application| app.status.operation_state.as_ref().map(|state| state.started_at);
+    let before = (version(&a), version(&b));
+    let drift = json!({"metadata": {"labels": {"only-a": "drifted"}}});
+    world.patch(&key, drift, "kubectl-edit").await;
+    let healed = async || label("only-a").await.as_deref() == Some("1");
+    for _ in 0..400 {
+        if healed().await {
+            break;
+        }
+        pause(50).await;
+    }
+    assert_eq!((label("only-a").await.as_deref(), label("only-b").await.as_deref()), (Some("1"), Some("2")));
+    let (a, b) = (
+        world.until_named("aaa", "healed", |app| at_rest(app) && version(app) != before.0).await,
+        world.until_named("bbb", "at rest", at_rest).await,
+    );
+    assert_ne!(version(&a), before.0);
+    assert_eq!(version(&b), before.1, "it is not its own that drifted");
+
+    // the first gives it up: the other one is told
+    world
+        .application(json!({"metadata": {"name": "aaa"}, "spec": spec("app", json!({"team": null, "only-a": "1"}))}))
+        .await;
+    world.until_named("bbb", "decides now", |app| at_rest(app) && !warned(app)).await;
+    for _ in 0..400 {
+        if label("team").await.as_deref() == Some("b") {
+            break;
+        }
+        pause(50).await;
+    }
+    assert_eq!(label("team").await.as_deref(), Some("b"));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_namespace_that_the_settings_exclude_is_not_kept() {
     let world = World::start().await;
     let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": world.name},

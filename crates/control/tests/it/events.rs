@@ -68,14 +68,14 @@ async fn what_happens_to_a_release_is_told_on_all_that_it_concerns() {
     let told = world.reasons("Pipeline", "shop", "Promoted").await;
     assert!(times(&told, "ReleaseCreated") > 0 && times(&told, "Promoted") == 1, "{told:?}");
 
-    let seen = controller.observed("shop").unwrap();
+    let seen = requests::Seen::whole(controller.observed("shop").unwrap());
     let back = requests::roll_back(&controller, &seen, "staging", "tina", "it is slow").await.unwrap();
     world.ended(&back.metadata.name).await;
     world.reasons("Promotion", &back.metadata.name, "RolledBack").await;
     let told = world.reasons("Pipeline", "shop", "EnvironmentPinned").await;
     assert_eq!((times(&told, "ReleaseQuarantined"), times(&told, "RolledBack")), (1, 1), "{told:?}");
     world.reasons("Release", release, "ReleaseQuarantined").await;
-    let seen = controller.observed("shop").unwrap();
+    let seen = requests::Seen::whole(controller.observed("shop").unwrap());
     requests::lift(&controller, &seen, release, "tina", "").await.unwrap();
     world.reasons("Release", release, "QuarantineLifted").await;
 

@@ -9,15 +9,14 @@ use std::time::Duration;
 use api::gantline::{Promotion, PromotionPhase, crds};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::{Cluster, Patch, PatchOptions};
-use control::requests::roll_back;
+use control::requests::{Seen, roll_back};
 use control::workers::Renderer;
-use control::{Access, AtStep, Controller, ControllerConfig, GitRemotes, Remote, RemoteError, Remotes, Replica};
-use futures::future::{BoxFuture, pending};
-use object::{FileTree, ResourceKey};
+use control::{AtStep, Controller, ControllerConfig, GitRemotes, Remotes, Replica};
+use object::ResourceKey;
 use promotion::WriteStep;
 use sandbox::{Sandbox, SandboxOptions};
 use serde_json::json;
-use test_support::GitRepo;
+use test_support::{GitRepo, SilentHost};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixtures::{apply, pause, served};
@@ -382,7 +381,7 @@ async fn a_rollback_takes_back_the_image_and_nothing_else() {
     let (controller, running) = world.asked();
     world.succeeded("v2").await;
     for environment in ["dev", "staging"] {
-        let seen = controller.observed("shop").unwrap();
+        let seen = Seen::whole(controller.observed("shop").unwrap());
         let made = roll_back(&controller, &seen, environment, "tina", "it is slow").await.unwrap();
         let done = world.ended(&made.metadata.name).await;
         assert_eq!(done.status.phase, PromotionPhase::Succeeded, "{done:#?}");
@@ -421,51 +420,14 @@ impl World {
     }
 }
 
-/// Git, and one host that never answers.
-#[derive(Debug)]
-struct SomeHang(GitRemotes);
-
-#[derive(Debug)]
-struct Hanging;
-
-const HANGING: &str = "https://hangs.test/slow";
-
-impl Remotes for SomeHang {
-    fn open(&self, url: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
-        if url == HANGING { Ok(Arc::new(Hanging)) } else { self.0.open(url, access) }
-    }
-
-    fn open_chart(&self, url: &str, chart: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
-        self.0.open_chart(url, chart, access)
-    }
-}
-
-impl Remote for Hanging {
-    fn fetch(&self) -> BoxFuture<'_, Result<bool, RemoteError>> {
-        Box::pin(pending())
-    }
-
-    fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<String, RemoteError>> {
-        Box::pin(pending())
-    }
-
-    fn tree<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<FileTree, RemoteError>> {
-        Box::pin(pending())
-    }
-
-    fn changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(pending())
-    }
-}
-
 /// More Pipelines than there are turns wait for a host: the others go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_hangs_stops_only_those_who_use_it() {
-    let world = World::start().await;
+    let (world, host) = (World::start().await, SilentHost::start());
     world.controller_settles().await;
     for number in 0..3 {
         let name = format!("slow{number}-dev");
-        let source = json!({"repoURL": HANGING, "targetRevision": "main", "path": "dev"});
+        let source = json!({"repoURL": host.url("/slow"), "targetRevision": "main", "path": "dev"});
         apply(&world.cluster, application_named(&name, "dev", json!({"source": source}))).await;
         let status = json!({"status": {"sync": {"status": "Synced", "revision": "1".repeat(40)}}});
         let key = ResourceKey::new("argoproj.io", "Application", "argocd", name.as_str());
@@ -476,7 +438,7 @@ async fn a_host_that_hangs_stops_only_those_who_use_it() {
         apply(&world.cluster, pipeline).await;
     }
     // fewer turns than Applications that hang
-    let config = ControllerConfig { workers: 2, ..world.config(Arc::new(SomeHang(world.remotes()))) };
+    let config = ControllerConfig { workers: 2, ..world.config(Arc::new(world.remotes())) };
     let running = run(&Controller::new(config));
     world.push("v2").await;
     world.succeeded("v2").await;

@@ -436,10 +436,10 @@ async fn what_pods_print_and_what_happens_to_them_is_told_from_the_cluster_where
     let refused = lines(&pick("ConfigMap"), LogOptions::default()).await.unwrap_err();
     assert!(refused.contains("has no such pods now"), "{refused}");
 
-    let events = world.controller.events(&app, &of_one).await.unwrap();
+    let events = world.controller.events(&app, &of_one).await.unwrap().events;
     let about: Vec<&Value> = events.iter().map(|event| &event.value()["involvedObject"]["name"]).collect();
     assert!(!about.is_empty() && about.iter().all(|name| **name == starts[0].pod.as_str()), "{events:?}");
-    let own = world.controller.events(&app, &Pick::default()).await.unwrap();
+    let own = world.controller.events(&app, &Pick::default()).await.unwrap().events;
     assert!(own.iter().all(|event| event.value()["involvedObject"]["kind"] == "Application"), "{own:?}");
     assert!(!own.is_empty());
 }

@@ -147,7 +147,7 @@ pub fn decision(app: &Application, observed: &Observed<'_>) -> Decision {
         revision_has_no_changes: observed.revision_has_no_changes,
         self_heal_delay: SelfHealDelay::Growing,
         contested: observed.contested,
-        kept_namespace: observed.comparison.ok().and_then(|comparison| comparison.kept_namespace.as_ref()),
+        kept_namespace: observed.comparison.ok().and_then(|comparison| Some(&comparison.kept_namespace.as_ref()?.key)),
         now: observed.now,
     })
 }

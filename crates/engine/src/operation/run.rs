@@ -70,8 +70,8 @@ pub fn sync_input(
     let (instance, namespace) = (&options.application, &app.spec.destination.namespace);
     let mut input = SyncInput::new(comparison, SyncOptions::new(&sync, true), instance, namespace, state.started_at);
     input.ignore.clone_from(&options.ignore);
-    let kept = app.spec.kept_namespace_metadata();
-    input.namespace_metadata = kept.filter(|_| comparison.kept_namespace.is_some()).cloned();
+    let kept = comparison.kept_namespace.as_ref().filter(|_| app.spec.kept_namespace_metadata().is_some());
+    input.namespace_metadata = kept.map(|kept| kept.metadata.clone());
     input.scopes = options.scopes.clone();
     input.contested = if state.operation.initiated_by.automated { contested } else { BTreeSet::new() };
     input

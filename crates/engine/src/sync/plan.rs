@@ -57,7 +57,7 @@ impl SyncInput {
     ) -> Self {
         let objects = || comparison.objects.iter();
         // a sync makes it first, and by itself
-        let kept = comparison.kept_namespace.as_ref();
+        let kept = comparison.kept_namespace.as_ref().map(|kept| &kept.key);
         let denied = |key: &ResourceKey| format!("resource {}:{} is not permitted in project", key.group, key.kind);
         let proof = comparison.proof.clone().ok_or_else(|| comparison.incomplete.clone());
         Self {

@@ -40,6 +40,10 @@ impl Judge for ApprovalGate {
         self.needed().map(|Quorum { group, min }| ApprovalGroup { name: group.to_owned(), min }).collect()
     }
 
+    fn awaits_people(&self) -> bool {
+        true
+    }
+
     fn counts(&self, evidence: &Evidence<'_>, vote: &Approval) -> Option<Result<(), String>> {
         Some(objection(self, evidence, vote).map_or(Ok(()), Err))
     }

@@ -40,6 +40,11 @@ pub trait Judge {
         Vec::new()
     }
 
+    /// Whether nothing but the word of people passes or refuses it: time and answers from outside do not.
+    fn awaits_people(&self) -> bool {
+        false
+    }
+
     /// Whether what a person decides counts, else why not; `None` where nobody is asked.
     fn counts(&self, _: &Evidence<'_>, _: &Approval) -> Option<Result<(), String>> {
         None
@@ -58,6 +63,14 @@ macro_rules! judges {
         fn behaviour(gate: &Gate) -> &dyn Judge {
             match gate {
                 $(Gate::$kind(gate) => gate,)*
+            }
+        }
+
+        /// [`Judge::awaits_people`] of a gate that reported and may not be there any more.
+        pub fn awaits_people(kind: GateKind) -> bool {
+            match kind {
+                $(GateKind::$kind => api::gantline::$shape::default().awaits_people(),)*
+                GateKind::Quarantine | GateKind::Pin | GateKind::Unknown => false,
             }
         }
     };
@@ -79,6 +92,10 @@ impl Judge for Gate {
 
     fn groups(&self) -> Vec<ApprovalGroup> {
         behaviour(self).groups()
+    }
+
+    fn awaits_people(&self) -> bool {
+        behaviour(self).awaits_people()
     }
 
     fn counts(&self, evidence: &Evidence<'_>, vote: &Approval) -> Option<Result<(), String>> {
@@ -188,12 +205,16 @@ pub(crate) mod tests {
         .unwrap()
     }
 
+    fn digest(digit: &str) -> object::ImageDigest {
+        format!("sha256:{}", digit.repeat(64)).parse().unwrap()
+    }
+
     pub(crate) fn release(phase: ReleasePhase, healthy_since: Option<i64>) -> Release {
         let mut release = Release::default();
         release.spec.images.push(api::gantline::ReleaseImage {
             name: "ghcr.io/acme/shop".into(),
             tag: "v2".into(),
-            digest: "sha256:d".into(),
+            digest: digest("d"),
         });
         release.spec.source.author = "Dana".into();
         release.status.environments.push(ReleaseEnvironment {
@@ -218,7 +239,7 @@ pub(crate) mod tests {
             user: user.into(),
             groups: vec!["team-leads".into()],
             at: Some(time(1)),
-            digest: "sha256:d".into(),
+            digest: Some(digest("d")),
             environment: "production".into(),
             policy: policy(environment),
             ..Approval::default()
@@ -275,7 +296,7 @@ pub(crate) mod tests {
         check(&soaking, &[approval("tina", &p)], "tina", 10, [Passed, Waiting]);
         let stale = Approval { policy: "other".into(), ..approval("tina", &p) };
         check(&soaking, &[stale], "", 10, [Passed, Waiting]);
-        let other = Approval { digest: "sha256:e".into(), ..approval("tina", &p) };
+        let other = Approval { digest: Some(digest("e")), ..approval("tina", &p) };
         check(&soaking, &[other], "", 10, [Passed, Waiting]);
         let no = Approval { decision: api::gantline::Verdict::Reject, ..approval("tina", &p) };
         check(&soaking, &[no], "", 10, [Passed, Failed]);

@@ -14,12 +14,12 @@ impl Draft<'_> {
     pub(super) fn appear(&mut self) {
         let Some(first) = self.seen.pipeline.spec.environments.first().map(|first| first.name.as_str()) else { return };
         let Some(sight) = self.sight(first) else { return };
-        let new = sight.runs == Runs::Other && sight.images.iter().all(|written| written.digest.is_some());
-        let images = sight.images.clone();
-        if !new || !self.are_releases(first, &images) {
+        let (new, images) = (sight.runs == Runs::Other, sight.images.clone());
+        let Some(released) = released(&self.seen.pipeline.spec.images, &images).filter(|_| new) else { return };
+        if !self.are_releases(first, &images) {
             return;
         }
-        let images = released(&self.seen.pipeline.spec.images, &images);
+        let images = released;
         let name = release_name(&self.seen.pipeline, &images);
         if self.moved(&images) || self.release(&name).is_some() {
             return;
@@ -92,11 +92,11 @@ fn person(source: &ReleaseSource) -> String {
     format!("{} <{}>", source.author, source.email)
 }
 
-fn released(names: &[ImageSource], images: &[Written<'_>]) -> Vec<ReleaseImage> {
-    let image = |(source, written): (&ImageSource, &Written<'_>)| ReleaseImage {
-        name: source.name.clone(),
-        tag: written.image.tag.clone().unwrap_or_default(),
-        digest: written.digest.map_or_else(String::new, ToString::to_string),
+/// `None` where the digest of one is not known.
+fn released(names: &[ImageSource], images: &[Written<'_>]) -> Option<Vec<ReleaseImage>> {
+    let image = |(source, written): (&ImageSource, &Written<'_>)| {
+        let (name, tag) = (source.name.clone(), written.image.tag.clone().unwrap_or_default());
+        Some(ReleaseImage { name, tag, digest: written.digest?.clone() })
     };
     names.iter().zip(images).map(image).collect()
 }

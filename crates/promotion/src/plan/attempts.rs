@@ -1,12 +1,11 @@
 //! Open promotions go on: gates are judged, commits are made, clusters follow.
 
-use api::gantline::{
-    GateKind, GateReport, GateState, Pin, Promotion, PromotionPhase, PromotionStatus, ReleasePhase, WriteStep,
-};
+use api::gantline::{GateReport, GateState, Pin, Promotion, PromotionPhase, PromotionStatus, ReleasePhase, WriteStep};
 
 use super::{Action, Draft};
+use crate::about;
 use crate::facts::{Fact, What};
-use crate::gates::{Decision, Evidence, Judge, evaluate, quarantined};
+use crate::gates::{Decision, Evidence, Judge, awaits_people, evaluate, quarantined};
 use crate::writing::stepped;
 
 impl Draft<'_> {
@@ -152,10 +151,11 @@ impl Draft<'_> {
         let promotion = &self.promotions[index];
         let no = gates.iter().find(|gate| gate.state == GateState::Failed);
         let message = no.map_or_else(String::new, |gate| format!("{}: {}", gate.name, gate.value));
-        let rejected = no.is_some_and(|gate| gate.kind == GateKind::Approval);
+        let tells_of = no.and_then(about::of_gate).unwrap_or_default().to_owned();
+        let rejected = no.is_some_and(|gate| awaits_people(gate.kind));
         let phase = if rejected { PromotionPhase::Rejected } else { PromotionPhase::Failed };
         let environment = promotion.spec.environment.clone();
-        let what = What::Refused { environment, why: message.clone() };
+        let what = What::Refused { environment, why: message.clone(), tells_of };
         let fact = Fact::of_promotion(&promotion.metadata.name, &promotion.spec, what);
         let status = PromotionStatus { gates, phase, message, ..promotion.status.clone() };
         self.set_promotion(index, status, vec![fact]);
@@ -185,7 +185,7 @@ impl Draft<'_> {
     fn end_with(&mut self, index: usize, phase: PromotionPhase, message: &str) {
         let promotion = &self.promotions[index];
         let environment = promotion.spec.environment.clone();
-        let what = What::Refused { environment, why: message.to_owned() };
+        let what = What::Refused { environment, why: message.to_owned(), tells_of: String::new() };
         let fact = Fact::of_promotion(&promotion.metadata.name, &promotion.spec, what);
         let status = PromotionStatus { phase, message: message.to_owned(), ..promotion.status.clone() };
         self.set_promotion(index, status, vec![fact]);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::sight::{Runs, Sight};
 use super::{Action, Draft, PlaceApplication, entry};
+use crate::about;
 use crate::facts::{Fact, What};
 use crate::identity::identity;
 use crate::machine::{Observation, Reach, advance, deadline};
@@ -48,10 +49,10 @@ impl Draft<'_> {
             let Some(Cow::Owned(moved)) = moved else { continue };
             facts.extend(Self::progress(&release, before, &moved));
             let fails = moved.phase == ReleasePhase::Failed && next.quarantine.is_none();
-            let reason = format!("failed in {}: {}", moved.name, moved.message);
+            let reason = about::failure(&moved.name, &moved.message);
             next.to_mut().environments[found] = moved;
             if fails {
-                let (quarantine, fact) = self.quarantine(&release, "gantline", &reason);
+                let (quarantine, fact) = self.quarantine(&release, about::OURSELVES, &reason);
                 next.to_mut().quarantine = Some(quarantine);
                 facts.push(fact);
             }
@@ -155,7 +156,7 @@ impl Draft<'_> {
     pub(super) fn quarantine(&self, release: &Release, by: &str, reason: &str) -> (Quarantine, Fact) {
         let (by, reason) = (by.to_owned(), reason.to_owned());
         let quarantine = Quarantine { by: by.clone(), reason: reason.clone(), at: Some(self.seen.now) };
-        let digest = identity(&release.spec.images).into_owned();
+        let digest = identity(&release.spec.images).map_or_else(String::new, String::from);
         let what = What::Quarantined { digest, by, reason };
         (quarantine, Fact::of_release(&release.metadata.name, &release.spec, what))
     }
@@ -182,7 +183,7 @@ fn running(release: &Release, sight: &Sight<'_>) -> Reach {
     let other = pods.iter().flat_map(|pod| &pod.images).find(|running| {
         let is = |name: &str| running.image.name == name || running.image.same_repository(name);
         let same = || release.spec.images.iter().find(|image| is(&image.name));
-        running.digest.as_ref().is_some_and(|digest| same().is_some_and(|image| digest.as_str() != image.digest))
+        running.digest.as_ref().is_some_and(|digest| same().is_some_and(|image| *digest != image.digest))
     });
     match other {
         Some(running) => Reach::Under(format!("a pod still runs {}", running.image)),

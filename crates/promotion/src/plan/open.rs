@@ -108,7 +108,7 @@ impl Draft<'_> {
             pipeline: pipeline.metadata.name.clone(),
             environment: environment.name.clone(),
             release: release.metadata.name.clone(),
-            digest: identity(&release.spec.images).into_owned(),
+            digest: identity(&release.spec.images),
             tag: label(&release.spec.images).into_owned(),
             from: pipeline.before(&environment.name).map_or_else(String::new, |before| before.name.clone()),
             requested_by: actor.to_owned(),

@@ -170,7 +170,7 @@ impl Sight<'_> {
 impl Written<'_> {
     fn is(&self, image: &ReleaseImage) -> bool {
         match (self.digest, &self.image.tag) {
-            (Some(digest), _) => digest.as_str() == image.digest,
+            (Some(digest), _) => *digest == image.digest,
             // a tag that moves is refused: it says which release it is
             (None, Some(tag)) => *tag == image.tag,
             (None, None) => false,

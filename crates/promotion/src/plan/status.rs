@@ -51,7 +51,7 @@ impl Draft<'_> {
         EnvironmentStatus {
             release: release.map_or_else(String::new, |release| release.metadata.name.clone()),
             tag,
-            digest: first.and_then(|written| written.digest).map_or_else(String::new, |d| d.as_str().to_owned()),
+            digest: first.and_then(|written| written.digest).cloned(),
             since: entry.and_then(|entry| entry.deployed_at).or_else(|| old?.since),
             ..EnvironmentStatus::default()
         }

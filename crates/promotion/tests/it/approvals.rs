@@ -2,6 +2,7 @@
 
 use api::gantline::{Approval, GateState, Pipeline, Promotion, PromotionStatus, Release, ReleaseImage, Verdict};
 use jiff::Timestamp;
+use object::ImageDigest;
 use promotion::{Answers, Evidence, evaluate};
 use serde_json::{Value, json};
 
@@ -12,12 +13,16 @@ fn pipeline(gate: Value) -> Pipeline {
     .unwrap()
 }
 
+fn digest(digit: &str) -> ImageDigest {
+    format!("sha256:{}", digit.repeat(64)).parse().unwrap()
+}
+
 fn approval(pipeline: &Pipeline, user: &str, groups: &[&str]) -> Approval {
     Approval {
         user: user.into(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         at: Some(Timestamp::UNIX_EPOCH),
-        digest: "sha256:d".into(),
+        digest: Some(digest("d")),
         environment: "production".into(),
         policy: promotion::gates::policy(pipeline.environment("production").unwrap()),
         ..Approval::default()
@@ -32,7 +37,7 @@ fn state(pipeline: &Pipeline, author: &str, approvals: &[Approval]) -> GateState
 
 fn state_of(pipeline: &Pipeline, release: &Release, approvals: &[Approval]) -> GateState {
     let mut release = release.clone();
-    release.spec.images.push(ReleaseImage { digest: "sha256:d".into(), ..ReleaseImage::default() });
+    release.spec.images.push(ReleaseImage { name: "shop".into(), tag: String::new(), digest: digest("d") });
     let environment = pipeline.environment("production").unwrap();
     let now = Timestamp::UNIX_EPOCH;
     let status = PromotionStatus { approvals: approvals.to_vec(), ..PromotionStatus::default() };
@@ -97,7 +102,7 @@ fn a_yes_holds_for_what_it_was_said_to() {
     let yes = approval(&p, "tina", &["leads"]);
     assert_eq!(state(&p, "dana", std::slice::from_ref(&yes)), GateState::Passed);
     for stale in [
-        Approval { digest: "sha256:e".into(), ..yes.clone() },
+        Approval { digest: Some(digest("e")), ..yes.clone() },
         Approval { environment: "dev".into(), ..yes.clone() },
         Approval { policy: String::new(), ..yes.clone() },
     ] {

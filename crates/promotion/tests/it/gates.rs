@@ -2,6 +2,7 @@
 
 use api::gantline::{GateKind, Pipeline};
 use promotion::Judge;
+use promotion::gates::awaits_people;
 use serde_json::json;
 
 #[test]
@@ -30,6 +31,9 @@ fn every_example_is_a_gate_without_a_slip() {
         let gate = &pipeline.spec.environments[1].gates[0];
         assert_eq!(gate.kind(), *kind);
         assert!(!gate.says().is_empty(), "{kind}");
+        // whom it waits for is what it says itself, by its kind as by what is written
+        assert_eq!(gate.awaits_people(), !gate.groups().is_empty(), "{kind}");
+        assert_eq!(awaits_people(*kind), gate.awaits_people(), "{kind}");
     }
 }
 

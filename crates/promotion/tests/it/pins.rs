@@ -9,7 +9,12 @@ fn decision(pinned: bool, requested_by: &str) -> Decision {
     let mut pipeline = Pipeline::from_value(json!({"metadata": {"name": "shop"}, "spec": {
         "images": [{"name": "shop"}], "environments": [{"name": "production", "application": "p"}]}}))
     .unwrap();
-    let pin = Pin { digest: "sha256:d".into(), by: "tina".into(), reason: "rolled back".into(), at: None };
+    let pin = Pin {
+        digest: format!("sha256:{}", "d".repeat(64)).parse().ok(),
+        by: "tina".into(),
+        reason: "rolled back".into(),
+        at: None,
+    };
     let status = EnvironmentStatus { name: "production".into(), pinned: pinned.then_some(pin), ..Default::default() };
     pipeline.status.environments.push(status);
     let (environment, release) = (pipeline.environment("production").unwrap(), Release::default());

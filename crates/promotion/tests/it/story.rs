@@ -159,8 +159,12 @@ impl Story {
     fn go_on(&mut self, name: &str) {
         let promotion = self.promotion(name).clone();
         let release = self.release(&promotion.spec.release).clone();
-        let images: Vec<(String, String, String)> =
-            release.spec.images.iter().map(|i| (i.name.clone(), i.tag.clone(), i.digest[7..8].to_owned())).collect();
+        let images: Vec<(String, String, String)> = release
+            .spec
+            .images
+            .iter()
+            .map(|i| (i.name.clone(), i.tag.clone(), i.digest.short()[..1].to_owned()))
+            .collect();
         let images: Vec<(&str, &str, &str)> =
             images.iter().map(|(n, t, d)| (n.as_str(), t.as_str(), d.as_str())).collect();
         self.write(&promotion.spec.environment, &images);

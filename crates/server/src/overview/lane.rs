@@ -1,6 +1,7 @@
 //! A Pipeline as it is for everybody: what a reader may see and do of it is decided when they read.
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 
 use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
 use api::gantline::{
@@ -8,7 +9,8 @@ use api::gantline::{
     PipelineConditionKind, Promotion, PromotionPhase,
 };
 use jiff::Timestamp;
-use promotion::{Observed, requests};
+use promotion::requests::{self, Ballot};
+use promotion::{Judge, Observed, gates};
 
 use super::possible::{self, Possible};
 use crate::people::Identity;
@@ -52,11 +54,11 @@ impl Lane {
         let seen = state.config.controller.observed(&pipeline.metadata.name);
         let stop = |seen: &Observed, environment: &Environment| {
             let app = state.application(&environment.application);
-            let view = view(seen, environment);
+            let open = Open::of(seen, environment);
             Stop {
+                view: view(seen, environment, open.as_ref()),
                 deployed: Deployed::of(&environment.application, app.as_deref(), &state.config.namespace),
-                possible: possible::in_environment(seen, environment, view.next.as_ref()),
-                view,
+                possible: possible::in_environment(seen, environment, open.as_ref()),
             }
         };
         let stops = |seen: &Observed| seen.pipeline.spec.environments.iter().map(|it| stop(seen, it)).collect();
@@ -103,7 +105,7 @@ impl Lane {
     pub(super) fn is_restless(&self, now: Timestamp) -> bool {
         let gates = self.stops.iter().filter_map(|stop| stop.view.next.as_ref()).flat_map(|next| &next.gates);
         gates.into_iter().any(|gate| {
-            let people = matches!(gate.kind, GateKind::Approval | GateKind::Quarantine | GateKind::Pin);
+            let people = gates::awaits_people(gate.kind) || matches!(gate.kind, GateKind::Quarantine | GateKind::Pin);
             let waits = gate.state == GateState::Waiting && !people && gate.earliest.is_none_or(|at| at <= now);
             waits || gate.until.is_some_and(|until| until <= now)
         })
@@ -143,31 +145,53 @@ impl Deployed {
     }
 }
 
-fn view(seen: &Observed, environment: &Environment) -> EnvironmentView {
+/// The promotion that is open in an environment.
+pub(super) struct Open<'a> {
+    pub(super) promotion: &'a Promotion,
+    gates: Vec<GateReport>,
+    /// What decides about a word on it, where one is waited for.
+    pub(super) ballot: Option<Ballot>,
+    /// Whether people have a say in what comes here.
+    pub(super) asks_people: bool,
+}
+
+impl<'a> Open<'a> {
+    fn of(seen: &'a Observed, environment: &Environment) -> Option<Self> {
+        let here = |p: &&Arc<Promotion>| p.spec.environment == environment.name && p.status.phase.is_open();
+        let promotion: &Promotion = seen.promotions.iter().find(here)?;
+        Some(Self {
+            promotion,
+            gates: gates_now(|| Some(seen), promotion),
+            ballot: requests::ballot(seen, &promotion.metadata.name).ok(),
+            asks_people: environment.gates.iter().any(|gate| !gate.groups().is_empty()),
+        })
+    }
+
+    /// Whether somebody's yes is missing.
+    pub(super) fn needs_approval(&self) -> bool {
+        let waits = |gate: &GateReport| gates::awaits_people(gate.kind) && gate.state != GateState::Passed;
+        self.asks_people && self.gates.iter().any(waits) && self.ballot.is_some()
+    }
+}
+
+fn view(seen: &Observed, environment: &Environment, open: Option<&Open<'_>>) -> EnvironmentView {
     let unknown = EnvironmentStatus::default();
     let (pipeline, name) = (&seen.pipeline, &environment.name);
     let status = pipeline.status_of(name).unwrap_or(&unknown);
     let here = seen.releases.iter().find(|release| release.metadata.name == status.release);
-    let pending = open(seen, name);
     EnvironmentView {
         name: name.clone(),
         purpose: environment.purpose.clone(),
         phase: here.and_then(|release| release.in_environment(name)).map(|entry| entry.phase),
         release: status.release.clone(),
         tag: status.tag.clone(),
-        digest: status.digest.clone(),
+        digest: status.digest.as_ref().map_or_else(String::new, ToString::to_string),
         since: status.since,
-        reasons: if pending.is_none() { status.waiting.clone() } else { Vec::new() },
+        reasons: if open.is_none() { status.waiting.clone() } else { Vec::new() },
         pinned: pipeline.pin_of(name).cloned(),
-        next: pending.map(|promotion| next(seen, environment, promotion)),
+        next: open.map(next),
         ..EnvironmentView::default()
     }
-}
-
-/// The promotion that is open in an environment.
-pub(super) fn open<'a>(seen: &'a Observed, environment: &str) -> Option<&'a Promotion> {
-    let mut open = seen.promotions.iter().filter(|p| p.spec.environment == environment && p.status.phase.is_open());
-    open.next().map(|promotion| &**promotion)
 }
 
 /// What the gates say at this moment; what is stored is as old as the last change. Only what waits is looked at for it.
@@ -180,29 +204,17 @@ pub(crate) fn gates_now<S: Borrow<Observed>>(
     waits.then(judged).flatten().unwrap_or_else(|| promotion.status.gates.clone())
 }
 
-fn next(seen: &Observed, environment: &Environment, promotion: &Promotion) -> Next {
-    let gates = gates_now(|| Some(seen), promotion);
+fn next(open: &Open<'_>) -> Next {
+    let Promotion { metadata, spec, status } = open.promotion;
     Next {
-        promotion: promotion.metadata.name.clone(),
-        release: promotion.spec.release.clone(),
-        phase: promotion.status.phase,
-        tag: promotion.spec.tag.clone(),
-        message: promotion.status.message.clone(),
-        needs_approval: needs_approval(seen, environment, promotion, &gates),
-        gates,
+        promotion: metadata.name.clone(),
+        release: spec.release.clone(),
+        phase: status.phase,
+        tag: spec.tag.clone(),
+        message: status.message.clone(),
+        needs_approval: open.needs_approval(),
+        gates: open.gates.clone(),
     }
-}
-
-/// Whether people have a say in what comes here.
-pub(super) fn asks_people(environment: &Environment) -> bool {
-    use promotion::Judge as _;
-    environment.gates.iter().any(|gate| !gate.groups().is_empty())
-}
-
-/// Whether somebody's yes is missing.
-fn needs_approval(seen: &Observed, environment: &Environment, promotion: &Promotion, gates: &[GateReport]) -> bool {
-    let waits = |gate: &GateReport| gate.kind == GateKind::Approval && gate.state != GateState::Passed;
-    asks_people(environment) && gates.iter().any(waits) && requests::ballot(seen, &promotion.metadata.name).is_ok()
 }
 
 #[cfg(test)]

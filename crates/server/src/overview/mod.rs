@@ -6,6 +6,7 @@ mod lane;
 mod possible;
 mod snapshot;
 mod strokes;
+mod told;
 
 pub(crate) use keeper::{Look, keep, pause};
 pub(crate) use lane::{Lane, gates_now};

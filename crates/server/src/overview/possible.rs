@@ -1,14 +1,14 @@
 //! What could be done now, and whether somebody may: by the functions that answer the request itself.
 
-use api::gantline::{Environment, Pipeline, Promotion, Release, Verdict};
+use api::gantline::{Environment, Pipeline, Release, Verdict};
 use jiff::Timestamp;
 use promotion::requests::{self, Asked, Ballot, Vote};
 use promotion::{Action, Observed};
 
-use super::lane::{asks_people, open};
+use super::lane::Open;
 use crate::people::Identity;
 use crate::rights::{Object, Verb, allowed, permit};
-use crate::views::{Next, Offer, Offered};
+use crate::views::{Offer, Offered};
 
 /// How many quarantined releases of a Pipeline are offered.
 const LIFTS: usize = 3;
@@ -51,13 +51,11 @@ impl Possible {
     }
 }
 
-/// What could be done in an environment, with what is told of its open promotion.
-pub(super) fn in_environment(seen: &Observed, environment: &Environment, next: Option<&Next>) -> Vec<Possible> {
+/// What could be done in an environment, with its open promotion.
+pub(super) fn in_environment(seen: &Observed, environment: &Environment, open: Option<&Open<'_>>) -> Vec<Possible> {
     let name = &environment.name;
-    let pending = open(seen, name);
-    let missing = next.is_some_and(|next| next.needs_approval);
-    let mut all = pending.map_or_else(Vec::new, |promotion| words(seen, environment, promotion, missing));
-    if pending.is_none() {
+    let mut all = open.map_or_else(Vec::new, |open| words(&seen.pipeline, environment, open));
+    if open.is_none() {
         let wanted = requests::promotable(seen, name).and_then(|release| known(seen, &release));
         all.extend(wanted.map(|release| promote(&seen.pipeline, environment, release)));
     }
@@ -93,11 +91,11 @@ pub(crate) fn lift(pipeline: &Pipeline, release: &Release) -> Possible {
 }
 
 /// Yes and no to a promotion that waits. Yes is offered while it is missing, no as long as it counts.
-fn words(seen: &Observed, environment: &Environment, promotion: &Promotion, missing: bool) -> Vec<Possible> {
-    let Ok(ballot) = requests::ballot(seen, &promotion.metadata.name) else { return Vec::new() };
+fn words(pipeline: &Pipeline, environment: &Environment, open: &Open<'_>) -> Vec<Possible> {
+    let (promotion, Some(ballot)) = (open.promotion, &open.ballot) else { return Vec::new() };
     let all = [
-        (Verdict::Approve, Verb::Approve, Offered::Approve, missing),
-        (Verdict::Reject, Verb::Reject, Offered::Reject, asks_people(environment)),
+        (Verdict::Approve, Verb::Approve, Offered::Approve, open.needs_approval()),
+        (Verdict::Reject, Verb::Reject, Offered::Reject, open.asks_people),
     ];
     let word = |(verdict, verb, action, _)| {
         let spec = &promotion.spec;
@@ -107,8 +105,8 @@ fn words(seen: &Observed, environment: &Environment, promotion: &Promotion, miss
             tag: spec.tag.clone(),
             ..Offer::to(action)
         };
-        let mut possible = at(&seen.pipeline, environment, verb, offer);
-        possible.about.push(Object::promotion(promotion, Some(&seen.pipeline)));
+        let mut possible = at(pipeline, environment, verb, offer);
+        possible.about.push(Object::promotion(promotion, Some(pipeline)));
         Possible { word: Some((verdict, Box::new(ballot.clone()))), ..possible }
     };
     all.into_iter().filter(|(.., offered)| *offered).map(word).collect()

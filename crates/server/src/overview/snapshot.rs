@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::lane::Lane;
 use super::strokes::Strokes;
+use super::told::Told;
 use crate::people::Identity;
 use crate::rights::{Object, Verb, permit};
 use crate::views::{ApplicationRow, Delta, Entry, Gone, Overview, Service};
@@ -53,7 +54,7 @@ pub(crate) struct Snapshot {
     speed: f64,
     applications: Shelf<Arc<ApplicationRow>>,
     services: Shelf<Lane>,
-    timeline: Vec<Arc<Item<Arc<Entry>>>>,
+    timeline: Vec<Arc<Item<Told>>>,
     departures: VecDeque<Departure>,
     /// Departures are known since this number.
     known_since: u64,
@@ -145,19 +146,19 @@ impl Snapshot {
     }
 
     /// An entry never changes; whom it is for is decided when it comes.
-    fn tell(&mut self, entries: Vec<(u64, Option<(Object, Entry)>)>) -> bool {
-        let newest = |timeline: &[Arc<Item<Arc<Entry>>>]| timeline.last().map(|item| item.view.id);
+    fn tell(&mut self, entries: Vec<(u64, Option<(Object, Told)>)>) -> bool {
+        let newest = |timeline: &[Arc<Item<Told>>]| timeline.last().map(|item| item.view.id());
         let (last, at) = (newest(&self.timeline), self.number);
-        let item = |(id, new): (u64, Option<(Object, Entry)>)| match new {
-            Some((object, entry)) => Some(Arc::new(Item { object, since: at, view: Arc::new(entry) })),
+        let item = |(id, new): (u64, Option<(Object, Told)>)| match new {
+            Some((object, view)) => Some(Arc::new(Item { object, since: at, view })),
             None => self.entry(id).cloned(),
         };
         self.timeline = entries.into_iter().filter_map(item).collect();
         newest(&self.timeline) != last
     }
 
-    fn entry(&self, id: u64) -> Option<&Arc<Item<Arc<Entry>>>> {
-        let index = self.timeline.binary_search_by_key(&id, |item| item.view.id).ok()?;
+    fn entry(&self, id: u64) -> Option<&Arc<Item<Told>>> {
+        let index = self.timeline.binary_search_by_key(&id, |item| item.view.id()).ok()?;
         self.timeline.get(index)
     }
 
@@ -183,7 +184,7 @@ impl Snapshot {
             services: self.lanes(None, who),
             simulated: self.simulated,
             speed: self.speed,
-            timeline: views(&self.timeline, None, who),
+            timeline: self.told(None, who),
             now: self.now,
         }
     }
@@ -200,7 +201,7 @@ impl Snapshot {
             gone: self.gone(read.number, who),
             applications: views(self.applications.values(), number, who),
             services: self.lanes(number, who),
-            timeline: views(&self.timeline, number, who),
+            timeline: self.told(number, who),
             now: self.now,
         };
         (!delta.is_empty()).then_some(News::Delta(delta))
@@ -208,6 +209,10 @@ impl Snapshot {
 
     fn lanes(&self, number: Option<u64>, who: &Identity) -> Vec<Service> {
         since(self.services.values(), number, who).map(|item| item.view.seen_by(who, self.now)).collect()
+    }
+
+    fn told(&self, number: Option<u64>, who: &Identity) -> Vec<Arc<Entry>> {
+        since(&self.timeline, number, who).map(|item| item.view.seen_by(who)).collect()
     }
 
     fn gone(&self, number: u64, who: &Identity) -> Gone {
@@ -271,7 +276,7 @@ mod tests {
             let entry = control::TimelineEntry::of_application(TimelineKind::Health, Timestamp::UNIX_EPOCH, "web", "x");
             let mut app = Application::default();
             (app.spec.project, app.metadata.name) = ("shop".into(), "web".into());
-            let new = (Object::application(&app, ""), Entry { id, ..Entry::from(&entry) });
+            let new = (Object::application(&app, ""), Told::from(Entry { id, ..Entry::from(&entry) }));
             (id, (!shown.shows(id)).then_some(new))
         };
         Strokes {

@@ -7,9 +7,10 @@ use control::{AppKey, TimelineEntry, Touched};
 
 use super::lane::Lane;
 use super::snapshot::Snapshot;
+use super::told::Told;
 use crate::rights::{Object, Resource};
 use crate::server::State;
-use crate::views::{ApplicationRow, Entry};
+use crate::views::ApplicationRow;
 
 /// How much of the timeline is shown.
 const ENTRIES: usize = 60;
@@ -20,7 +21,7 @@ pub(super) struct Strokes {
     pub(super) applications: Vec<(String, Option<(Object, ApplicationRow)>)>,
     pub(super) services: Vec<(String, Option<(Object, Lane)>)>,
     /// All that is shown of it, the oldest first; what was shown before is told by its number alone.
-    pub(super) timeline: Vec<(u64, Option<(Object, Entry)>)>,
+    pub(super) timeline: Vec<(u64, Option<(Object, Told)>)>,
 }
 
 impl Strokes {
@@ -52,10 +53,10 @@ fn lane(state: &State, name: &str) -> Option<(Object, Lane)> {
     Some((Object::pipeline(&unreadable.pipeline), Lane::unreadable(name, &unreadable.why)))
 }
 
-fn timeline(state: &State, shown: &Snapshot) -> Vec<(u64, Option<(Object, Entry)>)> {
+fn timeline(state: &State, shown: &Snapshot) -> Vec<(u64, Option<(Object, Told)>)> {
     let newest = state.config.controller.timeline().newest(ENTRIES);
     let drawn = |entry: &TimelineEntry| {
-        let new = (!shown.shows(entry.id)).then(|| (object_of(state, entry), Entry::from(entry)));
+        let new = (!shown.shows(entry.id)).then(|| (object_of(state, entry), Told::of(state, entry)));
         (entry.id, new)
     };
     newest.iter().map(|entry| drawn(entry)).collect()

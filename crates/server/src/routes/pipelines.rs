@@ -104,8 +104,7 @@ pub(super) async fn promote(
     let environment = asker.environment(&pipeline, &request.environment)?;
     let release =
         super::releases::chosen(&asker, &pipeline, environment, request.release.as_deref().unwrap_or_default())?;
-    let (controller, reason, seen) =
-        (asker.controller(), request.reason.unwrap_or_default(), asker.observed(&pipeline)?);
+    let (controller, reason, seen) = (asker.controller(), request.reason.unwrap_or_default(), asker.seen(&pipeline)?);
     let promotion =
         control::requests::promote(controller, &seen, &environment.name, &release.metadata.name, asker.user(), &reason)
             .await?;
@@ -119,8 +118,7 @@ pub(super) async fn roll_back(
 ) -> Result<Json<Object<Promotion>>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
-    let (controller, reason, seen) =
-        (asker.controller(), request.reason.unwrap_or_default(), asker.observed(&pipeline)?);
+    let (controller, reason, seen) = (asker.controller(), request.reason.unwrap_or_default(), asker.seen(&pipeline)?);
     let promotion = control::requests::roll_back(controller, &seen, &environment.name, asker.user(), &reason).await?;
     Ok(Json(asker.shown_promotion(&promotion)))
 }
@@ -132,7 +130,7 @@ pub(super) async fn unpin(
 ) -> Result<Json<Done>, ApiError> {
     let pipeline = asker.pipeline(&name)?;
     let environment = asker.environment(&pipeline, &request.environment)?;
-    let seen = asker.observed(&pipeline)?;
+    let seen = asker.seen(&pipeline)?;
     control::requests::unpin(asker.controller(), &seen, &environment.name, asker.user()).await?;
     Ok(Json(Done {}))
 }

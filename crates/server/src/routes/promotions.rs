@@ -54,7 +54,7 @@ async fn decide(
     let pipeline = asker.pipeline(&promotion.spec.pipeline)?;
     let environment = asker.environment(&pipeline, &promotion.spec.environment)?;
     let groups = asker.identity().gate_groups(std::slice::from_ref(environment));
-    let (controller, seen) = (asker.controller(), asker.observed(&pipeline)?);
+    let (controller, seen) = (asker.controller(), asker.seen(&pipeline)?);
     let decided =
         control::requests::decide(controller, &seen, &promotion.metadata.name, verdict, asker.user(), &groups, reason)
             .await?;

@@ -40,7 +40,7 @@ pub(super) async fn lift(
 ) -> Result<Json<Object<Release>>, ApiError> {
     let release = asker.release_to_change(&name)?;
     let (name, pipeline) = (&release.metadata.name, asker.pipeline(&release.spec.pipeline)?);
-    let (controller, seen) = (asker.controller(), asker.observed(&pipeline)?);
+    let (controller, seen) = (asker.controller(), asker.seen(&pipeline)?);
     control::requests::lift(controller, &seen, name, asker.user(), &decision.reason.unwrap_or_default()).await?;
     Ok(Json(asker.shown_release(&*asker.release(name, None)?)))
 }

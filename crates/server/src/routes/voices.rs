@@ -119,5 +119,5 @@ pub(super) async fn events(
         name: resource_name,
         uid: resource_uid,
     };
-    Ok(Json(EventList::of(&asker.controller().events(&app, &pick).await?)))
+    Ok(Json(asker.controller().events(&app, &pick).await?.into()))
 }

@@ -58,11 +58,15 @@ fn images<'a>(
     text: &str,
 ) -> Vec<(&'a EnvironmentStatus, ReleaseImage)> {
     let first = || pipeline.spec.images.first().map_or_else(String::new, |image| image.name.clone());
-    let told = || vec![ReleaseImage { name: first(), tag: status.tag.clone(), digest: status.digest.clone() }];
+    let told = || {
+        let digest = status.digest.clone();
+        digest.map(|digest| ReleaseImage { name: first(), tag: status.tag.clone(), digest }).into_iter().collect()
+    };
     let all = release.map_or_else(told, |release| release.spec.images.clone());
+    let is_digest = status.digest.as_ref().is_some_and(|digest| digest.as_str() == text);
     // what people call a release means all that travels together
-    let whole = text == status.release || text == status.tag || text == status.digest;
-    let meant = |image: &ReleaseImage| whole || matches(text, &image.name, &image.tag, &image.digest);
+    let whole = text == status.release || text == status.tag || is_digest;
+    let meant = |image: &ReleaseImage| whole || matches(text, &image.name, &image.tag, image.digest.as_str());
     all.into_iter().filter(meant).map(|image| (status, image)).collect()
 }
 
@@ -82,7 +86,7 @@ fn place(
         cluster: of_app(|app| app.spec.destination.cluster().to_owned()),
         image: image.name.clone(),
         tag: image.tag.clone(),
-        digest: image.digest.clone(),
+        digest: image.digest.to_string(),
         since: status.since,
         sync: of_app(|app| app.status.sync.status.to_string()),
         health: of_app(|app| app.status.health.status.to_string()),
@@ -178,7 +182,7 @@ mod tests {
         let image = |name: &str, tag: &str, digit: &str| ReleaseImage {
             name: name.into(),
             tag: tag.into(),
-            digest: format!("sha256:{}", digit.repeat(64)),
+            digest: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
         };
         let mut release = Release::default();
         release.spec.images = vec![image("shop", "v1", "1"), image("ghcr.io/acme/worker", "w2", "2")];

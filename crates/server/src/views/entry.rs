@@ -16,6 +16,9 @@ pub(crate) struct Entry {
     pub(crate) application: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) pipeline: String,
+    /// Of the pipeline, where it is about one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) environment: String,
     /// What happened, as a sentence.
     pub(crate) message: String,
     /// Why; absent when the message says it all.
@@ -36,6 +39,7 @@ impl From<&TimelineEntry> for Entry {
             kind: entry.kind,
             application: entry.application.clone(),
             pipeline: entry.pipeline.clone(),
+            environment: entry.environment.clone(),
             message: entry.message.clone(),
             reason: entry.reason.clone(),
             commit: entry.commit.clone(),

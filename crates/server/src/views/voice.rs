@@ -1,5 +1,6 @@
+use control::Heard;
 use jiff::Timestamp;
-use object::LiveObject;
+use object::ResourceKey;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -30,11 +31,35 @@ impl From<control::Line> for LogEntry {
 pub(crate) struct EventList {
     metadata: ListMeta,
     items: Vec<Event>,
+    /// The objects of which no Events could be had now; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    silent: Vec<Silent>,
 }
 
-impl EventList {
-    pub(crate) fn of(events: &[LiveObject]) -> Self {
-        Self { metadata: ListMeta::default(), items: events.iter().map(|event| Event::of(event.value())).collect() }
+/// An object that could not be asked, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Silent {
+    group: String,
+    kind: String,
+    namespace: String,
+    name: String,
+    message: String,
+}
+
+impl From<Heard> for EventList {
+    fn from(heard: Heard) -> Self {
+        let silent = |(ResourceKey { group, kind, namespace, name }, error): control::Silent| Silent {
+            group,
+            kind,
+            namespace,
+            name,
+            message: error.to_string(),
+        };
+        Self {
+            metadata: ListMeta::default(),
+            items: heard.events.iter().map(|event| Event::of(event.value())).collect(),
+            silent: heard.silent.into_iter().map(silent).collect(),
+        }
     }
 }
 

@@ -43,8 +43,13 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn start() -> Self {
+        Self::behind(|api| api).await
+    }
+
+    /// Whose cluster is reached through something.
+    pub(crate) async fn behind(line: impl FnOnce(Router) -> Router) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(1.0));
-        let cluster = empty_cluster(&clock);
+        let cluster = Cluster::from_service(line(empty_api(&clock)), Arc::clone(&clock));
         for object in [vec![api::argocd::application_crd(), api::argocd::project_crd()], api::gantline::crds()].concat()
         {
             apply(&cluster, object).await;
@@ -137,9 +142,13 @@ impl House {
 
 /// With nothing of ours in it.
 pub(crate) fn empty_cluster(clock: &Arc<dyn Clock>) -> Cluster {
+    Cluster::from_service(empty_api(clock), Arc::clone(clock))
+}
+
+fn empty_api(clock: &Arc<dyn Clock>) -> Router {
     let images = Arc::new(sandbox::AnyImage);
     let options = SandboxOptions { clock: Arc::clone(clock), ids: Ids::random(), folder: None, images };
-    Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(clock))
+    Sandbox::start(options).unwrap().router()
 }
 
 pub(crate) async fn apply(cluster: &Cluster, value: Value) {

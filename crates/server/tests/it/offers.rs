@@ -1,6 +1,7 @@
 //! What is offered is what the server does for who asks, and what it refuses with the same words.
 
 use cluster::{Patch, PatchOptions};
+use control::requests::Seen;
 use object::ResourceKey;
 use serde_json::{Value, json};
 
@@ -200,7 +201,7 @@ async fn environments_tell_nothing_of_applications_that_may_not_be_seen() {
 #[tokio::test]
 async fn somebody_else_who_writes_in_between_is_nothing_to_who_approves() {
     let house = House::start().await;
-    let seen = house.controller.observed("shop").unwrap();
+    let seen = Seen::whole(house.controller.observed("shop").unwrap());
     // another replica
     let patch = Patch::Merge(json!({ "metadata": { "labels": { "seen": "by-another" } } }));
     house.cluster.patch(&promotion("shop-production-1"), &patch, PatchOptions::default()).await.unwrap();

@@ -1,9 +1,13 @@
 //! What a route does not take is refused in one shape, and says what it takes.
 
 use axum::http::header;
+use cluster::{Patch, PatchOptions};
+use control::{TimelineEntry, TimelineKind};
+use jiff::Timestamp;
+use object::ResourceKey;
 use serde_json::{Value, json};
 
-use crate::house::{House, application, apply, pause};
+use crate::house::{House, POLICY, application, apply, pause, policy};
 
 /// Method, path, body; what is answered, and what the message tells.
 type Case = (&'static str, &'static str, Option<Value>, u16, &'static [&'static str]);
@@ -133,4 +137,70 @@ async fn who_syncs_is_answered_with_what_is_under_way() {
     let (status, app) = house.call(&otto, "POST", "/api/v1/applications/web/sync", body).await;
     let sync = &app["operation"]["sync"];
     assert_eq!((status, &sync["revision"], &sync["prune"]), (200, &json!("abc"), &json!(true)), "{app}");
+}
+
+/// What `web` said when a release failed in staging.
+const SECRET: &str = "web is Degraded: https://git.internal";
+
+impl House {
+    /// `eve` may do everything with Pipelines, and see no Application. `shop-1` failed in staging.
+    async fn with_a_failure(&self) {
+        let all = ["pipelines", "releases", "promotions"].map(|kind| format!("p, eve, {kind}, *, *, allow\n"));
+        apply(&self.cluster, policy(&format!("{POLICY}{}", all.concat()))).await;
+        let quarantine = json!({ "by": "gantline", "reason": format!("failed in staging: {SECRET}") });
+        let key = ResourceKey::new("gantline.dev", "Release", "argocd", "shop-1");
+        let patch = Patch::Merge(json!({ "status": { "environments": [], "quarantine": quarantine } }));
+        let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
+        self.cluster.patch(&key, &patch, options).await.unwrap();
+    }
+
+    /// An answer once it tells of something.
+    async fn until(&self, token: &str, call: (&str, &str, Option<Value>), tells: &str) -> (u16, Value) {
+        for _ in 0..200 {
+            let (status, answer) = self.call(token, call.0, call.1, call.2.clone()).await;
+            if answer.to_string().contains(tells) {
+                return (status, answer);
+            }
+            pause().await;
+        }
+        panic!("{} never tells of {tells:?}", call.1)
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_tells_nothing_of_an_application_that_may_not_be_seen() {
+    let house = House::start().await;
+    let (eve, otto) = (house.log_in("eve").await, house.log_in("otto").await);
+    house.with_a_failure().await;
+    let wish = json!({ "environment": "production", "release": "shop-1" });
+    let promote = || ("POST", "/api/v1/pipelines/shop/promote", Some(wish.clone()));
+    let (status, told) = house.until(&otto, promote(), "is quarantined by gantline").await;
+    assert!(status == 409 && told.to_string().contains(SECRET), "who may see it is told: {told}");
+    let (status, told) = house.until(&eve, promote(), "is quarantined by gantline").await;
+    assert!(status == 409 && told.to_string().contains("how staging does"), "{told}");
+    assert!(!told.to_string().contains("git.internal"), "{told}");
+}
+
+#[tokio::test]
+async fn the_timeline_tells_nothing_of_an_application_that_may_not_be_seen() {
+    let house = House::start().await;
+    let (eve, otto) = (house.log_in("eve").await, house.log_in("otto").await);
+    house.with_a_failure().await;
+    let entry = |message: &str, tells_of: &str| TimelineEntry {
+        environment: "staging".into(),
+        tells_of: tells_of.into(),
+        ..TimelineEntry::of_pipeline(TimelineKind::Progress, Timestamp::UNIX_EPOCH, "shop", message).because(SECRET)
+    };
+    for (message, tells_of) in [("soaks again", "staging"), ("gone", "nowhere"), ("is asked for", "")] {
+        house.controller.timeline().add(entry(message, tells_of));
+    }
+    let overview = || ("GET", "/api/v1/overview", None);
+    let reasons = |overview: &Value| -> Vec<bool> {
+        let entries = overview["timeline"].as_array().unwrap();
+        entries.iter().filter(|it| it["environment"] == "staging").map(|it| it["reason"] == SECRET).collect()
+    };
+    let (_, seen) = house.until(&otto, overview(), "is asked for").await;
+    assert_eq!(reasons(&seen), [true, true, true], "{seen}");
+    let (_, seen) = house.until(&eve, overview(), "is asked for").await;
+    assert_eq!(reasons(&seen), [false, false, true], "what a person said is for all: {seen}");
 }

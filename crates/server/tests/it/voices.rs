@@ -1,7 +1,10 @@
 //! Logs and Events: who reads them, and how they come.
 
 use axum::body::to_bytes;
-use axum::http::header;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use cluster::{Patch, PatchOptions};
 use object::ResourceKey;
 use serde_json::{Value, json};
@@ -9,16 +12,21 @@ use serde_json::{Value, json};
 use crate::house::{House, POLICY, apply, pause, policy};
 
 impl House {
-    /// `web` has a pod `p` that prints two lines.
-    async fn with_pod(&self) {
-        apply(&self.cluster, json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } })).await;
-        let metadata =
-            json!({ "name": "p", "namespace": "shop", "annotations": { "sandbox.gantline.dev/log": "one\ntwo" } });
-        let spec = json!({ "containers": [{ "name": "shop", "image": "shop:1" }] });
-        apply(&self.cluster, json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec })).await;
-        let resource = json!({ "group": "", "version": "v1", "kind": "Pod", "namespace": "shop", "name": "p" });
+    /// `web` has a pod `p` that prints two lines, in each of the namespaces.
+    async fn with_pods(&self, namespaces: &[&str]) {
+        for namespace in namespaces {
+            let it = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+            apply(&self.cluster, it).await;
+            let log = json!({ "sandbox.gantline.dev/log": "one\ntwo" });
+            let metadata = json!({ "name": "p", "namespace": namespace, "annotations": log });
+            let spec = json!({ "containers": [{ "name": "shop", "image": "shop:1" }] });
+            let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec });
+            apply(&self.cluster, pod).await;
+        }
+        let resource = |namespace: &&str| json!({ "group": "", "version": "v1", "kind": "Pod", "namespace": namespace, "name": "p" });
+        let resources: Vec<Value> = namespaces.iter().map(resource).collect();
         let key = ResourceKey::new("argoproj.io", "Application", "argocd", "web");
-        let patch = Patch::Merge(json!({ "status": { "resources": [resource] } }));
+        let patch = Patch::Merge(json!({ "status": { "resources": resources } }));
         self.cluster.patch(&key, &patch, PatchOptions::default()).await.unwrap();
     }
 
@@ -35,7 +43,7 @@ impl House {
 #[tokio::test]
 async fn logs_come_line_by_line_to_who_has_the_right() {
     let house = House::start().await;
-    house.with_pod().await;
+    house.with_pods(&["shop"]).await;
     let lines = "p, eve, applications, get, shop/*, allow\np, tina, logs, get, shop/*, allow\n";
     apply(&house.cluster, policy(&format!("{POLICY}{lines}"))).await;
     let (eve, rita, tina) = (house.log_in("eve").await, house.log_in("rita").await, house.log_in("tina").await);
@@ -66,4 +74,30 @@ async fn logs_come_line_by_line_to_who_has_the_right() {
     let events = "/api/v1/applications/web/events?resourceKind=Pod&resourceName=p";
     let (status, events) = house.get(&eve, events).await;
     assert_eq!((status, &events["items"][0]["involvedObject"]["name"]), (200, &json!("p")), "{events}");
+}
+
+#[tokio::test]
+async fn one_object_without_events_does_not_take_those_of_the_others() {
+    let deaf = from_fn(async |request: Request, next: Next| match request.uri().path() {
+        "/api/v1/namespaces/deaf/events" => StatusCode::BAD_GATEWAY.into_response(),
+        _ => next.run(request).await,
+    });
+    let house = House::behind(|api| api.layer(deaf)).await;
+    house.with_pods(&["shop", "deaf"]).await;
+    let rita = house.log_in("rita").await;
+    let path = "/api/v1/applications/web/events?resourceKind=Pod";
+    let mut told = (0, Value::Null);
+    for _ in 0..200 {
+        told = house.get(&rita, path).await;
+        if told.1["silent"].is_array() {
+            break;
+        }
+        pause().await;
+    }
+    let (status, told) = told;
+    assert_eq!((status, &told["items"][0]["involvedObject"]["namespace"]), (200, &json!("shop")), "{told}");
+    assert_eq!((&told["silent"][0]["namespace"], &told["silent"][0]["name"]), (&json!("deaf"), &json!("p")), "{told}");
+    assert!(told["silent"][0]["message"].as_str().unwrap().contains("502"), "{told}");
+    let (status, refused) = house.get(&rita, &format!("{path}&resourceNamespace=deaf")).await;
+    assert_eq!(status, 503, "of whom nothing can be had says why: {refused}");
 }

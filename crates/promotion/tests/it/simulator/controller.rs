@@ -213,7 +213,7 @@ impl Controller {
         let images = release.spec.images.iter().map(|image| object::ImageRef {
             name: image.name.clone(),
             tag: Some(image.tag.clone()),
-            digest: if pinned { image.digest.parse().ok() } else { None },
+            digest: pinned.then(|| image.digest.clone()),
         });
         let images = images.collect();
         let (promotion, at) = (Some(promotion_id(&promotion)), world.now);

@@ -163,14 +163,14 @@ impl World {
 
     /// Whether a tag still is what was tested.
     pub(super) fn means(&self, image: &ReleaseImage) -> bool {
-        self.registry[&(image.name.clone(), image.tag.clone())].as_str() == image.digest
+        self.registry[&(image.name.clone(), image.tag.clone())] == image.digest
     }
 
     /// Whether the environment runs just these digests, by what its containers are.
     pub(super) fn runs(&self, env: usize, release: &Release) -> bool {
         let running = &self.envs[env].running;
         let holds = |image: &ImageRef| {
-            release.spec.images.iter().any(|i| i.name == image.name && i.digest == self.meaning(image).as_str())
+            release.spec.images.iter().any(|i| i.name == image.name && i.digest == self.meaning(image))
         };
         running.len() == release.spec.images.len() && running.iter().all(holds)
     }

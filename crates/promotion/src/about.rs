@@ -1,0 +1,67 @@
+//! Of which environment's Application a text tells. Who may not see the Application is not told it.
+
+use api::gantline::{GateKind, GateReport, Quarantine};
+
+/// By whom a release is quarantined that failed.
+pub(crate) const OURSELVES: &str = "gantline";
+
+/// Why a release is quarantined that failed in an environment.
+pub(crate) fn failure(environment: &str, message: &str) -> String {
+    format!("failed in {environment}: {message}")
+}
+
+/// What a quarantine tells of. Where somebody decided it, that is no Application.
+pub fn of_quarantine(quarantine: &Quarantine) -> Option<&str> {
+    of_failure(&quarantine.by, &quarantine.reason)
+}
+
+pub(crate) fn of_failure<'a>(by: &str, reason: &'a str) -> Option<&'a str> {
+    let (environment, _) = reason.strip_prefix("failed in ")?.split_once(": ").filter(|_| by == OURSELVES)?;
+    Some(environment)
+}
+
+/// What the value of a gate tells of.
+pub fn of_gate(gate: &GateReport) -> Option<&str> {
+    match gate.kind {
+        GateKind::Healthy => of_gate_named(&gate.name),
+        GateKind::Quarantine => {
+            let (by, reason) = gate.value.strip_prefix("quarantined by ")?.split_once(": ")?;
+            of_failure(by, reason)
+        }
+        GateKind::Approval | GateKind::Window | GateKind::Pin | GateKind::Unknown => None,
+    }
+}
+
+/// `staging` of `healthy in staging for 10m`.
+pub fn of_gate_named(name: &str) -> Option<&str> {
+    name.strip_prefix("healthy in ")?.split(' ').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answers::Answers;
+    use crate::gates::tests::{pipeline, promotion, release, time};
+    use crate::gates::{Evidence, evaluate};
+
+    /// As they are written, so they are read.
+    #[test]
+    fn what_gates_and_quarantines_tell_of_is_known() {
+        let pipeline = pipeline();
+        let (environment, promotion) = (pipeline.environment("production").unwrap(), promotion("", &[]));
+        let mut release = release(api::gantline::ReleasePhase::Failed, None);
+        let check = |release: &api::gantline::Release, expected: &[Option<&str>]| {
+            let (pipeline, promotion, now) = (&pipeline, &promotion, time(1));
+            let evidence = Evidence { pipeline, environment, release, promotion, blind: &[], now };
+            let decision = evaluate(&evidence, &Answers::default());
+            assert_eq!(decision.reports().iter().map(of_gate).collect::<Vec<_>>(), expected, "{decision:?}");
+        };
+        check(&release, &[Some("staging"), None]);
+        let mut quarantine = Quarantine { by: OURSELVES.into(), reason: failure("dev", "a: b"), at: None };
+        assert_eq!(of_quarantine(&quarantine), Some("dev"));
+        release.status.quarantine = Some(quarantine.clone());
+        check(&release, &[Some("dev"), Some("staging"), None]);
+        quarantine.by = "otto".into();
+        assert_eq!(of_quarantine(&quarantine), None, "somebody's own words");
+    }
+}
