@@ -1,18 +1,35 @@
 //! A folder that holds a sandbox: its objects, images and repositories, and how to reach it while it runs.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use clock::{Clock, Ids, ScaledClock};
+use clock::{Clock, Ids, ScaledClock, after};
 use cluster::{Cluster, Target};
 use jiff::Timestamp;
-use sandbox::{Registry, Sandbox, SandboxOptions};
+use rustix::process::Signal;
+use sandbox::{
+    Door, OnDamage, Registry, Sandbox, SandboxOptions, StoreError, StoreFolder, private_file, private_folder,
+};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::output;
+
+/// How the sandbox of a folder is to start.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Starting {
+    pub(crate) speed: f64,
+    /// Also where it is damaged: what is whole is kept, the rest is listed.
+    pub(crate) recover: bool,
+    /// What it may be called beside localhost and its address.
+    pub(crate) names: Vec<String>,
+}
 
 /// `sandbox.json`: how another process joins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,37 +55,53 @@ pub(crate) struct SandboxFolder {
     pub(crate) registry_url: String,
     pub(crate) kubeconfig: PathBuf,
     sandbox: Option<Sandbox>,
+    stop: CancellationToken,
 }
 
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const STORE: &str = "cluster";
 const RUNNING: &str = "sandbox.json";
 const KUBECONFIG: &str = "kubeconfig";
-/// The time that the sandbox has reached, for the next start.
+/// Where the time stood that the sandbox had reached, before it stood in the store.
 const TIME: &str = "time";
+/// So often (on the wall's clock) the sandbox's time is noted.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+/// So far ahead, so that no clock goes back behind what anybody has seen, though a note may come late.
+const AHEAD: u32 = 3;
 
 impl SandboxFolder {
     /// Joins the sandbox that runs from this folder, or starts it.
     ///
     /// # Errors
     /// When the folder cannot be used.
-    pub(crate) async fn open(path: &Path, speed: f64) -> Result<Self, Failure> {
-        match Self::join(path).await? {
-            Some(joined) => Ok(joined),
-            None => Self::start(path, speed).await,
+    pub(crate) async fn open(path: &Path, starting: &Starting) -> Result<Self, Failure> {
+        match starting.store(path) {
+            Ok(store) => Self::serve(path, store, starting).await,
+            Err(used @ StoreError::InUse { .. }) => Self::join(path, used).await,
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// The sandbox that another process serves from this folder, if one does.
-    async fn join(path: &Path) -> Result<Option<Self>, Failure> {
-        let Ok(text) = std::fs::read_to_string(path.join(RUNNING)) else { return Ok(None) };
+    /// Starts the sandbox of this folder, where its time stopped.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or another process uses it.
+    pub(crate) async fn start(path: &Path, starting: &Starting) -> Result<Self, Failure> {
+        Self::serve(path, starting.store(path)?, starting).await
+    }
+
+    /// The sandbox that another process serves from this folder.
+    async fn join(path: &Path, used: StoreError) -> Result<Self, Failure> {
+        // it is there when that process has got so far
+        let Ok(text) = std::fs::read_to_string(path.join(RUNNING)) else { return Err(used.into()) };
         let running: Running = serde_json::from_str(&text)?;
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(running.origin, running.starts_at, running.speed));
         let kubeconfig = path.join(KUBECONFIG);
         let cluster = connect(&kubeconfig, &clock).await?;
-        if cluster.version().await.is_err() {
-            // left behind by a process that was killed
-            return Ok(None);
+        if let Err(error) = cluster.version().await {
+            return Err(Failure::new(format!("{used}; it does not answer at {}: {error}", running.server)));
         }
-        Ok(Some(Self {
+        Ok(Self {
             path: path.to_owned(),
             cluster,
             clock,
@@ -78,46 +111,47 @@ impl SandboxFolder {
             registry_url: running.registry,
             kubeconfig,
             sandbox: None,
-        }))
+            stop: CancellationToken::new(),
+        })
     }
 
-    /// Starts the sandbox of this folder, where its time stopped.
-    pub(crate) async fn start(path: &Path, speed: f64) -> Result<Self, Failure> {
+    async fn serve(path: &Path, store: StoreFolder, starting: &Starting) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
             Failure::new(format!("{}: {error}", path.display())).hint("name a folder that can be written")
         };
-        std::fs::create_dir_all(path).map_err(failed)?;
-        let mut scaled = ScaledClock::starting_now(speed);
-        let reached =
-            std::fs::read_to_string(path.join(TIME)).ok().and_then(|text| text.trim().parse::<Timestamp>().ok());
-        if let Some(reached) = reached.filter(|reached| *reached > scaled.starts_at()) {
-            scaled = ScaledClock::new(scaled.origin(), reached, speed);
-        }
+        survive_full_disks()?;
+        tell_of_lost(&store);
+        // what a process that was killed has left
+        let _ = std::fs::remove_file(path.join(RUNNING));
+        let scaled = clock_after(reached(path, &store), starting.speed);
         let clock: Arc<dyn Clock> = Arc::new(scaled);
         let ids = Ids::random();
         let registry = Registry::open(&path.join("registry"), ["*"])?;
         let options = SandboxOptions {
             clock: Arc::clone(&clock),
             ids: ids.clone(),
-            folder: Some(path.join("cluster")),
+            folder: None,
             images: Arc::new(registry.clone()),
         };
-        let sandbox = Sandbox::start(options)?;
-        let address = sandbox.listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        let registry_url = format!("http://{}", serve_registry(&registry).await?);
+        let sandbox = Sandbox::resume(store, options);
+        let stop = CancellationToken::new();
+        note_time(sandbox.clone(), scaled, &stop);
+        let entrance = sandbox.listen_safely(LOOPBACK, &starting.names).await?;
+        let registry_url = format!("http://{}", serve_registry(&registry, &starting.names).await?);
         let kubeconfig = path.join(KUBECONFIG);
-        std::fs::write(&kubeconfig, Sandbox::kubeconfig(address)).map_err(failed)?;
+        private_file(&kubeconfig, entrance.kubeconfig().as_bytes()).map_err(failed)?;
         let running = Running {
-            server: format!("http://{address}"),
+            server: entrance.url(),
             registry: registry_url.clone(),
             origin: scaled.origin(),
             starts_at: scaled.starts_at(),
-            speed,
+            speed: scaled.speed(),
         };
-        std::fs::write(path.join(RUNNING), serde_json::to_string_pretty(&running)?).map_err(failed)?;
+        private_file(&path.join(RUNNING), &serde_json::to_vec_pretty(&running)?).map_err(failed)?;
         let cluster = connect(&kubeconfig, &clock).await?;
-        let (registry, sandbox) = (Some(registry), Some(sandbox));
-        Ok(Self { path: path.to_owned(), cluster, clock, ids, speed, registry, registry_url, kubeconfig, sandbox })
+        let (path, registry, sandbox) = (path.to_owned(), Some(registry), Some(sandbox));
+        let speed = scaled.speed();
+        Ok(Self { path, cluster, clock, ids, speed, registry, registry_url, kubeconfig, sandbox, stop })
     }
 
     /// A registry client for which the sandbox's registry stands for all.
@@ -132,10 +166,72 @@ impl SandboxFolder {
     /// Stops what this process serves, and notes the time that was reached.
     pub(crate) fn stop(&self) {
         let Some(sandbox) = &self.sandbox else { return };
+        self.stop.cancel();
         sandbox.stop();
-        let _ = std::fs::write(self.path.join(TIME), self.clock.now().to_string());
+        sandbox.note_time(self.clock.now());
         let _ = std::fs::remove_file(self.path.join(RUNNING));
     }
+}
+
+impl Starting {
+    /// Opens the folder's store, which nobody else may have open.
+    fn store(&self, path: &Path) -> Result<StoreFolder, StoreError> {
+        let failed = |source| StoreError::Io { path: path.to_owned(), source };
+        if is_ours(path) {
+            private_folder(path).map_err(failed)?;
+        }
+        let on_damage = if self.recover { OnDamage::Recover } else { OnDamage::Refuse };
+        StoreFolder::open(&path.join(STORE), on_damage)
+    }
+}
+
+/// Whether nobody minds that others may not look into the folder: it is not there, empty, or a sandbox's already.
+fn is_ours(path: &Path) -> bool {
+    path.join(STORE).is_dir() || std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none())
+}
+
+/// Lets a limit of the file size be an error of the write, as a full disk is, instead of the end of the process.
+fn survive_full_disks() -> Result<(), Failure> {
+    // once anybody has asked for a signal, it ends no process any more
+    drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
+    Ok(())
+}
+
+fn tell_of_lost(store: &StoreFolder) {
+    let [.., _] = store.dropped() else { return };
+    output::line(
+        "The sandbox's store was damaged. What is whole is kept, and the damaged file beside it as *.damaged-N. Lost are:",
+    );
+    store.dropped().iter().for_each(|dropped| output::line(format!("  {dropped}")));
+}
+
+/// The time that the sandbox had reached.
+fn reached(path: &Path, store: &StoreFolder) -> Option<Timestamp> {
+    let old = std::fs::read_to_string(path.join(TIME)).ok().and_then(|text| text.trim().parse().ok());
+    store.reached().max(old)
+}
+
+/// A clock that goes on where the last one ended; time does not stand still where that was the wall's.
+fn clock_after(reached: Option<Timestamp>, speed: f64) -> ScaledClock {
+    let now = ScaledClock::starting_now(speed);
+    match reached {
+        Some(reached) if reached > now.starts_at() => ScaledClock::new(now.origin(), reached, speed),
+        _ => now,
+    }
+}
+
+/// Notes the time again and again: whoever kills this process does not turn it back.
+fn note_time(sandbox: Sandbox, clock: ScaledClock, stop: &CancellationToken) {
+    let (every, stop) = (NOTE_EVERY.mul_f64(clock.speed()), stop.clone());
+    let noting = async move {
+        loop {
+            let (sandbox, until) = (sandbox.clone(), after(clock.now(), every * AHEAD));
+            // the next note is made anyhow
+            let _ = tokio::task::spawn_blocking(move || sandbox.note_time(until)).await;
+            clock.sleep(every).await;
+        }
+    };
+    tokio::spawn(async move { stop.run_until_cancelled(noting).await });
 }
 
 async fn connect(kubeconfig: &Path, clock: &Arc<dyn Clock>) -> Result<Cluster, Failure> {
@@ -143,14 +239,40 @@ async fn connect(kubeconfig: &Path, clock: &Arc<dyn Clock>) -> Result<Cluster, F
     Ok(Cluster::connect(&target, Arc::clone(clock)).await?)
 }
 
-async fn serve_registry(registry: &Registry) -> Result<SocketAddr, Failure> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+async fn serve_registry(registry: &Registry, names: &[String]) -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind(LOOPBACK).await?;
     let address = listener.local_addr()?;
-    let router = registry.router();
+    let router = Door::new(address, names).guard(registry.router());
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "the registry does not serve any more");
         }
     });
     Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_never_starts_before_the_last_one_ended() {
+        let now = ScaledClock::wall().now();
+        let ahead = after(now, Duration::from_secs(36_000));
+        assert_eq!(clock_after(Some(ahead), 60.0).starts_at(), ahead);
+        assert!(clock_after(Some(ahead), 60.0).now() >= ahead);
+        assert!(clock_after(Some(Timestamp::UNIX_EPOCH), 60.0).starts_at() >= now);
+        assert!(clock_after(None, 60.0).starts_at() >= now);
+    }
+
+    #[test]
+    fn only_a_folder_of_a_sandbox_is_closed_to_others() {
+        let room = tempfile::tempdir().unwrap();
+        let inside = |name: &str| room.path().join(name);
+        assert!(is_ours(&inside("not-there")) && is_ours(room.path()));
+        std::fs::write(inside("somebody's"), "").unwrap();
+        assert!(!is_ours(room.path()));
+        std::fs::create_dir(inside(STORE)).unwrap();
+        assert!(is_ours(room.path()));
+    }
 }

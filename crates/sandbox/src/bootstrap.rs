@@ -2,12 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, Wish};
+use crate::api::{Api, DEFINITIONS, Wish};
 use crate::body::Validation;
 use crate::reviews;
 
-/// Creates what is missing.
+/// Creates what is missing, and ends what a process that was killed had begun.
 pub(crate) fn run(api: &Api) {
+    if api.store.is_on_disk() {
+        finish(api);
+    }
     for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
         ensure(api, "", "Namespace", "", json!({ "metadata": { "name": name } }));
     }
@@ -39,6 +42,22 @@ pub(crate) fn run(api: &Api) {
         "",
         json!({ "metadata": { "name": "system-node-critical" }, "value": 2_000_001_000 }),
     );
+}
+
+/// Some requests are several writes.
+fn finish(api: &Api) {
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let (namespaces, _) = api.store.list("namespaces", "");
+    let lives = |object: &Value| !object["metadata"]["deletionTimestamp"].is_string();
+    namespaces.iter().filter(|namespace| lives(namespace)).for_each(|namespace| furnish(api, &name(namespace)));
+    let kind = api.kinds().of_kind("apiextensions.k8s.io", "CustomResourceDefinition");
+    let (definitions, _) = api.store.list(DEFINITIONS, "");
+    for (definition, kind) in definitions.iter().zip(kind.iter().cycle()) {
+        if definition["status"]["conditions"].is_null() {
+            api.establish(kind, &name(definition));
+        }
+        api.end_definition(kind, &name(definition));
+    }
 }
 
 /// The roles that every cluster has, as far as people look at them.
@@ -157,4 +176,54 @@ fn node(api: &Api, number: u8) -> Value {
             "addresses": [{ "type": "InternalIP", "address": format!("10.0.0.{number}") }, { "type": "Hostname", "address": name }],
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use clock::{Ids, ManualClock};
+
+    use super::*;
+    use crate::status::Failure;
+    use crate::store::{Key, OnDamage, Store};
+
+    #[test]
+    fn what_a_killed_process_had_begun_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let start = || {
+            let store = Store::open(folder.path(), OnDamage::Refuse).unwrap();
+            let api = Api::new(store, Arc::new(clock.clone()), Ids::seeded(1));
+            run(&api);
+            api
+        };
+        let put = |api: &Api, storage: &str, value: Value| {
+            let key = Key::new(storage, "", value["metadata"]["name"].as_str().unwrap());
+            api.store.transact(&clock, |txn| Ok::<_, Failure>(txn.put(key, value))).unwrap();
+        };
+        let definition = |plural: &str, metadata: Value| {
+            let mut metadata = metadata;
+            metadata["name"] = json!(format!("{plural}.acme.example"));
+            let names =
+                json!({ "plural": plural, "singular": plural, "kind": plural, "listKind": format!("{plural}List") });
+            let version = json!({ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": { "type": "object" } } });
+            let spec = json!({ "group": "acme.example", "names": names, "scope": "Namespaced", "versions": [version] });
+            json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": metadata, "spec": spec, "status": {} })
+        };
+        let api = start();
+        put(&api, "namespaces", json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } }));
+        put(&api, DEFINITIONS, definition("begun", json!({})));
+        let cleanup = json!({ "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["customresourcecleanup.apiextensions.k8s.io"] });
+        put(&api, DEFINITIONS, definition("ended", cleanup));
+        drop(api);
+        let api = start();
+        assert!(api.store.get(&Key::new("serviceaccounts", "shop", "default")).is_some());
+        let begun = api.store.get(&Key::new(DEFINITIONS, "", "begun.acme.example")).unwrap();
+        assert_eq!(begun["status"]["conditions"][1]["type"], "Established");
+        assert!(api.store.get(&Key::new(DEFINITIONS, "", "ended.acme.example")).is_none());
+        let version = api.store.revision();
+        drop(api);
+        assert_eq!(start().store.revision(), version, "a start writes what is missing, and nothing else");
+    }
 }

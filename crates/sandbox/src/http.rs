@@ -52,7 +52,7 @@ pub(crate) async fn serve(State(api): State<Arc<Api>>, request: Request) -> Resp
         .and_then(|target| api.kinds().find(&target.group, &target.version, &target.resource));
     let deprecation = resource.and_then(|resource| warnings::of_resource(&resource));
     let reply = match limited.collect().await {
-        Ok(body) => route(&api, Incoming { body: body.to_bytes(), ..incoming }).await,
+        Ok(body) => answer(api, Incoming { body: body.to_bytes(), ..incoming }).await,
         Err(_) => {
             Err(Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {BODY_LIMIT}")))
         }
@@ -62,6 +62,22 @@ pub(crate) async fn serve(State(api): State<Arc<Api>>, request: Request) -> Resp
     let mut response = respond(reply, yaml);
     deprecation.iter().for_each(|text| warn(&mut response, text));
     response
+}
+
+/// Writes that wait for the disk wait where nobody else waits behind them, so that one sync does for many.
+async fn answer(api: Arc<Api>, request: Incoming) -> Answer<Reply> {
+    if request.method == Method::GET || !api.store.is_on_disk() {
+        return route(&api, request).await;
+    }
+    let runtime = tokio::runtime::Handle::current();
+    let answered = tokio::task::spawn_blocking(move || runtime.block_on(route(&api, request))).await;
+    answered
+        .unwrap_or_else(|error| Err(Failure::new(500, "InternalError", format!("Internal error occurred: {error}"))))
+}
+
+/// The answer to who is not let in.
+pub(crate) fn refused(failure: &Failure) -> Response {
+    respond(Reply::Object(failure.code, failure.to_value(), Vec::new()), false)
 }
 
 /// The old form of a watch, `/api/v1/watch/...`, as a path without the word.

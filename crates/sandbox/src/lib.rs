@@ -14,6 +14,7 @@ mod crd;
 mod defaults;
 mod definition;
 mod discovery;
+mod door;
 mod duplicates;
 mod http;
 mod kinds;
@@ -22,6 +23,7 @@ mod list;
 mod logs;
 mod openapi;
 mod patch;
+mod private;
 mod protobuf;
 mod quantity;
 mod registry;
@@ -35,12 +37,15 @@ mod store;
 mod subresources;
 mod table;
 mod tidy;
+mod tls;
 mod validate;
 mod warnings;
 mod watch;
 
+pub use door::Door;
+pub use private::{private_file, private_folder};
 pub use registry::{
     AnyImage, CRASH_LABEL, ImageError, ImageSource, NOT_READY_LABEL, PulledImage, Registry, RegistryError, Resolving,
 };
-pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
-pub use store::StoreError;
+pub use sandbox::{Entrance, Sandbox, SandboxError, SandboxOptions, StoreFolder};
+pub use store::{Dropped, OnDamage, StoreError};

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::schema::resources::Resource;
+use crate::store::NotStored;
 
 /// A request that was not done. Becomes a `Status` of the same code.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,5 +210,11 @@ impl Failure {
 
     pub(crate) fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<NotStored> for Failure {
+    fn from(error: NotStored) -> Self {
+        Self::new(500, "InternalError", format!("Internal error occurred: {error}"))
     }
 }

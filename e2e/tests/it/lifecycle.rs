@@ -50,6 +50,32 @@ fn a_kept_demo_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_killed_demo_goes_on_and_nothing_in_it_hangs() {
+    let Some(binary) = program() else { return };
+    let (home, keep) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let folder = keep.path().display().to_string();
+    let start = || Started::new(&binary, home.path(), &["demo", "--listen", "127.0.0.1:0", "--keep", &folder]);
+    // when the newest operation ended, by the sandbox's clock
+    let synced = |demo: &Started| {
+        let login = ["login", &demo.url(), "--username", "developer", "--password", "developer"];
+        gantline(&binary, home.path(), &login).succeeds();
+        for verb in ["wait", "sync", "wait"] {
+            gantline(&binary, home.path(), &["app", verb, "myapp-dev", "--timeout", "60"]).succeeds();
+        }
+        let app = gantline(&binary, home.path(), &["app", "get", "myapp-dev", "-o", "json"]).succeeds().json();
+        app.pointer("/status/operationState/finishedAt").and_then(|at| at.as_str()).map(str::to_owned).expect("a time")
+    };
+    let first = start();
+    let before = synced(&first);
+    first.signal("KILL");
+    drop(first);
+    let second = start();
+    let after = synced(&second);
+    assert!(after > before, "the clock went back from {before} to {after}");
+    assert_eq!(second.interrupt(), 0);
+}
+
+#[test]
 fn the_server_listens_beyond_loopback_only_with_tls() {
     let Some(demo) = demo() else { return };
     let Some(address) = own_address() else {

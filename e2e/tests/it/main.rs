@@ -9,5 +9,6 @@ mod lifecycle;
 mod people;
 mod real_cluster;
 mod replicas;
+mod sandbox;
 mod sites;
 mod workers;

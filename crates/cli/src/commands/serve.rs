@@ -22,7 +22,7 @@ use crate::commands::render_worker::Rendering;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output;
 use crate::plane::{self, Plan, Plane};
-use crate::sandbox_folder::SandboxFolder;
+use crate::sandbox_folder::{SandboxFolder, Starting};
 use crate::settings;
 
 /// Run the controller and the server against a cluster
@@ -38,6 +38,12 @@ pub(crate) struct Serve {
     /// How fast the sandbox's clock runs
     #[arg(long, default_value_t = 1.0, value_name = "N", requires = "sandbox")]
     speed: f64,
+    /// Start a sandbox whose store is damaged: keep what is whole, list what is lost
+    #[arg(long, requires = "sandbox")]
+    recover: bool,
+    /// What the sandbox may be called beside localhost and its address
+    #[arg(long, value_name = "NAME", requires = "sandbox")]
+    sandbox_host: Vec<String>,
     /// Where to listen; beyond loopback only with TLS
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -106,7 +112,7 @@ impl Serve {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
         let stop = CancellationToken::new();
         let folder = match &self.sandbox {
-            Some(path) => Some(SandboxFolder::open(path, self.speed).await?),
+            Some(path) => Some(SandboxFolder::open(path, &self.starting()).await?),
             None => None,
         };
         let listener = Listener::bind(self.listen, &self.transport()).await?;
@@ -129,13 +135,19 @@ impl Serve {
         let plane = Plane::new(plan);
         let running = plane.run(stop.clone());
         plane.server.ready().await;
-        output::line(format!("gantline serves {} for {}", listener.url(), cluster.address()));
+        let (url, router) = (listener.url(), plane.server.router());
+        let serving = tokio::spawn(listener.serve(router, stop.clone()));
+        // who reads that it serves may end it
+        let interrupted = interrupted();
+        output::line(format!("gantline serves {url} for {}", cluster.address()));
         output::line(format!(
             "The first password of admin: kubectl -n {namespace} get secret {} -o jsonpath='{{.data.password}}' | base64 -d",
             accounts::INITIAL_PASSWORD_SECRET
         ));
-        let serving = tokio::spawn(listener.serve(plane.server.router(), stop.clone()));
-        interrupted().await;
+        if let Some(folder) = &folder {
+            output::line(format!("kubectl reaches the sandbox by: export KUBECONFIG={}", folder.kubeconfig.display()));
+        }
+        interrupted.await;
         stop.cancel();
         folder.iter().for_each(SandboxFolder::stop);
         let _ = tokio::join!(running, serving);
@@ -175,6 +187,10 @@ impl Serve {
             at_step: self.stopper(),
             rendering: self.rendering.clone(),
         })
+    }
+
+    fn starting(&self) -> Starting {
+        Starting { speed: self.speed, recover: self.recover, names: self.sandbox_host.clone() }
     }
 
     fn transport(&self) -> Transport {
@@ -240,15 +256,18 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
     Ok(plane.server.router())
 }
 
-/// Returns at Ctrl-C or SIGTERM.
-pub(crate) async fn interrupted() {
+/// Ends at Ctrl-C or SIGTERM, from the call on.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
+    let signals = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+    async move {
+        match signals {
+            Ok((mut terminate, mut interrupt)) => tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
     }
 }
 

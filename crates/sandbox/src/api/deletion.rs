@@ -20,7 +20,8 @@ impl Api {
         name: &str,
         options: &Deletion,
     ) -> Answer<(Arc<Value>, bool)> {
-        let result = self.store.transact(|txn| self.delete_in(txn, resource, namespace, name, options))?;
+        let result =
+            self.store.transact(&*self.clock, |txn| self.delete_in(txn, resource, namespace, name, options))?;
         self.after(resource);
         if !options.dry_run {
             self.end_definition(resource, name);

@@ -138,7 +138,7 @@ impl Api {
     /// When the object exists, is not valid, or its namespace is not there.
     pub(crate) fn create(&self, wish: &Wish, value: Value) -> Answer<Written> {
         let Body { value, warnings } = body::fitted(&wish.resource, value, wish.validation)?;
-        let object = self.store.transact(|txn| self.create_in(txn, wish, value))?;
+        let object = self.store.transact(&*self.clock, |txn| self.create_in(txn, wish, value))?;
         self.after(&wish.resource);
         self.made(wish, &object);
         Ok(written(&wish.resource, object, true, warnings))
@@ -328,7 +328,7 @@ impl Api {
     /// When it is not there, was changed meanwhile, or is not valid.
     pub(crate) fn update(&self, wish: &Wish, value: Value) -> Answer<Written> {
         let Body { value, warnings } = body::fitted(&wish.resource, value, wish.validation)?;
-        let (object, created) = self.store.transact(|txn| {
+        let (object, created) = self.store.transact(&*self.clock, |txn| {
             let key = Key::new(&wish.resource.storage(), &wish.namespace, &wish.name);
             match txn.get(&key) {
                 Some(live) => self.replace_in(txn, wish, &live, value, Source::Put).map(|object| (object, false)),
@@ -484,7 +484,7 @@ impl Api {
             dry_run: false,
             validation: Validation::Ignore,
         };
-        let result = self.store.transact(|txn| {
+        let result = self.store.transact(&*self.clock, |txn| {
             let key = Key::new(&resource.storage(), namespace, name);
             let live = txn.get(&key).ok_or_else(|| Failure::not_found(resource, name))?;
             let mut value = (*live).clone();

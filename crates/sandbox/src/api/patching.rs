@@ -19,7 +19,8 @@ impl Api {
     /// When it is not there (but for an apply, which creates), or the patch does not fit.
     pub(crate) fn patch(&self, wish: &Wish, patch: Patch) -> Answer<Written> {
         let mut warnings = Vec::new();
-        let (object, created) = self.store.transact(|txn| self.patch_in(txn, wish, patch, &mut warnings))?;
+        let (object, created) =
+            self.store.transact(&*self.clock, |txn| self.patch_in(txn, wish, patch, &mut warnings))?;
         self.after(&wish.resource);
         self.end_definition(&wish.resource, &wish.name);
         if created {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ async fn drive(api: &Arc<Api>, images: &Arc<dyn ImageSource>) {
     let mut simulation = Simulation::new(api);
     loop {
         revisions.mark_unchanged();
-        for request in simulation.run(api, STEPS) {
+        for request in waiting(api, || simulation.run(api, STEPS)) {
             let (images, send) = (Arc::clone(images), send.clone());
             tokio::spawn(async move {
                 let result = images.resolve(&request.image).await;
@@ -57,6 +58,12 @@ async fn drive(api: &Arc<Api>, images: &Arc<dyn ImageSource>) {
             Some((request, result)) = arrivals.recv() => simulation.pulled(&request, result, api.clock.now()),
         }
     }
+}
+
+/// Work that waits for the disk holds up no one else where there is another thread for them.
+fn waiting<T>(api: &Api, work: impl FnOnce() -> T) -> T {
+    let several = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if api.store.is_on_disk() && several { tokio::task::block_in_place(work) } else { work() }
 }
 
 #[cfg(test)]

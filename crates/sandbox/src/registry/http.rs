@@ -110,6 +110,11 @@ fn problem(code: StatusCode, name: &str, message: &str) -> Response {
     answer(code, &[("content-type", "application/json".into())], body.into_bytes())
 }
 
+fn not_kept(error: &std::io::Error) -> Response {
+    let message = format!("the registry's folder cannot be written: {error}: make room, then repeat it");
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", &message)
+}
+
 fn tags(registry: &Registry, repository: &str, uri: &Uri) -> Response {
     let Some(all) = registry.shelf().tags(repository) else {
         return problem(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry");
@@ -162,7 +167,10 @@ fn put_manifest(registry: &Registry, repository: &str, reference: &str, headers:
     let declared = headers.get("content-type").and_then(|value| value.to_str().ok());
     let media_type = declared.or(parsed["mediaType"].as_str()).unwrap_or(super::image::MANIFEST).to_owned();
     let tag = (!by_digest).then_some(reference);
-    let digest = shelf.put_manifest(repository, tag, Manifest { media_type, body: body.to_vec() });
+    let digest = match shelf.put_manifest(repository, tag, Manifest { media_type, body: body.to_vec() }) {
+        Ok(digest) => digest,
+        Err(error) => return not_kept(&error),
+    };
     let location = format!("/v2/{repository}/manifests/{digest}");
     answer(StatusCode::CREATED, &[("location", location), ("docker-content-digest", digest)], Vec::new())
 }
@@ -174,10 +182,11 @@ fn delete(registry: &Registry, repository: &str, reference: &str) -> Response {
     } else {
         shelf.delete_tag(repository, reference)
     };
-    if gone {
-        return answer(StatusCode::ACCEPTED, &[], Vec::new());
+    match gone {
+        Ok(true) => answer(StatusCode::ACCEPTED, &[], Vec::new()),
+        Ok(false) => problem(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown to registry"),
+        Err(error) => not_kept(&error),
     }
-    problem(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown to registry")
 }
 
 fn blob(registry: &Registry, digest: &str) -> Response {
@@ -234,7 +243,9 @@ fn stored(registry: &Registry, uploads: &str, digest: &str, bytes: &[u8]) -> Res
     if digest != digest_of(bytes) {
         return problem(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "provided digest did not match uploaded content");
     }
-    registry.shelf().put_blob(bytes);
+    if let Err(error) = registry.shelf().put_blob(bytes) {
+        return not_kept(&error);
+    }
     let location = format!("{}/{digest}", uploads.trim_end_matches("/uploads"));
     answer(StatusCode::CREATED, &[("location", location), ("docker-content-digest", digest.to_owned())], Vec::new())
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use object::ImageRef;
 use serde_json::Value;
 
+use image::digest_of;
 pub use image::{CRASH_LABEL, NOT_READY_LABEL};
 use shelf::{Manifest, Shelf};
 
@@ -109,29 +110,32 @@ impl Registry {
     /// Builds a small image (one layer, one configuration with `labels`) and tags it; the same arguments always give
     /// the same digest. The answer is the manifest's digest.
     pub fn push_image(&self, repository: &str, tag: &str, labels: &BTreeMap<String, String>) -> String {
-        let image = image::build(repository, tag, labels);
-        let mut shelf = self.shelf();
-        shelf.put_blob(&image.layer);
-        shelf.put_blob(&image.config);
-        shelf.put_manifest(
-            repository,
-            Some(tag),
-            Manifest { media_type: image::MANIFEST.to_owned(), body: image.manifest },
-        )
+        self.push(repository, tag, image::build(repository, tag, labels), true)
     }
 
     /// As [`Registry::push_image`], but its layer never arrives: the tag has a digest, and nobody can pull it.
     pub fn push_image_without_layer(&self, repository: &str, tag: &str) -> String {
-        let image = image::build(repository, tag, &BTreeMap::new());
+        self.push(repository, tag, image::build(repository, tag, &BTreeMap::new()), false)
+    }
+
+    fn push(&self, repository: &str, tag: &str, image: image::Image, with_layer: bool) -> String {
         let mut shelf = self.shelf();
-        shelf.put_blob(&image.config);
+        let digest = digest_of(&image.manifest);
         let manifest = Manifest { media_type: image::MANIFEST.to_owned(), body: image.manifest };
-        shelf.put_manifest(repository, Some(tag), manifest)
+        let layer = if with_layer { shelf.put_blob(&image.layer).map(drop) } else { Ok(()) };
+        let config = layer.and_then(|()| shelf.put_blob(&image.config));
+        if let Err(error) = config.and_then(|_| shelf.put_manifest(repository, Some(tag), manifest)) {
+            tracing::error!(%error, repository, tag, "the image is not in the registry: its folder cannot be written");
+        }
+        digest
     }
 
     /// Takes a tag away; the image stays reachable by its digest. Whether it was there.
     pub fn delete_tag(&self, repository: &str, tag: &str) -> bool {
-        self.shelf().delete_tag(repository, tag)
+        self.shelf().delete_tag(repository, tag).unwrap_or_else(|error| {
+            tracing::error!(%error, repository, tag, "the tag stays: the registry's folder cannot be written");
+            false
+        })
     }
 
     /// The tags of a repository, sorted.

@@ -13,6 +13,7 @@ use clap::Args;
 use crate::commands::serve::interrupted;
 use crate::failure::{Code, Outcome};
 use crate::output;
+use crate::sandbox_folder::Starting;
 use stage::Stage;
 
 /// The whole product on this machine: sandbox cluster, Git repositories, registry, controller and page
@@ -27,6 +28,9 @@ pub(crate) struct Demo {
     /// Keep everything in this folder; a second start goes on from there
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Start a kept demo whose store is damaged: keep what is whole, list what is lost
+    #[arg(long, requires = "keep")]
+    recover: bool,
     /// Where the page listens
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -40,7 +44,8 @@ impl Demo {
         };
         let folder = self.keep.clone().or_else(|| temporary.as_ref().map(|t| t.path().to_owned())).unwrap_or_default();
         let listen = if self.unattended { SocketAddr::from(([127, 0, 0, 1], 0)) } else { self.listen };
-        let mut stage = Stage::set_up(&folder, self.speed, listen).await?;
+        let starting = Starting { speed: self.speed, recover: self.recover, names: Vec::new() };
+        let mut stage = Stage::set_up(&folder, &starting, listen).await?;
         let played = if self.unattended {
             let told = tokio::select! {
                 told = story::play(&mut stage) => told,

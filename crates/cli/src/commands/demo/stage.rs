@@ -24,7 +24,7 @@ use crate::commands::render_worker::Rendering;
 use crate::examples;
 use crate::failure::Failure;
 use crate::plane::{self, Plan, Plane};
-use crate::sandbox_folder::SandboxFolder;
+use crate::sandbox_folder::{SandboxFolder, Starting};
 
 /// The example repositories, and what their Applications call them.
 pub(super) const REPOSITORIES: [(&str, &str); 4] = [
@@ -61,8 +61,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) async fn set_up(folder: &Path, speed: f64, listen: SocketAddr) -> Result<Self, Failure> {
-        let sandbox = SandboxFolder::start(folder, speed).await?;
+    pub(super) async fn set_up(folder: &Path, starting: &Starting, listen: SocketAddr) -> Result<Self, Failure> {
+        let sandbox = SandboxFolder::start(folder, starting).await?;
         let registry = sandbox.registry.clone().ok_or_else(|| {
             Failure::new(format!("a demo runs from {} already", folder.display()))
                 .hint("stop it first, or name another folder")
@@ -85,7 +85,7 @@ impl Stage {
             repositories,
             kubeconfig: sandbox.kubeconfig.clone(),
             url: listener.url(),
-            speed,
+            speed: sandbox.speed,
             sandbox,
             registry,
             plane: None,
