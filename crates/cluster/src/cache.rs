@@ -89,10 +89,6 @@ impl LiveCache {
         Self(Arc::new(Inner { cluster, tracker, bounds, state: Mutex::default(), touches }))
     }
 
-    pub fn cluster(&self) -> &Cluster {
-        &self.0.cluster
-    }
-
     pub fn bounds(&self) -> &Bounds {
         &self.0.bounds
     }
@@ -200,6 +196,16 @@ impl LiveCache {
         let state = self.state();
         let keys = state.belonging.get(owner).into_iter().flatten();
         sorted(keys.filter_map(|key| state.objects.get(key)?.object()))
+    }
+
+    /// What is in a namespace and belongs to somebody, as far as its kinds are watched: to whom, and its key.
+    pub fn inhabitants(&self, namespace: &str) -> Vec<(Arc<str>, ResourceKey)> {
+        let state = self.state();
+        let here = state.objects.iter().filter(|(key, _)| key.namespace == namespace);
+        let mut found: Vec<_> =
+            here.filter_map(|(key, entry)| Some((entry.belongs_to.clone()?, ResourceKey::clone(key)))).collect();
+        found.sort();
+        found
     }
 
     /// Everything that the objects own, directly or through others, by key. The objects themselves are left out.

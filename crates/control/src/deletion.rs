@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 
 use api::argocd::{Application, Condition, ConditionType, names};
-use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
+use cluster::{ClusterError, Patch, PatchOptions, Propagation};
 use engine::operation::Draft;
-use engine::set_conditions;
-use object::{GroupKind, LiveObject, Manifest};
+use engine::{Permitted, Removal, Scopes, set_conditions};
+use object::{GroupKind, LiveObject, Manifest, ResourceKey};
 use serde_json::json;
 
 use crate::context::Context;
 use crate::driver::Next;
 use crate::facts::Fact;
-use crate::live::{belonging, excluded};
+use crate::live::{belonging, excluded, permits};
 use crate::sites::Site;
 use crate::status;
+use crate::stays::stays;
 use crate::stores::AppKey;
 
 /// Does what can be done now towards the end of an Application that is being deleted.
@@ -55,14 +56,42 @@ async fn step(cx: &Context, app: &Application) -> Result<Next, ClusterError> {
 /// Deletes what is left of the highest wave; the answer is whether anything was left.
 async fn delete_wave(cx: &Context, site: &Site, app: &Application, policy: Propagation) -> Result<bool, ClusterError> {
     site.answers()?;
-    let left = objects(cx, site, app).await?;
-    let Some(wave) = left.iter().map(|o| engine::sync_wave(o)).max() else { return Ok(false) };
-    for object in left {
+    let left = going(cx, site, app).await?;
+    let Some(wave) = left.iter().map(|(object, _)| engine::sync_wave(object)).max() else { return Ok(false) };
+    for (object, permitted) in left {
         if engine::sync_wave(&object) == wave && object.deletion_timestamp().is_none() {
-            delete(site, &object, policy).await?;
+            delete(site, &permitted, policy).await?;
         }
     }
     Ok(true)
+}
+
+/// What of the Application goes with it. What it may not touch any more stays, as in Argo CD, and what others need.
+async fn going(
+    cx: &Context,
+    site: &Site,
+    app: &Application,
+) -> Result<Vec<(LiveObject, Permitted<Removal>)>, ClusterError> {
+    let all = objects(cx, site, app).await?;
+    cx.stores.project(app.spec.project_name()).map_err(|error| ClusterError::Config {
+        message: format!("{error}: what the Application deployed is deleted once its project is there again"),
+    })?;
+    let kinds = all.iter().map(|object| object.gvk().group_kind());
+    let scopes = kinds.filter_map(|kind| site.cluster.known_resource(&kind).map(|known| (kind, known.namespaced)));
+    let permits = permits(cx, site, app, Scopes::new(scopes));
+    let keys: Vec<ResourceKey> = all.iter().map(|object| object.key()).collect();
+    let stays = stays(cx, site, app, &keys).await?;
+    let goes = |object: LiveObject| {
+        let key = object.key();
+        let refusal = match (stays.get(&key), permits.removal(&object)) {
+            (None, Ok(permitted)) => return Some((object, permitted)),
+            (Some(stay), _) => stay.to_string(),
+            (None, Err(denied)) => denied.to_string(),
+        };
+        tracing::warn!(application = app.metadata.name, %key, "stays after its Application: {refusal}");
+        None
+    };
+    Ok(all.into_iter().filter_map(goes).collect())
 }
 
 /// The Application's live objects that go with it.
@@ -90,10 +119,8 @@ fn has_option(manifest: &Manifest, option: &str) -> bool {
     options.split(',').any(|o| o.trim() == option)
 }
 
-async fn delete(site: &Site, object: &LiveObject, propagation: Propagation) -> Result<(), ClusterError> {
-    let uid = Some(object.uid().to_owned());
-    let options = DeleteOptions { propagation, uid, ..DeleteOptions::default() };
-    match site.cluster.delete(&object.key(), &options).await {
+async fn delete(site: &Site, object: &Permitted<Removal>, propagation: Propagation) -> Result<(), ClusterError> {
+    match site.hand(object).delete(propagation).await {
         // a namesake took its place: not ours any more
         Ok(_) | Err(ClusterError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error),

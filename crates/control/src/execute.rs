@@ -1,16 +1,20 @@
 //! What a sync asks for, done on the cluster.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::names;
-use cluster::{ApplyOptions, ClusterError, DeleteOptions, FieldConflict, Patch, PatchOptions, Propagation};
+use clock::Clock;
+use cluster::{ApplyOptions, ClusterError, FieldConflict, Patch, PatchOptions, Propagation};
 use engine::sync::{Action, Outcome, Verb};
+use engine::{Permitted, Removal};
 use futures::{FutureExt, future};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::facts::{About, Fact};
+use crate::reach::Hand;
 use crate::sites::Site;
 
 /// Between two waves, so that controllers see the first one (Argo CD's `ARGOCD_SYNC_WAVE_DELAY`).
@@ -33,16 +37,16 @@ async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outc
             cx.lending(cx.clock.sleep(BETWEEN_WAVES)).await;
             Ok(String::new())
         }
-        Action::Delete { key, uid, propagation, prune } => delete(cx, site, app, &key, uid, propagation, prune).await,
-        Action::SetFinalizers { key, finalizers } => {
+        Action::Delete { object, propagation, prune } => delete(cx, site, app, &object, propagation, prune).await,
+        Action::SetFinalizers { object, finalizers } => {
             let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
-            match site.cluster.patch(&key, &patch, manager()).await {
+            match site.hand(&object).patch(&patch, manager()).await {
                 Ok(_) | Err(ClusterError::NotFound { .. }) => Ok(String::new()),
                 Err(error) => Err(error.to_string()),
             }
         }
-        Action::Write { key, manifest, verb, dry_run, force, server_side, validate } => {
-            let write = Write { key, manifest, verb, dry_run, force, server_side, validate };
+        Action::Write { object, verb, dry_run, force, server_side, validate } => {
+            let write = Write { hand: site.hand(&object), verb, dry_run, force, server_side, validate };
             write.run(cx, site, app).await
         }
     };
@@ -60,8 +64,7 @@ async fn delete(
     cx: &Context,
     site: &Site,
     app: &About,
-    key: &ResourceKey,
-    uid: String,
+    object: &Permitted<Removal>,
     propagation: engine::sync::Propagation,
     prune: bool,
 ) -> Result<String, String> {
@@ -70,22 +73,20 @@ async fn delete(
         engine::sync::Propagation::Background => Propagation::Background,
         engine::sync::Propagation::Orphan => Propagation::Orphan,
     };
-    let options = DeleteOptions { propagation, uid: Some(uid), ..DeleteOptions::default() };
-    match site.cluster.delete(key, &options).await {
+    match site.hand(object).delete(propagation).await {
         // another object of that name is not ours to delete
         Ok(_) | Err(ClusterError::Conflict { .. } | ClusterError::UnknownKind { .. }) => {}
         Err(error) => return Err(error.to_string()),
     }
-    site.live.note_deleted(key);
+    site.live.note_deleted(object.key());
     if prune {
-        cx.facts.tell(&Fact::Pruned { app: app.clone(), object: key.clone() });
+        cx.facts.tell(&Fact::Pruned { app: app.clone(), object: object.key().clone() });
     }
     Ok("pruned".to_owned())
 }
 
-struct Write {
-    key: ResourceKey,
-    manifest: Manifest,
+struct Write<'a> {
+    hand: Hand<'a, Manifest>,
     verb: Verb,
     dry_run: bool,
     force: bool,
@@ -93,24 +94,26 @@ struct Write {
     validate: bool,
 }
 
-impl Write {
+impl Write<'_> {
     async fn run(&self, cx: &Context, site: &Site, app: &About) -> Result<String, String> {
         let written = match self.verb {
-            Verb::Apply if self.server_side => self.apply(cx, site, app).await,
-            Verb::Apply => self.apply_by_client(site).await,
-            Verb::Create => self.create(site).await,
-            Verb::Update => self.put(site).await,
-            Verb::Replace => self.replace(site).await,
+            Verb::Apply if self.server_side => self.apply(cx, app).await,
+            Verb::Apply => self.apply_by_client().await,
+            Verb::Create => self.create().await,
+            Verb::Update => self.put().await,
+            Verb::Replace => self.replace(site.cluster.clock()).await,
         };
         let written = match written {
-            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => cx.lending(self.anew(site)).await,
+            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => {
+                cx.lending(self.anew(site.cluster.clock())).await
+            }
             other => other,
         };
         match written {
             Ok((object, word)) => {
                 if !self.dry_run {
                     // a kind that this sync brought has not been watched yet
-                    let _ = site.live.ensure(&self.key.group_kind()).await;
+                    let _ = site.live.ensure(&self.hand.key().group_kind()).await;
                     site.live.note(object);
                 }
                 Ok(format!("{} {word}", self.title()))
@@ -121,30 +124,31 @@ impl Write {
 
     /// `deployment.apps/web`
     fn title(&self) -> String {
-        let kind = self.key.kind.to_lowercase();
-        let kind = if self.key.group.is_empty() { kind } else { format!("{kind}.{}", self.key.group) };
-        format!("{kind}/{}", self.key.name)
+        let ResourceKey { group, kind, name, .. } = self.hand.key();
+        let kind = kind.to_lowercase();
+        let kind = if group.is_empty() { kind } else { format!("{kind}.{group}") };
+        format!("{kind}/{name}")
     }
 
     /// Takes fields back from people and their tools; from another controller that applies the same object, or that
     /// scales it, it does not: they would undo each other for ever.
-    async fn apply(&self, cx: &Context, site: &Site, app: &About) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn apply(&self, cx: &Context, app: &About) -> Result<(LiveObject, &'static str), ClusterError> {
         let options = ApplyOptions {
             manager: names::FIELD_MANAGER,
             force: self.force,
             dry_run: self.dry_run,
             validate: self.validate,
         };
-        let refused = match site.cluster.apply(&self.manifest, options).await {
+        let refused = match self.hand.apply(options).await {
             Err(ClusterError::Conflict { owners, message, object }) if !owners.is_empty() => (owners, message, object),
             other => return other.map(|object| (object, "serverside-applied")),
         };
         let (owners, message, object) = refused;
-        let live = site.cluster.get(&self.key).await?;
+        let live = self.hand.get().await?;
         let rivals: Vec<&FieldConflict> =
             owners.iter().filter(|owner| live.as_ref().is_some_and(|live| is_rival(live, &owner.manager))).collect();
         if rivals.is_empty() {
-            let forced = site.cluster.apply(&self.manifest, ApplyOptions { force: true, ..options }).await?;
+            let forced = self.hand.apply(ApplyOptions { force: true, ..options }).await?;
             return Ok((forced, "serverside-applied"));
         }
         let named: Vec<String> =
@@ -162,71 +166,70 @@ impl Write {
     }
 
     /// As `kubectl apply` does without `--server-side`.
-    async fn apply_by_client(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
-        let mut wanted = self.manifest.clone();
-        let text = serde_json::to_string(self.manifest.value()).unwrap_or_default();
+    async fn apply_by_client(&self) -> Result<(LiveObject, &'static str), ClusterError> {
+        let mut wanted = self.hand.manifest().clone();
+        let text = serde_json::to_string(wanted.value()).unwrap_or_default();
         wanted.set_annotation(LAST_APPLIED, &text);
-        let Some(live) = site.cluster.get(&self.key).await? else {
-            return Ok((self.created(site, &wanted).await?, "created"));
+        let Some(live) = self.hand.get().await? else {
+            return Ok((self.created(&wanted).await?, "created"));
         };
         let last = live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str::<Value>(text).ok());
         let mut patch = wanted.value().clone();
         if let Some(last) = last {
             forget_removed(&last, &mut patch);
         }
-        let custom = self.key.group.contains('.') && !self.key.group.ends_with(".k8s.io");
+        let group = &self.hand.key().group;
+        let custom = group.contains('.') && !group.ends_with(".k8s.io");
         let patch = if custom { Patch::Merge(patch) } else { Patch::Strategic(patch) };
         let options = PatchOptions { dry_run: self.dry_run, ..manager() };
-        let patched = site.cluster.patch(&self.key, &patch, options).await?;
+        let patched = self.hand.patch(&patch, options).await?;
         let same = patched.resource_version() == live.resource_version();
         Ok((patched, if same { "unchanged" } else { "configured" }))
     }
 
-    async fn created(&self, site: &Site, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
+    async fn created(&self, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
         if self.dry_run {
             let options =
                 ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate: self.validate };
-            return site.cluster.apply(manifest, options).await;
+            return self.hand.apply(options).await;
         }
-        site.cluster.create(manifest).await
+        self.hand.create(manifest).await
     }
 
-    async fn create(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
-        Ok((self.created(site, &self.manifest).await?, "created"))
+    async fn create(&self) -> Result<(LiveObject, &'static str), ClusterError> {
+        Ok((self.created(self.hand.manifest()).await?, "created"))
     }
 
-    async fn put(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn put(&self) -> Result<(LiveObject, &'static str), ClusterError> {
         let options = PatchOptions { dry_run: self.dry_run, ..manager() };
-        let mut wanted = self.manifest.clone();
-        if let Some(live) = site.cluster.get(&self.key).await?
+        let mut wanted = self.hand.manifest().clone();
+        if let Some(live) = self.hand.get().await?
             && let Some(Value::Object(metadata)) = wanted.value_mut().get_mut("metadata")
         {
             metadata.insert("resourceVersion".to_owned(), live.resource_version().into());
         }
-        Ok((site.cluster.replace(&wanted, options).await?, "replaced"))
+        Ok((self.hand.put(&wanted, options).await?, "replaced"))
     }
 
     /// An update, or where the kind refuses that, a new object.
-    async fn replace(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
-        match self.put(site).await {
-            Err(ClusterError::Invalid { .. }) if !self.dry_run => self.anew(site).await,
+    async fn replace(&self, clock: &Arc<dyn Clock>) -> Result<(LiveObject, &'static str), ClusterError> {
+        match self.put().await {
+            Err(ClusterError::Invalid { .. }) if !self.dry_run => self.anew(clock).await,
             other => other,
         }
     }
 
-    async fn anew(&self, site: &Site) -> Result<(LiveObject, &'static str), ClusterError> {
-        if let Some(live) = site.cluster.get(&self.key).await? {
-            let uid = Some(live.uid().to_owned());
-            let options = DeleteOptions { propagation: Propagation::Foreground, uid, ..DeleteOptions::default() };
-            site.cluster.delete(&self.key, &options).await?;
+    async fn anew(&self, clock: &Arc<dyn Clock>) -> Result<(LiveObject, &'static str), ClusterError> {
+        if let Some(live) = self.hand.get().await? {
+            self.hand.delete_live(&live).await?;
         }
         for _ in 0..GONE_TRIES {
-            if site.cluster.get(&self.key).await?.is_none() {
+            if self.hand.get().await?.is_none() {
                 break;
             }
-            site.cluster.clock().sleep(GONE_EVERY).await;
+            clock.sleep(GONE_EVERY).await;
         }
-        Ok((site.cluster.create(&self.manifest).await?, "replaced"))
+        Ok((self.hand.create(self.hand.manifest()).await?, "replaced"))
     }
 }
 

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use api::argocd::{AppProject, Application, Condition, ConditionType, ManagedNamespaceMetadata, names};
-use cluster::{ApplyOptions, ClusterError};
+use cluster::ClusterError;
 use engine::{
-    CompareOptions, Comparison, DryRun, Keepers, LiveState, Prediction, Scopes, Targets, Tracking, compare,
+    CompareOptions, Comparison, DryRun, Keepers, LiveState, Permits, Prediction, Scopes, Targets, Tracking, compare,
     needs_dry_run, targets,
 };
 use futures::FutureExt;
@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::memory::Memory;
 use crate::sites::Site;
 use crate::source::Wanted;
+use crate::stays::stays;
 
 /// How many objects of one Application are asked about at once.
 const AT_ONCE: usize = 8;
@@ -59,10 +60,13 @@ async fn compared_at(
     if let Some(refused) = targets.objects.iter().find_map(|object| site.refuses(&object.key())) {
         return Err(not_loaded(&refused));
     }
-    let live = gather(cx, site, app, &targets).await?;
+    let live = gather(cx, site, app, &targets, &options.permits).await?;
     options.applications = Some(claimants(cx, &live, &options.tracking));
     let predictions = predictions(site, &targets, &live, &options, memory).await?;
     let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
+    let extra: Vec<ResourceKey> = comparison.extra().cloned().collect();
+    let stays = stays(cx, site, app, &extra).await.map_err(|error| unreadable(site, &error))?;
+    let comparison = comparison.leaving(stays);
     memory.marks = Arc::new(comparison.marks.clone());
     Ok(Compared { site: Arc::clone(site), comparison, live, options })
 }
@@ -81,7 +85,7 @@ async fn targets_of(
     let namespace = &app.spec.destination.namespace;
     let targets = targets(&wanted.set, &options.application, namespace, &options.tracking, &options.scopes);
     let excluded = excluded(cx, site);
-    let key = ResourceKey::new("", "Namespace", "", namespace.as_str());
+    let key = namespace_of(app);
     let is_kept = !namespace.is_empty() && site.refuses(&key).is_none() && !excluded(&key.group_kind());
     let targets = targets.without(excluded);
     let Some(own) = app.spec.kept_namespace_metadata().filter(|_| is_kept) else { return Ok(targets) };
@@ -140,16 +144,29 @@ async fn discover(site: &Site, wanted: &Wanted) -> Result<(), Condition> {
 fn options(cx: &Context, site: &Site, app: &Application, wanted: &Wanted) -> CompareOptions {
     let kinds: BTreeSet<GroupKind> = wanted.set.manifests().iter().map(|m| m.gvk().group_kind()).collect();
     let known = |kind: GroupKind| site.cluster.known_resource(&kind).map(|resource| (kind, resource.namespaced));
-    let project = cx.stores.project(app.spec.project_name()).ok();
+    let scopes = Scopes::new(kinds.into_iter().filter_map(known));
+    let permits = permits(cx, site, app, scopes.clone().with_definitions(wanted.set.manifests()));
     CompareOptions {
         application: app.instance_name(&cx.namespace),
         tracking: Tracking::from(&*cx.stores.settings()),
         ignore: app.spec.ignore_differences.clone(),
         manager: names::FIELD_MANAGER.to_owned(),
-        project: project.map(|project| project.spec.clone()),
-        scopes: Scopes::new(kinds.into_iter().filter_map(known)),
+        permits,
+        scopes,
+        own_namespace: app.spec.creates_namespace().then(|| namespace_of(app)),
         applications: None,
     }
+}
+
+fn namespace_of(app: &Application) -> ResourceKey {
+    ResourceKey::new("", "Namespace", "", app.spec.destination.namespace.as_str())
+}
+
+/// What the Application may touch, by its project as that is now; nothing without one.
+pub(crate) fn permits(cx: &Context, site: &Site, app: &Application, scopes: Scopes) -> Permits {
+    let Ok(project) = cx.stores.project(app.spec.project_name()) else { return Permits::default() };
+    let own = cx.sites.of_project(&project.metadata.name);
+    Permits::of(&project, site.identity(), own, scopes)
 }
 
 /// The Applications that exist of those whose marks the objects carry.
@@ -159,14 +176,21 @@ fn claimants(cx: &Context, live: &LiveState, tracking: &Tracking) -> BTreeSet<St
 }
 
 /// Everything that the Application wants, has, or had when its status was written.
-async fn gather(cx: &Context, site: &Site, app: &Application, targets: &Targets) -> Result<LiveState, Condition> {
+async fn gather(
+    cx: &Context,
+    site: &Site,
+    app: &Application,
+    targets: &Targets,
+    permits: &Permits,
+) -> Result<LiveState, Condition> {
     let mut kinds: BTreeSet<GroupKind> = targets.objects.iter().map(|m| m.gvk().group_kind()).collect();
     kinds.extend(app.status.resources.iter().map(|r| GroupKind::new(r.group.clone(), r.kind.clone())));
     let results = app.status.operation_state.iter().filter_map(|state| state.sync_result.as_ref());
     kinds.extend(results.flat_map(|result| &result.resources).map(|r| GroupKind::new(r.group.clone(), r.kind.clone())));
     kinds.insert(GroupKind::new("", "Namespace"));
     watch(cx, site, kinds).await?;
-    let keys = targets.objects.iter().map(|m| m.key()).collect();
+    // what may not be touched is not looked at either: whoever writes a name into Git would see what is there
+    let keys = targets.objects.iter().map(|m| m.key()).filter(|key| permits.check(key).is_ok()).collect();
     live_of(cx, site, app, keys).await.map_err(|error| unreadable(site, &error))
 }
 
@@ -188,8 +212,7 @@ pub(crate) async fn live_of(
     wanted: Vec<ResourceKey>,
 ) -> Result<LiveState, ClusterError> {
     let mut live = LiveState::new(belonging(cx, site, app).map(Arc::new));
-    let namespace = ResourceKey::new("", "Namespace", "", app.spec.destination.namespace.as_str());
-    for key in wanted.into_iter().chain([namespace]) {
+    for key in wanted.into_iter().chain([namespace_of(app)]) {
         if key.name.is_empty() || live.get(&key).is_some() {
             continue;
         }
@@ -294,8 +317,7 @@ async fn predictions(
 }
 
 async fn ask(site: &Site, question: DryRun) -> Result<(ResourceKey, Prediction), Condition> {
-    let apply = ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate: false };
-    match site.cluster.apply(&question.manifest, apply).await {
+    match site.cluster.predict(&question.manifest).await {
         Ok(object) => Ok((question.key, Ok(object))),
         Err(error) if error.is_transient() => Err(unreadable(site, &error)),
         Err(error) => Ok((question.key, Err(error.to_string()))),

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use api::argocd::{ClusterConfig, ClusterIdentity, ClusterSecret, Destination};
 use clock::Clock;
 use cluster::{Bounds, Cluster, ClusterError, LiveCache, Login, Touch, Tracker};
+use engine::Permitted;
 use jiff::Timestamp;
 use object::{GroupKind, ResourceKey};
 use tokio::sync::{OnceCell, Semaphore, broadcast};
 use tokio::time::timeout;
 
+use crate::reach::{Hand, Reader};
 use crate::stores::Stores;
 use crate::turns::{Lent, SOON};
 
@@ -99,7 +101,7 @@ impl From<NotConnected> for ClusterError {
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     secret: ClusterSecret,
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Reader,
     pub(crate) live: LiveCache,
     version: Arc<OnceCell<String>>,
     patience: Arc<Semaphore>,
@@ -141,6 +143,11 @@ impl Site {
         let version = self.cluster.version().await?;
         self.version.get_or_init(async || version).await;
         Ok(())
+    }
+
+    /// The way to write one object that may be written.
+    pub(crate) fn hand<'a, T>(&'a self, permitted: &'a Permitted<T>) -> Hand<'a, T> {
+        self.cluster.hand(permitted)
     }
 
     /// The version of Kubernetes, if it was asked before.
@@ -328,6 +335,7 @@ impl Sites {
         let own = secret.server == Destination::IN_CLUSTER_SERVER;
         let lenders = Arc::new(Semaphore::new(if own { OWN_LENDERS } else { Semaphore::MAX_PERMITS }));
         let patience = Arc::new(Semaphore::new(PATIENT));
+        let cluster = Reader::from(cluster);
         Ok(Site { secret: secret.clone(), cluster, live, version: Arc::default(), patience, lenders })
     }
 }

@@ -80,13 +80,15 @@ pub(crate) fn decision_for(
     )
 }
 
-/// The objects that another Application on the same cluster still wants.
+/// The objects that another Application on the same cluster still wants, and what of its own is to be let be.
 fn contested(cx: &Context, app: &Application, comparison: &Comparison) -> BTreeSet<ResourceKey> {
     let owners = comparison.objects.iter().filter_map(|object| object.shared_with.as_deref());
     let owners: BTreeMap<&str, Arc<Application>> =
         owners.filter_map(|owner| Some((owner, cx.stores.application(&cx.key_of(owner))?))).collect();
     let here = |owner: &&Arc<Application>| cx.sites.same(&owner.spec.destination, &app.spec.destination);
-    comparison.contested(|owner| Some(owners.get(owner).filter(here)?.status.resources.as_slice()))
+    let mut all = comparison.contested(|owner| Some(owners.get(owner).filter(here)?.status.resources.as_slice()));
+    all.extend(comparison.let_be().cloned());
+    all
 }
 
 /// Whether what is wanted now was wanted by the last operation as well, whatever its commit.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::Application;
-use cluster::{Cause, Cluster, ClusterError, LogOptions, Scope};
+use cluster::{Cause, ClusterError, LogOptions, Scope};
 use engine::{ResourceNode, ResourceTree};
 use futures::future::join_all;
 use futures::stream::{BoxStream, StreamExt, select_all};
@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::controller::Controller;
+use crate::reach::Reader;
 use crate::requests::RequestError;
 use crate::sites::Site;
 
@@ -96,7 +97,8 @@ impl Controller {
     /// When there is no such object, there are too many, or the cluster tells of none of them.
     pub async fn events(&self, app: &Application, pick: &Pick) -> Result<Heard, RequestError> {
         let mut heard = if pick.is_everything() {
-            let events = about(&self.context.cluster, &app.metadata.namespace, &app.metadata.uid).await?;
+            let own = Reader::from(self.context.cluster.clone());
+            let events = about(&own, &app.metadata.namespace, &app.metadata.uid).await?;
             Heard { events, silent: Vec::new() }
         } else {
             self.events_of_objects(app, pick).await?
@@ -212,13 +214,13 @@ fn usual_container(pod: &Value) -> String {
     said.or_else(|| pod["spec"]["containers"][0]["name"].as_str()).unwrap_or_default().to_owned()
 }
 
-async fn about_object(cluster: &Cluster, object: &ResourceNode) -> Result<Vec<LiveObject>, ClusterError> {
+async fn about_object(cluster: &Reader, object: &ResourceNode) -> Result<Vec<LiveObject>, ClusterError> {
     // those about what has no namespace are in this one
     let namespace = if object.key.namespace.is_empty() { "default" } else { &object.key.namespace };
     about(cluster, namespace, &object.uid).await
 }
 
-async fn about(cluster: &Cluster, namespace: &str, uid: &str) -> Result<Vec<LiveObject>, ClusterError> {
+async fn about(cluster: &Reader, namespace: &str, uid: &str) -> Result<Vec<LiveObject>, ClusterError> {
     let scope = Scope::namespaced(GroupKind::new("", "Event"), namespace);
     cluster.list(&scope.with_fields(format!("involvedObject.uid={uid}"))).await
 }

@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use api::argocd::{
-    AppProjectSpec, Condition, ConditionType, ResourceIgnoreDifferences, ResourceStatus, SyncStatusCode, names,
-};
+use api::argocd::{Condition, ConditionType, ResourceIgnoreDifferences, ResourceStatus, SyncStatusCode, names};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Map, Value};
 
@@ -18,7 +16,9 @@ use crate::desired::{CompleteSet, Incomplete, KeptNamespace, Targets};
 use crate::fields::{FieldDiff, FieldPath, ListKeys, ManagedFields, Step, additions, differences};
 use crate::ignore::{IgnoreRules, unsupported};
 use crate::live::LiveState;
+use crate::permit::{Denied, Permits};
 use crate::scope::Scopes;
+use crate::stay::Stay;
 use crate::tracking::Tracking;
 
 /// What a comparison goes by.
@@ -30,9 +30,11 @@ pub struct CompareOptions {
     pub ignore: Vec<ResourceIgnoreDifferences>,
     /// The field manager that syncs; empty means `argocd-controller`.
     pub manager: String,
-    /// The project's lists of kinds; `None` permits all.
-    pub project: Option<AppProjectSpec>,
+    /// What may be touched.
+    pub permits: Permits,
     pub scopes: Scopes,
+    /// The destination's namespace, where a sync makes it: it is wanted without a manifest.
+    pub own_namespace: Option<ResourceKey>,
     /// The instance names of all Applications. An object that carries the mark of one of them is shared; the mark of an
     /// Application that is gone is no claim. `None`: every mark counts.
     pub applications: Option<BTreeSet<String>>,
@@ -77,8 +79,8 @@ pub struct Compared {
     pub hook: bool,
     /// Extra, but not counted against the Application (`IgnoreExtraneous`).
     pub extraneous: bool,
-    /// The project does not permit the kind: a sync is refused, and the object's own status is Unknown.
-    pub forbidden: bool,
+    /// The object may not be touched: a sync is refused, and the object's own status is Unknown.
+    pub forbidden: Option<Denied>,
     /// The other Application that the live object belongs to.
     pub shared_with: Option<String>,
     /// Why the API server would refuse the object.
@@ -127,6 +129,9 @@ pub struct Comparison {
     pub incomplete: Option<Incomplete>,
     /// The destination's namespace, where it is wanted without a manifest that describes it.
     pub(crate) kept_namespace: Option<KeptNamespace>,
+    pub(crate) permits: Permits,
+    /// Objects that nobody here wants any more, and why they stay all the same: from whoever can look around.
+    pub(crate) stays: BTreeMap<ResourceKey, Stay>,
     /// Give these to the next comparison.
     pub marks: InSyncMarks,
 }
@@ -150,6 +155,31 @@ impl Comparison {
         self.objects.iter().filter(wants).map(|object| object.key.clone()).collect()
     }
 
+    /// The same where some of what would be pruned stays.
+    #[must_use]
+    pub fn leaving(mut self, stays: BTreeMap<ResourceKey, Stay>) -> Self {
+        let said = stays.iter().map(|(ResourceKey { kind, name, .. }, stay)| {
+            Condition::new(ConditionType::SharedResourceWarning, format!("{kind}/{name} stays: {stay}"))
+        });
+        self.conditions.extend(said);
+        self.stays = stays;
+        self
+    }
+
+    /// Objects that nobody here wants any more and for which nothing is to be done: others need them, or they are being
+    /// deleted already.
+    pub fn let_be(&self) -> impl Iterator<Item = &ResourceKey> {
+        let is_going = |object: &&Compared| {
+            object.requires_pruning() && object.live.as_ref().is_some_and(|live| live.deletion_timestamp().is_some())
+        };
+        self.stays.keys().chain(self.objects.iter().filter(is_going).map(|object| &object.key))
+    }
+
+    /// Objects that would be pruned.
+    pub fn extra(&self) -> impl Iterator<Item = &ResourceKey> {
+        self.objects.iter().filter(|object| object.requires_pruning()).map(|object| &object.key)
+    }
+
     /// Objects that are not as they should be.
     pub fn out_of_sync(&self) -> impl Iterator<Item = &Compared> {
         self.objects.iter().filter(|object| object.status == Some(SyncStatusCode::OutOfSync))
@@ -165,7 +195,7 @@ pub fn needs_dry_run(
 ) -> Vec<DryRun> {
     let ask = |target: &Manifest| {
         let key = target.key();
-        let found = live.get(&key)?;
+        let found = live.get(&key).filter(|_| options.permits.check(&key).is_ok())?;
         let unsure = has_status(target) && matches!(local_verdict(target, found, options, marks), Local::Different(_));
         unsure.then(|| DryRun { key, manifest: target.clone() })
     };
@@ -186,15 +216,25 @@ pub fn compare(
     for target in &targets.objects {
         objects.push(judge(target, live.get(&target.key()), options, marks, predictions, &mut new_marks));
     }
-    let extra = live.iter().filter(|object| !wanted.contains(&object.key()) && is_own_root(object, options));
+    // what may not be touched is not the Application's, whatever mark it carries (Argo CD's `IsLiveResourcePermitted`)
+    let is_extra = |object: &&Arc<LiveObject>| {
+        let key = object.key();
+        !wanted.contains(&key)
+            && Some(&key) != options.own_namespace.as_ref()
+            && is_own_root(object, options)
+            && options.permits.check(&key).is_ok()
+    };
+    let extra = live.iter().filter(is_extra);
     objects.extend(extra.map(|object| judge_extra(object, options)));
     objects.sort_by(|a, b| a.key.cmp(&b.key));
     let status = total(&objects, targets.kept_namespace.as_ref().map(|kept| &kept.key));
-    let forbidden = objects.iter_mut().filter(|object| object.forbidden);
-    forbidden.for_each(|object| object.status = Some(SyncStatusCode::Unknown));
+    let forbidden = objects.iter_mut().filter(|object| matches!(object.forbidden, Some(Denied::Kind { .. })));
+    forbidden.for_each(|object| object.status = object.status.map(|_| SyncStatusCode::Unknown));
     Comparison {
         status,
         kept_namespace: targets.kept_namespace.clone(),
+        permits: options.permits.clone(),
+        stays: BTreeMap::new(),
         conditions: conditions(targets, &objects, options),
         objects,
         proof: targets.proof.clone(),
@@ -203,10 +243,11 @@ pub fn compare(
     }
 }
 
-/// A forbidden object counts by how it differs, as in Argo CD: it is known what is there. A namespace that nobody may keep
-/// is in no folder, so that nothing is missing without it.
+/// A forbidden object counts as missing, as in Argo CD. A namespace that nobody may keep is in no folder, so that nothing
+/// is missing without it.
 fn total(objects: &[Compared], kept: Option<&ResourceKey>) -> SyncStatusCode {
-    let is_left_out = |object: &Compared| object.extraneous || (object.forbidden && Some(&object.key) == kept);
+    let is_left_out =
+        |object: &Compared| object.extraneous || (object.forbidden.is_some() && Some(&object.key) == kept);
     objects
         .iter()
         .filter(|object| !is_left_out(object))
@@ -220,7 +261,7 @@ fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions)
     all.extend(
         unsupported(&options.ignore).iter().map(|e| Condition::new(ConditionType::ComparisonError, e.to_string())),
     );
-    all.extend(objects.iter().filter(|object| object.forbidden).map(refused_by_project));
+    all.extend(objects.iter().filter_map(|object| Some(refused_by_project(object, object.forbidden.as_ref()?))));
     all.extend(objects.iter().filter_map(|object| {
         let owner = object.shared_with.as_ref()?;
         let ResourceKey { kind, name, .. } = &object.key;
@@ -230,11 +271,11 @@ fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions)
     all
 }
 
-fn refused_by_project(object: &Compared) -> Condition {
+fn refused_by_project(object: &Compared, denied: &Denied) -> Condition {
     let ResourceKey { group, kind, name, .. } = &object.key;
     let message = format!(
-        "Resource {group}/{kind} {name} is not permitted in the project: every sync is refused until the project permits \
-         the kind, or the object is not wanted any more"
+        "Resource {group}/{kind} {name} is not permitted: {denied}: every sync is refused until the project permits it, \
+         or the object is not wanted any more"
     );
     Condition::new(ConditionType::ExcludedResourceWarning, message)
 }
@@ -261,7 +302,7 @@ fn judge_extra(live: &Arc<LiveObject>, options: &CompareOptions) -> Compared {
         status: counts.then_some(SyncStatusCode::OutOfSync),
         hook: is_hook(live),
         extraneous: has_option(live, names::COMPARE_OPTIONS, "IgnoreExtraneous"),
-        forbidden: false,
+        forbidden: None,
         shared_with: None,
         refused: None,
     }
@@ -276,6 +317,9 @@ fn judge(
     new_marks: &mut InSyncMarks,
 ) -> Compared {
     let key = target.key();
+    let forbidden = options.permits.check(&key).err().filter(|_| !is_skipped(target));
+    // Argo CD leaves out of the live state what may not be touched
+    let live = live.filter(|_| forbidden.is_none());
     let mut compared = Compared {
         version: target.gvk().version,
         target: Some(target.clone()),
@@ -285,7 +329,7 @@ fn judge(
         status: has_status(target).then_some(SyncStatusCode::Synced),
         hook: is_hook(target),
         extraneous: false,
-        forbidden: has_status(target) && !is_permitted(&key, options),
+        forbidden,
         shared_with: live.and_then(|live| other_owner(live, options)),
         refused: None,
         key,
@@ -316,12 +360,6 @@ fn judge(
         compared.status = Some(SyncStatusCode::OutOfSync);
     }
     compared
-}
-
-fn is_permitted(key: &ResourceKey, options: &CompareOptions) -> bool {
-    let Some(project) = &options.project else { return true };
-    let namespaced = options.scopes.is_namespaced(&key.group_kind()).unwrap_or(!key.namespace.is_empty());
-    project.permits_kind(&key.group, &key.kind, &key.name, namespaced)
 }
 
 /// Another Application whose mark the live object carries.

@@ -190,7 +190,7 @@ fn next_step(input: &ExplainInput<'_>) -> (Option<Timestamp>, &'static str) {
 fn from_object(object: &Compared, comparison: &Comparison, input: &ExplainInput<'_>) -> Vec<Reason> {
     let name = format!("{}/{}", object.key.kind, object.key.name);
     let about = |message: String| Reason { object: Some(object.key.clone()), ..reason(Topic::Sync, message, SYNCER) };
-    if object.forbidden {
+    if object.forbidden.is_some() {
         let message = format!("{name} is of a kind that the project does not permit");
         return vec![about(message)];
     }
@@ -279,7 +279,7 @@ mod tests {
     use crate::compare::{InSyncMarks, compare};
     use crate::desired::{DesiredSet, targets};
     use crate::live::LiveState;
-    use crate::{CompareOptions, Scopes, Tracking};
+    use crate::{CompareOptions, Permits, Scopes, Tracking};
     use object::{LiveObject, Manifest};
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -298,7 +298,8 @@ mod tests {
         extra["metadata"]["name"] = json!("old");
         extra["metadata"]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "web:/ConfigMap:shop/old"});
         let live = LiveState::new([live, extra].map(|value| Arc::new(LiveObject::new(value).unwrap())));
-        let options = CompareOptions { application: "web".into(), ..CompareOptions::default() };
+        let options =
+            CompareOptions { application: "web".into(), permits: Permits::everything(), ..CompareOptions::default() };
         compare(&wanted, &live, &options, &InSyncMarks::default(), &BTreeMap::new())
     }
 

@@ -144,10 +144,14 @@ impl ApplicationSpec {
         self.sync_policy.as_ref().map_or(&[], |policy| policy.sync_options.as_slice())
     }
 
+    /// Whether a sync makes the destination's namespace.
+    pub fn creates_namespace(&self) -> bool {
+        self.sync_options().iter().any(|option| option == "CreateNamespace=true")
+    }
+
     /// The labels and annotations that a sync keeps on the destination's namespace.
     pub fn kept_namespace_metadata(&self) -> Option<&ManagedNamespaceMetadata> {
-        let made = self.sync_options().iter().any(|option| option == "CreateNamespace=true");
-        self.sync_policy.as_ref().filter(|_| made)?.managed_namespace_metadata.as_ref()
+        self.sync_policy.as_ref().filter(|_| self.creates_namespace())?.managed_namespace_metadata.as_ref()
     }
 
     /// What is wrong with the spec itself, in Argo CD's words; empty when nothing is.

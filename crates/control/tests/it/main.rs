@@ -9,3 +9,4 @@ mod fixtures;
 mod promotions;
 mod replicas;
 mod sites;
+mod walls;

@@ -1,3 +1,4 @@
+use api::argocd::{AppProject, ClusterIdentity};
 use serde_json::json;
 
 use super::*;
@@ -37,7 +38,7 @@ fn live(replicas: i64, image: &str, scaled_by: Option<&str>, application: &str) 
 }
 
 fn options() -> CompareOptions {
-    CompareOptions { application: "web".into(), ..CompareOptions::default() }
+    CompareOptions { application: "web".into(), permits: Permits::everything(), ..CompareOptions::default() }
 }
 
 fn desired(manifests: Vec<Manifest>) -> Targets {
@@ -222,19 +223,18 @@ fn kinds_that_the_settings_exclude_are_left_out_and_named() {
 
 #[test]
 fn what_the_project_forbids_is_named_and_does_not_hide_how_the_rest_is() {
+    let scoped = |namespaced: bool, kind: &str, group: &str| (object::GroupKind::new(group, kind), namespaced);
+    let scopes = Scopes::new([scoped(false, "Namespace", ""), scoped(true, "Deployment", "apps")]);
     let project = |kind: &str, list: &str| {
-        let spec = json!({"sourceRepos": ["*"], list: [{"group": "*", "kind": kind}]});
-        Some(serde_json::from_value(spec).unwrap())
+        let spec = json!({"destinations": [{"server": "*", "namespace": "*"}], list: [{"group": "*", "kind": kind}]});
+        let project = AppProject::from_value(json!({"metadata": {"name": "shop"}, "spec": spec})).unwrap();
+        Permits::of(&project, ClusterIdentity::default(), Vec::new(), scopes.clone())
     };
     let named = |comparison: &Comparison| comparison.conditions.iter().map(|c| c.kind).collect::<Vec<_>>();
     let state = LiveState::new([live(2, "x:1", None, "web")]);
     let kept = serde_json::from_value(json!({"labels": {"a": "b"}})).unwrap();
-    let options = CompareOptions { project: project("Namespace", "clusterResourceBlacklist"), ..options() };
-    let scoped = |namespaced: bool, kind: &str, group: &str| (object::GroupKind::new(group, kind), namespaced);
-    let options = CompareOptions {
-        scopes: Scopes::new([scoped(false, "Namespace", ""), scoped(true, "Deployment", "apps")]),
-        ..options
-    };
+    let permits = project("Namespace", "clusterResourceBlacklist");
+    let options = CompareOptions { permits, scopes: scopes.clone(), ..options() };
     for (replicas, status) in [(2, SyncStatusCode::Synced), (3, SyncStatusCode::OutOfSync)] {
         let wanted = desired(vec![deployment(replicas, "x:1")]).with_namespace("shop", &kept);
         let comparison = compare(&wanted, &state, &options, &InSyncMarks::default(), &BTreeMap::new());
@@ -244,10 +244,39 @@ fn what_the_project_forbids_is_named_and_does_not_hide_how_the_rest_is() {
         assert!(comparison.conditions[0].message.contains("/Namespace shop is not permitted"));
     }
 
-    let options = CompareOptions { project: project("Deployment", "namespaceResourceBlacklist"), ..options };
-    for (replicas, status) in [(2, SyncStatusCode::Synced), (3, SyncStatusCode::OutOfSync)] {
-        let comparison = run(vec![deployment(replicas, "x:1")], vec![live(2, "x:1", None, "web")], &options);
-        assert_eq!((comparison.status, comparison.objects[0].status), (status, Some(SyncStatusCode::Unknown)));
-        assert_eq!(named(&comparison), [ConditionType::ExcludedResourceWarning]);
-    }
+    let options = CompareOptions { permits: project("Deployment", "namespaceResourceBlacklist"), ..options };
+    let comparison = run(vec![deployment(2, "x:1")], vec![live(2, "x:1", None, "web")], &options);
+    let [object] = &comparison.objects[..] else { panic!("{comparison:?}") };
+    assert_eq!((comparison.status, object.status), (SyncStatusCode::OutOfSync, Some(SyncStatusCode::Unknown)));
+    assert!(object.live.is_none(), "what may not be touched is not looked at");
+    assert_eq!(named(&comparison), [ConditionType::ExcludedResourceWarning]);
+}
+
+#[test]
+fn what_lies_outside_of_the_project_is_neither_wanted_nor_extra() {
+    let project = AppProject::from_value(json!({"metadata": {"name": "team-a"},
+        "spec": {"destinations": [{"server": "*", "namespace": "team-a"}]}}));
+    let permits = Permits::of(&project.unwrap(), ClusterIdentity::default(), Vec::new(), Scopes::default());
+    let options = CompareOptions { permits, ..options() };
+    let hook = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": "root", "annotations": {"argocd.argoproj.io/hook": "PostSync"}}});
+    let comparison = run(vec![Manifest::new(hook).unwrap()], vec![live(2, "x:1", None, "web")], &options);
+    let [hook] = &comparison.objects[..] else { panic!("{comparison:?}") };
+    assert_eq!((comparison.status, hook.status), (SyncStatusCode::Synced, None));
+    assert!(matches!(hook.forbidden, Some(Denied::Kind { .. })), "{hook:?}");
+    assert_eq!(comparison.conditions[0].kind, ConditionType::ExcludedResourceWarning);
+}
+
+#[test]
+fn a_namespace_that_a_sync_makes_is_not_pruned_when_its_manifest_goes() {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "uid": "n",
+        "annotations": {"argocd.argoproj.io/tracking-id": "web:/Namespace:/shop"}}});
+    let namespace = Arc::new(LiveObject::new(namespace).unwrap());
+    let extra = |own_namespace: Option<ResourceKey>| {
+        let options = CompareOptions { own_namespace, ..options() };
+        run(vec![], vec![Arc::clone(&namespace)], &options).objects.len()
+    };
+    assert_eq!(extra(None), 1);
+    assert_eq!(extra(Some(crate::namespace::key("shop"))), 0);
+    assert_eq!(extra(Some(crate::namespace::key("other"))), 1);
 }

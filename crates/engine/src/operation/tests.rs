@@ -8,6 +8,7 @@ use super::*;
 use crate::compare::{CompareOptions, InSyncMarks, compare};
 use crate::desired::DesiredSet;
 use crate::live::LiveState;
+use crate::permit::Permits;
 
 const COMMIT: &str = "0123456789012345678901234567890123456789";
 
@@ -56,7 +57,8 @@ fn drifted(live: Option<Value>) -> Comparison {
     let manifest = object::Manifest::new(json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "a", "namespace": "shop"}, "data": {"key": "1"}}));
     let set = DesiredSet::new(vec![manifest.unwrap()], vec![], COMMIT);
-    let options = CompareOptions { application: "web".into(), ..CompareOptions::default() };
+    let options =
+        CompareOptions { application: "web".into(), permits: Permits::everything(), ..CompareOptions::default() };
     let targets = crate::targets(&set, "web", "shop", &options.tracking, &options.scopes);
     let live = LiveState::new(live.map(|live| Arc::new(LiveObject::new(live).unwrap())));
     compare(&targets, &live, &options, &InSyncMarks::default(), &std::collections::BTreeMap::new())
@@ -74,7 +76,8 @@ fn emptied(label: &str, extra: &[&str]) -> Comparison {
     };
     let live = extra.iter().map(config_map).chain([namespace]);
     let live = LiveState::new(live.map(|live| Arc::new(LiveObject::new(live).unwrap())));
-    let options = CompareOptions { application: "web".into(), ..CompareOptions::default() };
+    let options =
+        CompareOptions { application: "web".into(), permits: Permits::everything(), ..CompareOptions::default() };
     let set = DesiredSet::new(vec![], vec![], COMMIT);
     let targets = crate::targets(&set, "web", "shop", &options.tracking, &options.scopes).with_namespace("shop", &kept);
     compare(&targets, &live, &options, &InSyncMarks::default(), &std::collections::BTreeMap::new())
@@ -306,7 +309,8 @@ fn nothing_is_started_where_a_person_has_to_look() {
 #[test]
 fn a_run_is_taken_up_for_its_own_attempt_only() {
     let comparison = drifted(None);
-    let options = CompareOptions { application: "web".into(), ..CompareOptions::default() };
+    let options =
+        CompareOptions { application: "web".into(), permits: Permits::everything(), ..CompareOptions::default() };
     let draft = running(json!({}));
     let input = || sync_input(&draft.app, state(&draft), &comparison, &options, BTreeSet::new());
     let run = Run::resumed(None, &draft.app, state(&draft), input);

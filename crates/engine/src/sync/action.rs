@@ -1,7 +1,9 @@
 //! What a sync asks the cluster to do, and the answers.
 
 use api::argocd::SyncPhase;
-use object::{Manifest, ResourceKey};
+use object::Manifest;
+
+use crate::permit::{Permitted, Removal};
 
 /// How an object is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +39,7 @@ impl Propagation {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Write {
-        key: ResourceKey,
-        manifest: Manifest,
+        object: Permitted<Manifest>,
         verb: Verb,
         dry_run: bool,
         /// Delete and create when the object refuses the change.
@@ -48,9 +49,9 @@ pub enum Action {
         validate: bool,
     },
     /// Deletes the object with this uid only; one that is gone already counts as done.
-    Delete { key: ResourceKey, uid: String, propagation: Propagation, prune: bool },
+    Delete { object: Permitted<Removal>, propagation: Propagation, prune: bool },
     /// Leaves the hook's object with these finalizers.
-    SetFinalizers { key: ResourceKey, finalizers: Vec<String> },
+    SetFinalizers { object: Permitted<Removal>, finalizers: Vec<String> },
     /// The wave is over; the caller waits for two seconds unless it is the last one.
     EndWave { phase: SyncPhase, wave: i64, last: bool },
 }

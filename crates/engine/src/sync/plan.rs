@@ -16,7 +16,9 @@ use crate::annotations::{
 use crate::compare::{Comparison, respecting_ignored};
 use crate::desired::{CompleteSet, Incomplete};
 use crate::live::LiveState;
+use crate::permit::Permits;
 use crate::scope::Scopes;
+use crate::stay::Stay;
 
 /// What a sync is made from: a comparison, as values that stay the same for the whole operation.
 #[derive(Debug, Clone)]
@@ -26,8 +28,7 @@ pub struct SyncInput {
     pub(crate) extra: Vec<ResourceKey>,
     pub(crate) in_sync: BTreeSet<ResourceKey>,
     pub(crate) shared: BTreeMap<ResourceKey, String>,
-    /// Objects that may not be synced, and why.
-    pub(crate) forbidden: BTreeMap<ResourceKey, String>,
+    pub(crate) permits: Permits,
     pub(crate) proof: Result<CompleteSet, Option<Incomplete>>,
     pub options: SyncOptions,
     /// The destination's namespace.
@@ -42,6 +43,10 @@ pub struct SyncInput {
     pub application: String,
     /// Objects to leave alone, because another Application still wants them ([`Comparison::contested`]).
     pub contested: BTreeSet<ResourceKey>,
+    /// Objects that nobody here wants any more, and why they stay all the same.
+    pub(crate) stays: BTreeMap<ResourceKey, Stay>,
+    /// Nobody asked for it.
+    pub is_automated: bool,
     /// When a person approved pending deletions (`argocd.argoproj.io/deletion-approved`).
     pub deletion_approved_at: Option<Timestamp>,
 }
@@ -58,14 +63,13 @@ impl SyncInput {
         let objects = || comparison.objects.iter();
         // a sync makes it first, and by itself
         let kept = comparison.kept_namespace.as_ref().map(|kept| &kept.key);
-        let denied = |key: &ResourceKey| format!("resource {}:{} is not permitted in project", key.group, key.kind);
         let proof = comparison.proof.clone().ok_or_else(|| comparison.incomplete.clone());
         Self {
             targets: objects().filter(|o| Some(&o.key) != kept).filter_map(|o| o.target.clone()).collect(),
-            extra: objects().filter(|o| o.requires_pruning()).map(|o| o.key.clone()).collect(),
+            extra: comparison.extra().cloned().collect(),
             in_sync: objects().filter(|o| o.status == Some(SyncStatusCode::Synced)).map(|o| o.key.clone()).collect(),
             shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with.clone()?))).collect(),
-            forbidden: objects().filter(|o| o.forbidden).map(|o| (o.key.clone(), denied(&o.key))).collect(),
+            permits: comparison.permits.clone(),
             revision: proof.as_ref().map(|p| p.revision().to_owned()).unwrap_or_default(),
             proof,
             options,
@@ -76,6 +80,8 @@ impl SyncInput {
             started_at,
             application: application.to_owned(),
             contested: BTreeSet::new(),
+            stays: comparison.stays.clone(),
+            is_automated: false,
             deletion_approved_at: None,
         }
     }
@@ -287,8 +293,8 @@ fn leave_out_what_has_no_namespace(tasks: &mut [Task]) {
 fn judge_kinds(input: &SyncInput, tasks: &mut [Task]) {
     let unknown = |task: &Task| !task.is_prune() && input.scopes.is_namespaced(&task.key.group_kind()).is_none();
     for at in 0..tasks.len() {
-        if let Some(reason) = input.forbidden.get(&tasks[at].key) {
-            tasks[at].invalid = Some(reason.clone());
+        if let Err(denied) = input.permits.check(&tasks[at].key) {
+            tasks[at].invalid = Some(denied.to_string());
         } else if let Some(owner) = input.shared.get(&tasks[at].key).filter(|_| input.options.fail_on_shared) {
             tasks[at].invalid = Some(format!(
                 "Shared resource found: {} is part of applications {} and {owner}",

@@ -237,7 +237,7 @@ impl<'a> Step<'a> {
     fn release_finished_hooks(&mut self, tasks: &[Task]) -> Result<(), Suspended> {
         let done =
             tasks.iter().filter(|task| task.is_hook() && self.state(task).is_some_and(OperationPhase::completed));
-        let mut actions: Vec<Action> = done.filter_map(release).collect();
+        let mut actions: Vec<Action> = done.filter_map(|task| self.release(task)).collect();
         // a hook of two phases is one object
         actions.dedup();
         self.perform(actions).map(|_| ())
@@ -253,10 +253,20 @@ impl<'a> Step<'a> {
         self.perform(actions).map(|_| ())
     }
 
+    /// `None` where it is gone, or may not be touched any more.
     fn deletion(&self, task: &Task, prune: bool) -> Option<Action> {
+        let object = self.input.permits.removal(task.live.as_ref()?).ok()?;
+        Some(Action::Delete { object, propagation: self.input.options.propagation, prune })
+    }
+
+    /// Takes our finalizer off, when it is there.
+    fn release(&self, task: &Task) -> Option<Action> {
         let live = task.live.as_ref()?;
-        let propagation = self.input.options.propagation;
-        Some(Action::Delete { key: task.key.clone(), uid: live.uid().to_owned(), propagation, prune })
+        let list = live.value().pointer("/metadata/finalizers").and_then(Value::as_array)?;
+        let texts: Vec<String> = list.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect();
+        let finalizers: Vec<String> = texts.iter().filter(|item| *item != names::HOOK_FINALIZER).cloned().collect();
+        let object = self.input.permits.removal(live).ok()?;
+        (finalizers.len() < texts.len()).then_some(Action::SetFinalizers { object, finalizers })
     }
 
     /// Runs what is there for failures, waits for what still runs, then ends as failed.
@@ -321,7 +331,8 @@ impl<'a> Step<'a> {
             task.live.as_ref().is_some_and(|live| live.value().pointer("/metadata/deletionTimestamp").is_some())
         };
         let (already, now): (Vec<&Task>, Vec<&Task>) = wanted.iter().partition(leaving);
-        let outcomes = self.perform(now.iter().filter_map(|task| self.deletion(task, true)).collect())?;
+        let (now, actions) = paired(now.into_iter(), |task| self.deletion(task, true));
+        let outcomes = self.perform(actions)?;
         already.iter().for_each(|task| self.set_pruned(task));
         let mut ran = Ran::Well;
         for (task, outcome) in now.iter().zip(outcomes) {
@@ -355,6 +366,9 @@ impl<'a> Step<'a> {
         if !self.input.options.prune {
             return Some("ignored (requires pruning)".to_owned());
         }
+        if let Some(stay) = self.input.stays.get(&task.key).filter(|stay| !(stay.gives_way() && self.is_let_go(task))) {
+            return Some(format!("not pruned: {stay}"));
+        }
         match &self.input.proof {
             Ok(_) => None,
             Err(Some(reason)) => Some(format!("not pruned: {reason}")),
@@ -362,9 +376,19 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// Whether a person chose just this object, or approved what is to be deleted.
+    fn is_let_go(&self, task: &Task) -> bool {
+        self.approved() || (!self.input.is_automated && self.input.options.names(&task.key))
+    }
+
+    /// Whether a person approved what is to be deleted.
+    fn approved(&self) -> bool {
+        self.input.deletion_approved_at.is_some_and(|at| at >= self.input.started_at)
+    }
+
     /// What waits for a person's approval.
     fn unconfirmed(&self, tasks: &[&Task]) -> Option<String> {
-        if self.input.deletion_approved_at.is_some_and(|at| at >= self.input.started_at) {
+        if self.approved() {
             return None;
         }
         let asks = |task: &&&Task| {
@@ -384,8 +408,9 @@ impl<'a> Step<'a> {
         if old.is_empty() {
             return Ok(Ran::Well);
         }
-        self.perform(old.iter().filter_map(|task| release(task)).collect())?;
-        let outcomes = self.perform(old.iter().filter_map(|task| self.deletion(task, false)).collect())?;
+        self.perform(old.iter().filter_map(|task| self.release(task)).collect())?;
+        let (old, actions) = paired(old.into_iter(), |task| self.deletion(task, false));
+        let outcomes = self.perform(actions)?;
         let mut ran = Ran::Pending;
         for (task, outcome) in old.iter().zip(outcomes) {
             if let Outcome::Failed(reason) = outcome {
@@ -411,8 +436,8 @@ impl<'a> Step<'a> {
         };
         let mut ran = Ran::Well;
         for run in runs {
-            let outcomes = self.perform(run.iter().filter_map(|task| self.writing(task, dry_run)).collect())?;
-            for (task, outcome) in run.iter().zip(outcomes) {
+            let (run, actions) = paired(run.iter().copied(), |task| self.writing(task, dry_run));
+            for (task, outcome) in run.into_iter().zip(self.perform(actions)?) {
                 ran = if self.written(task, outcome, dry_run) { ran } else { Ran::Failed };
             }
         }
@@ -421,11 +446,11 @@ impl<'a> Step<'a> {
 
     fn writing(&self, task: &Task, dry_run: bool) -> Option<Action> {
         let target = task.target.as_ref()?;
+        let object = self.input.permits.write(target.clone()).ok()?;
         let (options, live) = (&self.input.options, task.live.as_deref());
         let verb = options.verb_for(target, live);
         Some(Action::Write {
-            key: task.key.clone(),
-            manifest: target.clone(),
+            object,
             verb,
             dry_run,
             force: verb != Verb::Create && options.force_for(target, live),
@@ -468,8 +493,9 @@ impl<'a> Step<'a> {
         self.release_finished_hooks(tasks)?;
         let failed: Vec<&Task> = tasks.iter().filter(|t| self.state(t).is_some_and(OperationPhase::failed)).collect();
         self.delete_hooks(&failed, HookDeletePolicy::HookFailed)?;
-        self.perform(running.iter().filter_map(|task| release(task)).collect())?;
-        let outcomes = self.perform(running.iter().filter_map(|task| self.deletion(task, false)).collect())?;
+        self.perform(running.iter().filter_map(|task| self.release(task)).collect())?;
+        let (running, actions) = paired(running.into_iter(), |task| self.deletion(task, false));
+        let outcomes = self.perform(actions)?;
         let mut clean = true;
         for (task, outcome) in running.iter().zip(outcomes) {
             let message = match outcome {
@@ -596,11 +622,10 @@ fn hook_phase(health: Result<Option<HealthStatus>, String>, created: &str) -> (O
     }
 }
 
-/// Takes our finalizer off, when it is there.
-fn release(task: &Task) -> Option<Action> {
-    let live = task.live.as_ref()?;
-    let list = live.value().pointer("/metadata/finalizers").and_then(Value::as_array)?;
-    let texts: Vec<String> = list.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect();
-    let kept: Vec<String> = texts.iter().filter(|item| *item != names::HOOK_FINALIZER).cloned().collect();
-    (kept.len() < texts.len()).then(|| Action::SetFinalizers { key: task.key.clone(), finalizers: kept })
+/// The tasks for which there is something to do, and what.
+fn paired<'t>(
+    tasks: impl Iterator<Item = &'t Task>,
+    action: impl Fn(&Task) -> Option<Action>,
+) -> (Vec<&'t Task>, Vec<Action>) {
+    tasks.filter_map(|task| Some((task, action(task)?))).unzip()
 }

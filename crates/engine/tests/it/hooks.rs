@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::argocd::{HealthStatus, HealthStatusCode, SyncOperation};
+use api::argocd::{AppProject, ClusterIdentity, HealthStatus, HealthStatusCode, SyncOperation};
 use engine::sync::{Action, Next, Outcome, SyncInput, SyncOptions, SyncRun, Verb};
 use engine::{
-    CompareOptions, Comparison, DesiredSet, InSyncMarks, LiveState, Scopes, Tracking, compare, is_hook, targets,
+    CompareOptions, Comparison, DesiredSet, InSyncMarks, LiveState, Permits, Scopes, Tracking, compare, is_hook,
+    targets,
 };
 use object::{GroupKind, LiveObject, Manifest, ResourceKey};
 use serde_json::{Value, json};
@@ -107,7 +108,8 @@ impl Cluster<'_> {
     fn perform(&mut self, action: &Action) -> Outcome {
         match action {
             Action::EndWave { .. } => Outcome::Done(String::new()),
-            Action::SetFinalizers { key, finalizers } => {
+            Action::SetFinalizers { object, finalizers } => {
+                let key = object.key();
                 let deleting = self.objects.get_mut(key).is_some_and(|object| {
                     object["metadata"]["finalizers"] = json!(finalizers);
                     object.pointer("/metadata/deletionTimestamp").is_some()
@@ -117,8 +119,8 @@ impl Cluster<'_> {
                 }
                 Outcome::Done(String::new())
             }
-            Action::Delete { key, .. } => self.delete(key),
-            Action::Write { key, manifest, verb, dry_run, .. } => self.write(key, manifest, *verb, *dry_run),
+            Action::Delete { object, .. } => self.delete(object.key()),
+            Action::Write { object, verb, dry_run, .. } => self.write(object.key(), object.object(), *verb, *dry_run),
         }
     }
 
@@ -170,7 +172,8 @@ fn comparison(input: &Value, live: &LiveState) -> Comparison {
     for object in &mut wanted.objects {
         Tracking::default().remove(object);
     }
-    let options = CompareOptions { application: "web".into(), scopes: scopes(), ..CompareOptions::default() };
+    let permits = permits(&input["behaviour"]["forbidden"]);
+    let options = CompareOptions { application: "web".into(), scopes: scopes(), permits, ..CompareOptions::default() };
     let marked = live.iter().map(|object| {
         let mut manifest = object.manifest().clone();
         if manifest.annotation("untracked").is_none() && !is_hook(&manifest) {
@@ -179,6 +182,22 @@ fn comparison(input: &Value, live: &LiveState) -> Comparison {
         Arc::new(LiveObject::new(manifest.into_value()).unwrap())
     });
     compare(&wanted, &LiveState::new(marked), &options, &InSyncMarks::default(), &BTreeMap::new())
+}
+
+/// Everything but these kinds.
+fn permits(forbidden: &Value) -> Permits {
+    let any = json!([{"group": "*", "kind": "*"}]);
+    let kinds: Vec<Value> = forbidden
+        .as_object()
+        .into_iter()
+        .flat_map(|kinds| kinds.keys())
+        .map(|kind| json!({"group": "*", "kind": kind}))
+        .collect();
+    let project = json!({"metadata": {"name": "default"}, "spec": {"clusterResourceWhitelist": any,
+        "destinations": [{"server": "*", "namespace": "*"}], "namespaceResourceBlacklist": kinds,
+        "clusterResourceBlacklist": kinds}});
+    let cluster = ClusterIdentity { name: "in-cluster".into(), server: "https://kubernetes.default.svc".into() };
+    Permits::of(&AppProject::from_value(project).unwrap(), cluster, Vec::new(), scopes())
 }
 
 fn list(value: &Value) -> Vec<Value> {
@@ -192,10 +211,6 @@ fn unmodified(input: &Value, comparison: &mut Comparison) {
         if object.status.is_some() {
             object.status =
                 Some(if same { api::argocd::SyncStatusCode::Synced } else { api::argocd::SyncStatusCode::OutOfSync });
-        }
-        if let Some(forbidden) = input["behaviour"]["forbidden"].get(&object.key.kind).and_then(Value::as_str) {
-            assert!(!forbidden.is_empty());
-            object.forbidden = true;
         }
     }
 }
@@ -351,18 +366,19 @@ fn normal(actions: &Value) -> Value {
 fn show(action: &Action) -> Value {
     match action {
         Action::EndWave { phase, wave, last } => json!({"verb": "wave", "phase": phase, "wave": wave, "final": last}),
-        Action::SetFinalizers { key, finalizers } => {
-            json!({"verb": "update", "object": key.to_string(), "finalizers": finalizers})
+        Action::SetFinalizers { object, finalizers } => {
+            json!({"verb": "update", "object": object.key().to_string(), "finalizers": finalizers})
         }
-        Action::Delete { key, propagation, prune, .. } => {
-            let mut value = json!({"verb": "delete", "object": key.to_string(), "propagation": propagation.as_str()});
+        Action::Delete { object, propagation, prune } => {
+            let mut value =
+                json!({"verb": "delete", "object": object.key().to_string(), "propagation": propagation.as_str()});
             if *prune {
                 value["prune"] = true.into();
             }
             value
         }
-        Action::Write { key, verb, dry_run, force, server_side, validate, .. } => {
-            let mut value = json!({"object": key.to_string()});
+        Action::Write { object, verb, dry_run, force, server_side, validate } => {
+            let mut value = json!({"object": object.key().to_string()});
             match verb {
                 Verb::Apply => {
                     value["verb"] = "apply".into();

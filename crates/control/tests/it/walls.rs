@@ -1,0 +1,204 @@
+//! Nobody leaves their project, and nothing goes that others need.
+
+use api::argocd::{Application, ConditionType, ResultCode};
+use object::ResourceKey;
+use serde_json::json;
+
+use crate::fixtures::{World, apply, config_map, pause};
+
+/// A project that permits one namespace and no ServiceAccounts, and its name.
+async fn team_a(world: &World) -> String {
+    let namespace = format!("{}-a", world.name);
+    apply(&world.cluster, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})).await;
+    let spec = json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": namespace}],
+        "namespaceResourceBlacklist": [{"group": "", "kind": "ServiceAccount"}]});
+    let metadata = json!({"name": "team-a", "namespace": world.name});
+    let project = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": metadata});
+    let mut project = project;
+    project["spec"] = spec;
+    apply(&world.cluster, project).await;
+    namespace
+}
+
+fn has_ended(app: &Application) -> bool {
+    app.status.operation_state.as_ref().is_some_and(|state| state.phase.completed())
+}
+
+fn annotated(kind: &str, version: &str, name: &str, hook: &str) -> String {
+    format!(
+        "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}, annotations: {{argocd.argoproj.io/hook: {hook}}}}}\n"
+    )
+}
+
+#[tokio::test]
+async fn what_git_says_leaves_the_project_nowhere() {
+    let world = World::start().await;
+    let namespace = team_a(&world).await;
+    let policy = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"policy.csv": "theirs"},
+        "metadata": {"name": "argocd-rbac-cm", "namespace": world.name}});
+    apply(&world.cluster, policy).await;
+    let elsewhere = |name: &str, namespace: &str| {
+        config_map(name, "1").replace("{name:", &format!("{{namespace: {namespace}, name:"))
+    };
+    let role = annotated("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", &world.name, "PostSync")
+        + "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\nsubjects: []\n";
+    let project = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {{name: team-a, namespace: {}}}\nspec: {{}}\n",
+        world.name
+    );
+    let in_another = annotated("ConfigMap", "v1", "hook", "Sync").replace("{name:", "{namespace: kube-system, name:");
+    let denied = "is not permitted in project 'team-a'";
+    let cases = [
+        (elsewhere("argocd-rbac-cm", &world.name), format!("namespace {} {denied}", world.name)),
+        (project, format!("namespace {} {denied}", world.name)),
+        (elsewhere("x", "kube-system"), format!("namespace kube-system {denied}")),
+        (in_another, format!("namespace kube-system {denied}")),
+        (role, "resource rbac.authorization.k8s.io:ClusterRoleBinding is not permitted in project team-a".to_owned()),
+        (
+            annotated("ServiceAccount", "v1", "root", "PreSync"),
+            "resource :ServiceAccount is not permitted in project team-a".to_owned(),
+        ),
+        (elsewhere("'../../secrets/x'", &namespace), "cannot be the name of an object".to_owned()),
+    ];
+    for (number, (manifest, why)) in cases.into_iter().enumerate() {
+        let (name, folder) = (format!("case-{number}"), format!("case-{number}"));
+        world
+            .repository
+            .commit(&[(&format!("{folder}/a.yaml"), manifest), (&format!("{folder}/b.yaml"), config_map(&name, "1"))]);
+        let spec = json!({"project": "team-a", "source": {"path": folder}, "destination": {"namespace": namespace}});
+        world.application(json!({"metadata": {"name": name}, "spec": spec})).await;
+        let refused = |app: &Application| {
+            let state = app.status.operation_state.as_ref();
+            state.is_some_and(|state| state.message.contains("tasks are not valid") && state.message.contains(&why))
+        };
+        let app = world.until_named(&name, &why, refused).await;
+        assert!(
+            app.status
+                .conditions
+                .iter()
+                .any(|c| c.kind == ConditionType::ExcludedResourceWarning && c.message.contains(&why)),
+            "{:?}",
+            app.status.conditions
+        );
+        let beside = ResourceKey::new("", "ConfigMap", namespace.as_str(), name.as_str());
+        assert!(world.cluster.get(&beside).await.unwrap().is_none(), "a sync that is refused writes nothing");
+    }
+    let policy = world.live("", "ConfigMap", "argocd-rbac-cm").await.unwrap();
+    assert_eq!(policy.value()["data"]["policy.csv"], "theirs");
+    let none = async |key: ResourceKey| assert!(world.cluster.get(&key).await.unwrap().is_none(), "{key}");
+    none(ResourceKey::new("", "ConfigMap", "kube-system", "x")).await;
+    none(ResourceKey::new("", "ConfigMap", "kube-system", "hook")).await;
+    none(ResourceKey::new("", "ServiceAccount", namespace.as_str(), "root")).await;
+    none(ResourceKey::new("rbac.authorization.k8s.io", "ClusterRoleBinding", "", world.name.as_str())).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_others_want_is_neither_pruned_nor_deleted() {
+    let world = World::start().await;
+    let files = |own: &[&str]| {
+        let own = own.iter().map(|name| (format!("app/{name}.yaml"), config_map(name, "1")));
+        let both =
+            [("second/a.yaml".to_owned(), config_map("a", "1")), ("second/b.yaml".to_owned(), config_map("b", "1"))];
+        own.chain(both).collect::<Vec<_>>()
+    };
+    let commit = |own: &[&str]| {
+        let files = files(own);
+        let files: Vec<(&str, String)> = files.iter().map(|(path, text)| (path.as_str(), text.clone())).collect();
+        world.repository.commit(&files)
+    };
+    let first = commit(&["a", "b", "c", "d"]);
+    let finalizers = json!({"finalizers": ["resources-finalizer.argocd.argoproj.io"]});
+    world.application(json!({"metadata": finalizers})).await;
+    let at = |revision: &str| {
+        let revision = revision.to_owned();
+        move |app: &Application| {
+            let state = app.status.operation_state.as_ref();
+            let done = state.and_then(|state| state.sync_result.as_ref()).is_some_and(|r| r.revision == revision);
+            done && state.is_some_and(|state| state.phase.completed())
+        }
+    };
+    world.until("synced", at(&first)).await;
+    // by hand: what the first one does not want any more it would take over by itself
+    let spec = json!({"source": {"path": "second"}, "syncPolicy": {"automated": null}});
+    world.application(json!({"metadata": {"name": "second"}, "spec": spec})).await;
+    let shares =
+        |app: &Application| app.status.conditions.iter().any(|c| c.kind == ConditionType::SharedResourceWarning);
+    world.until_named("second", "told of what it shares", shares).await;
+
+    let uid = async |name: &str| world.live("", "ConfigMap", name).await.unwrap().uid().to_owned();
+    let uids = [uid("a").await, uid("b").await];
+
+    let second = commit(&["b", "d"]);
+    let app = world.until("pruned what it may", at(&second)).await;
+    let result = app.status.operation_state.as_ref().unwrap().sync_result.as_ref().unwrap();
+    let a = result.resources.iter().find(|r| r.name == "a").unwrap();
+    assert_eq!(
+        (a.status, a.message.as_str()),
+        (Some(ResultCode::PruneSkipped), "not pruned: application second wants it as well")
+    );
+    assert!(world.live("", "ConfigMap", "a").await.is_some());
+    assert!(world.live("", "ConfigMap", "c").await.is_none());
+    let stays = "ConfigMap/a stays: application second wants it as well";
+    assert!(app.status.conditions.iter().any(|c| c.message == stays), "{:?}", app.status.conditions);
+
+    world.cluster.delete(&world.key(), &cluster::DeleteOptions::default()).await.unwrap();
+    for _ in 0..400 {
+        if world.cluster.get(&world.key()).await.unwrap().is_none() {
+            break;
+        }
+        pause(50).await;
+    }
+    assert!(world.cluster.get(&world.key()).await.unwrap().is_none());
+    assert!(world.live("", "ConfigMap", "d").await.is_none(), "its own goes with it");
+    for (name, uid) in ["a", "b"].iter().zip(uids) {
+        let there = world.live("", "ConfigMap", name).await.unwrap();
+        assert_eq!((there.uid(), there.deletion_timestamp()), (uid.as_str(), None), "{name}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_namespace_goes_only_where_nothing_else_goes_with_it() {
+    let world = World::start().await;
+    let namespace = format!("{}-data", world.name);
+    let manifest = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n");
+    let first = world.repository.commit(&[("app/ns.yaml", manifest), ("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({})).await;
+    let at = |revision: String| {
+        move |app: &Application| {
+            let state = app.status.operation_state.as_ref();
+            has_ended(app)
+                && state.and_then(|state| state.sync_result.as_ref()).is_some_and(|result| result.revision == revision)
+        }
+    };
+    world.until("synced", at(first)).await;
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    apply(&world.cluster, claim).await;
+
+    let second = world.repository.commit(&[("app/a.yaml", config_map("a", "2"))]);
+    let app = world.until("not pruned", at(second)).await;
+    let result = app.status.operation_state.unwrap().sync_result.unwrap();
+    let kept = result.resources.iter().find(|r| r.kind == "Namespace").unwrap();
+    assert_eq!(kept.status, Some(ResultCode::PruneSkipped));
+    assert!(kept.message.contains("it holds PersistentVolumeClaim/data, which would go with it"), "{kept:?}");
+    let key = ResourceKey::new("", "Namespace", "", namespace.as_str());
+    let is_there = async || {
+        let there = world.cluster.get(&key).await.unwrap();
+        there.is_some_and(|live| live.deletion_timestamp().is_none())
+    };
+    assert!(is_there().await);
+
+    // whoever asks for just this
+    let sync = json!({"prune": true, "resources": [{"kind": "Namespace", "name": namespace}]});
+    world.patch(&world.key(), json!({"operation": {"sync": sync}}), "test").await;
+    for _ in 0..400 {
+        if !is_there().await {
+            break;
+        }
+        pause(50).await;
+    }
+    assert!(!is_there().await, "a person let it go");
+    world.end().await;
+}
