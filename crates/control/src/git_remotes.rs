@@ -115,6 +115,10 @@ impl Remote for GitRemote {
         })
     }
 
+    fn ambiguity(&self, revision: &str) -> Option<String> {
+        self.repository.ambiguity(revision)
+    }
+
     fn git(&self) -> Option<Repository> {
         Some(self.repository.clone())
     }
@@ -122,7 +126,9 @@ impl Remote for GitRemote {
 
 fn failure(error: GitError) -> RemoteError {
     match error {
-        GitError::Revision { .. } => RemoteError::NoRevision(error.to_string()),
+        GitError::Revision { .. } | GitError::DefaultBranch { .. } | GitError::Deleted { .. } => {
+            RemoteError::NoRevision(error.to_string())
+        }
         other => RemoteError::Unreachable(other.to_string()),
     }
 }

@@ -34,6 +34,10 @@ pub trait Remote: Send + Sync + fmt::Debug {
     fn tree<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<FileTree, RemoteError>>;
     /// Ends when the repository may have changed; never for repositories that cannot tell.
     fn changed(&self) -> BoxFuture<'_, ()>;
+    /// What else a revision could mean, as of the last fetch, in words; nothing where it is plain.
+    fn ambiguity(&self, _revision: &str) -> Option<String> {
+        None
+    }
     /// The repository itself, for those who write to it.
     fn git(&self) -> Option<git::Repository> {
         None
@@ -290,6 +294,11 @@ impl Repositories {
         let since = self.0.clock.now();
         let repository = self.repository(at.into(), project)?;
         repository.remote.tree(commit).await.map_err(|error| Unavailable { since, error })
+    }
+
+    /// What else the revision of a repository that was asked could mean.
+    pub(crate) fn ambiguity<'a>(&self, at: impl Into<Address<'a>>, project: &str, revision: &str) -> Option<String> {
+        self.repository(at.into(), project).ok()?.remote.ambiguity(revision)
     }
 
     /// The repository to write to, with the credentials that the project has for it.

@@ -105,6 +105,8 @@ pub(crate) async fn wanted(
             Err(problem) => problems.push(problem),
         }
         wanted.warnings.extend(render.warnings.iter().cloned());
+        let (at, project) = (Address::of(source), app.spec.project_name());
+        wanted.warnings.extend(cx.repositories.ambiguity(at, project, source.revision()));
         wanted.tools.push(render.tool.clone());
     }
     if !problems.is_empty() {

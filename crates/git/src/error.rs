@@ -17,6 +17,17 @@ pub enum GitError {
     Unreachable { url: String, reason: String },
     #[error("repository {url} has no revision {revision:?}; it has {known}")]
     Revision { url: String, revision: String, known: String },
+    #[error(
+        "repository {url}: the default branch is gone: {reason}: set spec.source.targetRevision, or choose another default branch at the host; it has {known}"
+    )]
+    DefaultBranch { url: String, reason: String, known: String },
+    #[error("repository {url}: the branch {branch} was deleted: {instead}")]
+    Deleted { url: String, branch: String, instead: String },
+    /// What was told ended too early, or is not understood: nothing can be concluded from what is missing.
+    #[error(
+        "repository {url} did not tell all its branches and tags: {reason}: the last good state stays, and it is tried again"
+    )]
+    Incomplete { url: String, reason: String },
     #[error("repository {url}: {what} {id} is not there: {reason}: run a hard refresh, the copy may be incomplete")]
     Object { url: String, what: &'static str, id: String, reason: String },
     #[error("repository {url}: {reason}")]

@@ -15,6 +15,7 @@ mod local;
 mod objects;
 mod place;
 mod ref_update;
+mod references;
 mod registry;
 mod repositories;
 mod tree;

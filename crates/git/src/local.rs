@@ -21,8 +21,8 @@ pub(crate) fn push(objects: &Objects, path: &Path, updates: &[RefUpdate]) -> Res
     }
     let edits = updates.iter().map(|update| ref_edit(objects, update)).collect::<Result<Vec<_>, _>>()?;
     let Err(error) = write_references(objects, edits) else { return Ok(()) };
-    let found = objects.refs()?;
-    updates.iter().try_for_each(|update| update.expect_in(&found))?;
+    let found = objects.references()?;
+    updates.iter().try_for_each(|update| update.expect_in(&found.names))?;
     Err(error.into())
 }
 

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use object::FileTree;
 
 use crate::commit::{CommitId, CommitInfo, Signature, Trailers};
+use crate::references::{Head, References};
+use crate::repositories::is_fetched;
 use crate::tree::{FolderCache, GitTree, shown};
 use crate::{Edit, GitError, Write};
 
@@ -49,19 +51,54 @@ impl Objects {
         GitError::Object { url: self.url.clone(), what, id: id.to_string(), reason: error.to_string() }
     }
 
-    /// Branches and tags with the commits that they mean, peeled.
-    pub(crate) fn refs(&self) -> Result<BTreeMap<String, CommitId>, GitError> {
+    /// All references, with HEAD.
+    ///
+    /// # Errors
+    /// When one of the branches or tags cannot be read: then nobody knows which there are.
+    pub(crate) fn references(&self) -> Result<References, GitError> {
         let git = self.git();
-        let platform = git.references().map_err(|e| self.storage(e))?;
-        let mut refs = BTreeMap::new();
-        for reference in platform.all().map_err(|e| self.storage(e))?.flatten() {
-            let mut reference = reference;
+        let incomplete = |reason: String| GitError::Incomplete { url: self.url.clone(), reason };
+        let unread = |e: &dyn std::fmt::Display| incomplete(format!("a reference cannot be read: {e}"));
+        let platform = git.references().map_err(|e| unread(&e))?;
+        let mut names = BTreeMap::new();
+        for reference in platform.all().map_err(|e| unread(&e))? {
+            let mut reference = reference.map_err(|e| unread(&e))?;
             let name = reference.name().as_bstr().to_string();
-            if let Ok(id) = reference.peel_to_id() {
-                refs.insert(name, CommitId(id.detach()));
+            let dangling =
+                reference.target().try_name().is_some_and(|to| !git.try_find_reference(to).is_ok_and(|f| f.is_some()));
+            match reference.peel_to_id() {
+                Ok(id) => {
+                    names.insert(name, CommitId(id.detach()));
+                }
+                // a name for another name that is not there is as good as none; others of ours hold no promise
+                Err(_) if dangling || !is_fetched(&name) => {}
+                Err(error) => return Err(incomplete(format!("{name} cannot be read: {error}"))),
             }
         }
-        Ok(refs)
+        Ok(References::new(names, self.head(&git)?))
+    }
+
+    fn head(&self, git: &gix::Repository) -> Result<Head, GitError> {
+        use gix::head::Kind;
+        let incomplete = |reason: String| GitError::Incomplete { url: self.url.clone(), reason };
+        let head = git.head().map_err(|e| incomplete(format!("HEAD cannot be read: {e}")))?;
+        Ok(match head.kind {
+            Kind::Symbolic(branch) => Head::Branch(branch.name.as_bstr().to_string()),
+            Kind::Unborn(name) => Head::Branch(name.as_bstr().to_string()),
+            Kind::Detached { target, peeled } => Head::Detached(CommitId(peeled.unwrap_or(target))),
+        })
+    }
+
+    /// What a copy has: references that cannot be read are left out, they are written again.
+    pub(crate) fn copied(&self) -> Result<BTreeMap<String, CommitId>, GitError> {
+        let git = self.git();
+        let platform = git.references().map_err(|e| self.storage(e))?;
+        let all = platform.all().map_err(|e| self.storage(e))?.flatten();
+        let peeled = |mut reference: gix::Reference<'_>| {
+            let name = reference.name().as_bstr().to_string();
+            Some((name, CommitId(reference.peel_to_id().ok()?.detach())))
+        };
+        Ok(all.filter_map(peeled).collect())
     }
 
     pub(crate) fn has(&self, id: CommitId) -> bool {

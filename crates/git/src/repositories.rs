@@ -12,6 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::objects::Objects;
 use crate::ref_update::RefUpdate;
+use crate::references::References;
 use crate::version::{highest, next};
 use crate::wire::{Remote, write_pack};
 use crate::{CommitId, CommitInfo, Credentials, GitError, Place, PushError, Signature, local};
@@ -37,7 +38,7 @@ pub struct Repository {
 
 #[derive(Default)]
 struct Refs {
-    seen: Option<Arc<BTreeMap<String, CommitId>>>,
+    seen: Option<Arc<References>>,
     /// By us since the last fetch began: it may not have seen them.
     pushed: Vec<RefUpdate>,
 }
@@ -45,16 +46,20 @@ struct Refs {
 impl Refs {
     fn push(&mut self, updates: Vec<RefUpdate>) {
         if let Some(refs) = self.seen.as_mut() {
-            Arc::make_mut(refs).extend(updates.iter().map(|update| (update.name.clone(), update.new)));
+            let refs = Arc::make_mut(refs);
+            updates.iter().for_each(|update| refs.moved(update.name.clone(), update.new));
         }
         self.pushed.extend(updates);
     }
 
     /// Those of a fetch that has ended. What was advertised before we pushed is not taken back.
-    fn fetched(&mut self, mut refs: BTreeMap<String, CommitId>) -> Arc<BTreeMap<String, CommitId>> {
+    fn fetched(&mut self, mut refs: References) -> Arc<References> {
+        if let Some(seen) = &self.seen {
+            refs = refs.after(seen.known());
+        }
         for update in std::mem::take(&mut self.pushed) {
-            if refs.get(&update.name) == update.old.as_ref() {
-                refs.insert(update.name, update.new);
+            if refs.names.get(&update.name) == update.old.as_ref() {
+                refs.moved(update.name, update.new);
             }
         }
         Arc::clone(self.seen.insert(Arc::new(refs)))
@@ -187,13 +192,13 @@ impl Repository {
         let _fetching = self.inner.fetching.lock().await;
         self.known().pushed.clear();
         let refs = match &self.inner.remote {
-            None => self.with_existing(Objects::refs).await?,
+            None => self.with_existing(Objects::references).await?,
             Some(remote) => {
                 let timeout = GitError::Timeout { url: self.inner.shown.clone(), seconds: PATIENCE.as_secs() };
                 tokio::time::timeout(PATIENCE, self.fetch(remote)).await.map_err(|_| timeout)??
             }
         };
-        Ok(self.known().fetched(refs))
+        Ok(Arc::clone(&self.known().fetched(refs).names))
     }
 
     fn known(&self) -> MutexGuard<'_, Refs> {
@@ -210,16 +215,17 @@ impl Repository {
         self.with(move |objects| if path.exists() { work(objects) } else { Err(gone) }).await
     }
 
-    async fn fetch(&self, remote: &Remote) -> Result<BTreeMap<String, CommitId>, GitError> {
+    async fn fetch(&self, remote: &Remote) -> Result<References, GitError> {
         let advertised = remote.advertise("git-upload-pack").await?;
         let (wanted, have): (Vec<CommitId>, Vec<CommitId>) = {
-            let all: Vec<CommitId> = advertised.wants.iter().filter(|(n, _)| fetched(n)).map(|(_, id)| *id).collect();
+            let all: Vec<CommitId> =
+                advertised.wants.iter().filter(|(n, _)| is_fetched(n)).map(|(_, id)| *id).collect();
             self.with(move |objects| {
                 let missing = all.iter().copied().filter(|id| objects.git().find_object(id.0).is_err());
                 let mut missing: Vec<CommitId> = missing.collect();
                 missing.sort_unstable();
                 missing.dedup();
-                let mut have: Vec<CommitId> = objects.refs()?.into_values().collect();
+                let mut have: Vec<CommitId> = objects.copied()?.into_values().collect();
                 have.dedup();
                 Ok((missing, have))
             })
@@ -228,11 +234,13 @@ impl Repository {
         if !wanted.is_empty() {
             self.receive(remote, &wanted, &have).await?;
         }
-        let refs: BTreeMap<String, CommitId> = advertised.refs.into_iter().filter(|(n, _)| fetched(n)).collect();
-        let (written, url) = (refs.clone(), self.inner.shown.clone());
-        self.with(move |objects| write_refs(objects, &written).map_err(|reason| GitError::Storage { url, reason }))
-            .await?;
-        Ok(refs)
+        let head = advertised.head();
+        let names: BTreeMap<String, CommitId> = advertised.refs.into_iter().filter(|(n, _)| is_fetched(n)).collect();
+        let refs = References::new(names.clone(), head);
+        let url = self.inner.shown.clone();
+        let before =
+            self.with(move |objects| write_refs(objects, &names).map_err(|reason| GitError::Storage { url, reason }));
+        Ok(refs.after(before.await?.keys()))
     }
 
     async fn receive(&self, remote: &Remote, wanted: &[CommitId], have: &[CommitId]) -> Result<(), GitError> {
@@ -251,16 +259,23 @@ impl Repository {
             Err(error) => Err(error),
         };
         let _ = std::fs::remove_file(&part);
-        stored
+        stored?;
+        let wanted = wanted.to_vec();
+        self.with(move |objects| {
+            let missing = wanted.iter().find(|id| objects.git().find_object(id.0).is_err());
+            let reason = |id| format!("the pack lacks {id}, which was asked for");
+            missing.map_or(Ok(()), |id| Err(GitError::Incomplete { url: objects.url.clone(), reason: reason(id) }))
+        })
+        .await
     }
 
     /// The references as last seen; looks once if that never happened.
-    async fn refs(&self) -> Result<Arc<BTreeMap<String, CommitId>>, GitError> {
-        let known = self.known().seen.clone();
-        match known {
-            Some(refs) => Ok(refs),
-            None => self.refresh().await,
+    async fn refs(&self) -> Result<Arc<References>, GitError> {
+        if let Some(refs) = self.known().seen.clone() {
+            return Ok(refs);
         }
+        self.refresh().await?;
+        Ok(self.known().seen.clone().unwrap_or_default())
     }
 
     /// The commit that a revision means, among the references as last seen: a full commit id as it is, `HEAD` or
@@ -268,7 +283,8 @@ impl Repository {
     /// seven digits of a commit id.
     ///
     /// # Errors
-    /// When there is no such revision: the error names what there is.
+    /// When there is no such revision: the error names what there is. HEAD and a branch that was deleted are never
+    /// guessed.
     pub async fn resolve(&self, revision: &str) -> Result<CommitId, GitError> {
         if let Ok(id) = revision.parse::<CommitId>() {
             if self.with(move |objects| Ok(objects.has(id))).await? {
@@ -282,23 +298,11 @@ impl Repository {
             return if self.with(move |objects| Ok(objects.has(id))).await? { Ok(id) } else { Err(missing) };
         }
         let refs = self.refs().await?;
-        let wanted = if revision.is_empty() { "HEAD" } else { revision };
-        let tags = refs.keys().filter_map(|name| name.strip_prefix("refs/tags/"));
-        if let Some(id) = highest(wanted, tags).and_then(|tag| refs.get(&format!("refs/tags/{tag}"))) {
-            return Ok(*id);
+        if let Some(id) = refs.commit(&self.inner.shown, revision)? {
+            return Ok(id);
         }
-        let names = [wanted.to_owned(), format!("refs/heads/{wanted}"), format!("refs/tags/{wanted}")];
-        if let Some(id) = names.iter().find_map(|name| refs.get(name)) {
-            return Ok(*id);
-        }
-        if wanted == "HEAD" {
-            let usual = ["refs/heads/main", "refs/heads/master"].iter().find_map(|name| refs.get(*name));
-            if let Some(id) = usual.or_else(|| refs.values().next()) {
-                return Ok(*id);
-            }
-        }
-        let digits = wanted.len() >= 7 && wanted.bytes().all(|b| b.is_ascii_hexdigit());
-        if digits && let Some(id) = self.abbreviated(wanted).await? {
+        let digits = revision.len() >= 7 && revision.bytes().all(|b| b.is_ascii_hexdigit());
+        if digits && let Some(id) = self.abbreviated(revision).await? {
             return Ok(id);
         }
         Err(self.unknown(revision, &refs))
@@ -314,11 +318,13 @@ impl Repository {
         .await
     }
 
-    fn unknown(&self, revision: &str, refs: &BTreeMap<String, CommitId>) -> GitError {
-        let short = refs.keys().filter_map(|n| n.strip_prefix("refs/heads/").or_else(|| n.strip_prefix("refs/tags/")));
-        let names: Vec<&str> = short.take(8).collect();
-        let known = if names.is_empty() { "no branches or tags".to_owned() } else { names.join(", ") };
-        GitError::Revision { url: self.inner.shown.clone(), revision: revision.to_owned(), known }
+    fn unknown(&self, revision: &str, refs: &References) -> GitError {
+        GitError::Revision { url: self.inner.shown.clone(), revision: revision.to_owned(), known: refs.shown() }
+    }
+
+    /// What else the revision could mean, as last seen, in words.
+    pub fn ambiguity(&self, revision: &str) -> Option<String> {
+        self.known().seen.as_ref()?.ambiguity(revision)
     }
 
     /// The commit that a branch is at, as last seen.
@@ -327,27 +333,15 @@ impl Repository {
     /// When there is no such branch.
     pub async fn head_of(&self, branch: &str) -> Result<CommitId, GitError> {
         let refs = self.refs().await?;
-        refs.get(&format!("refs/heads/{branch}")).copied().ok_or_else(|| self.unknown(branch, &refs))
+        refs.names.get(&format!("refs/heads/{branch}")).copied().ok_or_else(|| self.unknown(branch, &refs))
     }
 
-    /// The branch that a revision names, if it names one.
+    /// The branch that a revision follows, if it follows one.
     ///
     /// # Errors
-    /// When the references cannot be read.
+    /// When the references cannot be read, HEAD leads nowhere, or it is not known which branch it is.
     pub async fn branch_of(&self, revision: &str) -> Result<Option<String>, GitError> {
-        let refs = self.refs().await?;
-        let name = revision.strip_prefix("refs/heads/").unwrap_or(revision);
-        if refs.contains_key(&format!("refs/heads/{name}")) {
-            return Ok(Some(name.to_owned()));
-        }
-        if !revision.is_empty() && revision != "HEAD" {
-            return Ok(None);
-        }
-        let head = self.resolve("HEAD").await?;
-        let branches = refs.iter().filter_map(|(n, id)| Some((n.strip_prefix("refs/heads/")?, id)));
-        let mut at_head: Vec<&str> = branches.filter(|(_, id)| **id == head).map(|(n, _)| n).collect();
-        at_head.sort_by_key(|n| !matches!(*n, "main" | "master"));
-        Ok(at_head.first().map(|n| (*n).to_owned()))
+        self.refs().await?.branch_of(&self.inner.shown, revision)
     }
 
     /// # Errors
@@ -417,9 +411,8 @@ impl Repository {
     /// When the references cannot be read.
     pub async fn highest_tag(&self, constraint: &str) -> Result<Option<(String, CommitId)>, GitError> {
         let refs = self.refs().await?;
-        let tags = refs.keys().filter_map(|name| name.strip_prefix("refs/tags/"));
-        let tag = highest(constraint, tags);
-        Ok(tag.and_then(|tag| Some((tag.to_owned(), *refs.get(&format!("refs/tags/{tag}"))?))))
+        let tag = highest(constraint, refs.tags());
+        Ok(tag.and_then(|tag| Some((tag.to_owned(), *refs.names.get(&format!("refs/tags/{tag}"))?))))
     }
 
     /// The tag to make after [`Repository::highest_tag`]: its last number one higher. Nothing where none fits, it is a
@@ -429,7 +422,7 @@ impl Repository {
     /// When the references cannot be read.
     pub async fn next_tag(&self, constraint: &str) -> Result<Option<String>, GitError> {
         let refs = self.refs().await?;
-        let tags: Vec<&str> = refs.keys().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
+        let tags: Vec<&str> = refs.tags().collect();
         Ok(next(constraint, &tags))
     }
 
@@ -513,7 +506,7 @@ async fn glance(path: PathBuf, sender: watch::Sender<u64>) {
 }
 
 /// Branches, tags and HEAD: not the pull requests of a host, which are many.
-fn fetched(name: &str) -> bool {
+pub(crate) fn is_fetched(name: &str) -> bool {
     name == "HEAD" || name.starts_with("refs/heads/") || name.starts_with("refs/tags/")
 }
 
@@ -538,10 +531,11 @@ fn index_pack(objects: &Objects, part: &Path, folder: &Path) -> Result<(), GitEr
 }
 
 /// Makes the references of the copy equal to those of the server.
-fn write_refs(objects: &Objects, refs: &BTreeMap<String, CommitId>) -> Result<(), String> {
+/// What it had before.
+fn write_refs(objects: &Objects, refs: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, CommitId>, String> {
     use gix::refs::Target;
     use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
-    let old = objects.refs().map_err(|e| e.to_string())?;
+    let old = objects.copied().map_err(|e| e.to_string())?;
     let mut edits = Vec::new();
     for (name, id) in refs.iter().filter(|(n, _)| *n != "HEAD") {
         if old.get(name) != Some(id) {
@@ -563,5 +557,6 @@ fn write_refs(objects: &Objects, refs: &BTreeMap<String, CommitId>) -> Result<()
         });
     }
     let who = gix::actor::SignatureRef { name: "gantline".into(), email: "".into(), time: "0 +0000" };
-    objects.git().edit_references_as(edits, Some(who)).map(|_| ()).map_err(|e| e.to_string())
+    objects.git().edit_references_as(edits, Some(who)).map_err(|e| e.to_string())?;
+    Ok(old)
 }

@@ -23,6 +23,11 @@ pub(crate) fn highest<'t>(text: &str, tags: impl Iterator<Item = &'t str>) -> Op
     best.map(|(_, tag)| tag)
 }
 
+/// Whether a text asks for a range of versions.
+pub(crate) fn is_constraint(text: &str) -> bool {
+    !is_version(text) && Constraints::parse(text).is_ok()
+}
+
 /// Whether a text is a plain version, even one that cannot be compared.
 fn is_version(text: &str) -> bool {
     !matches!(Version::parse(text), Err(SemverError::Invalid))

@@ -8,7 +8,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::packet::{Packet, Packets};
+use super::packet::Packets;
 use super::protocol::{Advertisement, Report, fetch_request, push_request, storage, take_pack};
 use crate::ref_update::RefUpdate;
 use crate::{CommitId, Credentials, GitError, Place, PushError};
@@ -90,16 +90,20 @@ impl HttpRemote {
     /// The references of the repository. `service` is `git-upload-pack` or `git-receive-pack`.
     pub(crate) async fn advertise(&self, service: &str) -> Result<Advertisement, GitError> {
         let request = self.client.get(self.address(&format!("info/refs?service={service}")));
-        let body = self.send(request).await?.bytes().await.map_err(|error| self.unreachable(&error))?;
-        let mut packets = Packets::default();
-        packets.feed(&body);
-        let mut found = Advertisement::default();
-        while let Some(packet) = packets.next(&self.shown)? {
-            if let Packet::Line(line) = packet {
-                found.add(&line);
+        let mut stream = self.send(request).await?.bytes_stream();
+        let (mut packets, mut found, mut ended) = (Packets::default(), Advertisement::default(), false);
+        while let Some(chunk) = stream.next().await {
+            packets.feed(&chunk.map_err(|error| self.unreachable(&error))?);
+            while !ended && let Some(packet) = packets.next(&self.shown)? {
+                ended = found.take(&self.shown, &packet)?;
             }
         }
-        Ok(found)
+        let incomplete = |reason: &str| GitError::Incomplete { url: self.shown.clone(), reason: reason.to_owned() };
+        match (ended, packets.is_empty()) {
+            (true, true) => Ok(found),
+            (true, false) => Err(incomplete("its answer goes on behind the end")),
+            (false, _) => Err(incomplete("its answer was cut")),
+        }
     }
 
     /// Asks for everything that `wants` reach and `haves` do not, and writes the pack to `out`.

@@ -35,6 +35,11 @@ impl Packets {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether all bytes were taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at == self.buffer.len()
+    }
+
     /// The next packet, or nothing when more bytes are needed.
     ///
     /// # Errors
@@ -46,12 +51,12 @@ impl Packets {
         let reason = || String::from("the answer is not Git's protocol");
         let length = length.ok_or_else(|| GitError::NotFound { url: url.to_owned(), reason: reason() })?;
         match length {
-            // delimiter and response-end packets of version 2 end a section as well
-            0..=2 => {
+            0 => {
                 self.at += 4;
                 Ok(Some(Packet::Flush))
             }
-            3 => Err(GitError::NotFound { url: url.to_owned(), reason: reason() }),
+            // those of version 2, which is not asked for
+            1..=3 => Err(GitError::NotFound { url: url.to_owned(), reason: reason() }),
             length if rest.len() < length => Ok(None),
             length => {
                 let line = rest[4..length].to_vec();

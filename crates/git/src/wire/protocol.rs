@@ -6,6 +6,7 @@ use std::io::Write;
 
 use super::packet::{self, Packet, Packets};
 use crate::ref_update::RefUpdate;
+use crate::references::Head;
 use crate::{CommitId, GitError, PushError};
 
 /// What a server says it has.
@@ -17,27 +18,105 @@ pub(crate) struct Advertisement {
     pub(crate) wants: BTreeMap<String, CommitId>,
     /// What the server can do, by words.
     capabilities: String,
+    section: Section,
+}
+
+/// How far it was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Section {
+    #[default]
+    Start,
+    /// Over HTTP the service is named first.
+    Announced,
+    References,
+}
+
+/// Why a line was not taken.
+enum Unread {
+    Refused(String),
+    Line(String),
+}
+
+impl Unread {
+    fn error(self, shown: &str) -> GitError {
+        let url = shown.to_owned();
+        match self {
+            Self::Refused(reason) => GitError::NotFound { url, reason },
+            Self::Line(line) => {
+                let reason =
+                    format!("its answer holds {line:?}, which names no branch or tag in Git's protocol 0 or 1");
+                GitError::Incomplete { url, reason }
+            }
+        }
+    }
+}
+
+/// The beginning of a line.
+fn printable(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).chars().take(80).collect()
 }
 
 impl Advertisement {
-    /// Takes one line; lines that name no reference are not for us.
-    pub(crate) fn add(&mut self, line: &[u8]) {
+    /// Takes the next packet. Whether it was the last: what ends before that tells nothing about what is not in it.
+    ///
+    /// # Errors
+    /// When the server refuses, or says what is not understood.
+    pub(crate) fn take(&mut self, shown: &str, packet: &Packet) -> Result<bool, GitError> {
+        self.section = match (self.section, packet) {
+            (Section::Start, Packet::Line(line)) if line.starts_with(b"# service=") => Section::Announced,
+            (Section::Announced, Packet::Flush) => Section::References,
+            (Section::Start | Section::References, Packet::Line(line)) => {
+                self.add(line).map_err(|unread| unread.error(shown))?;
+                Section::References
+            }
+            (Section::Start | Section::References, Packet::Flush) => return Ok(true),
+            (Section::Announced, Packet::Line(line)) => return Err(Unread::Line(printable(line)).error(shown)),
+        };
+        Ok(false)
+    }
+
+    fn add(&mut self, line: &[u8]) -> Result<(), Unread> {
         let mut parts = line.splitn(2, |b| *b == 0);
         let text = String::from_utf8_lossy(parts.next().unwrap_or_default());
+        let text = text.trim_end();
         if let Some(capabilities) = parts.next() {
             self.capabilities = String::from_utf8_lossy(capabilities).trim().to_owned();
         }
-        let Some((id, name)) = text.trim_end().split_once(' ') else { return };
-        let Ok(id) = id.parse::<CommitId>() else { return };
+        let unread = || Unread::Line(printable(line));
+        match text.split_once(' ').ok_or_else(unread)? {
+            ("ERR", message) => return Err(Unread::Refused(message.to_owned())),
+            // told by servers that were asked for version 1, which is version 0 otherwise
+            ("version", "1") | ("shallow", _) => {}
+            (id, name) => self.name(id.parse().map_err(|_| unread())?, name).ok_or_else(unread)?,
+        }
+        Ok(())
+    }
+
+    /// Nothing when this is no name of a reference.
+    fn name(&mut self, id: CommitId, name: &str) -> Option<()> {
         match name.strip_suffix("^{}") {
+            // what a repository without references says, and what others share with it
             Some("capabilities") => {}
+            None if name == ".have" => {}
             Some(tag) => {
-                self.refs.insert(tag.to_owned(), id);
+                self.refs.get_mut(tag).map(|peeled| *peeled = id)?;
             }
-            None => {
+            None if name == "HEAD" || name.starts_with("refs/") => {
                 self.refs.insert(name.to_owned(), id);
                 self.wants.insert(name.to_owned(), id);
             }
+            None => return None,
+        }
+        Some(())
+    }
+
+    /// Where HEAD leads, as far as the server says.
+    pub(crate) fn head(&self) -> Head {
+        let branch = self.capabilities.split(' ').find_map(|word| word.strip_prefix("symref=HEAD:"));
+        match (branch, self.refs.get("HEAD")) {
+            (Some(name), _) => Head::Branch(name.to_owned()),
+            (None, Some(id)) => Head::Unnamed(*id),
+            (None, None) => Head::Nowhere,
         }
     }
 

@@ -277,13 +277,15 @@ impl Session<'_> {
 
     async fn advertisement(&mut self) -> Result<Advertisement, GitError> {
         let mut found = Advertisement::default();
-        loop {
-            match self.next().await? {
-                Some(Packet::Line(line)) => found.add(&line),
-                Some(Packet::Flush) => return Ok(found),
-                None => return Err(self.ended("the server closed the connection")),
+        let mut any = false;
+        while let Some(packet) = self.next().await? {
+            any = true;
+            if found.take(&self.remote.shown, &packet)? {
+                return Ok(found);
             }
         }
+        let cut = || GitError::Incomplete { url: self.remote.shown.clone(), reason: "its answer was cut".to_owned() };
+        Err(if any { cut() } else { self.ended("the server closed the connection") })
     }
 
     /// # Errors

@@ -4,6 +4,8 @@
 
 mod charts;
 mod gitea;
+mod host;
 mod local;
+mod references;
 mod revision;
 mod ssh;

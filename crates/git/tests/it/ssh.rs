@@ -1,7 +1,7 @@
 //! Over ssh, against a server in this process that starts the real `git`.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId};
 use test_support::GitRepo;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -29,6 +30,8 @@ struct Server {
     channel: Arc<Mutex<Option<Channel<Msg>>>>,
     /// Takes requests and does not answer them.
     silent: Arc<AtomicBool>,
+    /// So many bytes are answered, then the connection ends.
+    most: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -37,14 +40,22 @@ impl Server {
     }
 
     async fn start_with(repository: PathBuf, silent: &Arc<AtomicBool>) -> u16 {
-        let silent = Arc::clone(silent);
+        Self::start_cutting(repository, silent, &Arc::new(AtomicU64::new(u64::MAX))).await
+    }
+
+    async fn start_cutting(repository: PathBuf, silent: &Arc<AtomicBool>, most: &Arc<AtomicU64>) -> u16 {
+        let (silent, most) = (Arc::clone(silent), Arc::clone(most));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let config = Arc::new(server::Config { keys: vec![key(HOST)], ..server::Config::default() });
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let server =
-                    Self { repository: repository.clone(), channel: Arc::default(), silent: Arc::clone(&silent) };
+                let server = Self {
+                    repository: repository.clone(),
+                    channel: Arc::default(),
+                    silent: Arc::clone(&silent),
+                    most: Arc::clone(&most),
+                };
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
                     if let Ok(session) = server::run_stream(config, stream, server).await {
@@ -87,6 +98,7 @@ impl server::Handler for Server {
         let service = service.trim_start_matches("git-").to_owned();
         let (handle, repository) = (session.handle(), self.repository.clone());
         let channel = self.channel.lock().unwrap().take().unwrap();
+        let most = self.most.load(Ordering::SeqCst);
         if path != "'/it''s/shop.git'".replace("''", "'\\''") {
             tokio::spawn(async move {
                 let _ = handle.extended_data(id, 1, &b"ERROR: Repository not found.\n"[..]).await;
@@ -99,11 +111,13 @@ impl server::Handler for Server {
             let mut git = Command::new("git");
             git.arg(service).arg(repository).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
             let mut git = git.kill_on_drop(true).spawn().unwrap();
-            let (mut input, mut output) = (git.stdin.take().unwrap(), git.stdout.take().unwrap());
+            let (mut input, output) = (git.stdin.take().unwrap(), git.stdout.take().unwrap());
+            let mut output = output.take(most);
             let (mut from, mut to) = tokio::io::split(channel.into_stream());
             let feed = tokio::spawn(async move { tokio::io::copy(&mut from, &mut input).await });
             let _ = tokio::io::copy(&mut output, &mut to).await;
             feed.abort();
+            drop(output);
             let status = git.wait().await.unwrap().code().unwrap_or(1).unsigned_abs();
             let _ = handle.exit_status_request(id, status).await;
             let _ = handle.eof(id).await;
@@ -172,6 +186,27 @@ async fn who_reads_waits_for_no_host_that_hangs() {
     let read = tokio::time::timeout(Duration::from_secs(5), remote.resolve("main")).await;
     assert_eq!(read.expect("it waits for the fetch").unwrap(), head);
     hanging.abort();
+}
+
+#[tokio::test]
+async fn a_set_of_references_that_was_cut_is_an_error() {
+    let repo = GitRepo::with_files(&[("a", "1")]);
+    let most = Arc::new(AtomicU64::new(u64::MAX));
+    let port = Server::start_cutting(repo.path(), &Arc::default(), &most).await;
+    let address = format!("ssh://git@127.0.0.1:{port}/it's/shop.git");
+    let remote = open(&repo, "copy", &address, FRIEND, known(port, HOST));
+    let first = remote.resolve("main").await.unwrap();
+    repo.point("refs/tags/v1.0.0", first);
+    repo.commit("dev", &[("a", Some("2"))], "later").await;
+    for cut in [0, 3, 4, 60, 200, 300] {
+        most.store(cut, Ordering::SeqCst);
+        let error = remote.refresh().await.unwrap_err();
+        assert!(matches!(error, GitError::Incomplete { .. } | GitError::NotFound { .. }), "{cut}: {error}");
+        assert_eq!(remote.resolve("main").await.unwrap(), first, "{cut}");
+    }
+    most.store(u64::MAX, Ordering::SeqCst);
+    remote.refresh().await.unwrap();
+    assert_ne!(remote.resolve("main").await.unwrap(), first);
 }
 
 #[tokio::test]
