@@ -32,7 +32,7 @@ impl GitRemotes {
 
 impl Remotes for GitRemotes {
     fn open(&self, url: &str, access: &Access) -> Result<Arc<dyn Remote>, RemoteError> {
-        let repository = self.repositories.open(url, &credentials(access)).map_err(failure)?;
+        let repository = self.repositories.open_with(url, &credentials(access), &access.policy).map_err(failure)?;
         let changes = tokio::sync::Mutex::new(repository.changes());
         Ok(Arc::new(GitRemote { repository, changes, seen: Mutex::default() }))
     }
@@ -47,6 +47,7 @@ impl Remotes for GitRemotes {
             pass_credentials: access.pass_credentials,
             // how old an answer may be is decided by those who ask
             index_age: Duration::ZERO,
+            policy: access.policy.clone(),
             ..ChartRepositoryOptions::default()
         };
         let repository = self.charts.open_with(folder, &credentials(access), &options);

@@ -64,17 +64,19 @@ pub struct Address<'a> {
     /// Empty for Git, and where the address is that of the chart itself.
     chart: &'a str,
     pass_credentials: bool,
+    /// Whether the source of an Application names it, rather than a file of another repository.
+    configured: bool,
 }
 
 impl<'a> Address<'a> {
     /// What a source of an Application names.
     pub fn of(source: &'a ApplicationSource) -> Self {
         let pass_credentials = source.helm.as_ref().is_some_and(|helm| helm.pass_credentials);
-        Self { url: &source.repo_url, chart: &source.chart, pass_credentials }
+        Self { url: &source.repo_url, chart: &source.chart, pass_credentials, configured: true }
     }
 
     pub(crate) fn of_chart(url: &'a str, chart: &'a str) -> Self {
-        Self { url, chart, pass_credentials: false }
+        Self { url, chart, pass_credentials: false, configured: false }
     }
 
     /// Whether this is a chart from a repository of charts.
@@ -85,7 +87,7 @@ impl<'a> Address<'a> {
 
 impl<'a> From<&'a str> for Address<'a> {
     fn from(url: &'a str) -> Self {
-        Self { url, chart: "", pass_credentials: false }
+        Self { url, chart: "", pass_credentials: false, configured: false }
     }
 }
 
@@ -105,6 +107,8 @@ pub struct Access {
     pub certificates: String,
     /// Send the credentials of a repository of charts to other hosts, too, where the charts are there.
     pub pass_credentials: bool,
+    /// Which machines may be asked, and how much they may say.
+    pub policy: git::Policy,
 }
 
 /// Why a repository did not give what it was asked for: what, why, and what to do next, as one sentence.
@@ -166,6 +170,7 @@ struct Key {
     url: String,
     chart: String,
     pass_credentials: bool,
+    configured: bool,
     project: String,
 }
 
@@ -328,9 +333,10 @@ impl Repositories {
     }
 
     fn repository(&self, at: Address<'_>, project: &str) -> Result<Arc<Repository>, Unavailable> {
-        let Address { url, chart, pass_credentials } = at;
-        let access = self.access(at, project);
-        let key = Key { url: url.to_owned(), chart: chart.to_owned(), pass_credentials, project: project.to_owned() };
+        let Address { url, chart, pass_credentials, .. } = at;
+        let (access, configured) = (self.access(at, project), self.is_configured(at, project));
+        let (chart_name, project_name) = (chart.to_owned(), project.to_owned());
+        let key = Key { url: url.to_owned(), chart: chart_name, pass_credentials, configured, project: project_name };
         let mut open = lock(&self.0.open);
         if let Some(known) = open.get(&key).filter(|known| known.access == access) {
             return Ok(Arc::clone(known));
@@ -355,7 +361,21 @@ impl Repositories {
         let host = host_of(at.url);
         let certificates = stores.certificates().get(host).cloned().unwrap_or_default();
         let pass_credentials = at.pass_credentials;
-        Access { credentials, known_hosts: stores.known_hosts(), certificates, pass_credentials }
+        let permitted = stores.private_hosts();
+        let reach = match self.is_configured(at, project) {
+            true => git::Reach::Configured(permitted),
+            false => git::Reach::Found(permitted),
+        };
+        let policy = git::Policy { reach, limits: stores.git_limits() };
+        Access { credentials, known_hosts: stores.known_hosts(), certificates, pass_credentials, policy }
+    }
+
+    /// Whether somebody who may decide about machines named this one: the Application, a Secret, or a rule of the
+    /// project without wildcards in the host.
+    fn is_configured(&self, at: Address<'_>, project: &str) -> bool {
+        at.configured
+            || self.0.stores.credentials().knows_host(at.url, project)
+            || self.0.stores.project(project).is_ok_and(|project| project.spec.names_host(at.url))
     }
 
     /// Whether somebody uses the repository. Whoever asks it first tells all others what is new.

@@ -163,6 +163,8 @@ struct Config {
     policy: Arc<Policy>,
     known_hosts: Arc<str>,
     certificates: Arc<BTreeMap<String, String>>,
+    private_hosts: git::Permitted,
+    git_limits: git::Limits,
 }
 
 /// A value that is made from a store, and again once that has changed.
@@ -269,11 +271,17 @@ impl Stores {
             problems.iter().for_each(|problem| tracing::warn!("{problem}"));
             let (policy, problems) = Policy::from_config_map(&data(POLICY));
             problems.iter().for_each(|problem| tracing::warn!("{POLICY}: {problem}"));
+            let parameters = data(PARAMETERS);
+            let parameter = |key: &str| parameters.get(key).map(String::as_str);
+            let (git_limits, problems) = git::Limits::read(parameter);
+            problems.iter().for_each(|problem| tracing::warn!("{PARAMETERS}: {problem}"));
             Config {
                 settings: Arc::new(settings),
                 policy: Arc::new(policy),
                 known_hosts: data(KNOWN_HOSTS).get("ssh_known_hosts").map_or("", String::as_str).into(),
                 certificates: Arc::new(data(CERTIFICATES)),
+                private_hosts: git::Permitted::new(parameter(git::PRIVATE_HOSTS).unwrap_or_default()),
+                git_limits,
             }
         })
     }
@@ -295,6 +303,16 @@ impl Stores {
     /// PEM certificates by host of `argocd-tls-certs-cm`.
     pub fn certificates(&self) -> Arc<BTreeMap<String, String>> {
         self.config().certificates
+    }
+
+    /// Private addresses that files of repositories may name, of `argocd-cmd-params-cm`.
+    pub(crate) fn private_hosts(&self) -> git::Permitted {
+        self.config().private_hosts
+    }
+
+    /// How much repositories may send, of `argocd-cmd-params-cm`.
+    pub(crate) fn git_limits(&self) -> git::Limits {
+        self.config().git_limits
     }
 
     /// One of the control plane's own Secrets; empty while there is none.

@@ -28,6 +28,8 @@ pub enum GitError {
         "repository {url} did not tell all its branches and tags: {reason}: the last good state stays, and it is tried again"
     )]
     Incomplete { url: String, reason: String },
+    #[error("repository {url}: {reason}: the last good state stays")]
+    Limit { url: String, reason: String },
     #[error("repository {url}: {what} {id} is not there: {reason}: run a hard refresh, the copy may be incomplete")]
     Object { url: String, what: &'static str, id: String, reason: String },
     #[error("repository {url}: {reason}")]

@@ -8,12 +8,15 @@
 
 mod challenge;
 mod charts;
+mod client;
 mod commit;
 mod credentials;
 mod error;
+mod limits;
 mod local;
 mod objects;
 mod place;
+mod policy;
 mod ref_update;
 mod references;
 mod registry;
@@ -28,7 +31,9 @@ pub use charts::{
 pub use commit::{CommitId, CommitInfo, Signature, Trailers};
 pub use credentials::{Credentials, Secret};
 pub use error::{GitError, PushError};
+pub use limits::Limits;
 pub use local::{create_bare, create_reference};
 pub use place::Place;
+pub use policy::{PRIVATE_HOSTS, Permitted, Policy, Reach};
 pub use registry::{RegistryClient, RegistryError};
 pub use repositories::{Edit, Repositories, Repository, Write};

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use object::{ImageDigest, ImageRef};
-use reqwest::header::{ACCEPT, AUTHORIZATION};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
+use url::Url;
 
-use crate::Credentials;
 use crate::challenge::{Challenge, token, token_url};
-use crate::charts::is_loopback;
+use crate::charts::{is_exposed, is_loopback};
+use crate::client::{Answer, Ask, Client, Clients, NoAnswer};
+use crate::{Credentials, Policy};
 
 /// Why a registry gave no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,12 +26,18 @@ pub enum RegistryError {
 }
 
 /// Asks registries. Plain HTTP on loopback, HTTPS elsewhere, as other clients do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RegistryClient {
-    client: reqwest::Client,
+    clients: Clients,
     overrides: BTreeMap<String, String>,
     credentials: BTreeMap<String, Credentials>,
+    policy: Policy,
 }
+
+/// For one answer.
+const WHOLE: Duration = Duration::from_secs(20);
+/// The largest manifest, and answer of a server of tokens, in bytes.
+const ANSWER_MAX: usize = 4 << 20;
 
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
@@ -41,12 +49,14 @@ impl RegistryClient {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(overrides: BTreeMap<String, String>) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_secs(20))
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { client, overrides, credentials: BTreeMap::new() })
+        Ok(Self { overrides, ..Self::default() })
+    }
+
+    /// What may be asked; the registries themselves are those that somebody configured.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// Credentials for one registry host.
@@ -66,14 +76,22 @@ impl RegistryClient {
         }
         let (registry, repository) = image.registry_and_repository();
         let tag = image.tag.as_deref().unwrap_or("latest");
-        let ask = Ask { client: self, image: image.to_string(), registry: registry.clone() };
-        let url = format!("{}/v2/{repository}/manifests/{tag}", self.base(&registry));
+        let base = self.base(&registry);
+        let fail = |reason: String| RegistryError::Unreachable {
+            image: image.to_string(),
+            registry: registry.clone(),
+            reason,
+        };
+        let url = Url::parse(&format!("{base}/v2/{repository}/manifests/{tag}")).map_err(|e| fail(e.to_string()))?;
+        let credentials = self.credentials.get(&registry).cloned().unwrap_or_default();
+        let client = Client::new(&self.clients, &url, &credentials, &self.policy).map_err(fail)?;
+        let ask = Question { client, credentials, image: image.to_string(), registry };
         let head = ask.request(Method::HEAD, &url, &repository).await?;
         if let Some(digest) = digest_header(&head) {
             return Ok(digest);
         }
         // a registry that does not tell it in the header: it is the hash of the manifest
-        let body = ask.request(Method::GET, &url, &repository).await?.bytes().await.map_err(|e| ask.unreachable(&e))?;
+        let body = ask.body(ask.request(Method::GET, &url, &repository).await?).await?;
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
         digest.parse().map_err(|_| ask.unreachable(&"the manifest has no digest"))
     }
@@ -87,28 +105,29 @@ impl RegistryClient {
     }
 }
 
-struct Ask<'a> {
-    client: &'a RegistryClient,
+/// About one image.
+struct Question {
+    client: Client,
+    credentials: Credentials,
     image: String,
     registry: String,
 }
 
-impl Ask<'_> {
-    async fn request(&self, method: Method, url: &str, repository: &str) -> Result<Response, RegistryError> {
-        let credentials = self.client.credentials.get(&self.registry);
-        let plain = credentials.and_then(Credentials::authorization);
-        let answer = self.send(method.clone(), url, plain.clone()).await?;
-        let answer = if answer.status() == StatusCode::UNAUTHORIZED {
-            match self.token(Challenge::of(answer.headers()), repository, plain).await? {
-                Some(token) => self.send(method, url, Some(format!("Bearer {token}"))).await?,
-                None => answer,
-            }
-        } else {
-            answer
-        };
+impl Question {
+    async fn request(&self, method: Method, url: &Url, repository: &str) -> Result<Response, RegistryError> {
+        let plain = self.credentials.authorization();
+        let Answer { mut response, trusted } = self.send(&self.client, method.clone(), url, plain.as_deref()).await?;
+        // another server, to which this one led, is not told who we are
+        if response.status() == StatusCode::UNAUTHORIZED
+            && trusted
+            && let Some(token) = self.token(Challenge::of(response.headers()), repository, plain.as_deref()).await?
+        {
+            let bearer = format!("Bearer {token}");
+            response = self.send(&self.client, method, url, Some(&bearer)).await?.response;
+        }
         let (image, registry) = (self.image.clone(), self.registry.clone());
-        match answer.status() {
-            status if status.is_success() => Ok(answer),
+        match response.status() {
+            status if status.is_success() => Ok(response),
             StatusCode::NOT_FOUND => Err(RegistryError::NotFound { image, registry }),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 Err(RegistryError::Unauthorized { image, registry, reason: status.to_string() })
@@ -117,12 +136,17 @@ impl Ask<'_> {
         }
     }
 
-    async fn send(&self, method: Method, url: &str, authorization: Option<String>) -> Result<Response, RegistryError> {
-        let mut request = self.client.client.request(method, url).header(ACCEPT, MANIFESTS);
-        if let Some(value) = authorization {
-            request = request.header(AUTHORIZATION, value);
-        }
-        request.send().await.map_err(|error| self.unreachable(&error))
+    async fn send(
+        &self,
+        client: &Client,
+        method: Method,
+        url: &Url,
+        authorization: Option<&str>,
+    ) -> Result<Answer, RegistryError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(MANIFESTS));
+        let ask = Ask { method, headers, timeout: Some(WHOLE), ..Ask::get(url.clone(), authorization) };
+        client.send(ask).await.map_err(|error| self.unreachable(&error))
     }
 
     /// The token that a Bearer challenge asks for.
@@ -130,16 +154,28 @@ impl Ask<'_> {
         &self,
         challenge: Option<Challenge>,
         repository: &str,
-        basic: Option<String>,
+        basic: Option<&str>,
     ) -> Result<Option<String>, RegistryError> {
         let Some(Challenge::Bearer { realm, service }) = challenge else { return Ok(None) };
-        let mut request = self.client.client.get(token_url(&realm, service.as_deref(), repository));
-        if let Some(value) = basic {
-            request = request.header(AUTHORIZATION, value);
+        if basic.is_some() && is_exposed(&realm) {
+            return Err(self.unreachable(&format!("{realm} takes credentials over plain http")));
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let answer: serde_json::Value = answer.json().await.map_err(|error| self.unreachable(&error))?;
+        let url = token_url(&realm, service.as_deref(), repository);
+        let answer = self.send(&self.client.at(&realm), Method::GET, &url, basic).await?.response;
+        let body = self.body(answer).await?;
+        let answer: serde_json::Value = serde_json::from_slice(&body).map_err(|error| self.unreachable(&error))?;
         Ok(token(&answer).map(str::to_owned))
+    }
+
+    async fn body(&self, mut answer: Response) -> Result<Vec<u8>, RegistryError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&NoAnswer::from(error)))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_MAX {
+                return Err(self.unreachable(&format!("its answer is larger than {ANSWER_MAX} bytes")));
+            }
+        }
+        Ok(body)
     }
 
     fn unreachable(&self, error: &dyn std::fmt::Display) -> RegistryError {

@@ -10,18 +10,20 @@ use object::FileTree;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
+use crate::client::Clients;
 use crate::objects::Objects;
 use crate::ref_update::RefUpdate;
 use crate::references::References;
 use crate::version::{highest, next};
 use crate::wire::{Remote, write_pack};
-use crate::{CommitId, CommitInfo, Credentials, GitError, Place, PushError, Signature, local};
+use crate::{CommitId, CommitInfo, Credentials, GitError, Limits, Place, Policy, PushError, Reach, Signature, local};
 
 /// All repositories of a process.
 #[derive(Clone)]
 pub struct Repositories {
     cache: PathBuf,
-    open: Arc<Mutex<HashMap<(Place, Credentials), Repository>>>,
+    clients: Clients,
+    open: Arc<Mutex<HashMap<(Place, Credentials, Policy), Repository>>>,
 }
 
 impl fmt::Debug for Repositories {
@@ -71,6 +73,7 @@ struct Inner {
     shown: String,
     path: PathBuf,
     remote: Option<Remote>,
+    limits: Limits,
     objects: OnceLock<Arc<Objects>>,
     /// The references as last seen: who only reads them waits for nobody who fetches.
     refs: Mutex<Refs>,
@@ -112,25 +115,36 @@ const GLANCE: Duration = Duration::from_millis(200);
 impl Repositories {
     /// Copies of remote repositories go below `cache`.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
-        Self { cache: cache.into(), open: Arc::default() }
+        Self { cache: cache.into(), clients: Clients::default(), open: Arc::default() }
     }
 
     /// # Errors
     /// When the address is not understood, or its credentials may not be used with it.
     pub fn open(&self, url: &str, credentials: &Credentials) -> Result<Repository, GitError> {
+        self.open_with(url, credentials, &Policy::default())
+    }
+
+    /// # Errors
+    /// As [`Repositories::open`], and for a folder of this machine that nobody configured.
+    pub fn open_with(&self, url: &str, credentials: &Credentials, policy: &Policy) -> Result<Repository, GitError> {
         let place = Place::parse(url)?;
+        if let (Place::Local(_), Reach::Found(_)) = (&place, &policy.reach) {
+            let reason = "a file of a repository may not name a folder of this machine".to_owned();
+            return Err(GitError::Address { url: place.to_string(), reason });
+        }
+        let key = (place, credentials.clone(), policy.clone());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = open.get(&(place.clone(), credentials.clone())) {
+        if let Some(known) = open.get(&key) {
             return Ok(known.clone());
         }
-        let repository = self.make(&place, credentials)?;
-        open.insert((place, credentials.clone()), repository.clone());
+        let repository = self.make(&key.0, credentials, policy)?;
+        open.insert(key, repository.clone());
         Ok(repository)
     }
 
-    fn make(&self, place: &Place, credentials: &Credentials) -> Result<Repository, GitError> {
+    fn make(&self, place: &Place, credentials: &Credentials, policy: &Policy) -> Result<Repository, GitError> {
         let shown = place.to_string();
-        let remote = Remote::new(place, credentials)?;
+        let remote = Remote::new(&self.clients, place, credentials, policy)?;
         let key = hex::encode(Sha256::digest(shown.as_bytes()));
         let path = match place {
             Place::Local(path) => path.clone(),
@@ -141,6 +155,7 @@ impl Repositories {
             shown,
             path,
             remote,
+            limits: policy.limits.clone(),
             objects: OnceLock::new(),
             refs: Mutex::default(),
             fetching: AsyncMutex::default(),

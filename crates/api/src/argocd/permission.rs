@@ -1,6 +1,6 @@
 //! What a project permits (Argo CD 3.5.1 `app_project_types.go`).
 
-use super::git_url::normalize_git_url;
+use super::git_url::{authority, normalize_git_url};
 use super::glob::{MatchMode, glob_match, list_match};
 use super::project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
 use super::source::ApplicationSource;
@@ -44,6 +44,15 @@ impl AppProjectSpec {
         let (denying, allowing): (Vec<_>, Vec<_>) = self.source_repos.iter().partition(|rule| rule.starts_with('!'));
         let denied = denying.iter().any(|rule| hit(&rule[1..]));
         !denied && (!denying.is_empty() || allowing.iter().any(|rule| hit(rule)))
+    }
+
+    /// Whether a rule names the host and port of the address, without wildcards in them.
+    pub fn names_host(&self, url: &str) -> bool {
+        let wanted = authority(url);
+        let allowing = self.source_repos.iter().filter(|rule| !rule.starts_with('!'));
+        let named = allowing.filter_map(|rule| authority(rule));
+        wanted
+            .is_some_and(|wanted| named.filter(|host| !host.contains(['*', '?', '[', '{'])).any(|host| host == wanted))
     }
 
     /// Whether objects may live in the namespace of the cluster. `scoped` are the clusters that belong to the project

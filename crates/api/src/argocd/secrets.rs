@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::application::Destination;
-use super::git_url::normalize_git_url;
+use super::git_url::{authority, lies_below, normalize_git_url};
 use super::permission::ClusterIdentity;
 
 /// The label that says what a Secret in the control plane's namespace is for.
@@ -187,16 +187,25 @@ impl CredentialStore {
         self.secrets.iter().filter(|secret| !secret.template)
     }
 
+    /// Whether a Secret that serves the project is for something on the same host and port: then an administrator knows
+    /// that machine.
+    pub fn knows_host(&self, url: &str, project: &str) -> bool {
+        let wanted = authority(url);
+        let mut serving = self.secrets.iter().filter(|secret| secret.serves(project));
+        wanted.is_some() && serving.any(|secret| authority(&secret.url) == wanted)
+    }
+
     /// The credentials for an address used in a project: those of the repository itself (the project's own before those
     /// of no project), else of the longest matching prefix. A repository without any falls back to the prefix as well.
     pub fn find(&self, url: &str, project: &str) -> Option<&RepositorySecret> {
         let wanted = normalize_git_url(url);
         let own = self.repositories.get(&wanted).into_iter().flatten().map(|place| &self.secrets[*place]);
-        let own = own.filter(|secret| secret.project.is_empty() || secret.project == project);
+        let own = own.filter(|secret| secret.serves(project));
         let exact = own.max_by_key(|secret| !secret.project.is_empty());
         let prefix = || {
-            let longest = self.templates.iter().find(|(address, _)| wanted.starts_with(address));
-            longest.map(|(_, place)| &self.secrets[*place])
+            let matching = self.templates.iter().filter(|(address, _)| lies_below(&wanted, address));
+            let mut matching = matching.map(|(_, place)| &self.secrets[*place]);
+            matching.find(|secret| secret.serves(project))
         };
         match exact {
             Some(own) if !own.credentials.is_anonymous() => Some(own),
@@ -221,6 +230,11 @@ impl CredentialStore {
 }
 
 impl RepositorySecret {
+    /// A Secret of a project serves no other one.
+    fn serves(&self, project: &str) -> bool {
+        self.project.is_empty() || self.project == project
+    }
+
     fn is_registry(&self) -> bool {
         self.kind == "oci" || (self.kind == "helm" && (self.credentials.enable_oci || self.url.starts_with("oci://")))
     }
@@ -395,6 +409,40 @@ mod tests {
             assert_eq!(store.find(url, "default").map(|s| s.credentials.username.as_str()), user, "{url}");
         }
         assert!(RepositorySecret::from_secret(&secret("repository", json!({}))).is_err());
+    }
+
+    #[test]
+    fn prefixes_are_whole_parts_of_one_project() {
+        let all = [
+            secret("repo-creds", json!({"url": "https://h/org", "username": "org"})),
+            secret("repo-creds", json!({"url": "https://h/org/a", "username": "theirs", "project": "a"})),
+            secret("repo-creds", json!({"url": "http://p:710", "username": "port"})),
+            secret("repo-creds", json!({"url": "git@h:team", "username": "ssh"})),
+        ];
+        let store = CredentialStore::new(all.iter().filter_map(|s| RepositorySecret::from_secret(s).unwrap()));
+        for (url, project, user) in [
+            ("https://h/org/x.git", "b", Some("org")),
+            ("https://h/org", "b", Some("org")),
+            ("https://h/org2/x", "b", None),
+            ("https://h/org.evil/x", "b", None),
+            ("https://h/org/../other/x", "b", None),
+            ("https://h/org/%2E./other/x", "b", None),
+            ("https://h/org\\..\\other", "b", None),
+            ("https://h/org/.\t./x", "b", None),
+            ("https://h/org/a/x", "a", Some("theirs")),
+            ("https://h/org/a/x", "b", Some("org")),
+            ("http://p:710/x", "b", Some("port")),
+            ("http://p:7101/x", "b", None),
+            ("http://p:710@evil/x", "b", None),
+            ("http://p:710.evil/x", "b", None),
+            ("git@h:team/x.git", "b", Some("ssh")),
+            ("git@h:team2/x.git", "b", None),
+        ] {
+            assert_eq!(store.find(url, project).map(|s| s.credentials.username.as_str()), user, "{url} {project}");
+        }
+        assert!(store.knows_host("https://h:443/other", "b") && store.knows_host("ssh://git@h/x", "b"));
+        assert!(store.knows_host("http://p:710/x", "b") && !store.knows_host("http://p/x", "b"));
+        assert!(!store.knows_host("file:///h", "b") && !store.knows_host("http://h/x", "b"));
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub(super) async fn ask(cx: &Context, image: &ImageRef) -> Result<ImageDigest, S
 
 /// The client with the credentials for the image's registry; `None` where registries are not asked.
 pub(crate) fn registry_of(cx: &Context, image: &ImageRef) -> Option<git::RegistryClient> {
-    let registry = cx.registry.clone()?;
+    let reach = git::Reach::Configured(cx.stores.private_hosts());
+    let registry = cx.registry.clone()?.with_policy(git::Policy { reach, ..git::Policy::default() });
     let (host, repository) = image.registry_and_repository();
     Some(match cx.stores.credentials().of_image(&format!("{host}/{repository}")) {
         Some(secret) => registry.with_credentials(&host, logins(&secret.credentials)),

@@ -163,7 +163,7 @@ async fn receive<W: std::io::Write>(
     };
     let mut stream = answer.bytes_stream();
     while let Some(chunk) = stream.next().await {
-        out.write_all(&chunk.map_err(|error| web.unreachable(&error))?).map_err(failed)?;
+        out.write_all(&chunk.map_err(|error| web.unreachable(error))?).map_err(failed)?;
     }
     out.flush().and_then(|()| finish(out)).map_err(failed)
 }

@@ -25,9 +25,11 @@ pub(crate) use address::is_loopback;
 use artifacts::{Artifacts, sha256};
 use index_cache::{IndexCache, Indexed};
 use oci::Registry;
-use web::{Clients, Web};
+use web::Web;
+pub(crate) use web::is_exposed;
 
-use crate::Credentials;
+use crate::client::Clients;
+use crate::{Credentials, Policy};
 
 pub use error::ChartError;
 pub use version::ChartVersion;
@@ -56,11 +58,18 @@ pub struct ChartRepositoryOptions {
     pub plain_http: bool,
     /// An index is used without asking while it is younger; with [`Duration::MAX`] also one of an earlier process.
     pub index_age: Duration,
+    pub policy: Policy,
 }
 
 impl Default for ChartRepositoryOptions {
     fn default() -> Self {
-        Self { oci: false, pass_credentials: false, plain_http: false, index_age: Duration::from_secs(180) }
+        Self {
+            oci: false,
+            pass_credentials: false,
+            plain_http: false,
+            index_age: Duration::from_secs(180),
+            policy: Policy::default(),
+        }
     }
 }
 
@@ -118,14 +127,27 @@ impl ChartRepositories {
         let shown = address.to_string();
         let kind = match address {
             Address::Index(url) => {
-                let web = Web::new(&self.clients, shown, url.clone(), credentials, options.pass_credentials)?;
+                let web = Web::new(
+                    &self.clients,
+                    shown,
+                    url.clone(),
+                    credentials,
+                    options.pass_credentials,
+                    &options.policy,
+                )?;
                 let authorization = credentials.authorization();
                 let index = self.indexes.of(&url, authorization.as_deref(), options.index_age);
                 Kind::Index(IndexRepository { web, url, authorization, index })
             }
-            Address::Oci { registry, path, plain } => {
-                Kind::Registry(Registry::new(&self.clients, shown, &registry, &path, plain, credentials)?)
-            }
+            Address::Oci { registry, path, plain } => Kind::Registry(Registry::new(
+                &self.clients,
+                shown,
+                &registry,
+                &path,
+                plain,
+                credentials,
+                &options.policy,
+            )?),
         };
         let (artifacts, clients) = (self.artifacts.clone(), self.clients.clone());
         Ok(ChartRepository { artifacts, clients, credentials: credentials.clone(), options: options.clone(), kind })
@@ -229,7 +251,8 @@ impl ChartRepository {
         let nobody = Credentials { insecure: self.credentials.insecure, ..nobody };
         let credentials = if self.options.pass_credentials { &self.credentials } else { &nobody };
         let shown = format!("oci://{registry}/{path}");
-        let registry = Registry::new(&self.clients, shown, &registry, &path, plain, credentials)?;
+        let policy = self.options.policy.found();
+        let registry = Registry::new(&self.clients, shown, &registry, &path, plain, credentials, &policy)?;
         let wanted = tag.map_or_else(|| version.version.clone(), |tag| tag.replace('_', "+"));
         let found = registry.resolve("", &wanted).await?;
         registry.pull(&found).await

@@ -11,10 +11,11 @@ use url::Url;
 
 use super::artifacts::sha256;
 use super::version::{self, ChartVersion};
-use super::web::{Clients, Web, is_exposed};
+use super::web::{Web, is_exposed};
 use super::{CHART_MAX, ChartError};
-use crate::Credentials;
 use crate::challenge::{Challenge, token, token_url};
+use crate::client::{Answer, Clients};
+use crate::{Credentials, Policy};
 
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -58,12 +59,13 @@ impl Registry {
         path: &str,
         plain: bool,
         credentials: &Credentials,
+        policy: &Policy,
     ) -> Result<Self, ChartError> {
         let scheme = if plain { "http" } else { "https" };
         let server = if host == "docker.io" { "registry-1.docker.io" } else { host };
         let base = Url::parse(&format!("{scheme}://{server}/v2/"))
             .map_err(|error| ChartError::Address { url: shown.clone(), reason: error.to_string() })?;
-        let web = Web::new(clients, shown, base.clone(), credentials, false)?;
+        let web = Web::new(clients, shown, base.clone(), credentials, false, policy)?;
         let (host, path, credentials) = (host.to_owned(), path.to_owned(), credentials.clone());
         Ok(Self { web, base, host, path, credentials, logins: Arc::default() })
     }
@@ -221,8 +223,9 @@ impl Registry {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         let known = self.logins.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned();
-        let answer = self.web.get(url, &headers, known.as_deref()).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
+        let Answer { response: answer, trusted } = self.web.ask(url, &headers, known.as_deref()).await?;
+        // another server, to which this one led, is not told who we are
+        if answer.status() != StatusCode::UNAUTHORIZED || !trusted {
             return Ok(answer);
         }
         let Some(login) = self.login(repository, &answer).await? else { return Ok(answer) };

@@ -1,57 +1,19 @@
 //! Requests to one chart repository: who sees the credentials, how redirects are followed, how much is read.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::ChartError;
 use super::address::is_loopback;
-use crate::Credentials;
+use crate::client::{Answer, Ask, Client, Clients, NoAnswer};
+use crate::{Credentials, Policy};
 
-const CONNECT: Duration = Duration::from_secs(10);
-/// No byte for this long: the server is gone.
-const SILENCE: Duration = Duration::from_secs(30);
 /// For one file, however slowly it trickles.
 const WHOLE: Duration = Duration::from_secs(300);
-const REDIRECTS_MAX: usize = 10;
-
-/// HTTP clients by what they trust: making one takes longer than a request.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Clients(Arc<Mutex<HashMap<Trust, Client>>>);
-
-type Trust = (String, bool);
-
-impl Clients {
-    fn client(&self, credentials: &Credentials) -> Result<Client, String> {
-        let trust = (credentials.ca_pem.clone(), credentials.insecure);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = known.get(&trust) {
-            return Ok(client.clone());
-        }
-        let client = build(credentials).map_err(|error| error.to_string())?;
-        known.insert(trust, client.clone());
-        Ok(client)
-    }
-}
-
-fn build(credentials: &Credentials) -> Result<Client, reqwest::Error> {
-    let mut builder = Client::builder()
-        .connect_timeout(CONNECT)
-        .read_timeout(SILENCE)
-        .timeout(WHOLE)
-        .user_agent("gantline")
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_danger_accept_invalid_certs(credentials.insecure);
-    if !credentials.ca_pem.is_empty() {
-        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(credentials.ca_pem.as_bytes())?);
-    }
-    builder.build()
-}
 
 /// One repository as a web server.
 #[derive(Debug, Clone)]
@@ -59,8 +21,6 @@ pub(crate) struct Web {
     client: Client,
     /// Of the repository, for messages.
     shown: String,
-    /// Credentials go there.
-    home: Url,
     /// Credentials go to other hosts, too (`--pass-credentials`).
     everywhere: bool,
 }
@@ -74,6 +34,7 @@ impl Web {
         home: Url,
         credentials: &Credentials,
         everywhere: bool,
+        policy: &Policy,
     ) -> Result<Self, ChartError> {
         let bad = |reason: String| ChartError::Address { url: shown.clone(), reason };
         if credentials.authorization().is_some() && !credentials.insecure && is_exposed(&home) {
@@ -81,8 +42,8 @@ impl Web {
                 "credentials are not sent over plain http, unless certificates are not checked either".into()
             ));
         }
-        let client = clients.client(credentials).map_err(bad)?;
-        Ok(Self { client, shown, home, everywhere })
+        let client = Client::new(clients, &home, credentials, policy).map_err(bad)?;
+        Ok(Self { client, shown, everywhere })
     }
 
     /// Gets `url`, with `authorization` where it may be seen: by the repository's host, and by others on the first
@@ -96,29 +57,23 @@ impl Web {
         headers: &HeaderMap,
         authorization: Option<&str>,
     ) -> Result<Response, ChartError> {
-        let mut url = url.clone();
-        for hop in 0..=REDIRECTS_MAX {
-            let mut request = self.client.get(url.clone()).headers(headers.clone());
-            let trusted = same_origin(&url, &self.home) || (self.everywhere && hop == 0 && !is_exposed(&url));
-            if let Some(value) = authorization.filter(|_| trusted) {
-                request = request.header(AUTHORIZATION, value);
-            }
-            let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
-            if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
-                return Ok(answer);
-            }
-            url = self.redirected(&url, &answer)?;
-        }
-        Err(self.broken(format!("more than {REDIRECTS_MAX} redirects")))
+        Ok(self.ask(url, headers, authorization).await?.response)
     }
 
-    fn redirected(&self, from: &Url, answer: &Response) -> Result<Url, ChartError> {
-        let target = answer.headers().get(LOCATION).and_then(|v| v.to_str().ok()).and_then(|v| from.join(v).ok());
-        let Some(target) = target else { return Err(self.broken("a redirect without a target".to_owned())) };
-        if !matches!(target.scheme(), "http" | "https") || (from.scheme() == "https" && target.scheme() == "http") {
-            return Err(self.broken(format!("it redirects from {} to {}", from.scheme(), target.scheme())));
-        }
-        Ok(target)
+    /// As [`Web::get`], with whether the one who answered may see credentials.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn ask(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        authorization: Option<&str>,
+    ) -> Result<Answer, ChartError> {
+        let everywhere = self.everywhere && !is_exposed(url);
+        let (headers, timeout) = (headers.clone(), Some(WHOLE));
+        let ask = Ask { headers, timeout, everywhere, ..Ask::get(url.clone(), authorization) };
+        self.client.send(ask).await.map_err(|error| self.broken(error.to_string()))
     }
 
     /// The answer, if it is a good one.
@@ -149,7 +104,7 @@ impl Web {
         let mut stream = answer.bytes_stream();
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| self.unreachable(&error))?;
+            let chunk = chunk.map_err(|error| self.unreachable(error))?;
             if (bytes.len() + chunk.len()) as u64 > limit {
                 return Err(too_large());
             }
@@ -158,14 +113,8 @@ impl Web {
         Ok(bytes)
     }
 
-    pub(crate) fn unreachable(&self, error: &reqwest::Error) -> ChartError {
-        let mut reason = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            reason = cause.to_string();
-            source = cause.source();
-        }
-        self.broken(reason)
+    pub(crate) fn unreachable(&self, error: reqwest::Error) -> ChartError {
+        self.broken(NoAnswer::from(error).to_string())
     }
 
     pub(crate) fn broken(&self, reason: String) -> ChartError {
@@ -178,7 +127,7 @@ impl Web {
 
     /// The server that hands out tokens: it sees the credentials as well.
     pub(crate) fn at(&self, home: &Url) -> Self {
-        Self { home: home.clone(), everywhere: false, ..self.clone() }
+        Self { client: self.client.at(home), everywhere: false, ..self.clone() }
     }
 
     pub(crate) fn shown(&self) -> &str {
@@ -189,8 +138,4 @@ impl Web {
 /// Whether others on the way can read what is sent there.
 pub(crate) fn is_exposed(url: &Url) -> bool {
     url.scheme() == "http" && !is_loopback(url.host_str().unwrap_or_default())
-}
-
-fn same_origin(a: &Url, b: &Url) -> bool {
-    a.origin() == b.origin()
 }

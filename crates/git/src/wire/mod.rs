@@ -12,11 +12,12 @@ use std::io::Write;
 
 pub(crate) use pack::write as write_pack;
 
+use crate::client::Clients;
 use crate::ref_update::RefUpdate;
 use crate::wire::http::HttpRemote;
 use crate::wire::protocol::Advertisement;
 use crate::wire::ssh::SshRemote;
-use crate::{CommitId, Credentials, GitError, Place, PushError};
+use crate::{CommitId, Credentials, GitError, Place, Policy, PushError};
 
 /// A connection-less view of one repository on a server.
 #[derive(Debug, Clone)]
@@ -30,11 +31,16 @@ impl Remote {
     ///
     /// # Errors
     /// When the credentials cannot be used with the place.
-    pub(crate) fn new(place: &Place, credentials: &Credentials) -> Result<Option<Self>, GitError> {
+    pub(crate) fn new(
+        clients: &Clients,
+        place: &Place,
+        credentials: &Credentials,
+        policy: &Policy,
+    ) -> Result<Option<Self>, GitError> {
         Ok(match place {
             Place::Local(_) => None,
-            Place::Http(url) => Some(Self::Http(HttpRemote::new(place, url, credentials)?)),
-            Place::Ssh { .. } => Some(Self::Ssh(SshRemote::new(place, credentials)?)),
+            Place::Http(url) => Some(Self::Http(HttpRemote::new(clients, place, url, credentials, policy)?)),
+            Place::Ssh { .. } => Some(Self::Ssh(SshRemote::new(place, credentials, policy)?)),
         })
     }
 

@@ -11,12 +11,14 @@ use russh::keys::{
     Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key,
 };
 use russh::{Channel, ChannelMsg, Preferred};
+use tokio::net::TcpStream;
 
 use super::known_hosts::{self, Verdict};
 use super::packet::{Packet, Packets};
 use super::protocol::{Advertisement, Report, fetch_request, push_request, storage, take_pack};
+use crate::client::resolve;
 use crate::ref_update::RefUpdate;
-use crate::{CommitId, Credentials, GitError, Place, PushError};
+use crate::{CommitId, Credentials, GitError, Place, Policy, PushError};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// No byte for this long: the server is gone.
@@ -33,6 +35,7 @@ pub(crate) struct SshRemote {
     key: Option<Arc<PrivateKey>>,
     known_hosts: Arc<str>,
     insecure: bool,
+    policy: Policy,
 }
 
 impl fmt::Debug for SshRemote {
@@ -44,7 +47,7 @@ impl fmt::Debug for SshRemote {
 impl SshRemote {
     /// # Errors
     /// When the place is not reached by ssh, or the key cannot be read.
-    pub(crate) fn new(place: &Place, credentials: &Credentials) -> Result<Self, GitError> {
+    pub(crate) fn new(place: &Place, credentials: &Credentials, policy: &Policy) -> Result<Self, GitError> {
         let shown = place.to_string();
         let Place::Ssh { user, host, port, path } = place else {
             return Err(GitError::Address { url: shown, reason: "it is not an ssh address".to_owned() });
@@ -66,6 +69,7 @@ impl SshRemote {
             key,
             known_hosts: credentials.known_hosts.as_str().into(),
             insecure: credentials.insecure,
+            policy: policy.clone(),
         })
     }
 
@@ -131,13 +135,22 @@ impl SshRemote {
             ..client::Config::default()
         };
         let host = Host { remote: self.clone() };
-        let connected = client::connect(Arc::new(config), (self.host.as_str(), self.port), host).await;
+        let stream = self.dial().await.map_err(|reason| GitError::Unreachable { url: self.shown.clone(), reason })?;
+        let connected = client::connect_stream(Arc::new(config), stream, host).await;
         let mut handle = connected.map_err(|failure| match failure {
             Failure::Key(reason) => GitError::HostKey { url: self.shown.clone(), reason },
             Failure::Wire(error) => self.unreachable(&error),
         })?;
         self.log_in(&mut handle).await?;
         Ok(handle)
+    }
+
+    /// Connects to the address that was checked, whatever the name means a moment later.
+    async fn dial(&self) -> Result<TcpStream, String> {
+        let addresses = resolve(&self.policy.reach.home_zone(&self.host, self.port), &self.host, self.port).await?;
+        let stream = TcpStream::connect(&addresses[..]).await.map_err(|error| error.to_string())?;
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
     }
 
     async fn log_in(&self, handle: &mut Handle<Host>) -> Result<(), GitError> {

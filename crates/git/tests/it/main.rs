@@ -6,6 +6,7 @@ mod charts;
 mod gitea;
 mod host;
 mod local;
+mod reach;
 mod references;
 mod revision;
 mod ssh;
