@@ -14,6 +14,7 @@ mod credentials;
 mod error;
 mod limits;
 mod local;
+mod measure;
 mod objects;
 mod place;
 mod policy;

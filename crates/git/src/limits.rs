@@ -54,7 +54,7 @@ impl Default for Limits {
             objects: 5_000_000,
             object: 100 << 20,
             unpacked: 32 << 30,
-            seconds: 300,
+            seconds: 120,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::client::Clients;
+use crate::measure::measure;
 use crate::objects::Objects;
 use crate::ref_update::RefUpdate;
 use crate::references::References;
@@ -267,10 +269,7 @@ impl Repository {
         let file = std::fs::File::create(&part).map_err(|e| storage(&e))?;
         let received = remote.fetch(wanted, have, std::io::BufWriter::new(file)).await;
         let stored = match received {
-            Ok(()) => {
-                let (part, folder) = (part.clone(), folder.clone());
-                self.with(move |objects| index_pack(objects, &part, &folder)).await
-            }
+            Ok(()) => self.unpack(part.clone(), folder).await,
             Err(error) => Err(error),
         };
         let _ = std::fs::remove_file(&part);
@@ -282,6 +281,24 @@ impl Repository {
             missing.map_or(Ok(()), |id| Err(GitError::Incomplete { url: objects.url.clone(), reason: reason(id) }))
         })
         .await
+    }
+
+    /// Measures the pack and makes its index. Whoever does not wait for it any more ends it.
+    async fn unpack(&self, part: PathBuf, folder: PathBuf) -> Result<(), GitError> {
+        let limits = self.inner.limits.clone();
+        let late = limits.seconds();
+        let patience = Duration::from_secs(limits.seconds);
+        let stop = StopOnDrop::default();
+        let stopped = Arc::clone(&stop.0);
+        let unpacked = self.with(move |objects| index_pack(objects, &part, &folder, &limits, &stopped));
+        match tokio::time::timeout(patience, unpacked).await {
+            Ok(unpacked) => unpacked,
+            Err(_) => Err(self.over(late.check(patience.as_secs() + 1).err().unwrap_or_default())),
+        }
+    }
+
+    fn over(&self, reason: String) -> GitError {
+        GitError::Limit { url: self.inner.shown.clone(), reason }
     }
 
     /// The references as last seen; looks once if that never happened.
@@ -525,21 +542,47 @@ pub(crate) fn is_fetched(name: &str) -> bool {
     name == "HEAD" || name.starts_with("refs/heads/") || name.starts_with("refs/tags/")
 }
 
-fn index_pack(objects: &Objects, part: &Path, folder: &Path) -> Result<(), GitError> {
+/// Tells a task on another thread that nobody waits for it.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Threads that unpack: each holds an object, what it is made of, and what comes out.
+const THREADS: usize = 2;
+
+fn index_pack(
+    objects: &Objects,
+    part: &Path,
+    folder: &Path,
+    limits: &Limits,
+    stop: &AtomicBool,
+) -> Result<(), GitError> {
     let git = objects.git();
-    let file = std::fs::File::open(part).map_err(|e| objects.storage(e))?;
-    let bytes = file.metadata().map_err(|e| objects.storage(e))?.len();
+    let open = || std::fs::File::open(part).map(std::io::BufReader::new).map_err(|e| objects.storage(e));
+    let bytes = part.metadata().map_err(|e| objects.storage(e))?.len();
     if bytes == 0 {
         return Err(objects.storage("the server sent no pack"));
     }
+    measure(open()?, limits, stop).map_err(|reason| GitError::Limit { url: objects.url.clone(), reason })?;
+    let options = gix_pack::bundle::write::Options {
+        thread_limit: Some(THREADS),
+        // deltas that change objects of before are measured here, when those are known
+        alloc_limit_bytes: Some(usize::try_from(limits.object).unwrap_or(usize::MAX)),
+        ..gix_pack::bundle::write::Options::default()
+    };
     gix_pack::Bundle::write_to_directory(
-        &mut std::io::BufReader::new(file),
+        &mut open()?,
         Some(folder),
         &mut gix::progress::Discard,
-        &std::sync::atomic::AtomicBool::new(false),
+        stop,
         Some(git.objects),
         gix::hash::Kind::Sha1,
-        gix_pack::bundle::write::Options::default(),
+        options,
     )
     .map_err(|e| objects.storage(e))?;
     Ok(())

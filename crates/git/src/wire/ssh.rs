@@ -17,6 +17,7 @@ use super::known_hosts::{self, Verdict};
 use super::packet::{Packet, Packets};
 use super::protocol::{Advertisement, Report, fetch_request, push_request, storage, take_pack};
 use crate::client::resolve;
+use crate::limits::Limit;
 use crate::ref_update::RefUpdate;
 use crate::{CommitId, Credentials, GitError, Place, Policy, PushError};
 
@@ -93,6 +94,7 @@ impl SshRemote {
         let mut session = self.open("git-upload-pack").await?;
         session.advertisement().await?;
         session.send(fetch_request(wants, haves)).await?;
+        session.expect(self.policy.limits.pack());
         while let Some(packet) = session.next().await? {
             take_pack(&self.shown, packet, &mut out)?;
         }
@@ -124,7 +126,8 @@ impl SshRemote {
         let command = format!("{service} '{}'", self.path.replace('\'', "'\\''"));
         channel.exec(true, command).await.map_err(|error| self.unreachable(&error))?;
         let (packets, said, status) = (Packets::default(), Vec::new(), None);
-        Ok(Session { remote: self, handle, channel, packets, said, status })
+        let (read, limit) = (0, self.policy.limits.advertisement());
+        Ok(Session { remote: self, handle, channel, packets, said, status, read, limit })
     }
 
     async fn connect(&self) -> Result<Handle<Host>, GitError> {
@@ -264,11 +267,22 @@ struct Session<'r> {
     /// What it wrote to its standard error.
     said: Vec<u8>,
     status: Option<u32>,
+    /// Bytes that came of what is limited now.
+    read: u64,
+    limit: Limit,
 }
+
+/// Bytes of its standard error that are kept.
+const SAID_MAX: usize = 64 << 10;
 
 impl Session<'_> {
     async fn send(&mut self, bytes: Vec<u8>) -> Result<(), GitError> {
         self.channel.data_bytes(bytes).await.map_err(|error| self.remote.unreachable(&error))
+    }
+
+    /// What comes from now on is something else.
+    fn expect(&mut self, limit: Limit) {
+        (self.read, self.limit) = (0, limit);
     }
 
     /// The next packet; nothing when the program ended.
@@ -278,8 +292,16 @@ impl Session<'_> {
                 return Ok(Some(packet));
             }
             match self.channel.wait().await {
-                Some(ChannelMsg::Data { data }) => self.packets.feed(&data),
-                Some(ChannelMsg::ExtendedData { data, .. }) => self.said.extend_from_slice(&data),
+                Some(ChannelMsg::Data { data }) => {
+                    self.read += data.len() as u64;
+                    let over = |reason| GitError::Limit { url: self.remote.shown.clone(), reason };
+                    self.limit.check(self.read).map_err(over)?;
+                    self.packets.feed(&data);
+                }
+                Some(ChannelMsg::ExtendedData { data, .. }) => {
+                    let room = SAID_MAX.saturating_sub(self.said.len());
+                    self.said.extend_from_slice(&data[..data.len().min(room)]);
+                }
                 Some(ChannelMsg::ExitStatus { exit_status }) => self.status = Some(exit_status),
                 Some(ChannelMsg::Failure) => return Err(self.ended("the server does not start Git")),
                 Some(_) => {}

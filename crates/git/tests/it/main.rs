@@ -5,6 +5,7 @@
 mod charts;
 mod gitea;
 mod host;
+mod limits;
 mod local;
 mod reach;
 mod references;
