@@ -12,6 +12,7 @@ mod client;
 mod commit;
 mod credentials;
 mod error;
+mod incoming;
 mod limits;
 mod local;
 mod measure;

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::client::Clients;
-use crate::measure::measure;
+use crate::incoming::{Part, StopOnDrop, index_pack};
 use crate::objects::Objects;
 use crate::ref_update::RefUpdate;
 use crate::references::References;
@@ -264,16 +263,12 @@ impl Repository {
         let storage =
             |error: &dyn fmt::Display| GitError::Storage { url: self.inner.shown.clone(), reason: error.to_string() };
         let folder = self.inner.path.join("objects/pack");
-        let part = folder.join(format!("incoming-{}", wanted[0]));
+        let part = Part(folder.join(format!("incoming-{}", wanted[0])));
         std::fs::create_dir_all(&folder).map_err(|e| storage(&e))?;
-        let file = std::fs::File::create(&part).map_err(|e| storage(&e))?;
-        let received = remote.fetch(wanted, have, std::io::BufWriter::new(file)).await;
-        let stored = match received {
-            Ok(()) => self.unpack(part.clone(), folder).await,
-            Err(error) => Err(error),
-        };
-        let _ = std::fs::remove_file(&part);
-        stored?;
+        let file = std::fs::File::create(&part.0).map_err(|e| storage(&e))?;
+        remote.fetch(wanted, have, std::io::BufWriter::new(file)).await?;
+        self.unpack(part.0.clone(), folder).await?;
+        drop(part);
         let wanted = wanted.to_vec();
         self.with(move |objects| {
             let missing = wanted.iter().find(|id| objects.git().find_object(id.0).is_err());
@@ -540,52 +535,6 @@ async fn glance(path: PathBuf, sender: watch::Sender<u64>) {
 /// Branches, tags and HEAD: not the pull requests of a host, which are many.
 pub(crate) fn is_fetched(name: &str) -> bool {
     name == "HEAD" || name.starts_with("refs/heads/") || name.starts_with("refs/tags/")
-}
-
-/// Tells a task on another thread that nobody waits for it.
-#[derive(Default)]
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Threads that unpack: each holds an object, what it is made of, and what comes out.
-const THREADS: usize = 2;
-
-fn index_pack(
-    objects: &Objects,
-    part: &Path,
-    folder: &Path,
-    limits: &Limits,
-    stop: &AtomicBool,
-) -> Result<(), GitError> {
-    let git = objects.git();
-    let open = || std::fs::File::open(part).map(std::io::BufReader::new).map_err(|e| objects.storage(e));
-    let bytes = part.metadata().map_err(|e| objects.storage(e))?.len();
-    if bytes == 0 {
-        return Err(objects.storage("the server sent no pack"));
-    }
-    measure(open()?, limits, stop).map_err(|reason| GitError::Limit { url: objects.url.clone(), reason })?;
-    let options = gix_pack::bundle::write::Options {
-        thread_limit: Some(THREADS),
-        // deltas that change objects of before are measured here, when those are known
-        alloc_limit_bytes: Some(usize::try_from(limits.object).unwrap_or(usize::MAX)),
-        ..gix_pack::bundle::write::Options::default()
-    };
-    gix_pack::Bundle::write_to_directory(
-        &mut open()?,
-        Some(folder),
-        &mut gix::progress::Discard,
-        stop,
-        Some(git.objects),
-        gix::hash::Kind::Sha1,
-        options,
-    )
-    .map_err(|e| objects.storage(e))?;
-    Ok(())
 }
 
 /// Makes the references of the copy equal to those of the server.

@@ -106,6 +106,17 @@ async fn what_cannot_be_read_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_revision_with_two_meanings_is_used_and_said() {
+    let world = World::start().await;
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({"spec": {"source": {"targetRevision": "twice"}}})).await;
+    let app = world.until("synced", synced_to(&first)).await;
+    let doubt = app.status.conditions.iter().find(|c| c.kind == ConditionType::SourceWarning);
+    assert_eq!(doubt.map(|c| c.message.as_str()), Some("twice is a branch and a tag"));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_field_of_another_controller_is_a_conflict_and_not_a_fight() {
     let world = World::start().await;
     let mut foreign = json!({"apiVersion": "v1", "kind": "ConfigMap",

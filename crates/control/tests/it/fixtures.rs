@@ -67,7 +67,7 @@ impl Remote for Repository {
         Box::pin(async move {
             let newest = *self.seen.lock().unwrap();
             match revision {
-                "main" | "HEAD" if newest > 0 => Ok(id(newest)),
+                "main" | "HEAD" | "twice" if newest > 0 => Ok(id(newest)),
                 commit if commit.len() == 40 => Ok(commit.to_owned()),
                 other => Err(RemoteError::NoRevision(format!("there is no branch {other}"))),
             }
@@ -78,6 +78,10 @@ impl Remote for Repository {
         let number = usize::from_str_radix(commit, 16).unwrap();
         let tree = self.commits.lock().unwrap()[number - 1].clone().tree();
         Box::pin(async move { Ok(tree) })
+    }
+
+    fn ambiguity(&self, revision: &str) -> Option<String> {
+        (revision == "twice").then(|| "twice is a branch and a tag".to_owned())
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

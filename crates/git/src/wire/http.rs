@@ -80,11 +80,16 @@ impl HttpRemote {
     }
 
     /// The next part of an answer of which `read` bytes were read before.
-    async fn chunk(&self, answer: &mut Response, read: &mut u64, limit: Limit) -> Result<Option<Vec<u8>>, GitError> {
+    async fn chunk(
+        &self,
+        answer: &mut Response,
+        read: &mut u64,
+        limit: Limit,
+    ) -> Result<Option<impl AsRef<[u8]> + use<>>, GitError> {
         let chunk = answer.chunk().await.map_err(|error| self.unreachable(&error.into()))?;
         *read += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         limit.check(*read).map_err(|reason| GitError::Limit { url: self.shown.clone(), reason })?;
-        Ok(chunk.map(|chunk| chunk.to_vec()))
+        Ok(chunk)
     }
 
     /// The references of the repository. `service` is `git-upload-pack` or `git-receive-pack`.
@@ -94,7 +99,7 @@ impl HttpRemote {
         let (mut packets, mut found, mut ended) = (Packets::default(), Advertisement::default(), false);
         let (mut read, limit) = (0, self.limits.advertisement());
         while let Some(chunk) = self.chunk(&mut answer, &mut read, limit).await? {
-            packets.feed(&chunk);
+            packets.feed(chunk.as_ref());
             while !ended && let Some(packet) = packets.next(&self.shown)? {
                 ended = found.take(&self.shown, &packet)?;
             }
@@ -117,7 +122,7 @@ impl HttpRemote {
         let mut answer = self.send(self.post("git-upload-pack", fetch_request(wants, haves))?).await?;
         let (mut packets, mut read, limit) = (Packets::default(), 0, self.limits.pack());
         while let Some(chunk) = self.chunk(&mut answer, &mut read, limit).await? {
-            packets.feed(&chunk);
+            packets.feed(chunk.as_ref());
             while let Some(packet) = packets.next(&self.shown)? {
                 take_pack(&self.shown, packet, &mut out)?;
             }
@@ -132,7 +137,7 @@ impl HttpRemote {
         let (mut packets, mut report) = (Packets::default(), Report::default());
         let (mut read, limit) = (0, self.limits.advertisement());
         while let Some(chunk) = self.chunk(&mut answer, &mut read, limit).await? {
-            packets.feed(&chunk);
+            packets.feed(chunk.as_ref());
             while let Some(packet) = packets.next(&self.shown)? {
                 report.take(packet);
             }
