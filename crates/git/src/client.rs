@@ -21,7 +21,10 @@ const REDIRECTS_MAX: usize = 5;
 
 /// HTTP clients by what they trust and reach: making one takes longer than a request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Clients(Arc<Mutex<HashMap<(String, bool, Zone), reqwest::Client>>>);
+pub(crate) struct Clients(Arc<Mutex<HashMap<Key, reqwest::Client>>>);
+
+/// Certificates to trust, whether any is trusted, and where it may go.
+type Key = (String, bool, Zone);
 
 impl Clients {
     fn get(&self, trust: &(String, bool), zone: Zone) -> Result<reqwest::Client, String> {

@@ -24,8 +24,10 @@ use crate::{CommitId, CommitInfo, Credentials, GitError, Limits, Place, Policy, 
 pub struct Repositories {
     cache: PathBuf,
     clients: Clients,
-    open: Arc<Mutex<HashMap<(Place, Credentials, Policy), Repository>>>,
+    open: Arc<Mutex<HashMap<Key, Repository>>>,
 }
+
+type Key = (Place, Credentials, Policy);
 
 impl fmt::Debug for Repositories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
