@@ -110,6 +110,7 @@ fn stopping_point(text: &str) -> Result<(WriteStep, bool), String> {
 
 impl Serve {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        take_all_files();
         let stop = CancellationToken::new();
         let folder = match &self.sandbox {
             Some(path) => Some(SandboxFolder::open(path, &self.starting()).await?),
@@ -217,6 +218,13 @@ impl Serve {
             }
         })))
     }
+}
+
+/// Lets this process have as many files open as the system allows: connections, clusters and repositories take some each.
+fn take_all_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// The cluster that the flags and the environment mean.

@@ -4,10 +4,13 @@
 
 mod accounts;
 mod clusters;
+mod connections;
 mod house;
+mod logins;
 mod offers;
 mod refusals;
 mod releases;
 mod rights;
+mod sessions;
 mod stream;
 mod voices;
