@@ -126,7 +126,7 @@ impl Repositories {
     fn make(&self, place: &Place, credentials: &Credentials) -> Result<Repository, GitError> {
         let shown = place.to_string();
         let remote = Remote::new(place, credentials)?;
-        let key = hex::encode(Sha256::digest(shown.as_bytes()));
+        let key = hex::encode(Sha256::digest(place.identity().as_bytes()));
         let path = match place {
             Place::Local(path) => path.clone(),
             Place::Http(_) | Place::Ssh { .. } => self.cache.join(format!("{}.git", &key[..24])),

@@ -10,6 +10,7 @@ mod input;
 mod listener;
 mod overview;
 pub mod people;
+mod proxies;
 mod rights;
 mod routes;
 mod server;
@@ -21,6 +22,7 @@ mod views;
 
 pub use connections::Limits;
 pub use listener::Listener;
+pub use proxies::Network;
 pub use routes::openapi;
 pub use server::{Access, Server, ServerConfig};
 pub use tls::{ListenError, Transport};

@@ -25,6 +25,7 @@ use tower::Service;
 use crate::connections::{Connection, Connections, Limits, Peer, Request};
 use crate::error::ApiError;
 use crate::overview::pause;
+use crate::proxies::{Network, origin};
 use crate::tls::{self, ListenError, Transport};
 
 /// How often connections are asked whether they have taken too long.
@@ -43,6 +44,7 @@ pub struct Listener {
     tls: Option<Arc<ServerConfig>>,
     address: SocketAddr,
     limits: Limits,
+    proxies: Arc<[Network]>,
 }
 
 impl Listener {
@@ -57,12 +59,18 @@ impl Listener {
         let socket = TcpListener::bind(address).await.map_err(bind)?;
         let address = socket.local_addr().map_err(bind)?;
         let limits = Limits::of_files(getrlimit(Resource::Nofile).current);
-        Ok(Self { socket, tls, address, limits })
+        Ok(Self { socket, tls, address, limits, proxies: Arc::default() })
     }
 
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Believes these in where requests come from.
+    #[must_use]
+    pub fn trusting(self, proxies: Vec<Network>) -> Self {
+        Self { proxies: proxies.into(), ..self }
     }
 
     /// `http://127.0.0.1:8080`, with the port that was really taken.
@@ -77,7 +85,7 @@ impl Listener {
     /// Serves until `stop` is cancelled. A connection that fails costs only itself; one that asks for nothing goes after
     /// some seconds, or as soon as another one needs its place.
     pub async fn serve(self, router: Router, stop: CancellationToken) {
-        let acceptor = self.tls.map(TlsAcceptor::from);
+        let door = Door { acceptor: self.tls.map(TlsAcceptor::from), router, proxies: self.proxies };
         let connections = Connections::new(self.limits);
         let mut sweep = tokio::time::interval(SWEEP);
         let mut failing = false;
@@ -89,7 +97,7 @@ impl Listener {
                     Ok((stream, from)) => {
                         failing = false;
                         if let Some(connection) = connections.admit(from.ip()) {
-                            tokio::spawn(attend(stream, acceptor.clone(), router.clone(), connection, stop.clone()));
+                            tokio::spawn(attend(stream, door.clone(), connection, stop.clone()));
                         }
                     }
                     Err(error) => {
@@ -105,22 +113,22 @@ impl Listener {
     }
 }
 
-/// One connection to its end.
-async fn attend(
-    stream: TcpStream,
+/// What all connections come in by.
+#[derive(Clone)]
+struct Door {
     acceptor: Option<TlsAcceptor>,
     router: Router,
-    connection: Connection,
-    stop: CancellationToken,
-) {
+    proxies: Arc<[Network]>,
+}
+
+/// One connection to its end.
+async fn attend(stream: TcpStream, door: Door, connection: Connection, stop: CancellationToken) {
     let end = connection.end.clone();
     let served = async {
         let _ = stream.set_nodelay(true);
-        match acceptor {
-            None => speak(stream, router, connection).await,
-            Some(acceptor) => {
-                speak(acceptor.accept(stream).await.map_err(|e| e.to_string())?, router, connection).await
-            }
+        match door.acceptor.clone() {
+            None => speak(stream, door, connection).await,
+            Some(acceptor) => speak(acceptor.accept(stream).await.map_err(|e| e.to_string())?, door, connection).await,
         }
     };
     tokio::select! {
@@ -130,12 +138,12 @@ async fn attend(
     }
 }
 
-async fn speak<S>(stream: S, router: Router, connection: Connection) -> Result<(), String>
+async fn speak<S>(stream: S, door: Door, connection: Connection) -> Result<(), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = Arc::new(connection);
-    let service = hyper::service::service_fn(move |request| answer(router.clone(), request, Arc::clone(&connection)));
+    let service = hyper::service::service_fn(move |request| answer(door.clone(), request, Arc::clone(&connection)));
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().max_buf_size(LARGEST_HEAD as usize);
     server.http2().max_header_list_size(LARGEST_HEAD).max_concurrent_streams(STREAMS);
@@ -143,7 +151,7 @@ where
 }
 
 async fn answer(
-    mut router: Router,
+    mut door: Door,
     mut request: http::Request<Incoming>,
     connection: Arc<Connection>,
 ) -> Result<Response, std::convert::Infallible> {
@@ -151,8 +159,9 @@ async fn answer(
     if connection.reserved && request.uri().path() != "/healthz" {
         return Ok(full());
     }
-    request.extensions_mut().insert(Peer(connection.address));
-    let response = router.call(request).await?;
+    let from = origin(&door.proxies, connection.address, request.headers());
+    request.extensions_mut().insert(Peer(from));
+    let response = door.router.call(request).await?;
     Ok(response.map(|body| Body::new(Held { body, held })))
 }
 

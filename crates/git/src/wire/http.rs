@@ -84,6 +84,7 @@ impl HttpRemote {
             reason = cause.to_string();
             source = cause.source();
         }
+        let reason = object::without_credentials(&reason).into_owned();
         GitError::Unreachable { url: self.shown.clone(), reason }
     }
 
