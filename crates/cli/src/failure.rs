@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::output;
+
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (clap's own), 20 there are differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -54,11 +56,10 @@ impl Failure {
         self
     }
 
-    #[expect(clippy::print_stderr, reason = "this is where errors reach the terminal")]
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("gantline: {}", self.message);
+        output::aside(format!("gantline: {}", self.message));
         if let Some(hint) = self.hint {
-            eprintln!("  {hint}");
+            output::aside(format!("  {hint}"));
         }
         self.code.into()
     }

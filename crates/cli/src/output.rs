@@ -1,22 +1,35 @@
 //! Tables for people, JSON and YAML for programs.
 
-use std::io::Write;
+use std::fmt;
+use std::io::{IsTerminal, Write};
 
 use comfy_table::{Cell, Color, Table, presets};
+use object::printable;
 use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::failure::Failure;
 use crate::settings;
 
-/// Writes one line to standard output; a closed pipe (`| head`) is no error.
-pub(crate) fn line(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// Writes one line to standard output, as [`printable`] has it; a closed pipe (`| head`) is no error.
+pub(crate) fn line(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{}", printable(&text.to_string()));
 }
 
-/// Writes text as it is.
+/// Writes one line to standard error: of warnings, errors, and what happens meanwhile.
+pub(crate) fn aside(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{}", printable(&text.to_string()));
+}
+
+/// Writes data: as it is for programs and files, as [`printable`] has it at a terminal.
 pub(crate) fn raw(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let shown = if std::io::stdout().is_terminal() { printable(text) } else { text.into() };
+    let _ = std::io::stdout().write_all(shown.as_bytes());
+}
+
+/// Writes a table. The texts of its cells are [`printable`]; colours are its own.
+pub(crate) fn rows(table: &Table) {
+    let _ = writeln!(std::io::stdout(), "{table}");
 }
 
 /// A column: its title, the value of a row, and whether only `-o wide` shows it.
@@ -43,7 +56,7 @@ pub(crate) fn list(items: &[Value], columns: &[Column], format: Format, kind: &s
         Format::Json => line(serde_json::to_string_pretty(&data(items))?),
         Format::Yaml => raw(&yaml(&data(items))),
         Format::Name => items.iter().for_each(|item| line(format!("{kind}/{}", name(item)))),
-        Format::Table | Format::Wide => line(table(items, columns, format == Format::Wide)),
+        Format::Table | Format::Wide => rows(&table(items, columns, format == Format::Wide)),
     }
     Ok(())
 }
@@ -102,7 +115,7 @@ pub(crate) fn cell(text: String) -> Cell {
         "Progressing" | "Running" | "Deploying" | "Converging" | "Converged" => Some(Color::Blue),
         _ => None,
     };
-    let cell = Cell::new(text);
+    let cell = Cell::new(printable(&text));
     match colour {
         Some(colour) if settings::colour() => cell.fg(colour),
         _ => cell,
@@ -128,6 +141,13 @@ pub(crate) fn or_dash(item: &Value, pointer: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_cell_says_is_for_people_and_not_for_the_terminal() {
+        let columns = [column("NAME", |item| or_dash(item, "/name"))];
+        let shown = table(&[json!({ "name": "web\u{1b}]52;c;ZXZpbA==\u{7}\u{202e}" })], &columns, true).to_string();
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']) && shown.contains("web\\u001b]52"), "{shown:?}");
+    }
 
     #[test]
     fn lists_are_data_as_kubectl_prints_them() {

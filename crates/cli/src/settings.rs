@@ -1,7 +1,7 @@
 //! The only place that reads the environment and the user's configuration file.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -27,12 +27,28 @@ pub(crate) fn log(arguments: &Arguments) {
     let default = if arguments.verbose { "info,kube=warn" } else { "error" };
     let filter = environment("GANTLINE_LOG").unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Log);
     let _ = if environment("GANTLINE_LOG_FORMAT").as_deref() == Some("json") {
         builder.json().try_init()
     } else {
         builder.with_target(false).try_init()
     };
+}
+
+/// Standard error. What a log tells may come from anywhere.
+struct Log;
+
+impl Write for Log {
+    /// tracing hands over whole lines.
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        std::io::stderr().write_all(object::printable(&object::without_credentials(&text)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }
 
 /// The kubeconfig that kubectl would take: `$KUBECONFIG`, else `~/.kube/config`.
@@ -92,7 +108,7 @@ impl Config {
         }
         let text = serde_json::to_string_pretty(self)?;
         let mut file = std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path)?;
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.write_all(text.as_bytes())?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         Ok(())
     }

@@ -131,7 +131,8 @@ impl ClusterError {
     pub(crate) fn from_status(object: &str, code: u16, body: &Value) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let code = body.get("code").and_then(Value::as_u64).and_then(|c| u16::try_from(c).ok()).unwrap_or(code);
-        let (object, message, reason) = (object.to_owned(), text("message"), text("reason"));
+        let (object, reason) = (object.to_owned(), text("reason"));
+        let message = if is_secret(&object) { without_values(&text("message")) } else { text("message") };
         match (code, reason.as_str()) {
             (404, _) => Self::NotFound { object },
             (409, "AlreadyExists") => Self::AlreadyExists { object },
@@ -143,6 +144,31 @@ impl ClusterError {
             _ => Self::Rejected { object, code, reason, message },
         }
     }
+}
+
+/// Whether the text names a Secret, as keys and paths of objects do.
+fn is_secret(object: &str) -> bool {
+    object.split(['/', ' ']).any(|part| matches!(part.to_ascii_lowercase().as_str(), "secret" | "secrets"))
+}
+
+/// What an API server, or a webhook that it asked, says of a Secret may quote its values: what is left are the fields that
+/// it names. What it says of rights and of owners has none.
+fn without_values(message: &str) -> String {
+    const SAFE: [&str; 2] = [" is forbidden: User ", "Apply failed with "];
+    if message.is_empty() || (SAFE.iter().any(|words| message.contains(words)) && !message.contains("webhook")) {
+        return message.to_owned();
+    }
+    let fields = message.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')' | '"'));
+    let is_field = |word: &str| {
+        let top = word.trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
+        matches!(top, "data" | "stringData" | "type" | "metadata" | "immutable")
+    };
+    let mut fields: Vec<&str> = fields.filter(|word| is_field(word)).collect();
+    fields.dedup();
+    let named = if fields.is_empty() { String::new() } else { format!(" {}", fields.join(", ")) };
+    format!(
+        "it is not accepted{named}; the words of the API server are not shown, as they may quote values of the Secret"
+    )
 }
 
 /// Of how such errors are displayed: what no other text of a status says.
@@ -190,6 +216,30 @@ mod tests {
         let hpa = FieldConflict { manager: "hpa".into(), fields: vec![".spec.replicas".into(), ".spec.y".into()] };
         let edit = FieldConflict { manager: "edit".into(), fields: vec![".spec.x".into()] };
         assert_eq!(owners, [hpa, edit]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_secret_quotes_no_value() {
+        let said = |object: &str, code: u16, message: &str| {
+            ClusterError::from_status(object, code, &json!({ "message": message })).to_string()
+        };
+        let typed = "failed to create typed patch object (shop/db; /v1, Kind=Secret): .data.password: expected string, \
+                     got &value.valueUnstructured{Value:hunter2}";
+        let decoded = "Secret in version \"v1\" cannot be handled: illegal base64 data: \"hunter2\" in data[pin]";
+        let webhook = "admission webhook \"v.test\" denied the request: hunter2 cannot be a password";
+        for object in ["/Secret/shop/db", "Secret shop/db", "/api/v1/namespaces/shop/secrets/db"] {
+            for code in [400, 401, 403, 409, 422, 500] {
+                for message in [typed, decoded, webhook] {
+                    let text = said(object, code, message);
+                    assert!(!text.contains("hunter2") && text.contains("db"), "{text}");
+                }
+            }
+        }
+        assert!(said("/Secret/shop/db", 500, typed).contains(".data.password"));
+        assert!(said("/ConfigMap/shop/db", 500, typed).contains("hunter2"));
+        let rights = "secrets \"db\" is forbidden: User \"x\" cannot patch resource \"secrets\"";
+        assert!(said("/Secret/shop/db", 403, rights).contains(rights));
+        assert!(said("/Secret/shop/db", 409, "Apply failed with 1 conflict: .data.x").contains("1 conflict"));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Events {
             "type": if note.warning { "Warning" } else { "Normal" },
             "reason": note.reason,
             // the API server refuses longer messages
-            "message": note.message.chars().take(1000).collect::<String>(),
+            "message": object::printable(&object::without_credentials(&note.message)).chars().take(1000).collect::<String>(),
             "count": 1, "firstTimestamp": now, "lastTimestamp": now,
         });
         if let Ok(event) = Manifest::new(event) {

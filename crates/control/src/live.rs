@@ -355,7 +355,10 @@ pub(crate) fn site_of(cx: &Context, app: &Application) -> Result<Arc<Site>, Vec<
             }
             let denied = app.spec.all_sources().iter().filter(|source| !project.spec.permits_source(source));
             problems.extend(denied.map(|source| {
-                format!("application repo {} is not permitted in project '{project_name}'", source.repo_url)
+                format!(
+                    "application repo {} is not permitted in project '{project_name}'",
+                    object::shown_address(&source.repo_url)
+                )
             }));
             problems.extend(site.as_ref().ok().and_then(|site| forbidden(cx, app, site, &project)));
         }

@@ -9,7 +9,7 @@ use api::argocd::{
 };
 use engine::DesiredSet;
 use jiff::Timestamp;
-use object::{FileTree, ReadSet};
+use object::{FileTree, ReadSet, shown_address};
 use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, Reorder};
 use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, Source, ToolChoice};
 use serde_json::Value;
@@ -229,9 +229,9 @@ fn not_loaded(source: &ApplicationSource, error: &Unavailable) -> Condition {
          nothing is pruned; it is tried again by itself, or at once by a refresh",
         source.revision(),
         if source.chart.is_empty() {
-            source.repo_url.clone()
+            shown_address(&source.repo_url).into_owned()
         } else {
-            format!("{} of {}", source.chart, source.repo_url)
+            format!("{} of {}", source.chart, shown_address(&source.repo_url))
         },
         api::meta::time::whole_seconds(error.since),
         error.error
@@ -331,7 +331,7 @@ fn malformed(reason: &str) -> Condition {
 /// For messages, and to know the source again.
 fn name_of(app: &Application, source: &ApplicationSource) -> String {
     let folder = if source.chart.is_empty() { &source.path } else { &source.chart };
-    format!("Application {}, {folder} of {}", AppKey::of(app), source.repo_url)
+    format!("Application {}, {folder} of {}", AppKey::of(app), shown_address(&source.repo_url))
 }
 
 /// Renders, once more with other repositories if it wants them: they come into the subject. What is inside is to be

@@ -210,12 +210,19 @@ fn shown(manifest: &Manifest) -> Value {
         annotations.map(|annotations| annotations.remove("kubectl.kubernetes.io/last-applied-configuration"));
     }
     if manifest.gvk().kind == "Secret" && manifest.gvk().group.is_empty() {
-        for part in ["data", "stringData"] {
-            let values = value.get_mut(part).and_then(Value::as_object_mut);
-            values.into_iter().flat_map(|values| values.values_mut()).for_each(|value| *value = json!("++++++++"));
-        }
+        let parts = value.as_object_mut().into_iter().flatten();
+        // also what was written in a place or a shape that is wrong
+        let known = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata" | "type" | "immutable");
+        parts.filter(|(name, _)| !known(name)).for_each(|(_, part)| hide(part));
     }
     value
+}
+
+fn hide(part: &mut Value) {
+    match part {
+        Value::Object(values) => values.values_mut().for_each(|value| *value = json!("++++++++")),
+        other => *other = json!("++++++++"),
+    }
 }
 
 #[cfg(test)]
@@ -229,6 +236,12 @@ mod tests {
             "data": {"password": "aGlkZGVu"}, "stringData": {"token": "hidden"}});
         let text = shown(&Manifest::new(secret).unwrap()).to_string();
         assert!(!text.contains("hidden") && !text.contains("aGlkZGVu"), "{text}");
+        for slip in [json!({"data": "hidden"}), json!({"stringdata": {"a": "hidden"}}), json!({"data": ["hidden"]})] {
+            let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}});
+            secret.as_object_mut().unwrap().extend(slip.as_object().unwrap().clone());
+            let text = shown(&Manifest::new(secret).unwrap()).to_string();
+            assert!(!text.contains("hidden"), "{text}");
+        }
         assert!(text.contains("password") && text.contains("\"a\":\"b\""), "{text}");
     }
 }

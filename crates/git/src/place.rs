@@ -22,7 +22,10 @@ impl Place {
     /// # Errors
     /// When the text is none of the known forms.
     pub fn parse(text: &str) -> Result<Self, GitError> {
-        let bad = |reason: &str| GitError::Address { url: without_password(text), reason: reason.to_owned() };
+        let bad = |reason: &str| GitError::Address {
+            url: object::shown_address(text).into_owned(),
+            reason: reason.to_owned(),
+        };
         if let Some(path) = text.strip_prefix("file://") {
             return Ok(Self::Local(PathBuf::from(path)));
         }
@@ -56,6 +59,14 @@ impl Place {
         }
     }
 
+    /// Another one for every other place, also where they look the same to people.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Http(url) => url.as_str().trim_end_matches('/').to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether what is sent there stays on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         match self {
@@ -75,18 +86,10 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(path) => write!(f, "file://{}", path.display()),
-            Self::Http(url) => f.write_str(url.as_str().trim_end_matches('/')),
+            Self::Http(url) => f.write_str(object::without_credentials(url.as_str()).trim_end_matches('/')),
             Self::Ssh { user, host, port: 22, path } => write!(f, "{user}@{host}:{path}"),
             Self::Ssh { user, host, port, path } => write!(f, "ssh://{user}@{host}:{port}{path}"),
         }
-    }
-}
-
-/// An address that can be shown although it could not be parsed.
-fn without_password(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}{}", &text[..scheme + 3], &text[at + 1..]),
-        _ => text.to_owned(),
     }
 }
 
@@ -102,6 +105,9 @@ mod tests {
         check("https://me:secret@example.com/a/b.git", "https://example.com/a/b.git");
         check("git@example.com:a/b.git", "git@example.com:a/b.git");
         check("ssh://git@example.com:2222/a/b.git", "ssh://git@example.com:2222/a/b.git");
+        check("https://example.com/a/b.git?token=secret", "https://example.com/a/b.git?token=***");
+        let identity = |text: &str| Place::parse(text).unwrap().identity();
+        assert_ne!(identity("https://example.com/a?repo=1"), identity("https://example.com/a?repo=2"));
         let error = Place::parse("ftp://me:secret@example.com/a").unwrap_err().to_string();
         assert!(error.contains("example.com") && !error.contains("secret"), "{error}");
         assert!(Place::parse("nonsense").is_err());

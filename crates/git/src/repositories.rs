@@ -148,7 +148,7 @@ impl Repositories {
     fn make(&self, place: &Place, credentials: &Credentials, policy: &Policy) -> Result<Repository, GitError> {
         let shown = place.to_string();
         let remote = Remote::new(&self.clients, place, credentials, policy)?;
-        let key = hex::encode(Sha256::digest(shown.as_bytes()));
+        let key = hex::encode(Sha256::digest(place.identity().as_bytes()));
         let path = match place {
             Place::Local(path) => path.clone(),
             Place::Http(_) | Place::Ssh { .. } => self.cache.join(format!("{}.git", &key[..24])),

@@ -3,6 +3,7 @@
 //!
 //! **Absent on purpose:** clients, clocks, files, the environment. Everything here is a value or a pure function.
 
+mod addresses;
 mod differences;
 mod files;
 mod gvk;
@@ -11,9 +12,11 @@ mod kind;
 mod manifest;
 mod near;
 pub mod path;
+mod printable;
 mod selector;
 pub mod yaml;
 
+pub use addresses::{shown_address, without_credentials};
 pub use differences::differences;
 pub use files::{Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, SIZE_MAX, TreeError, TreeReader};
 pub use gvk::{GroupKind, Gvk, ResourceKey};
@@ -21,4 +24,5 @@ pub use image::{ImageDigest, ImageError, ImageRef};
 pub use kind::{Index, Kind};
 pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};
 pub use near::{distance, nearest};
+pub use printable::printable;
 pub use selector::{LabelSelector, SelectorError};

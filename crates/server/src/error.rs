@@ -1,7 +1,7 @@
 //! Errors as the API tells them: `{"error", "message", "code"}` with gRPC's codes, as Argo CD's gateway does.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cluster::ClusterError;
 use control::requests::RequestError;
@@ -13,11 +13,13 @@ use crate::views::Problem;
 pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
+    /// Seconds.
+    retry_after: Option<i64>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), retry_after: None }
     }
 
     pub(crate) fn unauthenticated(message: impl Into<String>) -> Self {
@@ -36,12 +38,18 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// Says in how many seconds it is of use to ask again.
+    pub(crate) fn retry_after(self, seconds: i64) -> Self {
+        Self { retry_after: Some(seconds.max(1)), ..self }
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }
 
     fn code(&self) -> u8 {
         match self.status {
+            StatusCode::REQUEST_TIMEOUT => 4,
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE => 3,
             StatusCode::NOT_FOUND => 5,
             StatusCode::CONFLICT => 10,
@@ -58,7 +66,11 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Problem { error: self.message.clone(), code: self.code(), message: self.message };
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 

@@ -1,13 +1,21 @@
 //! What a request says: path, query and body, each refused in the one shape of errors where it is not what the route takes.
 
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{self, FromRequest, FromRequestParts, Request};
-use axum::http::Uri;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
+use crate::connections::Peer;
 use crate::error::ApiError;
+
+/// How long a whole body may take, of people's patience.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A JSON body.
 #[derive(Debug)]
@@ -17,9 +25,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(body) = Json::from_request(request, state).await.map_err(refused)?;
+        let read = tokio::time::timeout(BODY_TIME, Json::from_request(request, state)).await;
+        let Json(body) = read.map_err(|_| slow())?.map_err(refused)?;
         Ok(Self(body))
     }
+}
+
+fn slow() -> ApiError {
+    let message = format!("the body did not arrive within {} seconds: send it again", BODY_TIME.as_secs());
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, message)
 }
 
 fn refused(rejection: JsonRejection) -> ApiError {
@@ -77,6 +91,18 @@ pub(crate) fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, ApiError> {
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// Where the request comes from; nowhere when its sender is in this process.
+#[derive(Debug)]
+pub(crate) struct Caller(pub(crate) Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Peer>().map(|peer| peer.0)))
+    }
 }
 
 /// The name in a path.

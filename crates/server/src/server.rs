@@ -10,8 +10,10 @@ use control::Controller;
 
 use crate::overview::{self, Look, Snapshot};
 use crate::people::directory::Directory;
+use crate::people::passwords::Passwords;
 use crate::people::throttle::Throttle;
 use crate::routes;
+use crate::streams::Streams;
 
 /// Who is let in, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct State {
     pub(crate) config: ServerConfig,
     pub(crate) directory: Directory,
     pub(crate) throttle: Throttle,
+    pub(crate) passwords: Passwords,
+    pub(crate) streams: Streams,
     pub(crate) look: Look,
 }
 
@@ -61,7 +65,8 @@ impl Server {
         let directory = Directory::new(config.controller.stores().clone());
         let first = Snapshot::new(config.ids.suffix(8), config.simulated, config.speed);
         let (look, questions) = Look::new(first);
-        let state = Arc::new(State { directory, throttle: Throttle::default(), look, config });
+        let (throttle, passwords, streams) = Default::default();
+        let state = Arc::new(State { directory, throttle, passwords, streams, look, config });
         tokio::spawn(overview::keep(Arc::downgrade(&state), questions));
         Self(state)
     }

@@ -4,6 +4,7 @@
 mod application;
 mod cli;
 mod delivery;
+mod hostile;
 mod kubectl;
 mod lifecycle;
 mod people;

@@ -358,7 +358,11 @@ impl ClusterConfig {
     /// When it cannot be read, or wants what is not supported.
     fn read(secret: &str, server: &str, json: &str) -> Result<Self, SecretError> {
         let own = || secret.to_owned();
-        let unreadable = |error: serde_json::Error| SecretError::Config { secret: own(), reason: error.to_string() };
+        let unreadable = |error: serde_json::Error| {
+            // what the library says may quote a password
+            let reason = format!("line {}, column {}: it is not as expected there", error.line(), error.column());
+            SecretError::Config { secret: own(), reason }
+        };
         let config: Self =
             if json.is_empty() { Self::default() } else { serde_json::from_str(json).map_err(unreadable)? };
         let programs =

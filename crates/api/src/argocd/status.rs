@@ -211,9 +211,10 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Since when is known where it is set.
+    /// Since when is known where it is set. Addresses in the message are shown without credentials.
     pub fn new(kind: ConditionType, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), last_transition_time: None }
+        let message = object::without_credentials(&message.into()).into_owned();
+        Self { kind, message, last_transition_time: None }
     }
 }
 

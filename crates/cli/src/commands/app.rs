@@ -256,7 +256,7 @@ fn describe(app: &Value) {
                     .map(|pointer| output::cell(text(r, pointer).unwrap_or_default())),
             );
         }
-        output::line(table);
+        output::rows(&table);
     }
 }
 

@@ -92,7 +92,7 @@ impl Logs {
                     output::line(format!("--- {}", or_dash(&entry, "/result/podName")));
                 }
                 last = Some(pod);
-                output::line(text(&entry, "/result/content").unwrap_or_default());
+                output::raw(&format!("{}\n", text(&entry, "/result/content").unwrap_or_default()));
             })
             .await?;
         Ok(Code::Done.into())
@@ -100,7 +100,6 @@ impl Logs {
 }
 
 impl Events {
-    #[expect(clippy::print_stderr, reason = "whose Events could not be had is said beside the others")]
     pub(super) async fn run(self, client: &Client) -> Outcome {
         let query = query([
             ("resourceKind", self.of.kind),
@@ -111,7 +110,7 @@ impl Events {
         let answer = client.get(&format!("{}/events{query}", super::app::path(&self.name))).await?;
         let all = |part: &str| answer[part].as_array().cloned().unwrap_or_default();
         output::list(&all("items"), COLUMNS, self.output.output, "event")?;
-        all("silent").iter().for_each(|object| eprintln!("{}", without_events(object)));
+        all("silent").iter().for_each(|object| output::aside(without_events(object)));
         Ok(Code::Done.into())
     }
 }

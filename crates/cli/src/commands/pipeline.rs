@@ -84,7 +84,7 @@ fn describe(pipeline: &Value) {
             output::cell(waiting.join("; ")),
         ]);
     }
-    output::line(table);
+    output::rows(&table);
     for condition in pipeline.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
         output::line(format!("{}: {}", or_dash(condition, "/type"), or_dash(condition, "/message")));
     }

@@ -120,7 +120,7 @@ fn describe(item: &Value) {
             ["/name", "/phase", "/since", "/commit", "/message"].map(|p| output::cell(text(e, p).unwrap_or_default())),
         );
     }
-    output::line(table);
+    output::rows(&table);
     for promotion in promotions.as_array().into_iter().flatten() {
         let place = or_dash(promotion, "/spec/environment");
         output::line(format!(

@@ -30,7 +30,6 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    #[expect(clippy::print_stderr, reason = "problems go beside the manifests")]
     pub(crate) async fn run(self) -> Outcome {
         let place = Place::open(&self.path)?;
         let source = remotes::fetched(&place, self.source(&place)?).await?;
@@ -50,7 +49,7 @@ impl Render {
             ),
         }
         for problem in &rendered.problems {
-            eprintln!("{}", place.shown(problem));
+            output::aside(place.shown(problem));
         }
         Ok(if rendered.complete() { Code::Done.into() } else { Code::Failed.into() })
     }

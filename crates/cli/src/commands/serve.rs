@@ -14,7 +14,7 @@ use cluster::{Cluster, Target};
 use control::{AtStep, Replica};
 use promotion::WriteStep;
 use server::people::accounts;
-use server::{Access, Listener, Transport};
+use server::{Access, Listener, Network, Transport};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Reach;
@@ -56,6 +56,9 @@ pub(crate) struct Serve {
     /// Names for a certificate that is made now [default beyond loopback: the address]
     #[arg(long, value_name = "NAME", conflicts_with = "tls_cert")]
     tls_generate: Vec<String>,
+    /// A proxy, or a network of proxies, whose X-Forwarded-For counts: attempts to log in are counted by address
+    #[arg(long, value_name = "NETWORK")]
+    trusted_proxy: Vec<Network>,
     /// Apply the CustomResourceDefinitions first
     #[arg(long)]
     install_crds: bool,
@@ -110,12 +113,13 @@ fn stopping_point(text: &str) -> Result<(WriteStep, bool), String> {
 
 impl Serve {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        take_all_files();
         let stop = CancellationToken::new();
         let folder = match &self.sandbox {
             Some(path) => Some(SandboxFolder::open(path, &self.starting()).await?),
             None => None,
         };
-        let listener = Listener::bind(self.listen, &self.transport()).await?;
+        let listener = Listener::bind(self.listen, &self.transport()).await?.trusting(self.trusted_proxy.clone());
         let host = rustix::system::uname();
         let name = || own_name(&host.nodename().to_string_lossy(), listener.address().port());
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::starting_now());
@@ -217,6 +221,13 @@ impl Serve {
             }
         })))
     }
+}
+
+/// Lets this process have as many files open as the system allows: connections, clusters and repositories take some each.
+fn take_all_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// The cluster that the flags and the environment mean.

@@ -145,7 +145,7 @@ impl<'a> Attempt<'a> {
             return Err(wait(format!(
                 "the chart of {name} comes from {}, where nothing can be committed: add a source with a ref, and name a \
                  value file of it last in spec.sources[].helm.valueFiles",
-                source.repo_url
+                object::shown_address(&source.repo_url)
             )));
         }
         let repository = cx.repositories.git(Address::of(source), app.spec.project_name());

@@ -18,7 +18,10 @@ pub(crate) enum Address {
 impl Address {
     /// Reads `https://…`, `oci://…` and, as Argo CD's `enableOCI` has it, `host/path` without a scheme.
     pub(crate) fn parse(text: &str, oci: bool, plain_http: bool) -> Result<Self, ChartError> {
-        let bad = |reason: &str| ChartError::Address { url: without_login(text), reason: reason.to_owned() };
+        let bad = |reason: &str| ChartError::Address {
+            url: object::shown_address(text).into_owned(),
+            reason: reason.to_owned(),
+        };
         match text.split_once("://") {
             Some(("oci", rest)) => Self::registry(rest, plain_http).ok_or_else(|| bad("no host and path")),
             None if oci => Self::registry(text, plain_http).ok_or_else(|| bad("no host and path")),
@@ -72,12 +75,6 @@ pub(crate) fn is_loopback(authority: &str) -> bool {
         None => authority.split(':').next().unwrap_or_default(),
     };
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn without_login(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
 /// Where `reference` of an index leads: absolute, or below the repository, with the repository's query (Helm 4.2,

@@ -76,7 +76,8 @@ impl HttpRemote {
     }
 
     fn unreachable(&self, error: &NoAnswer) -> GitError {
-        GitError::Unreachable { url: self.shown.clone(), reason: error.to_string() }
+        let reason = object::without_credentials(&error.to_string()).into_owned();
+        GitError::Unreachable { url: self.shown.clone(), reason }
     }
 
     /// The next part of an answer of which `read` bytes were read before.

@@ -92,14 +92,14 @@ fn scalar(text: &str, tag: Option<&str>, style: Style, start: Mark, dialect: Dia
         Some("null") => Ok(Value::Null),
         Some("bool") => boolean(text, Dialect::Kubernetes)
             .map(Value::Bool)
-            .ok_or_else(|| YamlError::at(start, format!("cannot read {text:?} as a boolean"))),
+            .ok_or_else(|| YamlError::at(start, "the text that !!bool is for is no boolean")),
         Some("float") => float(text)
             .and_then(Number::from_f64)
             .map(Value::Number)
-            .ok_or_else(|| YamlError::at(start, format!("cannot read {text:?} as a finite number"))),
+            .ok_or_else(|| YamlError::at(start, "the text that !!float is for is no finite number")),
         Some("int") => integer(text)
             .map(Value::Number)
-            .ok_or_else(|| YamlError::at(start, format!("cannot read {text:?} as an integer"))),
+            .ok_or_else(|| YamlError::at(start, "the text that !!int is for is no integer")),
         Some(_) => string(),
         None if style != Style::Plain => string(),
         None => plain(text, start, dialect),

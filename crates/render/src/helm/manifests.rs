@@ -180,8 +180,11 @@ fn line_at(content: &str, offset: usize) -> usize {
     content[..offset].matches('\n').count() + 1
 }
 
-/// The line with the one before it, for a person to see.
+/// The line with the one before it, for a person to see. Nothing of a text that may hold a Secret.
 fn excerpt(content: &str, line: usize) -> String {
+    if content.contains("Secret") {
+        return "; the text is not shown, as it holds a Secret".to_owned();
+    }
     let lines = content.lines().enumerate().skip(line.saturating_sub(2)).take(2);
     lines.map(|(index, text)| format!("\n  {:>4} | {text}", index + 1)).collect()
 }
@@ -259,6 +262,7 @@ mod tests {
     #[test]
     fn bad_documents_are_named() {
         for (text, part) in [
+            ("kind: Secret\n---\nb: [\n", "line 4: "),
             ("a: 1\n---\nb: [\n", "c/templates/x.yaml: the rendered text is no YAML in line 4"),
             ("metadata: {annotations: {a: []}}\n", "annotations.a is a list"),
             ("- a\n", "the document is a list"),

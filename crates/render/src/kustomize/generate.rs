@@ -151,9 +151,8 @@ fn pairs(generator: &Generator, folder: &Folder) -> Result<BTreeMap<String, Vec<
     }
     for literal in &generator.literals {
         let parts = literal.split_once('=').filter(|(key, _)| !key.is_empty());
-        let (key, value) = parts.ok_or_else(|| {
-            KustomizeError::new(file, format!("the literal {literal:?} of {} is not key=value", generator.name))
-        })?;
+        let (key, value) = parts
+            .ok_or_else(|| KustomizeError::new(file, format!("a literal of {} is not key=value", generator.name)))?;
         all.push((key.to_owned(), unquoted(value).as_bytes().to_vec()));
     }
     for source in &generator.files {

@@ -582,7 +582,7 @@ fn scalar_value(scalar: &Scalar) -> Result<Value, Fault> {
     let as_block = scalar.block || (!scalar.quoted && text.contains('\n'));
     if text.starts_with('\t') && as_block && !text.contains(" \n") && !text.ends_with(' ') {
         // go-yaml v3 writes it as a block that it cannot read
-        return Err(format!("a block of text cannot start with a tab: {text:?}"));
+        return Err("a block of text cannot start with a tab".to_owned());
     }
     let string = || Ok(Value::String(text.clone()));
     let said = Tag::resolved(text);
@@ -594,7 +594,7 @@ fn scalar_value(scalar: &Scalar) -> Result<Value, Fault> {
         (Tag::None, false) => typed(text, said),
         (Tag::Float, _) if said == Tag::Int => typed(text, Tag::Float),
         (tag, _) if tag == said => typed(text, tag),
-        (tag, _) => Err(format!("{text:?} cannot be read as {}", tag_name(tag))),
+        (tag, _) => Err(format!("a text that is tagged so cannot be read as {}", tag_name(tag))),
     }
 }
 

@@ -47,7 +47,7 @@ fn reread_text(text: String) -> Result<String, Fault> {
     }
     let refused = |c: &char| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
     if let Some(c) = text.chars().find(refused) {
-        return Err(format!("the control character U+{:04X} cannot be written: {text:?}", c as u32));
+        return Err(format!("the control character U+{:04X} cannot be written", c as u32));
     }
     Ok(if text.contains(NEXT_LINE) { folded(&text) } else { text })
 }

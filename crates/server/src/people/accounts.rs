@@ -11,10 +11,12 @@ use control::ACCOUNTS_SECRET;
 use object::{LiveObject, Manifest, ManifestError, ResourceKey};
 use serde_json::{Value, json};
 
+use super::ended::Book;
+
 /// Where Argo CD leaves the generated password of `admin` for the installer to read.
 pub const INITIAL_PASSWORD_SECRET: &str = "argocd-initial-admin-secret";
 /// bcrypt's work factor, as Argo CD uses.
-const COST: u32 = 10;
+pub(crate) const COST: u32 = 10;
 
 /// Of `argocd-secret`: what sessions are signed with.
 const SIGNING_KEY: &str = "server.secretkey";
@@ -40,7 +42,7 @@ pub enum AccountsError {
 }
 
 /// Completes `argocd-secret`: the signing key, and a password for `admin` that is also left in
-/// `argocd-initial-admin-secret`. What is there already is never changed. Of several that start at once one comes first
+/// `argocd-initial-admin-secret`; and the list of ended sessions. What is there already is never changed. Of several that start at once one comes first
 /// with each, and the others take what it wrote.
 ///
 /// # Errors
@@ -49,7 +51,7 @@ pub async fn prepare(cluster: &Cluster, namespace: &str, clock: &dyn Clock, ids:
     let start = FirstStart { cluster, namespace, clock, ids };
     for _ in 0..ATTEMPTS {
         match start.attempt().await {
-            Ok(Attempt::Complete) => return Ok(()),
+            Ok(Attempt::Complete { key }) => return Ok(start.list_of_ended_sessions(key.as_bytes()).await?),
             Ok(Attempt::Further) => {}
             // somebody came first: what they wrote counts
             Err(AccountsError::Cluster(ClusterError::AlreadyExists { .. } | ClusterError::Conflict { .. })) => {}
@@ -60,7 +62,9 @@ pub async fn prepare(cluster: &Cluster, namespace: &str, clock: &dyn Clock, ids:
 }
 
 enum Attempt {
-    Complete,
+    Complete {
+        key: String,
+    },
     /// Something was written: look again.
     Further,
 }
@@ -76,8 +80,9 @@ struct FirstStart<'a> {
 impl FirstStart<'_> {
     async fn attempt(&self) -> Result<Attempt, AccountsError> {
         let seen = self.get(ACCOUNTS_SECRET).await?;
-        if seen.as_ref().is_some_and(|seen| has(seen, SIGNING_KEY) && has(seen, ADMIN_HASH)) {
-            return Ok(Attempt::Complete);
+        if let Some(seen) = seen.as_ref().filter(|seen| has(seen, SIGNING_KEY) && has(seen, ADMIN_HASH)) {
+            let key = secret_data(seen.value()).remove(SIGNING_KEY).unwrap_or_default();
+            return Ok(Attempt::Complete { key });
         }
         // In this order. Who is going to replace an initial password knows then that the version of `argocd-secret` that
         // the password was made for has passed without a hash of it, and that no hash of it can be written any more.
@@ -116,7 +121,7 @@ impl FirstStart<'_> {
     }
 
     async fn get(&self, name: &str) -> Result<Option<LiveObject>, ClusterError> {
-        self.cluster.get(&key(self.namespace, name)).await
+        get(self.cluster, self.namespace, name).await
     }
 
     async fn create(
@@ -136,9 +141,13 @@ impl FirstStart<'_> {
         data: BTreeMap<String, String>,
         annotations: Value,
     ) -> Result<LiveObject, ClusterError> {
-        let metadata = json!({ "resourceVersion": seen.resource_version(), "annotations": annotations });
-        let patch = Patch::Merge(json!({ "metadata": metadata, "data": encoded(data) }));
-        self.cluster.patch(&seen.key(), &patch, PatchOptions::default()).await
+        update(self.cluster, seen, &encoded(data), annotations).await
+    }
+
+    /// So that those who log in find an epoch.
+    async fn list_of_ended_sessions(&self, key: &[u8]) -> Result<(), ClusterError> {
+        let Self { cluster, namespace, ids, .. } = *self;
+        Book { cluster, namespace, key, ids }.open().await.map(drop)
     }
 }
 
@@ -161,23 +170,36 @@ pub fn password_entries(
     Ok(BTreeMap::from([(format!("{prefix}.password"), hash), (format!("{prefix}.passwordMtime"), now.to_string())]))
 }
 
-/// Adds entries to a Secret of ours, which is made when it is not there.
-pub(crate) async fn write(
+pub(crate) async fn get(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<LiveObject>, ClusterError> {
+    cluster.get(&key(namespace, name)).await
+}
+
+/// Sets entries of a Secret of ours that was looked at, or makes it where there was none.
+///
+/// # Errors
+/// [`ClusterError::Conflict`] or [`ClusterError::AlreadyExists`] when somebody else wrote since.
+pub(crate) async fn put(
     cluster: &Cluster,
     namespace: &str,
     name: &str,
+    seen: Option<&LiveObject>,
     data: BTreeMap<String, String>,
 ) -> Result<LiveObject, ClusterError> {
-    let (key, data) = (key(namespace, name), encoded(data));
-    let patch = Patch::Merge(json!({ "data": data }));
-    match cluster.patch(&key, &patch, PatchOptions::default()).await {
-        Err(ClusterError::NotFound { .. }) => match create(cluster, namespace, name, &data, json!({})).await {
-            // another process made it at the same moment
-            Err(ClusterError::AlreadyExists { .. }) => cluster.patch(&key, &patch, PatchOptions::default()).await,
-            made => made,
-        },
-        patched => patched,
+    match seen {
+        Some(seen) => update(cluster, seen, &encoded(data), json!({})).await,
+        None => create(cluster, namespace, name, &encoded(data), json!({})).await,
     }
+}
+
+async fn update(
+    cluster: &Cluster,
+    seen: &LiveObject,
+    data: &BTreeMap<String, String>,
+    annotations: Value,
+) -> Result<LiveObject, ClusterError> {
+    let metadata = json!({ "resourceVersion": seen.resource_version(), "annotations": annotations });
+    let patch = Patch::Merge(json!({ "metadata": metadata, "data": data }));
+    cluster.patch(&seen.key(), &patch, PatchOptions::default()).await
 }
 
 async fn create(

@@ -5,23 +5,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use api::gantline::Environment;
 use promotion::Judge;
 
+use super::session::Claims;
 use crate::rights::Rights;
 
 /// Somebody who is logged in.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) user: String,
-    /// The id of the session; empty with `--core`, where there is none.
-    pub(crate) session: String,
-    /// Second of its expiry, since 1970.
-    pub(crate) expires: i64,
+    /// None with `--core`.
+    pub(crate) session: Option<Claims>,
     pub(crate) rights: Rights,
 }
 
 impl Identity {
     /// Who uses the API in process, with the rights of the kubeconfig.
     pub(crate) fn core(user: &str) -> Self {
-        Self { user: user.to_owned(), session: String::new(), expires: i64::MAX, rights: Rights::everything() }
+        Self { user: user.to_owned(), session: None, rights: Rights::everything() }
     }
 
     /// Another user has another one, and so have other rights.

@@ -2,7 +2,9 @@
 
 pub mod accounts;
 pub(crate) mod directory;
+pub(crate) mod ended;
 pub(crate) mod identity;
+pub(crate) mod passwords;
 pub mod session;
 pub(crate) mod throttle;
 

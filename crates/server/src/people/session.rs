@@ -14,14 +14,28 @@ pub struct Claims {
     /// Seconds since 1970, like all times here.
     pub iat: i64,
     pub nbf: i64,
-    pub exp: i64,
-    /// Names this one token: what is revoked at logout.
+    /// API tokens may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// Names this one token: what is revoked at logout, or what `accounts.X.tokens` lists.
+    #[serde(default)]
     pub jti: String,
+    /// Of a login: what its list of ended sessions is called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub epoch: String,
+}
+
+/// What an account did to get a token, and must still be allowed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    Login,
+    ApiKey,
 }
 
 const ISSUER: &str = "argocd";
 
 impl Claims {
+    /// Of a login.
     pub fn new(account: &str, jti: String, now: Timestamp, lifetime: Duration) -> Self {
         let iat = now.as_second();
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
@@ -30,8 +44,23 @@ impl Claims {
             sub: format!("{account}:login"),
             iat,
             nbf: iat,
-            exp: iat.saturating_add(seconds),
+            exp: Some(iat.saturating_add(seconds)),
             jti,
+            epoch: String::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn of_epoch(self, epoch: String) -> Self {
+        Self { epoch, ..self }
+    }
+
+    /// None for what this server gives no tokens for.
+    pub fn capability(&self) -> Option<Capability> {
+        match self.sub.split_once(':')?.1 {
+            "login" => Some(Capability::Login),
+            "apiKey" => Some(Capability::ApiKey),
+            _ => None,
         }
     }
 
@@ -47,8 +76,13 @@ pub enum SessionError {
     Invalid,
     #[error("the session has expired: log in again (gantline login)")]
     Expired,
-    #[error("the session was ended by a logout or a new password: log in again (gantline login)")]
+    #[error(
+        "the session was ended: by a logout, a new password, a change of its account, or the loss of the list of those \
+         that were ended; log in again (gantline login)"
+    )]
     Revoked,
+    #[error("the API token is not, or not any more, among accounts.{account}.tokens of argocd-secret: make a new one")]
+    Unlisted { account: String },
     #[error("the session could not be signed: {0}")]
     Signing(String),
 }
@@ -62,7 +96,7 @@ pub fn sign(claims: &Claims, key: &[u8]) -> Result<String, SessionError> {
         .map_err(|error| SessionError::Signing(error.to_string()))
 }
 
-/// Checks signature, issuer and times. Revocation is the caller's.
+/// Checks signature, issuer and times. Whether the account still vouches for it is the caller's.
 ///
 /// # Errors
 /// [`SessionError::Invalid`] or [`SessionError::Expired`].
@@ -71,10 +105,11 @@ pub fn verify(token: &str, key: &[u8], now: Timestamp) -> Result<Claims, Session
     // the library would compare with the machine's clock; ours may be another
     validation.validate_exp = false;
     validation.validate_nbf = false;
+    validation.required_spec_claims.clear();
     validation.set_issuer(&[ISSUER]);
     let data =
         decode::<Claims>(token, &DecodingKey::from_secret(key), &validation).map_err(|_| SessionError::Invalid)?;
-    if now.as_second() >= data.claims.exp {
+    if data.claims.exp.is_some_and(|expiry| now.as_second() >= expiry) {
         return Err(SessionError::Expired);
     }
     if now.as_second() < data.claims.nbf {

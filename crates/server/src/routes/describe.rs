@@ -13,7 +13,7 @@ use super::text::{Kind, Text};
 use crate::Server;
 use crate::asker::Asker;
 use crate::error::ApiError;
-use crate::input::{Body, Path, Query};
+use crate::input::{Body, Caller, Path, Query};
 
 /// A route as its handler's types have it.
 #[derive(Default)]
@@ -48,6 +48,7 @@ pub(super) trait Part {
 impl Part for axum::extract::State<Server> {}
 impl Part for Path<String> {}
 impl Part for HeaderMap {}
+impl Part for Caller {}
 
 impl Part for Asker {
     fn describe(described: &mut Described) {

@@ -112,14 +112,10 @@ pub(crate) fn identify(server: &Server, headers: &HeaderMap) -> Result<Identity,
         ApiError::unauthenticated("argocd-secret has no server.secretkey yet: nobody can be let in until it has")
     })?;
     let claims = session::verify(token, &key, server.config.clock.now()).map_err(refused)?;
-    let account = server.directory.account(claims.account()).ok_or_else(|| refused(session::SessionError::Revoked))?;
-    let before = account.password_modified.is_some_and(|changed| claims.iat < changed.as_second());
-    if before || server.directory.is_ended(&claims.jti) {
-        return Err(refused(session::SessionError::Revoked));
-    }
+    server.directory.vouch(&claims, &key).map_err(refused)?;
     let subject = Subject { user: claims.account().to_owned(), groups: Vec::new() };
     let rights = Rights::of(&subject, &server.directory.policy(), &server.projects());
-    Ok(Identity { user: subject.user, session: claims.jti.clone(), expires: claims.exp, rights })
+    Ok(Identity { user: subject.user, session: Some(claims), rights })
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ fn table() -> Table {
         .route(GET, "/api/version", Nothing, "The version", page::version)
         .route(GET, "/api/openapi.json", Nothing, "This document", openapi_json)
         .route(POST, "/api/v1/session", Nothing, "Log in", session::log_in)
+        .with_body_limit(session::BODY_LIMIT)
         .route(DELETE, "/api/v1/session", Session, "Log out: the session ends everywhere", session::log_out)
         .route(GET, "/api/v1/session/userinfo", Nothing, "Who asks", session::user_info)
         .route(GET, "/api/v1/overview", Session, "What there is now", overview::get)

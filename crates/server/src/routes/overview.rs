@@ -14,15 +14,19 @@ use tokio::sync::watch;
 use super::guard;
 use crate::Server;
 use crate::asker::Asker;
+use crate::error::ApiError;
 use crate::overview::{Mark, News, Snapshot, pause};
+use crate::streams::Followed;
 use crate::views::Overview;
 
 /// How often it is asked whether the session holds, and with which rights, while nothing changes.
-const ASKED: Duration = Duration::from_secs(5);
+const ASKED: Duration = Duration::from_secs(2);
 
 pub(super) async fn get(State(server): State<Server>, asker: Asker) -> Json<Overview> {
     Json(server.look.now().await.whole(asker.identity()))
 }
+
+pub(super) type Events = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
 
 /// One browser that looks on.
 struct Viewer {
@@ -31,21 +35,19 @@ struct Viewer {
     pictures: watch::Receiver<Arc<Snapshot>>,
     /// What it has: the id of the last event that it got.
     read: Option<Mark>,
+    _followed: Followed,
 }
 
 /// A browser that comes back says in `Last-Event-ID` how far it has read.
-pub(super) async fn stream(
-    State(server): State<Server>,
-    headers: HeaderMap,
-    _: Asker,
-) -> Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>> {
+pub(super) async fn stream(State(server): State<Server>, headers: HeaderMap, asker: Asker) -> Result<Events, ApiError> {
+    let followed = server.streams.follow(&asker.identity().user)?;
     let read = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let pictures = server.look.follow();
     // the keeper may have slept until now
     server.look.now().await;
-    let viewer = Viewer { server, headers, pictures, read };
+    let viewer = Viewer { server, headers, pictures, read, _followed: followed };
     let events = unfold(viewer, |mut viewer| async move { viewer.next().await.map(|event| (Ok(event), viewer)) });
-    Sse::new(events.boxed()).keep_alive(KeepAlive::default())
+    Ok(Sse::new(events.boxed()).keep_alive(KeepAlive::default()))
 }
 
 impl Viewer {

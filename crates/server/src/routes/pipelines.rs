@@ -82,7 +82,7 @@ fn config_source(app: &Application) -> String {
     let sources = app.spec.all_sources();
     let Some(source) = sources.first() else { return String::new() };
     let revision = if source.target_revision.is_empty() { "HEAD" } else { source.target_revision.as_str() };
-    format!("{} {} @ {revision}", source.repo_url, source.path)
+    format!("{} {} @ {revision}", object::shown_address(&source.repo_url), source.path)
 }
 
 fn trigger(pipeline: &Pipeline, environment: &Environment) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware;
@@ -53,6 +54,15 @@ impl Table {
                 .route_layer(middleware::from_fn_with_state((server, needs), guard::admit))
         };
         self.0.push(Row { method, path, needs, about, described, mount: Box::new(mount) });
+        self
+    }
+
+    /// The last one takes bodies of so many bytes only.
+    pub(super) fn with_body_limit(mut self, bytes: usize) -> Self {
+        if let Some(Row { mount, .. }) = self.0.last_mut() {
+            let inner = std::mem::replace(mount, Box::new(|_| MethodRouter::new()));
+            *mount = Box::new(move |server| inner(server).layer(DefaultBodyLimit::max(bytes)));
+        }
         self
     }
 

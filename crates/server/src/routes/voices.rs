@@ -20,7 +20,7 @@ use crate::overview::pause;
 use crate::views::{EventList, LogEntry};
 
 /// How often it is asked whether the session and the right still hold.
-const ASKED: std::time::Duration = std::time::Duration::from_secs(5);
+const ASKED: std::time::Duration = std::time::Duration::from_secs(2);
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, rename_all = "camelCase")]
@@ -78,8 +78,10 @@ pub(super) async fn logs(
     asker: Asker,
 ) -> Result<Lines<LogEntry>, ApiError> {
     let app = named.app(&asker)?;
+    let followed = query.follow.then(|| server.streams.follow(&asker.identity().user)).transpose()?;
     let lines = asker.controller().logs(&app, &query.pick(), &query.options()).await?;
     let ended = async move {
+        let _followed = followed;
         loop {
             pause(ASKED).await;
             let who = guard::identify(&server, &headers).map(|identity| asker.again(identity));

@@ -30,11 +30,18 @@ impl Written for ApplicationView {
     const BY_FIELDS: bool = true;
 
     fn written(&self) -> Value {
-        serde_json::to_value(Shown::from(self)).unwrap_or_default()
+        let mut value = serde_json::to_value(Shown::from(self)).unwrap_or_default();
+        hide_credentials(&mut value);
+        value
     }
 
     fn text(&self) -> String {
-        serde_json::to_string(&Shown::from(self)).unwrap_or_default()
+        let text = serde_json::to_string(&Shown::from(self)).unwrap_or_default();
+        // also in annotations, and in what was synced when
+        match object::without_credentials(&text) {
+            Cow::Owned(shown) => shown,
+            Cow::Borrowed(_) => text,
+        }
     }
 
     fn definition() -> Value {
@@ -44,6 +51,20 @@ impl Written for ApplicationView {
             properties["provenAt"] = json!({ "type": "string", "description": PROVEN_AT });
         }
         definition
+    }
+}
+
+/// Shows the addresses in all texts of a value without what lets somebody in.
+pub(super) fn hide_credentials(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(shown) = object::without_credentials(text) {
+                *text = shown;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(hide_credentials),
+        Value::Object(fields) => fields.values_mut().for_each(hide_credentials),
+        _ => {}
     }
 }
 
@@ -131,7 +152,8 @@ pub(crate) fn reasons(app: &Application) -> Vec<String> {
         .filter(|state| matches!(state.phase, OperationPhase::Failed | OperationPhase::Error));
     let operation = failed.map(|state| format!("the last sync failed: {}", state.message));
     let all = conditions.chain(Some(health)).chain(resources).chain(operation);
-    let mut reasons: Vec<String> = all.filter(|reason| !reason.is_empty()).collect();
+    let told = all.filter(|reason| !reason.is_empty()).map(|reason| object::without_credentials(&reason).into_owned());
+    let mut reasons: Vec<String> = told.collect();
     reasons.dedup();
     reasons.truncate(4);
     reasons

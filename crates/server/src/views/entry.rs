@@ -40,7 +40,7 @@ impl From<&TimelineEntry> for Entry {
             application: entry.application.clone(),
             pipeline: entry.pipeline.clone(),
             environment: entry.environment.clone(),
-            message: entry.message.clone(),
+            message: object::without_credentials(&entry.message).into_owned(),
             reason: entry.reason.clone(),
             commit: entry.commit.clone(),
             actor: entry.actor.clone(),

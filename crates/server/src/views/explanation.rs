@@ -74,9 +74,9 @@ impl From<engine::Reason> for Reason {
         Self {
             topic: reason.topic.into(),
             object: reason.object.as_ref().map(Key::from),
-            message: reason.message,
-            value: reason.value,
-            needed: reason.needed,
+            message: told(&reason.message),
+            value: reason.value.as_deref().map(told),
+            needed: reason.needed.as_deref().map(told),
             since: reason.since,
             earliest: reason.earliest,
             who: reason.who,
@@ -90,7 +90,7 @@ impl From<engine::Explanation> for ApplicationExplanation {
             application: explanation.application,
             sync: explanation.sync,
             health: explanation.health,
-            summary: explanation.summary,
+            summary: told(&explanation.summary),
             reasons: explanation.reasons.into_iter().map(Reason::from).collect(),
         }
     }
@@ -134,6 +134,7 @@ pub(crate) struct ReleaseReason {
 impl From<promotion::explain::Explanation> for ReleaseExplanation {
     fn from(explained: promotion::explain::Explanation) -> Self {
         let promotion::explain::Explanation { release, tag, digest, summary, reasons } = explained;
+        let summary = told(&summary);
         Self { release, tag, digest, summary, reasons: reasons.into_iter().map(ReleaseReason::from).collect() }
     }
 }
@@ -141,6 +142,11 @@ impl From<promotion::explain::Explanation> for ReleaseExplanation {
 impl From<promotion::explain::Reason> for ReleaseReason {
     fn from(reason: promotion::explain::Reason) -> Self {
         let promotion::explain::Reason { topic, message, value, needed, since, earliest, who } = reason;
-        Self { topic, message, value, needed, since, earliest, who }
+        Self { topic, message: told(&message), value: told(&value), needed: told(&needed), since, earliest, who }
     }
+}
+
+/// Statuses may have been written by others, who do not mask addresses.
+fn told(text: &str) -> String {
+    object::without_credentials(text).into_owned()
 }

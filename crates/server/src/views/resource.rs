@@ -2,6 +2,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::application::hide_credentials;
+
 /// Every object that an Application wants or has.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ManagedResources {
@@ -43,7 +45,12 @@ pub(crate) struct FieldChange {
 }
 
 impl From<control::ManagedResource> for ManagedResource {
-    fn from(object: control::ManagedResource) -> Self {
+    fn from(mut object: control::ManagedResource) -> Self {
+        // Applications of Applications have addresses of repositories
+        if object.group == "argoproj.io" {
+            let changed = object.fields.iter_mut().flat_map(|field| [&mut field.desired, &mut field.live]);
+            changed.chain([&mut object.desired, &mut object.live]).flatten().for_each(hide_credentials);
+        }
         Self {
             group: object.group,
             kind: object.kind,

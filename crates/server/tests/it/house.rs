@@ -129,7 +129,15 @@ impl House {
             request = request.header("last-event-id", id);
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
+        self.ask(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Opens the stream.

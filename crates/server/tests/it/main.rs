@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounts;
+mod canary;
 mod clusters;
+mod connections;
 mod house;
+mod logins;
 mod offers;
 mod refusals;
 mod releases;
 mod rights;
+mod sessions;
 mod stream;
 mod voices;

@@ -34,7 +34,6 @@ pub(crate) struct Shown {
 }
 
 impl Show {
-    #[expect(clippy::print_stderr, reason = "where the chart came from is said beside what it says")]
     pub(crate) async fn run(self) -> Outcome {
         let (shown, what) = match self {
             Self::Chart(shown) => (shown, helm::Show::Chart),
@@ -47,7 +46,7 @@ impl Show {
         Failure::refuse(&[(shown.jsonpath.is_some(), "--jsonpath", as_written)])?;
         let (place, report) = shown.flags.locate(&shown.chart).await?;
         let text = helm::show(&place.tree, &place.folder, what).map_err(|error| place.chart_failure(error))?;
-        report.iter().for_each(|report| eprint!("{report}"));
+        report.iter().for_each(|report| output::aside(report.trim_end()));
         output::raw(&text);
         Ok(Code::Done.into())
     }

@@ -159,7 +159,6 @@ impl Refused {
 }
 
 impl Template {
-    #[expect(clippy::print_stderr, reason = "warnings go beside the manifests")]
     pub(crate) async fn run(self) -> Outcome {
         self.refused.check()?;
         let options = self.options()?;
@@ -168,10 +167,10 @@ impl Template {
             self.remote.complete(chart).await?;
         }
         let (place, report) = self.remote.locate(chart).await?;
-        report.iter().for_each(|report| eprint!("{report}"));
+        report.iter().for_each(|report| output::aside(report.trim_end()));
         let output =
             helm::template(&place.tree, &place.folder, &options).map_err(|error| place.chart_failure(error))?;
-        output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        output.warnings.iter().for_each(|warning| output::aside(format!("warning: {warning}")));
         match (&self.output_dir, options.show_only.as_slice()) {
             (Some(folder), _) => self.write(folder, &options, &output)?,
             (None, []) => output::raw(&output.text()),

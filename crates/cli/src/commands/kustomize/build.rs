@@ -57,10 +57,11 @@ struct Helm {
 }
 
 impl Helm {
-    #[expect(clippy::print_stderr, reason = "what is ignored is said beside the manifests")]
     fn flags(&self) -> Option<HelmFlags> {
         if let Some(command) = &self.helm_command {
-            eprintln!("warning: --helm-command {command} is ignored: charts are rendered in process, as by Helm 4.2.4");
+            output::aside(format!(
+                "warning: --helm-command {command} is ignored: charts are rendered in process, as by Helm 4.2.4"
+            ));
         }
         self.enable_helm.then(|| HelmFlags {
             api_versions: self.helm_api_versions.clone(),
@@ -120,7 +121,6 @@ enum Order {
 }
 
 impl Build {
-    #[expect(clippy::print_stderr, reason = "warnings go beside the manifests")]
     pub(super) async fn run(self) -> Outcome {
         self.refused.check()?;
         let options = BuildOptions {
@@ -138,7 +138,7 @@ impl Build {
         let (place, source) = self.opened(&options).await?;
         let built = build_with_remotes(&place.tree, &source.path, &options, &source.remotes)
             .map_err(|error| place.failure(&error.0))?;
-        built.warnings.iter().for_each(|warning| eprintln!("{}", place.shown(warning)));
+        built.warnings.iter().for_each(|warning| output::aside(place.shown(warning)));
         match self.output {
             None => output::raw(&built.text()),
             Some(path) if path.is_dir() => {

@@ -8,6 +8,7 @@ use render::kustomize::edit::{self, Edited};
 use super::flags::{Create, Edit};
 use crate::failure::{Code, Failure, Outcome};
 use crate::folder::Place;
+use crate::output;
 
 impl Edit {
     pub(super) fn run(self) -> Outcome {
@@ -29,10 +30,9 @@ impl Create {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "warnings go beside the edit")]
 fn write(place: &Place, edited: Result<Edited, KustomizeError>) -> Outcome {
     let edited = edited.map_err(|error| place.failure(&error.0))?;
-    edited.warnings.iter().for_each(|warning| eprintln!("{}", place.shown(warning)));
+    edited.warnings.iter().for_each(|warning| output::aside(place.shown(warning)));
     for (path, text) in edited.others.iter().chain([&(edited.path, edited.text)]) {
         write_whole(&place.root.join(path), text)?;
     }
