@@ -18,6 +18,7 @@ mod events;
 mod execute;
 mod facts;
 mod git_remotes;
+mod left_out;
 mod live;
 mod memory;
 mod metrics;
