@@ -12,6 +12,7 @@ mod clusters;
 mod config;
 mod context;
 mod controller;
+mod default_project;
 mod deletion;
 mod driver;
 mod events;

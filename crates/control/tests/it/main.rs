@@ -5,6 +5,7 @@
 mod absence;
 mod applications;
 mod charts;
+mod confinement;
 mod events;
 mod fixtures;
 mod promotions;
