@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clock::Clock;
 use http::{Request, Response, Uri};
+use jiff::Timestamp;
 use kube::Config;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -66,6 +67,8 @@ impl Default for Limits {
     }
 }
 
+const SILENT: Duration = Duration::from_secs(180);
+
 /// A connection to one Kubernetes API. Clones share it.
 #[derive(Clone)]
 pub struct Cluster {
@@ -74,6 +77,10 @@ pub struct Cluster {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) answer_within: Duration,
+    /// The server sends a bookmark every minute: a watch that says nothing for so long is asked anew.
+    pub(crate) silent_after: Duration,
+    /// Until when the server wants to be left alone.
+    pub(crate) left_alone: Arc<Mutex<Timestamp>>,
     address: Arc<str>,
 }
 
@@ -135,6 +142,8 @@ impl Cluster {
             clock,
             turns: Arc::new(Semaphore::new(at_once)),
             answer_within,
+            silent_after: SILENT,
+            left_alone: Arc::new(Mutex::new(Timestamp::MIN)),
             address: address.trim_end_matches('/').into(),
         }
     }
@@ -144,6 +153,27 @@ impl Cluster {
     pub fn limited(self, limits: Limits) -> Self {
         let turns = Arc::new(Semaphore::new(limits.at_once.max(1)));
         Self { turns, answer_within: limits.answer_within, ..self }
+    }
+
+    /// The same server, whose watches are taken up anew when they say nothing for so long.
+    #[must_use]
+    pub fn silent_after(self, silent_after: Duration) -> Self {
+        Self { silent_after, ..self }
+    }
+
+    /// The server asks to be left alone for a time, whoever asks.
+    pub(crate) fn leave_alone(&self, time: Duration) {
+        let until = clock::after(self.clock.now(), time);
+        let mut left_alone = self.left_alone.lock().unwrap_or_else(PoisonError::into_inner);
+        *left_alone = until.max(*left_alone);
+    }
+
+    /// Ends when the server may be asked.
+    pub(crate) async fn may_be_asked(&self) {
+        let until = *self.left_alone.lock().unwrap_or_else(PoisonError::into_inner);
+        if until > self.clock.now() {
+            self.clock.sleep_until(until).await;
+        }
     }
 
     /// The API server's address, for people.

@@ -13,6 +13,7 @@ mod discovery;
 mod error;
 mod logs;
 mod objects;
+mod pace;
 mod request;
 mod store;
 mod watch;

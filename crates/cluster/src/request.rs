@@ -4,13 +4,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::pace::retry_after;
 use crate::{Cause, Cluster, ClusterError};
 
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -103,6 +104,10 @@ impl Call {
             return Ok(response);
         }
         let code = response.status().as_u16();
+        let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        if let (429 | 503, Some(time)) = (code, asked.and_then(|text| retry_after(text, cluster.clock.now()))) {
+            cluster.leave_alone(time);
+        }
         let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         // proxies in front of an API server answer with text
         let status = serde_json::from_slice(&body)
@@ -119,6 +124,7 @@ impl Call {
         let taken = async {
             // held until the answer is here; turns are never closed
             let _turn = cluster.turns.acquire().await;
+            cluster.may_be_asked().await;
             answer.await
         };
         let silent = |_| ClusterError::Unreachable {

@@ -14,18 +14,18 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::objects::live;
+use crate::pace::Pace;
 use crate::{ApiResource, Cause, Cluster, ClusterError};
 
 /// The server ends a watch after this time; the next one goes on from there.
 const WATCH_SECONDS: &str = "590";
-/// The server sends a bookmark every minute: one that says nothing for so long is asked anew.
-const SILENT: Duration = Duration::from_secs(180);
 /// A watch that ends before this time does so for a reason.
 const EARLY: Duration = Duration::from_secs(300);
 const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
-/// A server that closes watches at once is not asked more often than this.
+/// A server that closes watches at once is not asked more often than this, and less and less often.
 const BETWEEN_WATCHES: Duration = Duration::from_millis(100);
+const BETWEEN_WATCHES_MAX: Duration = Duration::from_secs(5);
 /// Far more than a server keeps of one object; a server that sends more may never end.
 const LONGEST_EVENT: Longest = Longest::Refused(64 << 20);
 
@@ -125,23 +125,29 @@ struct Closed;
 
 impl Watch {
     async fn run(mut self) {
-        let mut wait = BACK_OFF_FIRST;
+        let mut failures = Pace::new(BACK_OFF_FIRST, BACK_OFF_MAX);
+        let mut closes = Pace::new(BETWEEN_WATCHES, BETWEEN_WATCHES_MAX);
+        let mut relists = Pace::new(BACK_OFF_FIRST, BACK_OFF_MAX);
         loop {
             let began = self.cluster.clock.now();
             let error = match self.follow().await {
                 Err(Closed) => return,
                 Ok(Ok(())) => {
-                    wait = BACK_OFF_FIRST;
                     // a server ends watches before their time where it serves the kind otherwise
                     if self.cluster.clock.now() < clock::after(began, EARLY) {
                         self.discover_again();
                     }
-                    self.cluster.clock.sleep(BETWEEN_WATCHES).await;
+                    let wait = closes.next(self.cluster.clock.now());
+                    self.cluster.clock.sleep(wait).await;
                     continue;
                 }
                 Ok(Err(error)) => error,
             };
-            if matches!(error, ClusterError::Expired { .. }) && self.version.take().is_some() {
+            let now = self.cluster.clock.now();
+            let expired = matches!(error, ClusterError::Expired { .. }) && self.version.take().is_some();
+            let wait = if expired { relists.next(now) } else { failures.next(now) };
+            // the first time at once; a server that forgets what it just said is waited for as one that is gone
+            if expired && relists.tries() == 1 {
                 continue;
             }
             if matches!(error, ClusterError::NotFound { .. }) {
@@ -150,15 +156,14 @@ impl Watch {
                 self.discover_again();
             }
             tracing::debug!(kind = %self.scope.kind, %error, "watch interrupted");
-            if !self.lost {
-                wait = BACK_OFF_FIRST;
+            if !self.lost && (!expired || relists.tries() > 2) {
                 self.lost = true;
                 if self.send(WatchEvent::Lost(error)).await.is_err() {
                     return;
                 }
             }
             tokio::select! {
-                () = self.cluster.clock.sleep(wait) => wait = (wait * 2).min(BACK_OFF_MAX),
+                () = self.cluster.clock.sleep(wait) => {}
                 () = self.sender.closed() => return,
             }
         }
@@ -225,7 +230,7 @@ impl Watch {
         let mut lines = Box::pin(Lines::new(body.into_data_stream(), object.clone(), LONGEST_EVENT).into_stream());
         loop {
             let line = tokio::select! {
-                line = tokio::time::timeout(SILENT, lines.next()) => line.unwrap_or_default(),
+                line = tokio::time::timeout(self.cluster.silent_after, lines.next()) => line.unwrap_or_default(),
                 Ok(()) = looks.changed() => match self.cluster.known_resource(&self.scope.kind) {
                     Some(now) if now.gvk != resource.gvk => return Ok(Ok(())),
                     _ => continue,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ControllerConfig;
 use crate::context::Context;
+use crate::default_project;
 use crate::driver::{Driver, Next, Parts, Work};
 use crate::metrics::Metrics;
 use crate::queue::Request;
@@ -133,6 +134,7 @@ impl Work for Looks {
 /// Works on what is woken, once everything is known.
 async fn work(context: Arc<Context>) {
     context.stores.ready().await;
+    let default_project = default_project::made(Arc::clone(&context)).await;
     let driver = Driver::new(Parts {
         queue: Arc::clone(&context.queue),
         turns: Arc::clone(&context.turns),
@@ -141,7 +143,7 @@ async fn work(context: Arc<Context>) {
         ids: context.ids.clone(),
         work: Looks(context),
     });
-    Arc::new(driver).run().await;
+    tokio::join!(Arc::new(driver).run(), default_project);
 }
 
 /// Hears of live objects that change.

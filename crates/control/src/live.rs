@@ -17,7 +17,7 @@ use object::{GroupKind, LiveObject, ResourceKey};
 use crate::context::Context;
 use crate::memory::Memory;
 use crate::sites::Site;
-use crate::source::Wanted;
+use crate::source::{Wanted, not_permitted};
 use crate::stays::stays;
 
 /// How many objects of one Application are asked about at once.
@@ -354,12 +354,7 @@ pub(crate) fn site_of(cx: &Context, app: &Application) -> Result<Arc<Site>, Vec<
                 problems.push(denied.to_string());
             }
             let denied = app.spec.all_sources().iter().filter(|source| !project.spec.permits_source(source));
-            problems.extend(denied.map(|source| {
-                format!(
-                    "application repo {} is not permitted in project '{project_name}'",
-                    object::shown_address(&source.repo_url)
-                )
-            }));
+            problems.extend(denied.map(|source| not_permitted(source, project_name)));
             problems.extend(site.as_ref().ok().and_then(|site| forbidden(cx, app, site, &project)));
         }
     }

@@ -49,6 +49,8 @@ pub(crate) struct SourceRender {
     pub(crate) reference_reads: BTreeMap<String, ReadSet>,
     pub(crate) problems: Vec<String>,
     pub(crate) warnings: Vec<String>,
+    /// [`render::Rendered::left_out`]
+    pub(crate) left_out: Vec<String>,
     pub(crate) tool: String,
     /// A JSON list: a tenth of the memory that the values would take.
     manifests: Box<[u8]>,
@@ -86,6 +88,7 @@ impl SourceRender {
             reference_reads: rendered.reference_reads,
             problems: texts(errors),
             warnings: texts(warnings),
+            left_out: rendered.left_out,
             tool: rendered.tool.to_string(),
             manifests: rendered.manifests,
             again: None,

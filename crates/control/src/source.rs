@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::charts;
 use crate::context::Context;
+use crate::left_out;
 use crate::memory::{Again, Memory, SourceRender};
 use crate::overrides;
 use crate::proven::{Proven, is_asked, proven, recorded, shown};
@@ -76,6 +77,7 @@ pub(crate) async fn wanted(
     memory: &mut Memory,
     request: Request,
 ) -> Result<Wanted, Condition> {
+    permitted(cx, app, &sources.list)?;
     let settings = cx.stores.settings();
     memory.renders.resize_with(sources.list.len(), || None);
     let mut wanted =
@@ -90,7 +92,8 @@ pub(crate) async fn wanted(
     let references = references(&sources.list, &commits);
     let exact: Vec<String> = sources.list.iter().zip(&commits).map(|(s, r)| charts::exact(s, r)).collect();
     let mut anew = false;
-    for ((source, resolved), last) in sources.list.iter().zip(&commits).zip(&mut memory.renders) {
+    for ((source, resolved), last) in sources.list.iter().enumerate().zip(&commits).zip(&mut memory.renders) {
+        let (index, source) = source;
         if is_reference_only(source) {
             *last = None;
             wanted.tools.push(String::new());
@@ -100,6 +103,7 @@ pub(crate) async fn wanted(
         anew |= render_source(cx, &job, last, request).await?;
         let Some(render) = last else { continue };
         problems.extend(render.problems.iter().cloned());
+        problems.extend(left_out::lost(cx, app, (index, source), resolved, &render.left_out).await);
         match render.manifests() {
             Ok(rendered) => manifests.extend(rendered),
             Err(problem) => problems.push(problem),
@@ -127,6 +131,21 @@ pub(crate) async fn wanted(
     wanted.commits = shown(app, &memory.proven, asked);
     wanted.set = DesiredSet::new(manifests, problems, exact.join(","));
     Ok(wanted)
+}
+
+/// Also an operation may only use what the project permits.
+fn permitted(cx: &Context, app: &Application, sources: &[ApplicationSource]) -> Result<(), Condition> {
+    let project = app.spec.project_name();
+    let invalid = |why: String| Condition::new(ConditionType::InvalidSpecError, why);
+    let known = cx.stores.project(project).map_err(|none| invalid(none.to_string()))?;
+    match sources.iter().find(|source| !known.spec.permits_source(source)) {
+        Some(source) => Err(invalid(not_permitted(source, project))),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn not_permitted(source: &ApplicationSource, project: &str) -> String {
+    format!("application repo {} is not permitted in project '{project}'", source.repo_url)
 }
 
 /// Whether a repository has to be asked before the sources can be resolved. It is asked meanwhile, and the Application is

@@ -240,7 +240,7 @@ impl Stores {
         if self.of_environment(&app.name) == *app { named } else { Vec::new() }
     }
 
-    /// The project; `default` exists even when nobody wrote it.
+    /// The project as it is in the cluster, `default` too.
     ///
     /// # Errors
     /// When there is none that can be used.
@@ -250,7 +250,6 @@ impl Stores {
             Some(known) => Ok(known),
             None => match self.projects.why_unreadable(&self.namespace, name) {
                 Some(why) => Err(NoProject::Unreadable { project, why }),
-                None if name == "default" => Ok(Arc::new(AppProject::default_project(&self.namespace))),
                 None => Err(NoProject::Missing { project }),
             },
         }
@@ -352,7 +351,7 @@ impl Stores {
 /// Why an Application has no project.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoProject {
-    #[error("Application referencing project {project} which does not exist")]
+    #[error("Application referencing project {project} which does not exist: nothing is permitted without it")]
     Missing { project: String },
     #[error("Application referencing project {project} which cannot be read: {why}")]
     Unreadable { project: String, why: Arc<str> },

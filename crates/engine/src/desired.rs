@@ -139,6 +139,7 @@ pub fn targets(
     for manifest in &desired.manifests {
         let mut object = manifest.clone();
         place(&mut object, namespace, &scopes);
+        without_reports(&mut object);
         let key = object.key();
         if !key.name.is_empty() {
             *counts.entry(key.clone()).or_default() += 1;
@@ -171,6 +172,19 @@ fn place(object: &mut Manifest, namespace: &str, scopes: &Scopes) {
         }
         Some(true) | None if object.namespace().is_empty() && !namespace.is_empty() => object.set_namespace(namespace),
         _ => {}
+    }
+}
+
+/// An Application says by its status and its operation what was done, and what is to be done now: neither is for those to
+/// say who write the files of a repository.
+fn without_reports(object: &mut Manifest) {
+    if object.gvk().group != "argoproj.io" || !matches!(object.kind(), "Application" | "AppProject" | "ApplicationSet")
+    {
+        return;
+    }
+    if let Some(fields) = object.value_mut().as_object_mut() {
+        fields.remove("status");
+        fields.remove("operation");
     }
 }
 

@@ -39,6 +39,26 @@ impl Objects {
         Ok(Self { url: url.to_owned(), repository: repository.into_sync(), folders: Arc::default() })
     }
 
+    /// # Errors
+    /// When a repository on this machine is, or shares files with, one of the copies in `cache`: those belong to others,
+    /// whom their host asked for credentials.
+    pub(crate) fn outside(&self, path: &Path, cache: &Path) -> Result<(), GitError> {
+        let Ok(cache) = cache.canonicalize() else { return Ok(()) };
+        let git = self.git();
+        let (own, common) = (git.git_dir().to_owned(), git.common_dir().to_owned());
+        let borrowed = git.objects.store_ref().alternate_db_paths().map_err(|error| self.storage(error))?;
+        let parts = ["objects", "objects/pack", "refs", "packed-refs", "HEAD"].map(|part| common.join(part));
+        let places = [path.to_owned(), own, common].into_iter().chain(parts).chain(borrowed);
+        // what is not there is not read
+        match places.filter_map(|place| place.canonicalize().ok()).any(|place| place.starts_with(&cache)) {
+            true => Err(GitError::NotFound {
+                url: self.url.clone(),
+                reason: "it lies in the folder for copies of other repositories".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn git(&self) -> gix::Repository {
         self.repository.to_thread_local()
     }

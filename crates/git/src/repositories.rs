@@ -72,6 +72,8 @@ impl Refs {
 }
 
 struct Inner {
+    /// Where the copies of all repositories are.
+    cache: PathBuf,
     place: Place,
     shown: String,
     path: PathBuf,
@@ -154,6 +156,7 @@ impl Repositories {
             Place::Http(_) | Place::Ssh { .. } => self.cache.join(format!("{}.git", &key[..24])),
         };
         let inner = Inner {
+            cache: self.cache.clone(),
             place: place.clone(),
             shown,
             path,
@@ -187,6 +190,9 @@ impl Repository {
             local::make_mirror(&self.inner.shown, &self.inner.path)?;
         }
         let objects = Arc::new(Objects::open(&self.inner.shown, &self.inner.path)?);
+        if self.is_local() {
+            objects.outside(&self.inner.path, &self.inner.cache)?;
+        }
         Ok(Arc::clone(self.inner.objects.get_or_init(|| objects)))
     }
 
@@ -228,9 +234,16 @@ impl Repository {
         &self,
         work: impl FnOnce(&Objects) -> Result<T, GitError> + Send + 'static,
     ) -> Result<T, GitError> {
-        let path = self.inner.path.clone();
+        let (path, cache) = (self.inner.path.clone(), self.inner.cache.clone());
         let gone = GitError::NotFound { url: self.inner.shown.clone(), reason: "the folder is gone".into() };
-        self.with(move |objects| if path.exists() { work(objects) } else { Err(gone) }).await
+        let look = move |objects: &Objects| {
+            if !path.exists() {
+                return Err(gone);
+            }
+            objects.outside(&path, &cache)?;
+            work(objects)
+        };
+        self.with(look).await
     }
 
     async fn fetch(&self, remote: &Remote) -> Result<References, GitError> {

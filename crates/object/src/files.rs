@@ -403,6 +403,12 @@ impl MemoryTree {
         self.with(path, EntryKind::Symlink, target.as_bytes())
     }
 
+    /// What Git has of another repository: its commit, and no files.
+    #[must_use]
+    pub fn submodule(self, path: &str) -> Self {
+        self.with(path, EntryKind::Submodule, path.as_bytes())
+    }
+
     fn with(mut self, path: &str, kind: EntryKind, bytes: &[u8]) -> Self {
         self.files.insert(path.to_owned(), MemoryFile { kind, id: content_id(bytes), bytes: bytes.into() });
         self
@@ -455,7 +461,8 @@ impl TreeReader for MemoryTree {
     }
 
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, TreeError> {
-        Ok(self.files.get(path).map(|file| Arc::clone(&file.bytes)))
+        let file = self.files.get(path).filter(|file| file.kind != EntryKind::Submodule);
+        Ok(file.map(|file| Arc::clone(&file.bytes)))
     }
 }
 

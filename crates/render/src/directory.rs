@@ -1,34 +1,30 @@
 //! Plain manifest files, as Argo CD 3.5 reads a `directory` source (`reposerver/repository`: `findManifests`).
 
 use globset::{GlobBuilder, GlobMatcher};
-use object::yaml::{self, Dialect};
-use object::{EntryKind, FileTree, Manifest};
-use serde_json::Value;
+use object::yaml::{self, Dialect, Document};
+use object::{Entry, EntryKind, FileTree, Manifest, distance, path};
+use serde_json::{Map, Value};
 
-use crate::{DirectoryOptions, Origin, Problem, Rendered, RenderedManifest, Tool};
+use crate::text::text;
+use crate::{DirectoryOptions, Origin, Problem, Rendered, RenderedManifest, Tool, kustomize, likeness};
 
 /// A file that holds this text is left out.
 const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
 
 pub(crate) fn render(tree: &FileTree, folder: &str, options: &DirectoryOptions) -> Rendered {
     let mut rendered = Rendered { tool: Tool::Directory, ..Rendered::default() };
-    for file in files(tree, folder, options, &mut rendered.problems) {
+    for file in files(tree, folder, options, &mut rendered) {
         render_file(tree, &file, &mut rendered);
     }
     rendered
 }
 
-/// The manifest files that a directory source reads, in order.
-pub(crate) fn files(
-    tree: &FileTree,
-    folder: &str,
-    options: &DirectoryOptions,
-    problems: &mut Vec<Problem>,
-) -> Vec<String> {
+/// The manifest files that a directory source reads, in order. What cannot be looked into goes to `rendered`.
+pub(crate) fn files(tree: &FileTree, folder: &str, options: &DirectoryOptions, rendered: &mut Rendered) -> Vec<String> {
     let mut files = Vec::new();
     match Filter::new(options) {
-        Ok(filter) => walk(tree, folder, folder, options.recurse, &filter, (&mut files, problems)),
-        Err(problem) => problems.push(*problem),
+        Ok(filter) => walk(tree, folder, folder, options.recurse, &filter, (&mut files, rendered)),
+        Err(problem) => rendered.problems.push(*problem),
     }
     files
 }
@@ -46,6 +42,12 @@ impl Filter {
     fn takes(&self, relative: &str) -> bool {
         self.include.as_ref().is_none_or(|g| g.is_match(relative))
             && !self.exclude.as_ref().is_some_and(|g| g.is_match(relative))
+    }
+
+    /// Whether a folder may hold a file that is taken.
+    fn takes_below(&self, relative: &str) -> bool {
+        let is_out = |glob: &GlobMatcher| glob.is_match(relative) || glob.is_match(format!("{relative}/x.yaml"));
+        !self.exclude.as_ref().is_some_and(is_out)
     }
 }
 
@@ -68,23 +70,34 @@ fn walk(
     folder: &str,
     recurse: bool,
     filter: &Filter,
-    (files, problems): (&mut Vec<String>, &mut Vec<Problem>),
+    (files, rendered): (&mut Vec<String>, &mut Rendered),
 ) {
     let entries = match tree.list(folder) {
         Ok(entries) => entries.unwrap_or_default(),
-        Err(error) => return problems.push(Problem::error(error.to_string()).in_file(folder, 0, 0)),
+        Err(error) => return rendered.problems.push(Problem::error(error.to_string()).in_file(folder, 0, 0)),
     };
     for entry in entries {
-        let full = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+        let full = path::child(folder, &entry.name);
         let relative = full.strip_prefix(root).unwrap_or(&full).trim_start_matches('/');
         match entry.kind {
-            EntryKind::Folder if recurse => walk(tree, root, &full, recurse, filter, (files, problems)),
-            EntryKind::File | EntryKind::Symlink if is_manifest_name(&entry.name) && filter.takes(relative) => {
-                files.push(full);
+            EntryKind::Folder if recurse => walk(tree, root, &full, recurse, filter, (files, rendered)),
+            EntryKind::Folder => {}
+            _ if is_manifest(&entry) && filter.takes(relative) => files.push(full),
+            EntryKind::Submodule if recurse && filter.takes_below(relative) => {
+                let problem = Problem::error(IS_SUBMODULE).in_file(full, 0, 0);
+                rendered.problems.push(problem.hint(SUBMODULE_HINT));
             }
+            // Argo CD does not follow links to folders
+            EntryKind::Symlink if recurse && filter.takes_below(relative) => rendered.left_out.push(full),
             _ => {}
         }
     }
+}
+
+/// Also a kustomization that is a link to nothing, which would be none.
+fn is_manifest(entry: &Entry) -> bool {
+    is_manifest_name(&entry.name)
+        || (entry.kind != EntryKind::File && kustomize::FILE_NAMES.contains(&entry.name.as_str()))
 }
 
 fn is_manifest_name(name: &str) -> bool {
@@ -92,25 +105,48 @@ fn is_manifest_name(name: &str) -> bool {
 }
 
 fn render_file(tree: &FileTree, file: &str, rendered: &mut Rendered) {
-    let text = match tree.read(file) {
-        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        // a link to a folder, or to nothing: Argo CD leaves it out as well
-        Ok(None) => return,
+    let bytes = match tree.read(file) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return rendered.problems.push(no_file(tree, file)),
         Err(error) => return rendered.problems.push(Problem::error(error.to_string()).in_file(file, 0, 0)),
     };
-    if text.contains(SKIP_MARKER) {
+    if String::from_utf8_lossy(&bytes).contains(SKIP_MARKER) {
         return;
     }
     if file.ends_with(".jsonnet") {
         let problem = Problem::error("Jsonnet is not supported yet").in_file(file, 0, 0);
         return rendered.problems.push(problem.hint("exclude the file with spec.source.directory.exclude"));
     }
-    let before = rendered.manifests.len();
-    if let Err(problem) = read_manifests(file, &text, &mut rendered.manifests) {
-        let in_use = rendered.manifests.len() > before || looks_like_a_manifest(&text) || file.ends_with(".json");
-        rendered.problems.push(if in_use { *problem } else { unrelated(*problem) });
+    match read_manifests(file, &bytes, &mut rendered.manifests) {
+        Read::Understood => {}
+        Read::Blank => rendered.left_out.push(file.to_owned()),
+        Read::SomethingElse(problem) => {
+            rendered.left_out.push(file.to_owned());
+            rendered.problems.push(unrelated(*problem));
+        }
+        Read::Broken(problems) => rendered.problems.extend(problems),
     }
 }
+
+/// Why there is nothing to read where a file is named like a manifest.
+fn no_file(tree: &FileTree, file: &str) -> Problem {
+    let kind = |path: &str| tree.reader().entry(path).ok().flatten().map(|entry| entry.kind);
+    let (message, hint) = match (kind(file), tree.resolve(file).ok().as_deref().map(|real| (real, kind(real)))) {
+        (Some(EntryKind::Submodule), _) => (IS_SUBMODULE.to_owned(), SUBMODULE_HINT),
+        (_, Some((real, Some(_)))) => {
+            (format!("the symbolic link points to {real:?}, which is no file"), "name it without .yaml, or remove it")
+        }
+        (_, real) => {
+            let real = real.map_or("nothing", |(real, _)| real);
+            (format!("the symbolic link points to {real:?}, which does not exist"), "correct or remove the link")
+        }
+    };
+    Problem::error(message).in_file(file, 0, 0).hint(hint)
+}
+
+const IS_SUBMODULE: &str = "this is a Git submodule, whose files are not read";
+const SUBMODULE_HINT: &str =
+    "commit the files, name its repository as a source of its own, or exclude it with spec.source.directory.exclude";
 
 /// What Argo CD goes by to tell a broken manifest from a YAML file that means something else.
 fn looks_like_a_manifest(text: &str) -> bool {
@@ -122,15 +158,64 @@ fn unrelated(problem: Problem) -> Problem {
     Problem::warning(message).in_file(problem.file, problem.line, problem.column)
 }
 
-/// Reads every document of a file; those before the first bad one are kept.
-fn read_manifests(file: &str, text: &str, into: &mut Vec<RenderedManifest>) -> Result<(), Box<Problem>> {
-    let documents =
-        yaml::documents(text, Dialect::Kubernetes).map_err(|error| Box::new(Problem::yaml(file, &error)))?;
+/// What a file that is named like a manifest turned out to be.
+enum Read {
+    /// Every document is an object, or a comment.
+    Understood,
+    /// Not even a comment is in it.
+    Blank,
+    /// Plainly no manifest, and nothing that could have been one.
+    SomethingElse(Box<Problem>),
+    /// Objects are, or may be, missing.
+    Broken(Vec<Problem>),
+}
+
+/// Reads every document of a file; the good ones are kept.
+fn read_manifests(file: &str, bytes: &[u8], into: &mut Vec<RenderedManifest>) -> Read {
+    let text = match text(file, bytes) {
+        Ok(text) => text,
+        Err(problem) => return Read::Broken(vec![*problem]),
+    };
+    let is_json = file.ends_with(".json");
+    let documents = match yaml::documents(&text, Dialect::Kubernetes) {
+        Ok(documents) => documents,
+        Err(error) if is_json || likeness::resembles_an_object(&text) => {
+            return Read::Broken(vec![Problem::yaml(file, &error)]);
+        }
+        Err(error) => return Read::SomethingElse(Box::new(Problem::yaml(file, &error))),
+    };
+    if documents.is_empty() && is_blank(&text) {
+        return Read::Blank;
+    }
+    let is_meant = is_json
+        || looks_like_a_manifest(&text)
+        || documents.iter().any(|document| document.value.as_object().is_none_or(|map| likeness::slip(map).is_some()));
+    let mut problems = Vec::new();
     for document in documents {
         let origin = Origin { file: file.to_owned(), line: document.line };
-        unroll(document.value, &origin, into)?;
+        let slip = misspelled(&document, &text);
+        if let Err(problem) = unroll(document.value, &origin, into) {
+            problems.push(slip.map_or(*problem.clone(), |(line, hint)| Problem { line, hint, ..*problem }));
+        }
     }
-    Ok(())
+    match problems.first() {
+        None => Read::Understood,
+        Some(first) if !is_meant => Read::SomethingElse(Box::new(first.clone())),
+        Some(_) => Read::Broken(problems),
+    }
+}
+
+/// Neither a comment nor anything else.
+fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| matches!(line.trim(), "" | "---" | "..."))
+}
+
+/// The line of a key that is nearly one that every object has, and what to do about it.
+fn misspelled(document: &Document, text: &str) -> Option<(usize, String)> {
+    let (key, meant) = likeness::slip(document.value.as_object()?).filter(|(key, meant)| key != meant)?;
+    let below = text.lines().enumerate().skip(document.line.saturating_sub(1));
+    let line = below.into_iter().find(|(_, line)| line.contains(key)).map_or(document.line, |(at, _)| at + 1);
+    Some((line, format!("did you mean {meant} instead of {key}?")))
 }
 
 /// An object, or the items of a list of objects.
@@ -146,9 +231,47 @@ pub(crate) fn unroll(value: Value, origin: &Origin, into: &mut Vec<RenderedManif
             }
         }
         Some(Value::Null) if manifest.kind().ends_with("List") => {}
-        _ => into.push(RenderedManifest { manifest, origin: origin.clone() }),
+        _ if (manifest.api_version(), manifest.kind()) == ("v1", "List") => {
+            let problem = Problem::error("a List without a list of items").in_file(origin.file.clone(), origin.line, 1);
+            return Err(Box::new(problem.hint("write items: [] if there are none")));
+        }
+        _ => {
+            placeable(&manifest).map_err(|message| {
+                let problem = Problem::error(message).in_file(origin.file.clone(), origin.line, 1);
+                Box::new(problem.hint("correct it: nobody can tell which object is meant"))
+            })?;
+            into.push(RenderedManifest { manifest, origin: origin.clone() });
+        }
     }
     Ok(())
+}
+
+/// Whether it can be told which object a manifest means.
+///
+/// # Errors
+/// What is wrong with its name or namespace.
+fn placeable(manifest: &Manifest) -> Result<(), String> {
+    let kind = manifest.kind();
+    let none = Map::new();
+    let metadata = match manifest.value().get("metadata") {
+        None | Some(Value::Null) => &none,
+        Some(Value::Object(metadata)) => metadata,
+        Some(_) => return Err(format!("metadata of the {kind} is no mapping")),
+    };
+    for field in ["name", "generateName", "namespace"] {
+        if !matches!(metadata.get(field), None | Some(Value::Null | Value::String(_))) {
+            return Err(format!("metadata.{field} of the {kind} is no text: put it in quotes"));
+        }
+    }
+    let is_there = |field: &str| metadata.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    if !is_there("name") && !is_there("generateName") {
+        return Err(format!("the {kind} has no metadata.name"));
+    }
+    let near = |key: &&String| distance(&key.to_lowercase(), "namespace") <= 2;
+    match metadata.keys().find(near).filter(|_| !metadata.contains_key("namespace")) {
+        Some(key) => Err(format!("metadata.{key} of the {kind} is no field: did you mean namespace?")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@ mod environment;
 mod go_match;
 pub mod helm;
 pub mod kustomize;
+mod likeness;
 mod object_trace;
 mod problem;
 pub mod remote;
 mod source;
 mod suggest;
+mod text;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,9 @@ pub struct Rendered {
     /// In the order in which the tool gives them.
     pub manifests: Vec<RenderedManifest>,
     pub problems: Vec<Problem>,
+    /// Files in a folder of manifests that hold no object as they are now, and links that are not followed. Where one of
+    /// them gave an object before, that object is not unwanted: nobody can tell.
+    pub left_out: Vec<String>,
     /// Everything that was looked at: while it [holds](ReadSet::holds_in), the result is the same.
     pub reads: ReadSet,
     /// The same for each of [`RenderContext::references`] that was asked.
@@ -109,6 +114,11 @@ fn render_folder(tree: &FileTree, folder: &str, source: &Source, context: &Rende
     }
 }
 
+/// Whether a file, as its bytes are, gives objects to a directory source, as far as a look at its lines tells.
+pub fn names_an_object(file: &str, bytes: &[u8]) -> bool {
+    text::text(file, bytes).is_ok_and(|text| likeness::names_an_object(&text))
+}
+
 /// Whether charts may be rendered for `source`: only then the cluster's versions, the time and chance matter.
 pub fn has_charts(tree: &FileTree, source: &Source) -> bool {
     let folder = path::join("", &source.path).unwrap_or_default();
@@ -133,6 +143,10 @@ fn folder_of(tree: &FileTree, source: &Source) -> Result<String, Box<Problem>> {
         return Err(Box::new(problem.hint("spec.source.path is relative to the root of the repository")));
     };
     let packed_chart = matches!(source.tool, ToolChoice::Helm(_)) && tree.is_file(&folder).unwrap_or(false);
+    if let Some(submodule) = submodule_above(tree, &folder) {
+        let problem = Problem::error("this is a Git submodule, whose files are not read").in_file(submodule, 0, 0);
+        return Err(Box::new(problem.hint("name its repository as the source, or commit the files")));
+    }
     match tree.is_folder(&folder) {
         Ok(true) => Ok(folder),
         Ok(false) if packed_chart => Ok(folder),
@@ -142,4 +156,14 @@ fn folder_of(tree: &FileTree, source: &Source) -> Result<String, Box<Problem>> {
         )),
         Err(error) => Err(Box::new(Problem::error(error.to_string()).in_file(folder, 0, 0))),
     }
+}
+
+/// The submodule that a path leads into.
+fn submodule_above<'a>(tree: &FileTree, path: &'a str) -> Option<&'a str> {
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let is_submodule = |path: &&str| {
+        let entry = tree.entry(path).ok().flatten();
+        entry.is_some_and(|entry| entry.kind == object::EntryKind::Submodule)
+    };
+    ends.map(|end| &path[..end]).find(is_submodule)
 }

@@ -10,7 +10,8 @@ use crate::kustomize::node::{Node, Scalar};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::sources::{Role, Sources};
 use crate::kustomize::{self, build, load};
-use crate::{DirectoryOptions, RenderContext, Source, ToolChoice, directory};
+use crate::text::text;
+use crate::{DirectoryOptions, RenderContext, Rendered, Source, ToolChoice, directory};
 
 /// A scalar in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,9 +95,9 @@ pub fn trace_images_in(tree: &FileTree, source: &Source, context: &RenderContext
 pub(crate) fn read_directory(tree: &FileTree, folder: &str, options: &DirectoryOptions) -> (Vec<Resource>, Sources) {
     let mut sources = Sources::default();
     let mut resources = Vec::new();
-    for file in directory::files(tree, folder, options, &mut Vec::new()) {
+    for file in directory::files(tree, folder, options, &mut Rendered::default()) {
         let Ok(Some(bytes)) = tree.read(&file) else { continue };
-        let text = String::from_utf8_lossy(&bytes);
+        let Ok(text) = text(&file, &bytes) else { continue };
         resources.extend(load::objects(&text, &file, Role::Manifest, &mut sources).unwrap_or_default());
     }
     (resources, sources)

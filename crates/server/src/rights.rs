@@ -214,9 +214,12 @@ pub(crate) fn allowed(who: &Identity, verb: Verb, object: &Object, what: &str) -
 /// Whether somebody may do it.
 pub(crate) fn permit(who: &Rights, verb: Verb, object: &Object) -> bool {
     let here = object.project.as_ref().and_then(|project| who.in_projects.get(project));
+    let (grants, resource, verb) = (here.unwrap_or(&who.grants), object.resource.as_str(), verb.as_str());
+    let by_group = || object.groups.iter().any(|group| who.belongs_to(group));
     who.everything
-        || here.unwrap_or(&who.grants).allow(object.resource.as_str(), verb.as_str(), &object.name)
-        || object.groups.iter().any(|group| who.belongs_to(group))
+        || grants.allow(resource, verb, &object.name)
+        // a group of a gate gives no right that a line of the policy takes away
+        || (by_group() && !grants.deny(resource, verb, &object.name))
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ impl AppProject {
         read(value)
     }
 
+    /// The name of the project that Applications belong to when they name none.
+    pub const DEFAULT: &str = "default";
+
     /// The project `default` as Argo CD makes it when it is missing: everything is permitted.
     pub fn default_project(namespace: &str) -> Self {
         let any = ResourceRestriction { group: "*".into(), kind: "*".into(), name: String::new() };
@@ -31,7 +34,7 @@ impl AppProject {
         Self {
             api_version: "argoproj.io/v1alpha1".into(),
             kind: "AppProject".into(),
-            metadata: ObjectMeta { name: "default".into(), namespace: namespace.into(), ..ObjectMeta::default() },
+            metadata: ObjectMeta { name: Self::DEFAULT.into(), namespace: namespace.into(), ..ObjectMeta::default() },
             spec: AppProjectSpec {
                 source_repos: vec!["*".into()],
                 destinations: vec![anywhere],

@@ -60,12 +60,12 @@ impl Field {
         }
     }
 
-    /// `None` when the pattern cannot be read.
-    fn meets(&self, text: &str) -> Option<bool> {
+    /// `None` when the pattern cannot be read. A glob that is not well-formed allows nothing, and may deny everything.
+    fn meets(&self, text: &str, allow: bool) -> Option<bool> {
         match self.pattern.get_or_init(|| self.read()) {
             Pattern::Glob(glob) => Some(glob.matches(text)),
             Pattern::Expression(expression) => Some(expression.is_match(text)),
-            Pattern::Nothing => Some(false),
+            Pattern::Nothing => Some(!allow),
             Pattern::Unreadable => None,
         }
     }
@@ -88,7 +88,11 @@ impl Hash for Field {
 impl Rule {
     /// `None` when a pattern that matters cannot be read.
     fn meets(&self, resource: &str, action: &str, object: &str) -> Option<bool> {
-        Some(self.resource.meets(resource)? && self.action.meets(action)? && self.object.meets(object)?)
+        let mut meets = true;
+        for (field, text) in [(&self.resource, resource), (&self.action, action), (&self.object, object)] {
+            meets = meets && field.meets(text, self.allow)?;
+        }
+        Some(meets)
     }
 }
 
@@ -104,6 +108,8 @@ pub struct Subject {
 pub struct Policy {
     rules: Vec<Arc<Rule>>,
     roles: BTreeMap<String, BTreeSet<String>>,
+    /// From g lines that cannot be read for certain: of these roles only what they deny counts.
+    doubtful_roles: BTreeMap<String, BTreeSet<String>>,
     default_role: String,
     scopes: Vec<String>,
     /// Patterns are regular expressions (`policy.matchMode: regex`), found anywhere in the text.
@@ -115,6 +121,11 @@ pub struct Policy {
 pub struct Grants(Vec<Vec<Arc<Rule>>>);
 
 impl Grants {
+    /// Whether a rule of one of the names denies.
+    pub fn deny(&self, resource: &str, action: &str, object: &str) -> bool {
+        self.0.iter().flatten().any(|rule| !rule.allow && rule.meets(resource, action, object) != Some(false))
+    }
+
     /// Whether one of the names has a rule that allows and none that denies.
     pub fn allow(&self, resource: &str, action: &str, object: &str) -> bool {
         self.0.iter().any(|rules| decides(rules, resource, action, object))
@@ -148,8 +159,8 @@ const RESOURCES: [&str; 9] = [
 ];
 
 impl Policy {
-    /// Reads the data of `argocd-rbac-cm`. Lines that cannot be read are reported and left out, so that one slip does
-    /// not lock everybody out.
+    /// Reads the data of `argocd-rbac-cm`. Lines that cannot be read are reported; they allow nothing, and what
+    /// they may have denied is denied.
     pub fn from_config_map(data: &BTreeMap<String, String>) -> (Self, Vec<PolicyError>) {
         let regex = data.get("policy.matchMode").is_some_and(|mode| mode.trim() == "regex");
         let mut policy = Self::built_in(regex);
@@ -212,23 +223,55 @@ impl Policy {
         }
         let fields = fields(line);
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        match fields.as_slice() {
-            ["p", subject, resource, action, object, effect] => {
-                let allow = match *effect {
-                    "allow" => true,
-                    "deny" => false,
-                    _ => return Err("the effect is neither allow nor deny"),
-                };
-                self.add(subject, [resource, action, object], allow);
-                Ok(())
+        let reason = match fields.as_slice() {
+            ["p", subject, resource, action, object, effect @ ("allow" | "deny")] => {
+                self.add(subject, [resource, action, object], *effect == "allow");
+                return self.well_formed(&[resource, action, object]);
             }
             ["g", member, role] => {
                 self.roles.entry((*member).to_owned()).or_default().insert((*role).to_owned());
-                Ok(())
+                return Ok(());
             }
-            ["p", ..] => Err("a p line has six fields"),
-            ["g", ..] => Err("a g line has three fields"),
-            _ => Err("it begins with neither p nor g"),
+            ["g" | "G", member, role, ..] => {
+                self.doubtful_roles.entry((*member).to_owned()).or_default().insert((*role).to_owned());
+                return Err("a g line begins with g and has three fields; of the role only what it denies counts");
+            }
+            ["g" | "G", ..] => return Err("a g line has three fields"),
+            ["p", _, _, _, _, _] => "the effect is neither allow nor deny",
+            ["p", ..] => "a p line has six fields",
+            _ => "it begins with neither p nor g",
+        };
+        self.add_doubtful(&fields);
+        Err(reason)
+    }
+
+    /// Of a line that cannot be read, whatever it may have denied.
+    fn add_doubtful(&mut self, fields: &[&str]) {
+        let denial = fields.iter().skip(2).position(|field| is_nearly("deny", field)).map(|at| at + 2);
+        let is_allowed = |field: &&str| field.eq_ignore_ascii_case("allow");
+        let says_allow = denial.is_none() && fields.iter().skip(3).any(is_allowed);
+        let Some(subject) = fields.get(1).filter(|subject| !subject.is_empty()) else { return };
+        if says_allow || (denial.is_none() && fields.len() < 5) {
+            return;
+        }
+        let everything = if self.regex { "" } else { "*" };
+        // with a field too few or too many, nobody knows which is missing
+        let sure = match denial {
+            Some(5) => 5,
+            Some(at) => at.min(4),
+            None if fields.len() >= 6 && fields.iter().skip(6).all(|field| field.is_empty()) => 5,
+            None => 4,
+        };
+        let field =
+            |at: usize| fields.get(at).filter(|text| at < sure && !text.is_empty()).map_or(everything, |text| *text);
+        self.add(subject, [field(2), field(3), field(4)], false);
+    }
+
+    fn well_formed(&self, patterns: &[&str]) -> Result<(), &'static str> {
+        let is_bad = |text: &&&str| text.contains(['[', ']', '{', '}', '\\']) && Glob::new(text, None).is_err();
+        match patterns.iter().find(is_bad).filter(|_| !self.regex) {
+            Some(_) => Err("a pattern is not well-formed: where the line denies, it denies everything"),
+            None => Ok(()),
         }
     }
 
@@ -259,11 +302,15 @@ impl Policy {
     /// What the subject may do: what the default role permits, or the user or one of their groups (each on its own).
     pub fn grants(&self, subject: &Subject) -> Grants {
         // a group counts only when some g line names it
-        let groups = subject.groups.iter().filter(|group| self.roles.contains_key(*group));
+        let named = |group: &&String| self.roles.contains_key(*group) || self.doubtful_roles.contains_key(*group);
+        let groups = subject.groups.iter().filter(named);
         let names = [&self.default_role, &subject.user].into_iter().chain(groups).filter(|name| !name.is_empty());
         let rules_of = |name: &String| {
             let roles = self.closure(name);
-            self.rules.iter().filter(|rule| roles.contains(&rule.subject)).cloned().collect()
+            let doubtful = self.doubtful(&roles);
+            let is_of =
+                |rule: &&Arc<Rule>| roles.contains(&rule.subject) || (!rule.allow && doubtful.contains(&rule.subject));
+            self.rules.iter().filter(is_of).cloned().collect()
         };
         Grants(names.map(rules_of).collect())
     }
@@ -285,6 +332,19 @@ impl Policy {
         names
     }
 
+    /// The roles beyond `roles` of which only what they deny counts.
+    fn doubtful(&self, roles: &BTreeSet<String>) -> BTreeSet<String> {
+        if self.doubtful_roles.is_empty() {
+            return BTreeSet::new();
+        }
+        roles
+            .iter()
+            .filter_map(|role| self.doubtful_roles.get(role))
+            .flatten()
+            .flat_map(|role| self.closure(role))
+            .collect()
+    }
+
     /// The roles that the subject has and the groups that it belongs to (for gates that name approvers), with its own
     /// name.
     pub fn memberships(&self, subject: &Subject) -> BTreeSet<String> {
@@ -301,11 +361,20 @@ fn texts<'v>(role: &'v Value, list: &str) -> impl Iterator<Item = &'v str> {
 /// Whether a line of a project's role is `p, proj:PROJECT:ROLE, …, PROJECT/…, …`.
 fn is_about(line: &str, subject: &str, project: &str) -> bool {
     match fields(line).as_slice() {
-        [p, who, _, _, object, _] => {
-            p == "p" && who == subject && (object == project || object.starts_with(&format!("{project}/")))
+        [p, who, _, _, object, effect] if p == "p" && matches!(effect.as_str(), "allow" | "deny") => {
+            who == subject && (object == project || object.starts_with(&format!("{project}/")))
         }
+        // what cannot be read allows nothing
+        [p, who, ..] => p.eq_ignore_ascii_case("p") && who == subject,
         _ => false,
     }
+}
+
+/// Whether a field is a word but for case or a slip.
+fn is_nearly(word: &str, field: &str) -> bool {
+    let field = field.to_lowercase();
+    !field.is_empty()
+        && (object::distance(&field, word) <= 1 || field.starts_with(word) || field == "denied" || field == "dney")
 }
 
 /// The fields of a CSV line; a field in double quotes may hold commas.
@@ -409,5 +478,67 @@ mod tests {
         let (policy, problems) = policy("p, a, applications, get, *\ng, b, role:admin\nx", "");
         assert_eq!(problems.iter().map(|p| p.line).collect::<Vec<_>>(), [1, 3]);
         assert!(policy.allows(&who("b", &[]), "projects", "create", "x"));
+    }
+
+    #[test]
+    fn a_slip_never_permits() {
+        let allowed = "p, role:dev, applications, *, shop/*, allow\ng, alice, role:dev\n";
+        for (line, others) in [
+            ("p, role:dev, applications, sync, shop/vault, deny", true),
+            ("p, role:dev, applications, sync, shop/vault, Deny", true),
+            ("p, role:dev, applications, sync, shop/vault, DENY", true),
+            ("p, role:dev, applications, sync, shop/vault, dent", true),
+            ("p, role:dev, applications, sync, shop/vault, no", true),
+            ("p, role:dev, applications, sync, shop/vault,", true),
+            ("p, role:dev, applications, sync, shop/vault, deny,", true),
+            ("p, role:dev, applications, sync, shop/vault, deny # never", true),
+            ("P, role:dev, applications, sync, shop/vault, deny", true),
+            ("p, role:dev, applications, sync, deny", false),
+            ("p, role:dev, applications, sync, shop/vault", false),
+            ("p, role:dev, applications, sync, shop, vault, deny", false),
+            ("p, role:dev, applications, sync, \"shop/vault, deny", false),
+            ("p, role:dev, applications, sync, shop/[vault, deny", false),
+            ("p, alice, applications, sync, shop/vault, Deny", true),
+            ("p, role:strict, applications, sync, shop/vault, deny\ng, alice, role:strict,", true),
+        ] {
+            let (policy, problems) = policy(&format!("{allowed}{line}"), "");
+            assert_eq!(
+                problems.is_empty(),
+                line.ends_with("vault, deny") && line.starts_with("p, role:dev") && others,
+                "{line}"
+            );
+            let may = |action, object| policy.allows(&who("alice", &[]), "applications", action, object);
+            assert!(!may("sync", "shop/vault"), "{line}");
+            assert_eq!(may("sync", "shop/web"), others, "{line}");
+            assert!(may("get", "shop/vault"), "{line}");
+        }
+        // one that meant to allow takes nothing away, and gives nothing
+        let (policy, problems) =
+            policy(&format!("{allowed}p, role:dev, applications, sync, bank/*, Allow\nx\np, role:admin"), "");
+        assert_eq!(problems.len(), 3);
+        let may = |user, object| policy.allows(&who(user, &[]), "applications", "sync", object);
+        assert!(may("alice", "shop/web") && !may("alice", "bank/web") && may("admin", "bank/web"));
+    }
+
+    #[test]
+    fn a_slip_in_a_role_of_a_project_does_not_permit() {
+        let mut project = AppProject::default_project("argocd");
+        project.metadata.name = "shop".into();
+        project.spec.roles = vec![serde_json::json!({"name": "ci", "groups": ["builders"], "policies": [
+            "p, proj:shop:ci, applications, *, shop/*, allow", "p, proj:shop:ci, applications, delete, shop/*, deny,"]})];
+        let (policy, _) = policy("", "");
+        let policy = policy.with_project(&project);
+        let may = |action| policy.allows(&who("x", &["builders"]), "applications", action, "shop/web");
+        assert!(may("sync") && !may("delete"));
+    }
+
+    #[test]
+    fn a_denial_holds_for_the_built_in_admin() {
+        let (policy, problems) =
+            policy("p, role:admin, applications, delete, shop/*, deny\np, admin, projects, *, x, deny", "");
+        assert_eq!(problems, []);
+        let may = |resource, action, object| policy.allows(&who("admin", &[]), resource, action, object);
+        assert!(!may("applications", "delete", "shop/web") && !may("projects", "get", "x"));
+        assert!(may("applications", "delete", "bank/web") && may("projects", "get", "y"));
     }
 }

@@ -248,3 +248,85 @@ async fn why_a_server_cannot_be_reached_is_told_apart() {
         assert!(matches!(&error, ClusterError::Unreachable { cause, .. } if *cause == expected), "{server}: {error:?}");
     }
 }
+
+/// A server on a socket that answers lists, and watches by `watch`; counts both.
+async fn on_a_socket(watch: impl Fn() -> Response + Clone + Send + Sync + 'static) -> (Cluster, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (script, counted) = (Script { answers: Arc::default(), discoveries: Arc::default() }, Arc::clone(&asked));
+    let router = axum::Router::new().fallback(move |request: Request| {
+        let is_of_objects = request.uri().path() == "/api/v1/configmaps";
+        let is_watch = request.uri().query().unwrap_or_default().contains("watch=true");
+        counted.fetch_add(usize::from(is_of_objects), Ordering::SeqCst);
+        let response = match (is_of_objects, is_watch) {
+            (true, true) => watch(),
+            (true, false) => Json(json!({"metadata": {"resourceVersion": "5"}, "items": []})).into_response(),
+            (false, _) => answer(&script, &request),
+        };
+        async move { response }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let login = Login { server: format!("http://{address}"), ..Login::default() };
+    (Cluster::log_in(&login, Arc::new(ScaledClock::starting_now(20.0))).unwrap(), asked)
+}
+
+/// How often objects are asked for in twenty seconds of the cluster's clock, with the events that are told.
+async fn asked_in_a_while(watch: impl Fn() -> Response + Clone + Send + Sync + 'static) -> (usize, Vec<WatchEvent>) {
+    let (cluster, asked) = on_a_socket(watch).await;
+    let mut stream = cluster.watch(Scope::from(GroupKind::new("", "ConfigMap")));
+    let mut events = Vec::new();
+    let mut over = cluster.clock().sleep(Duration::from_secs(20));
+    loop {
+        tokio::select! {
+            event = stream.recv() => events.extend(event),
+            () = &mut over => return (asked.load(Ordering::SeqCst), events),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_always_forgets_is_asked_less_and_less_often() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let expired =
+        || Body::from(r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}"#).into_response();
+    for gone in [|| StatusCode::GONE.into_response(), expired] {
+        let (asked, events) = asked_in_a_while(gone).await;
+        assert!((6..=24).contains(&asked), "asked {asked} times in 20 s");
+        assert!(
+            events.iter().any(|event| matches!(event, WatchEvent::Lost(_))),
+            "what is known is old, and that is said"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_or_closes_at_once_is_asked_less_and_less_often() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let broken = || Body::from(r#"{"type":"ERROR","object":{"kind":"Status","code":500}}"#).into_response();
+    for answer in [broken, || Body::empty().into_response()] {
+        let (asked, _) = asked_in_a_while(answer).await;
+        assert!((5..=20).contains(&asked), "asked {asked} times in 20 s");
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_left_alone_as_long_as_it_asks_for() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for code in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+        let (asked, _) = asked_in_a_while(move || (code, [("retry-after", "15")]).into_response()).await;
+        assert!((2..=4).contains(&asked), "{code}: asked {asked} times in 20 s");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_that_falls_silent_is_taken_up_anew() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let silent = || Body::from_stream(tokio_stream::pending::<Result<String, std::io::Error>>()).into_response();
+    let (cluster, asked) = on_a_socket(silent).await;
+    let cluster = cluster.silent_after(Duration::from_millis(50));
+    let _stream = cluster.watch(Scope::from(GroupKind::new("", "ConfigMap")));
+    cluster.clock().sleep(Duration::from_secs(40)).await;
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((3..=40).contains(&asked), "asked {asked} times");
+}

@@ -57,6 +57,8 @@ pub(crate) type Proof = Result<(String, String), WriteError>;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Output {
     pub(crate) problems: Vec<Problem>,
+    /// [`Rendered::left_out`]
+    pub(crate) left_out: Vec<String>,
     pub(crate) reads: ReadSet,
     pub(crate) reference_reads: BTreeMap<String, ReadSet>,
     pub(crate) tool: Tool,
@@ -69,8 +71,8 @@ impl Output {
     fn new(rendered: Rendered) -> io::Result<Self> {
         let values: Vec<&Value> = rendered.manifests.iter().map(|m| m.manifest.value()).collect();
         let manifests = serde_json::to_vec(&values)?.into_boxed_slice();
-        let Rendered { problems, reads, reference_reads, tool, .. } = rendered;
-        Ok(Self { problems, reads, reference_reads, tool, manifests })
+        let Rendered { problems, left_out, reads, reference_reads, tool, .. } = rendered;
+        Ok(Self { problems, left_out, reads, reference_reads, tool, manifests })
     }
 
     /// What is kept when there is no answer: the reason. As nobody knows what was read, it holds for the whole trees.

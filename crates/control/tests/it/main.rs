@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod absence;
 mod applications;
 mod charts;
+mod confinement;
 mod events;
 mod fixtures;
 mod promotions;

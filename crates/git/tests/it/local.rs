@@ -162,3 +162,55 @@ async fn trees_are_read_from_objects() {
     let later = git.tree(git.head_of("main").await.unwrap()).await.unwrap();
     assert!(!reads.holds_in(&later), "the folder a was listed, and changed");
 }
+
+#[tokio::test]
+async fn copies_of_other_repositories_are_not_read_by_their_path() {
+    let secret = GitRepo::with_files(&[("a", "secret")]);
+    let folder = tempfile::TempDir::new().unwrap();
+    let (cache, outside) = (folder.path().join("cache"), folder.path().join("outside"));
+    std::fs::create_dir_all(&outside).unwrap();
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        for entry in walk(from) {
+            let target = to.join(entry.strip_prefix(from).unwrap());
+            std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+            std::fs::copy(&entry, target).unwrap();
+        }
+        std::fs::create_dir_all(to.join("refs/heads")).unwrap();
+    };
+    copy(&secret.path(), &cache.join("0123.git"));
+    std::os::unix::fs::symlink(cache.join("0123.git"), outside.join("link.git")).unwrap();
+    let borrowing = outside.join("borrowing.git");
+    copy(&secret.path(), &borrowing);
+    std::fs::create_dir_all(borrowing.join("objects/info")).unwrap();
+    std::fs::write(
+        borrowing.join("objects/info/alternates"),
+        format!("{}\n", cache.join("0123.git/objects").display()),
+    )
+    .unwrap();
+    std::fs::create_dir_all(outside.join("tree")).unwrap();
+    std::fs::write(outside.join("tree/.git"), format!("gitdir: {}\n", cache.join("0123.git").display())).unwrap();
+    copy(&secret.path(), &outside.join("own.git"));
+    let repositories = git::Repositories::new(&cache);
+    let refs = async |path: std::path::PathBuf| {
+        let repository =
+            repositories.open(&format!("file://{}", path.display()), &git::Credentials::default()).unwrap();
+        repository.refresh().await.map(|refs| refs.len()).map_err(|error| error.to_string())
+    };
+    for path in [
+        cache.join("0123.git"),
+        outside.join("../cache/0123.git"),
+        outside.join("link.git"),
+        borrowing,
+        outside.join("tree"),
+    ] {
+        let error = refs(path.clone()).await.unwrap_err();
+        assert!(error.contains("copies of other repositories"), "{}: {error}", path.display());
+    }
+    assert!(refs(outside.join("own.git")).await.unwrap() > 0);
+}
+
+/// All files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

@@ -49,7 +49,7 @@ impl Chart {
     }
 }
 
-fn is_manifest(name: &str) -> bool {
+pub(crate) fn is_manifest(name: &str) -> bool {
     let extension = object::path::file_name(name).rsplit_once('.').map_or("", |(_, e)| e);
     ["yaml", "yml", "json"].iter().any(|e| extension.eq_ignore_ascii_case(e))
 }

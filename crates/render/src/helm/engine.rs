@@ -105,7 +105,11 @@ fn execute(
         }
         let bytes = render.execute(name, &renderable.data(name));
         let bytes = bytes.map_err(|error| problems::of_render(&error, files, name))?;
-        let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) if name.ends_with("NOTES.txt") => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            Err(_) => return Err(problems::not_utf8(files, name)),
+        };
         rendered.files.insert((*name).clone(), text);
     }
     rendered.effects = render.effects();

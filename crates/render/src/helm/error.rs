@@ -76,6 +76,12 @@ impl From<HelmError> for Box<Problem> {
     }
 }
 
+impl From<Problem> for HelmError {
+    fn from(problem: Problem) -> Self {
+        Self { problem: Box::new(problem), ..Self::new("") }
+    }
+}
+
 impl From<TreeError> for HelmError {
     fn from(error: TreeError) -> Self {
         let (path, text) = (error.path(), error.to_string());

@@ -9,11 +9,13 @@ use serde_json::Value;
 
 use super::archive;
 use super::budget::Budget;
-use super::chart::{Chart, File};
+use super::chart::{self, Chart, File};
 use super::error::HelmError;
 use super::ignore::IgnoreRules;
 use super::metadata::Metadata;
 use super::values_file;
+use crate::Problem;
+use crate::text::{not_in_lfs, plain};
 
 /// Folders within folders of a chart: enough for any real one, an end for links that loop.
 const FOLDER_DEPTH_MAX: usize = 60;
@@ -100,6 +102,11 @@ impl Walk<'_> {
             match kind {
                 EntryKind::Folder => self.folder(&place, &inner, depth - 1, budget)?,
                 EntryKind::File => self.file(&place, inner, budget)?,
+                EntryKind::Submodule if PARTS.iter().any(|part| format!("{inner}/").starts_with(part)) => {
+                    let error =
+                        HelmError::new("this is a Git submodule, whose files are not read").in_file(place, 0, 0);
+                    return Err(error.hint("commit the files, or leave it out with .helmignore"));
+                }
                 EntryKind::Symlink | EntryKind::Submodule => {}
             }
         }
@@ -129,6 +136,8 @@ impl Walk<'_> {
     }
 }
 
+/// The folders of a chart that objects come from.
+const PARTS: [&str; 3] = ["templates/", "crds/", "charts/"];
 fn from_files(files: Vec<File>, location: &str, packed: bool, budget: &mut Budget) -> Result<Chart, HelmError> {
     let mut loading =
         Loading { chart: Chart { location: location.to_owned(), packed, ..Chart::default() }, nested: BTreeMap::new() };
@@ -188,6 +197,7 @@ impl Loading {
     }
 
     fn file(&mut self, file: File) -> Result<(), HelmError> {
+        self.is_legible(&file).map_err(|problem| HelmError::from(*problem))?;
         match file.name.as_str() {
             "Chart.yaml" => {}
             "Chart.lock" => drop(self.yaml(&file)?),
@@ -208,6 +218,17 @@ impl Loading {
             _ => self.chart.files.push(file),
         }
         Ok(())
+    }
+
+    /// What stands for a file, or is no text, would be taken for a file without objects.
+    fn is_legible(&self, file: &File) -> Result<(), Box<Problem>> {
+        let place = self.place(&file.name);
+        match file.name.as_str() {
+            "Chart.yaml" | "Chart.lock" | "values.yaml" | "values.schema.json" => plain(&place, &file.data),
+            name if name.starts_with("crds/") && chart::is_manifest(name) => plain(&place, &file.data),
+            name if name.starts_with("templates/") => not_in_lfs(&place, &file.data),
+            _ => Ok(()),
+        }
     }
 
     fn old_file(&mut self, file: File, instead: &str) {

@@ -113,6 +113,10 @@ fn missing(known: &str, key: &str, table: &Map) -> String {
 }
 
 /// Names the file in the repository, if the template is one of the tree's.
+pub(crate) fn not_utf8(files: &Renderables<'_>, name: &str) -> HelmError {
+    placed(HelmError::new("what the template renders is not UTF-8").hint("save it as UTF-8"), files, name, 0, 0)
+}
+
 fn placed(error: HelmError, files: &Renderables<'_>, template: &str, line: usize, column: usize) -> HelmError {
     match files.get(template) {
         Some(renderable) => error.in_file(place(renderable, template), line, column).of_chart(renderable.chart.name()),

@@ -7,6 +7,7 @@ use object::{EntryKind, FileTree, path};
 
 use super::options::ValuesFile;
 use crate::environment::expand;
+use crate::text::not_in_lfs;
 use crate::{HelmOptions, Problem, RenderContext, suggest};
 
 /// Folders looked at for one pattern.
@@ -110,12 +111,22 @@ fn storage(place: &Place<'_>, error: &object::TreeError) -> Box<Problem> {
 }
 
 fn read(place: &Place<'_>) -> Result<std::sync::Arc<[u8]>, Box<Problem>> {
-    Ok(place.tree.read(&place.path).map_err(|e| storage(place, &e))?.unwrap_or_default())
+    let bytes = place.tree.read(&place.path).map_err(|e| storage(place, &e))?.unwrap_or_default();
+    not_in_lfs(&place.shown(), &bytes)?;
+    Ok(bytes)
 }
 
 fn existing<'a>(place: &Place<'a>) -> Result<Vec<Place<'a>>, Box<Problem>> {
     let is_file = place.tree.is_file(&place.path).map_err(|e| storage(place, &e))?;
-    Ok(if is_file { vec![place.clone()] } else { Vec::new() })
+    let there = place.tree.reader().entry(&place.path).map_err(|e| storage(place, &e))?.filter(|_| !is_file);
+    match there.map(|entry| entry.kind) {
+        // a link to a folder is none of the files
+        Some(EntryKind::Symlink) if !place.tree.is_folder(&place.path).unwrap_or_default() => {
+            let problem = Problem::error("the symbolic link points to nothing").in_file(place.shown(), 0, 0);
+            Err(Box::new(problem.hint("correct or remove the link")))
+        }
+        _ => Ok(if is_file { vec![place.clone()] } else { Vec::new() }),
+    }
 }
 
 /// The files that a pattern chooses, in the order of their paths.
@@ -132,7 +143,9 @@ fn matching<'a>(place: &Place<'a>) -> Result<Vec<Place<'a>>, Box<Problem>> {
     while let Some(folder) = queue.pop_front() {
         seen += 1;
         if seen > FOLDERS_MAX {
-            break;
+            let problem =
+                Problem::error(format!("the value file pattern {} looks into too many folders", place.shown()));
+            return Err(Box::new(problem.hint(format!("at most {FOLDERS_MAX}: name the folder more exactly"))));
         }
         for entry in place.tree.list(&folder).map_err(|e| storage(place, &e))?.unwrap_or_default() {
             let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };

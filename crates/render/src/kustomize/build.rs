@@ -231,7 +231,7 @@ impl Builder {
 
     /// The objects of a manifest file.
     fn file_objects(&mut self, layer: &Layer, entry: &str, file: &str, bytes: &[u8]) -> Result<Vec<Resource>> {
-        let text = std::str::from_utf8(bytes).map_err(|_| KustomizeError::new(file, "the file is not UTF-8"))?;
+        let text = load::text_of(file, bytes)?;
         let mut objects = load::manifests(text, file, &mut self.sources)?;
         if let Some(origin) = &layer.origin {
             let path = below(&origin.path, entry);

@@ -13,6 +13,7 @@ use super::sources::{Role, Source, Sources};
 use super::{FILE_NAMES, LoadRestrictor, RemoteBase};
 use crate::remote::{self, Remotes};
 use crate::suggest;
+use crate::text::not_in_lfs;
 
 /// A folder with a kustomization file, and the folders that led to it.
 #[derive(Debug, Clone)]
@@ -71,6 +72,7 @@ impl Folder {
         match found.as_slice() {
             [] => Err(missing_file(tree, root)),
             [(file, bytes)] => {
+                not_in_lfs(file, bytes).map_err(KustomizeError)?;
                 let (tree, root, text) = (tree.clone(), root.to_owned(), text_of(file, bytes)?.into());
                 let folder = Self { tree, root, file: file.clone(), text, above, reach };
                 folder.spend(file, bytes)?;
@@ -149,6 +151,7 @@ impl Folder {
         let full = self.full_path(entry)?;
         let bytes = self.tree.read(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
         let bytes = bytes.ok_or_else(|| self.missing(entry, &full))?;
+        not_in_lfs(&full, &bytes).map_err(KustomizeError)?;
         self.spend(&self.file, &bytes)?;
         let real = self.tree.resolve(&full).map_err(|e| KustomizeError::tree(&self.file, &e))?;
         if !self.is_ours(&real) {
@@ -272,7 +275,7 @@ fn is_within(path: &str, folder: &str) -> bool {
     folder.is_empty() || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
+pub(crate) fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
     std::str::from_utf8(bytes).map_err(|e| {
         let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         KustomizeError::at(file, yaml::Mark { index: e.valid_up_to(), line, column: 0 }, "the file is not UTF-8")

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
+mod absence;
 mod chart_corpus;
 mod chart_fields;
 mod chart_images;
