@@ -145,7 +145,7 @@ fn permitted(cx: &Context, app: &Application, sources: &[ApplicationSource]) -> 
 }
 
 pub(crate) fn not_permitted(source: &ApplicationSource, project: &str) -> String {
-    format!("application repo {} is not permitted in project '{project}'", source.repo_url)
+    format!("application repo {} is not permitted in project '{project}'", object::shown_address(&source.repo_url))
 }
 
 /// Whether a repository has to be asked before the sources can be resolved. It is asked meanwhile, and the Application is
@@ -558,8 +558,9 @@ mod tests {
     use cluster::Cluster;
     use futures::FutureExt;
     use futures::future::{BoxFuture, pending};
-    use object::MemoryTree;
+    use object::{LiveObject, MemoryTree};
     use render::Remotes as Bases;
+    use serde_json::json;
 
     use super::*;
     use crate::config::ControllerConfig;
@@ -611,6 +612,10 @@ mod tests {
             ..ControllerConfig::new(shared, Ids::seeded(1), cluster, Arc::new(base.clone()), Renderer::InProcess)
         };
         let cx = Context::new(config);
+        let project = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+            "metadata": { "name": "default", "namespace": cx.namespace, "uid": "u", "resourceVersion": "1" },
+            "spec": { "sourceRepos": ["*"] } });
+        cx.stores.projects.note(LiveObject::new(project).unwrap());
         let revision = RemoteRevision { url: "https://git.test/base".to_owned(), ..RemoteRevision::default() };
         let tree = RemoteTree { commit: "c1".to_owned(), tree: MemoryTree::default().tree() };
         let mut remotes = Bases::default();

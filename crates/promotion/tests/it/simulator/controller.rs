@@ -124,7 +124,7 @@ impl Controller {
         let seen = self.observe(world);
         let planned = plan(&seen);
         oracle::planned(world, &seen, &planned)?;
-        self.questions = planned.questions.iter().cloned().collect();
+        self.questions = planned.questions.clone();
         self.answers.0.retain(|question, _| planned.questions.contains(question));
         for step in &planned.steps {
             if !steady && world.random.percent(5) || !world.realize(step, &mut self.view) {
