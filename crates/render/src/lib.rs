@@ -143,22 +143,25 @@ fn folder_of(tree: &FileTree, source: &Source) -> Result<String, Box<Problem>> {
         return Err(Box::new(problem.hint("spec.source.path is relative to the root of the repository")));
     };
     let packed_chart = matches!(source.tool, ToolChoice::Helm(_)) && tree.is_file(&folder).unwrap_or(false);
-    if let Some(submodule) = submodule_above(tree, &folder) {
-        let problem = Problem::error("this is a Git submodule, whose files are not read").in_file(submodule, 0, 0);
-        return Err(Box::new(problem.hint("name its repository as the source, or commit the files")));
-    }
     match tree.is_folder(&folder) {
         Ok(true) => Ok(folder),
         Ok(false) if packed_chart => Ok(folder),
-        Ok(false) => Err(Box::new(
-            Problem::error(format!("the folder {folder:?} does not exist in the repository"))
-                .hint(suggest::folders_hint(tree, "", &folder)),
-        )),
+        Ok(false) => Err(Box::new(no_folder(tree, &folder))),
         Err(error) => Err(Box::new(Problem::error(error.to_string()).in_file(folder, 0, 0))),
     }
 }
 
-/// The submodule that a path leads into.
+fn no_folder(tree: &FileTree, folder: &str) -> Problem {
+    match submodule_above(tree, folder) {
+        Some(submodule) => Problem::error("this is a Git submodule, whose files are not read")
+            .in_file(submodule, 0, 0)
+            .hint("name its repository as the source, or commit the files"),
+        None => Problem::error(format!("the folder {folder:?} does not exist in the repository"))
+            .hint(suggest::folders_hint(tree, "", folder)),
+    }
+}
+
+/// The submodule that a path leads into. Every folder above it counts as read then: only for a path that is no folder.
 fn submodule_above<'a>(tree: &FileTree, path: &'a str) -> Option<&'a str> {
     let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
     let is_submodule = |path: &&str| {

@@ -18,4 +18,5 @@ mod helm_locks;
 mod hostile;
 mod oddities;
 mod problems;
+mod reads;
 mod remotes;
