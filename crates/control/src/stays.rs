@@ -1,7 +1,6 @@
 //! What is not deleted although its Application does not want it any more: others need it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use api::argocd::Application;
 use cluster::{ClusterError, Scope};
@@ -39,20 +38,25 @@ fn wanted_elsewhere(cx: &Context, app: &Application, objects: &[ResourceKey]) ->
     if objects.is_empty() {
         return BTreeMap::new();
     }
-    let is_other = |other: &Arc<Application>| {
+    let is_other = |other: &Application| {
         other.metadata.uid != app.metadata.uid
             && other.metadata.deletion_timestamp.is_none()
             && cx.sites.same(&other.spec.destination, &app.spec.destination)
     };
     let mut found = BTreeMap::new();
-    for other in cx.stores.applications.all().into_iter().filter(is_other) {
+    for other in cx.stores.applications.all() {
         let wants = |key: &&ResourceKey| {
             other.status.resources.iter().any(|r| {
                 !r.requires_pruning
                     && (&r.group, &r.kind, &r.namespace, &r.name) == (&key.group, &key.kind, &key.namespace, &key.name)
             })
         };
-        for key in objects.iter().filter(wants) {
+        let wanted: Vec<&ResourceKey> = objects.iter().filter(wants).collect();
+        // where it deploys to is asked last: of nearly all it need not be known
+        if wanted.is_empty() || !is_other(&other) {
+            continue;
+        }
+        for key in wanted {
             let by = other.instance_name(&cx.namespace);
             found.entry(key.clone()).or_insert(Stay::Wanted { by });
         }
