@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use api::argocd::{Application, Condition, ConditionType, names};
 use cluster::{ClusterError, Patch, PatchOptions, Propagation};
 use engine::operation::Draft;
-use engine::{Permitted, Removal, Scopes, set_conditions};
-use object::{GroupKind, LiveObject, Manifest, ResourceKey};
+use engine::{Permitted, Removal, Scopes, has_sync_option, set_conditions};
+use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::json;
 
 use crate::context::Context;
@@ -110,13 +110,9 @@ async fn objects(cx: &Context, site: &Site, app: &Application) -> Result<Vec<Liv
 /// Definitions stay: deleting one deletes every object of its kind. So does what is told to, and the Application itself.
 fn goes(object: &LiveObject, app: &Application) -> bool {
     let own = object.uid() == app.metadata.uid;
-    let kept = has_option(object, "Delete=false") || object.annotation(names::HELM_RESOURCE_POLICY) == Some("keep");
+    let kept =
+        has_sync_option(object, "Delete=false") || object.annotation(names::HELM_RESOURCE_POLICY) == Some("keep");
     !own && !kept && object.kind() != "CustomResourceDefinition" && object.owner_references().is_empty()
-}
-
-fn has_option(manifest: &Manifest, option: &str) -> bool {
-    let options = manifest.annotation(names::SYNC_OPTIONS).unwrap_or_default();
-    options.split(',').any(|o| o.trim() == option)
 }
 
 async fn delete(site: &Site, object: &Permitted<Removal>, propagation: Propagation) -> Result<(), ClusterError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use api::argocd::{AppProject, Application, Condition, ConditionType, ManagedNamespaceMetadata, names};
+use api::argocd::{AppProject, Application, Condition, ConditionType, ManagedNamespaceMetadata, ResourceStatus, names};
 use cluster::ClusterError;
 use engine::{
     CompareOptions, Comparison, DryRun, Keepers, LiveState, Permits, Prediction, Scopes, Targets, Tracking, compare,
@@ -386,11 +386,7 @@ fn forbidden(cx: &Context, app: &Application, site: &Site, project: &AppProject)
 pub(crate) fn known_objects(cx: &Context, app: &Application) -> Vec<LiveObject> {
     let site = cx.sites.at(&app.spec.destination);
     let Some(site) = site.ok().filter(|site| site.answers().is_ok()) else { return Vec::new() };
-    let keys = app
-        .status
-        .resources
-        .iter()
-        .map(|r| ResourceKey::new(r.group.clone(), r.kind.clone(), r.namespace.clone(), r.name.clone()));
+    let keys = app.status.resources.iter().map(ResourceStatus::key);
     keys.filter_map(|key| site.live.peek(&key)).collect()
 }
 

@@ -45,12 +45,7 @@ fn wanted_elsewhere(cx: &Context, app: &Application, objects: &[ResourceKey]) ->
     };
     let mut found = BTreeMap::new();
     for other in cx.stores.applications.all() {
-        let wants = |key: &&ResourceKey| {
-            other.status.resources.iter().any(|r| {
-                !r.requires_pruning
-                    && (&r.group, &r.kind, &r.namespace, &r.name) == (&key.group, &key.kind, &key.namespace, &key.name)
-            })
-        };
+        let wants = |key: &&ResourceKey| other.status.resources.iter().any(|resource| resource.wants(key));
         let wanted: Vec<&ResourceKey> = objects.iter().filter(wants).collect();
         // where it deploys to is asked last: of nearly all it need not be known
         if wanted.is_empty() || !is_other(&other) {

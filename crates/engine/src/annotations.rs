@@ -97,6 +97,6 @@ pub(crate) fn has_option(manifest: &Manifest, annotation: &str, option: &str) ->
 }
 
 /// As [`has_option`] on `sync-options`.
-pub(crate) fn has_sync_option(manifest: &Manifest, option: &str) -> bool {
+pub fn has_sync_option(manifest: &Manifest, option: &str) -> bool {
     has_option(manifest, names::SYNC_OPTIONS, option)
 }

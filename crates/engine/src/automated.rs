@@ -90,7 +90,7 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
     if sync.status != SyncStatusCode::OutOfSync {
         return Decision::Nothing(Skip::NotOutOfSync);
     }
-    let is_contested = |r: &ResourceStatus| input.contested.contains(&key_of(r));
+    let is_contested = |r: &ResourceStatus| input.contested.contains(&r.key());
     let is_out = |r: &&ResourceStatus| r.status == Some(SyncStatusCode::OutOfSync) && !is_contested(r);
     if !input.contested.is_empty() && !resources.iter().any(|r| is_out(&r)) {
         return Decision::Nothing(Skip::OnlyContested);
@@ -129,13 +129,9 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
 
 /// Whether a prune would leave nothing. A namespace that is kept stays in an empty set as well, so it does not count.
 fn wipes_out(input: &AutomatedInput<'_>) -> bool {
-    let is_kept = |r: &&ResourceStatus| input.kept_namespace.is_some_and(|kept| *kept == key_of(r));
+    let is_kept = |r: &&ResourceStatus| input.kept_namespace.is_some_and(|kept| *kept == r.key());
     let others = || input.resources.iter().filter(|r| !is_kept(r));
     others().any(|r| r.requires_pruning) && others().all(|r| r.requires_pruning)
-}
-
-fn key_of(r: &ResourceStatus) -> ResourceKey {
-    ResourceKey::new(&r.group, &r.kind, &r.namespace, &r.name)
 }
 
 fn refuse(message: String) -> Decision {

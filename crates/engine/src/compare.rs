@@ -147,10 +147,7 @@ impl Comparison {
     pub fn contested<'a>(&self, resources_of: impl Fn(&str) -> Option<&'a [ResourceStatus]>) -> BTreeSet<ResourceKey> {
         let wants = |object: &&Compared| {
             let resources = object.shared_with.as_deref().and_then(&resources_of).unwrap_or_default();
-            resources.iter().any(|r| {
-                let key = ResourceKey::new(&r.group, &r.kind, &r.namespace, &r.name);
-                key == object.key && !r.requires_pruning
-            })
+            resources.iter().any(|resource| resource.wants(&object.key))
         };
         self.objects.iter().filter(wants).map(|object| object.key.clone()).collect()
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use object::ResourceKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -147,6 +148,19 @@ pub struct ResourceStatus {
     pub sync_wave: i64,
     #[serde(skip_serializing_if = "is_default")]
     pub requires_deletion_confirmation: bool,
+}
+
+impl ResourceStatus {
+    pub fn key(&self) -> ResourceKey {
+        ResourceKey::new(&self.group, &self.kind, &self.namespace, &self.name)
+    }
+
+    /// Whether the Application that has this in its status wants the object.
+    pub fn wants(&self, object: &ResourceKey) -> bool {
+        let ResourceKey { group, kind, namespace, name } = object;
+        !self.requires_pruning
+            && (&self.group, &self.kind, &self.namespace, &self.name) == (group, kind, namespace, name)
+    }
 }
 
 /// `status.sync`.
