@@ -3,12 +3,13 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::argocd::Application;
 use clock::{Clock, Ids};
 use cluster::Cluster;
-use promotion::WriteStep;
-use tokio::sync::Semaphore;
+use promotion::{Seal, WriteStep};
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use crate::answers::Answers;
@@ -28,6 +29,9 @@ use crate::timeline::Timeline;
 use crate::turns::{Lent, SOON};
 use crate::wake::{Key, News, woken};
 use crate::workers::{Ended, FromAnswer, Renderer, Running};
+
+/// When the key of the records cannot be had.
+const SEAL_AGAIN: Duration = Duration::from_secs(2);
 
 /// Shared by the loops for Applications and for promotions.
 pub(crate) struct Context {
@@ -52,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
     memories: Memories,
+    seal: OnceCell<Seal>,
 }
 
 impl fmt::Debug for Context {
@@ -109,6 +114,7 @@ impl Context {
             readers: Readers::default(),
             answers: Answers::default(),
             memories: Memories::default(),
+            seal: OnceCell::new(),
             shares,
             registry,
             at_step,
@@ -123,6 +129,20 @@ impl Context {
             turns: Arc::new(Semaphore::new(workers.max(1))),
             renderer,
         }
+    }
+
+    /// Asks for the key that seals records, until it is there, and wakes whom it kept waiting.
+    pub(crate) async fn load_seal(&self) {
+        while let Err(error) = self.seal.get_or_try_init(|| crate::records::seal(self)).await {
+            tracing::warn!(%error, "nothing about releases can be written down without the key of the records");
+            self.clock.sleep(SEAL_AGAIN).await;
+        }
+        self.hear(&News::Sealed);
+    }
+
+    /// Seals and tells apart what Gantline writes down; `None` until the key is there.
+    pub(crate) fn seal(&self) -> Option<&Seal> {
+        self.seal.get()
     }
 
     /// The answer of a job. One that is slow does not keep others from being worked on.

@@ -55,6 +55,12 @@ impl Controller {
         Some(pipelines::observe::told(&self.context, pipeline))
     }
 
+    /// Once all is known that decisions about Pipelines rest on.
+    pub async fn ready(&self) {
+        self.context.stores.ready().await;
+        self.context.load_seal().await;
+    }
+
     pub fn timeline(&self) -> &Timeline {
         &self.context.timeline
     }
@@ -135,6 +141,10 @@ impl Work for Looks {
 async fn work(context: Arc<Context>) {
     context.stores.ready().await;
     let default_project = default_project::made(Arc::clone(&context)).await;
+    let sealing = {
+        let context = Arc::clone(&context);
+        async move { context.load_seal().await }
+    };
     let driver = Driver::new(Parts {
         queue: Arc::clone(&context.queue),
         turns: Arc::clone(&context.turns),
@@ -143,7 +153,7 @@ async fn work(context: Arc<Context>) {
         ids: context.ids.clone(),
         work: Looks(context),
     });
-    tokio::join!(Arc::new(driver).run(), default_project);
+    tokio::join!(Arc::new(driver).run(), default_project, sealing);
 }
 
 /// Hears of live objects that change.

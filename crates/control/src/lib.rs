@@ -33,6 +33,7 @@ mod queue;
 mod reach;
 mod readers;
 mod reconcile;
+mod records;
 mod repositories;
 pub mod requests;
 mod shares;

@@ -73,6 +73,8 @@ pub(crate) enum News {
     Told {
         unproven: Vec<AppKey>,
     },
+    /// The key that seals records is there.
+    Sealed,
     /// Somebody answered what these Pipelines asked.
     Answered {
         pipelines: BTreeSet<Arc<str>>,
@@ -107,7 +109,7 @@ impl News {
             Self::Application(_) | Self::Pipeline(_) | Self::Release(_) | Self::Promotion(_) => true,
             Self::Touched { .. } | Self::Moved { .. } | Self::Answered { .. } => true,
             Self::Project(_) | Self::Repository(_) | Self::Cluster(_) | Self::ConfigMap(_) => false,
-            Self::Missed | Self::Told { .. } => false,
+            Self::Missed | Self::Told { .. } | Self::Sealed => false,
         }
     }
 }
@@ -127,6 +129,7 @@ pub(crate) fn woken(news: &News, stores: &Stores) -> Vec<(Key, Depth)> {
         News::Missed => at_depth(stores.applications.all(), Depth::Live),
         News::Moved { readers } => readers.iter().map(latest_of).collect(),
         News::Told { unproven } => unproven.iter().map(latest_of).collect(),
+        News::Sealed => stores.pipelines.all().iter().map(|it| pipeline(stores, &it.metadata.name)).collect(),
         News::Answered { pipelines } => of_pipelines(stores, pipelines.iter().map(|name| &**name)),
     }
 }

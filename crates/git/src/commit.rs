@@ -68,6 +68,8 @@ impl Trailers {
 pub struct CommitInfo {
     pub id: CommitId,
     pub parents: Vec<CommitId>,
+    /// The id of its files.
+    pub tree: String,
     pub author: Signature,
     pub committer: Signature,
     pub subject: String,

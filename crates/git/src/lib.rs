@@ -38,4 +38,4 @@ pub use local::{create_bare, create_reference};
 pub use place::Place;
 pub use policy::{PRIVATE_HOSTS, Permitted, Policy, Reach};
 pub use registry::{RegistryClient, RegistryError};
-pub use repositories::{Edit, Repositories, Repository, Write};
+pub use repositories::{Edit, Repositories, Repository, Sign, SignWith, Write};

@@ -13,7 +13,7 @@ use crate::commit::{CommitId, CommitInfo, Signature, Trailers};
 use crate::references::{Head, References};
 use crate::repositories::is_fetched;
 use crate::tree::{FolderCache, GitTree, shown};
-use crate::{Edit, GitError, Write};
+use crate::{Edit, GitError, Sign, Write};
 
 /// A bare (or any) repository on disk with its caches.
 pub(crate) struct Objects {
@@ -148,6 +148,7 @@ impl Objects {
         Ok(CommitInfo {
             id,
             parents: commit.parent_ids().map(|p| CommitId(p.detach())).collect(),
+            tree: decoded.tree().to_string(),
             author: signature(author),
             committer: signature(committer),
             subject: subject.trim().to_owned(),
@@ -312,15 +313,21 @@ impl Objects {
             }
         }
         let tree = editor.write().map_err(|e| self.storage(e))?.detach();
+        let parents: Vec<CommitId> = [write.base].into_iter().chain(write.merge).collect();
+        let mut message = write.message.clone();
+        if let Some(Sign(sign)) = &write.sign {
+            let parents: Vec<String> = parents.iter().map(ToString::to_string).collect();
+            message.push_str(&format!("{}\n", sign(&parents, &tree.to_string())));
+        }
         let (author, committer) = (raw_signature(&write.author), raw_signature(&write.committer));
         let mut buffers = (gix::date::parse::TimeBuf::default(), gix::date::parse::TimeBuf::default());
         let commit = git
             .new_commit_as(
                 committer.to_ref(&mut buffers.0),
                 author.to_ref(&mut buffers.1),
-                &write.message,
+                &message,
                 tree,
-                [write.base].into_iter().chain(write.merge).map(|parent| parent.0),
+                parents.into_iter().map(|parent| parent.0),
             )
             .map_err(|e| self.storage(e))?;
         Ok(CommitId(commit.id))

@@ -108,8 +108,23 @@ pub struct Write {
     /// A new tag for the commit.
     pub tag: Option<String>,
     pub message: String,
+    /// Adds a line to the message, from what only the commit itself knows.
+    pub sign: Option<Sign>,
     pub author: Signature,
     pub committer: Signature,
+}
+
+/// The last line of a commit's message, made from the ids of its parents and of its tree.
+#[derive(Clone)]
+pub struct Sign(pub Arc<SignWith>);
+
+/// From the ids of the parents and of the tree to the line.
+pub type SignWith = dyn Fn(&[String], &str) -> String + Send + Sync;
+
+impl fmt::Debug for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sign")
+    }
 }
 
 /// Longest time for one fetch or push as a whole.
@@ -405,22 +420,23 @@ impl Repository {
         self.with(move |objects| objects.log(from, until, limit)).await
     }
 
-    /// The newest commit of the branch (as last seen) that carries the trailer, looking back to `since`.
+    /// The commits of the branch (as last seen) that carry the trailer, the newest first, looking back to `since`.
     ///
     /// # Errors
     /// When the branch is not there.
-    pub async fn find_trailer(
+    pub async fn with_trailer(
         &self,
         branch: &str,
         key: &str,
         value: &str,
         since: Option<CommitId>,
-    ) -> Result<Option<CommitId>, GitError> {
+    ) -> Result<Vec<CommitInfo>, GitError> {
         let head = self.head_of(branch).await?;
         let (key, value) = (key.to_owned(), value.to_owned());
         self.with(move |objects| {
-            let commits = objects.log(head, since, 10_000)?;
-            Ok(commits.into_iter().find(|c| c.trailers.get(&key) == Some(value.as_str())).map(|c| c.id))
+            let mut commits = objects.log(head, since, 10_000)?;
+            commits.retain(|commit| commit.trailers.get(&key) == Some(value.as_str()));
+            Ok(commits)
         })
         .await
     }

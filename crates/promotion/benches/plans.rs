@@ -84,6 +84,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         places: places.to_vec(),
         releases: vec![release(1, old), release(2, new)],
         promotions: Vec::new(),
+        tampered: None,
         answers: Answers::default(),
         now: now + jiff::SignedDuration::from_hours(1),
     }

@@ -95,6 +95,10 @@ pub enum What {
         environment: String,
         by: String,
     },
+    /// Somebody wrote its record past Gantline: it counts for nothing. The environment is that of a promotion.
+    Tampered {
+        environment: String,
+    },
 }
 
 impl What {
@@ -111,7 +115,8 @@ impl What {
             | Self::Overtaken { environment, .. }
             | Self::Delayed { environment, .. }
             | Self::Pinned { environment, .. }
-            | Self::Unpinned { environment, .. } => environment,
+            | Self::Unpinned { environment, .. }
+            | Self::Tampered { environment } => environment,
             Self::Quarantined { .. } => self.tells_of(),
             Self::Released { .. } | Self::Lifted { .. } => "",
         }
@@ -133,7 +138,8 @@ impl What {
             | Self::Overtaken { .. }
             | Self::Lifted { .. }
             | Self::Pinned { .. }
-            | Self::Unpinned { .. } => "",
+            | Self::Unpinned { .. }
+            | Self::Tampered { .. } => "",
         }
     }
 }
@@ -213,6 +219,11 @@ impl Fact {
             }
             What::Unpinned { environment, by } => {
                 say(format!("{pipeline} in {environment} is not pinned any more"), "", by)
+            }
+            What::Tampered { .. } => {
+                let record = if self.promotion.is_empty() { &self.release } else { &self.promotion };
+                let message = format!("{pipeline} {tag}: {record} was written past Gantline, and counts for nothing");
+                say(message, "", "")
             }
         }
     }

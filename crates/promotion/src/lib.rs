@@ -15,6 +15,7 @@ mod message;
 mod plan;
 mod prove;
 pub mod requests;
+mod seal;
 mod values;
 mod write;
 pub mod writing;
@@ -25,9 +26,10 @@ pub use facts::{Fact, Telling, What};
 pub use gates::{Decision, Evidence, Judge, evaluate};
 pub use identity::{identity, label, release_name};
 pub use machine::{Observation, Reach, advance};
-pub use message::{Message, PROMOTION_ID, promotion_id};
+pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
 pub use plan::{
-    Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push, plan,
+    Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, approvers, judged, may_push, plan,
 };
 pub use prove::prove_edit;
+pub use seal::{Record, Seal, Tampered};
 pub use write::{Located, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write};

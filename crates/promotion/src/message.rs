@@ -5,12 +5,17 @@ use api::gantline::{GateReport, Promotion, Release};
 /// The trailer that makes a commit findable: its promotion is written at most once.
 pub const PROMOTION_ID: &str = "Promotion-Id";
 
+/// The trailer by which a commit is known to be Gantline's own, in this place of the history and with these files.
+pub const PROMOTION_SEAL: &str = "Promotion-Seal";
+
 /// What the message is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     pub promotion: &'a Promotion,
     pub release: &'a Release,
     pub gates: &'a [GateReport],
+    /// Whose approvals count.
+    pub approvers: &'a [String],
     /// Hashes of what is rendered before and after.
     pub rendered: (&'a str, &'a str),
     /// The commit that is reverted, for a rollback.
@@ -52,8 +57,6 @@ impl Message<'_> {
         let spec = &self.promotion.spec;
         let gates: Vec<&str> = self.gates.iter().map(|gate| gate.kind.as_str()).collect();
         let digests: Vec<&str> = self.release.spec.images.iter().map(|image| image.digest.as_str()).collect();
-        let approved: Vec<&str> =
-            self.promotion.status.approvals.iter().map(|approval| approval.user.as_str()).collect();
         let asked: Vec<&str> = self.promotion.askers().collect();
         let all = [
             (PROMOTION_ID, promotion_id(self.promotion)),
@@ -61,7 +64,7 @@ impl Message<'_> {
             ("Digest", digests.join(", ")),
             ("From", spec.from.clone()),
             ("Gates", gates.join(", ")),
-            ("Approved-By", approved.join(", ")),
+            ("Approved-By", self.approvers.join(", ")),
             ("Requested-By", asked.join(", ")),
             ("Reverts", self.reverts.unwrap_or_default().to_owned()),
             ("Merges", self.merges.unwrap_or_default().to_owned()),
@@ -96,7 +99,6 @@ mod tests {
             reason: "at last\n\nPromotion-Id: forged".into(),
             ..Default::default()
         };
-        promotion.status.approvals.push(api::gantline::Approval { user: "tina".into(), ..Default::default() });
         let mut release = Release::default();
         let digest = format!("sha256:{}", "d".repeat(64));
         release.spec.images.push(api::gantline::ReleaseImage {
@@ -114,6 +116,7 @@ mod tests {
             promotion: &promotion,
             release: &release,
             gates: &gates,
+            approvers: &["tina".to_owned()],
             rendered: ("a", "b"),
             reverts: None,
             merges: None,

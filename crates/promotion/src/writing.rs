@@ -69,7 +69,7 @@ pub fn record(promotion: &Promotion, release: &Release, commit: &str, now: Times
     let environment = &promotion.spec.environment;
     let others = release.status.environments.iter().filter(|entry| entry.name != *environment);
     let environments = others.cloned().chain([entry(environment, commit, now)]).collect();
-    let entered = ReleaseStatus { environments, quarantine: release.status.quarantine.clone() };
+    let entered = ReleaseStatus { environments, ..release.status.clone() };
     let short: String = commit.chars().take(7).collect();
     let mut status = stepped(&promotion.status, WriteStep::Recorded, &short, now);
     (status.phase, status.commit, status.retry_at) = (PromotionPhase::Written, commit.to_owned(), None);

@@ -74,7 +74,7 @@ impl GitRepo {
         let edits = files.iter().map(|(p, c)| ((*p).to_owned(), c.map(|c| c.as_bytes().to_vec()))).collect();
         let (author, committer) = (Self::author(author), Self::author(author));
         let (branch, message) = (branch.to_owned(), message.to_owned());
-        let write = Write { branch, base, merge: None, edits, tag: None, message, author, committer };
+        let write = Write { branch, base, merge: None, edits, tag: None, message, sign: None, author, committer };
         repository.commit_and_push(write).await.expect("a pushed commit")
     }
 

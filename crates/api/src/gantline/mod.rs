@@ -28,6 +28,8 @@ pub use steps::WriteStep;
 pub const API_VERSION: &str = "gantline.dev/v1alpha1";
 pub const GROUP: &str = "gantline.dev";
 
+/// Of a Release or a Promotion that has no status yet: by it Gantline knows that it made it.
+pub const SEAL_ANNOTATION: &str = "gantline.dev/seal";
 /// The label that names the Pipeline on its Releases and Promotions.
 pub const PIPELINE_LABEL: &str = "gantline.dev/pipeline";
 /// The label that names the environment on Promotions.

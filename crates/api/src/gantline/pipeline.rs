@@ -118,6 +118,9 @@ pub struct Pin {
     #[serde(with = "time_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub at: Option<Timestamp>,
+    /// By which Gantline knows that it wrote this.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub seal: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -159,7 +162,7 @@ pub struct PipelineProblem {
 const SPEC: &[&str] = &["images", "environments", "pins"];
 const IMAGE: &[&str] = &["name", "tags"];
 const ENVIRONMENT: &[&str] = &["name", "application", "purpose", "auto", "merge", "gates"];
-const PIN: &[&str] = &["digest", "by", "reason", "at"];
+const PIN: &[&str] = &["digest", "by", "reason", "at", "seal"];
 
 impl Pipeline {
     /// # Errors

@@ -71,6 +71,9 @@ pub struct PromotionStatus {
     pub retry_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
     pub attempts: u32,
+    /// By which Gantline knows that it wrote all of this.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub seal: String,
 }
 
 /// Where an attempt is. Only the first four are open.

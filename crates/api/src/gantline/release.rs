@@ -64,6 +64,9 @@ pub struct ReleaseStatus {
     pub environments: Vec<ReleaseEnvironment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// By which Gantline knows that it wrote all of this.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub seal: String,
 }
 
 /// How far a release is in one environment. An entry is there once the release was put there.

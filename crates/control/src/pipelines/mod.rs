@@ -41,6 +41,9 @@ async fn planned(cx: &Context, name: &str) -> Result<Next, ClusterError> {
         };
     };
     observe::watch(cx, &pipeline);
+    if cx.seal().is_none() {
+        return Ok(Next::Nothing); // woken when the key is there
+    }
     let seen = observe::observed(cx, pipeline);
     let plan = promotion::plan(&seen);
     cx.answers.ask(name, plan.questions, seen.now);

@@ -62,7 +62,11 @@ pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
     let (answers, now) = (cx.answers.of(name), cx.clock.now());
     let problems = pipeline.semantic_problems();
-    Observed { pipeline, problems, places, releases, promotions, answers, now }
+    let seen = Observed { pipeline, problems, places, releases, promotions, tampered: None, answers, now };
+    match cx.seal() {
+        Some(seal) => seen.trusted(seal),
+        None => seen,
+    }
 }
 
 fn place(cx: &Context, application: &str) -> Place {

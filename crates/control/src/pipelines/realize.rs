@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 
 use api::gantline::{
-    API_VERSION, ENVIRONMENT_LABEL, GROUP, PIPELINE_LABEL, Pipeline, PipelineStatus, Promotion, PromotionStatus,
-    Release, ReleaseStatus,
+    API_VERSION, ENVIRONMENT_LABEL, GROUP, PIPELINE_LABEL, Pin, Pipeline, PipelineStatus, Promotion, PromotionStatus,
+    Release, ReleaseStatus, SEAL_ANNOTATION,
 };
+use api::meta::ObjectMeta;
 use cluster::{ClusterError, Patch, PatchOptions};
 use object::{LiveObject, Manifest, ResourceKey};
-use promotion::{Action, Observed, Step};
+use promotion::{Action, Observed, Record, Step};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::records;
 
 /// Realizes the steps of one plan.
 #[derive(Debug)]
@@ -44,27 +46,37 @@ impl<'a> Realizer<'a> {
         match action {
             Action::CreateRelease { name, spec } => {
                 let labels = json!({ PIPELINE_LABEL: spec.pipeline });
-                return create(cx, "Release", name, &labels, &json!(spec)).await;
+                let Some(live) = create(cx, "Release", name, &labels, &json!(spec)).await? else { return Ok(false) };
+                let made = read(cx, live, Release::from_value)?;
+                set_release(cx, &made, &made.status).await?;
             }
             Action::OpenPromotion { name, spec } => {
                 let labels = json!({ PIPELINE_LABEL: spec.pipeline, ENVIRONMENT_LABEL: spec.environment });
-                return create(cx, "Promotion", name, &labels, &json!(spec)).await;
+                let Some(live) = create(cx, "Promotion", name, &labels, &json!(spec)).await? else { return Ok(false) };
+                let made = read(cx, live, Promotion::from_value)?;
+                set_promotion(cx, &made, &made.status).await?;
             }
             Action::SetRelease { name, status } => {
-                let observed =
-                    self.seen.releases.iter().find(|known| known.metadata.name == *name).map(|known| &**known);
-                let old = self.releases.get(name).or(observed).ok_or_else(|| gone(cx, "Release", name))?;
-                let written = set_release(cx, old, status).await?;
+                let written = set_release(cx, self.release(name)?, status).await?;
                 self.releases.insert(name.clone(), written);
             }
             Action::SetPromotion { name, status } => {
-                let mut all = self.seen.promotions.iter();
-                let observed = all.find(|known| known.metadata.name == *name).map(|known| &**known);
-                let old = self.promotions.get(name).or(observed).ok_or_else(|| gone(cx, "Promotion", name))?;
-                let written = set_promotion(cx, old, status).await?;
+                let written = set_promotion(cx, self.promotion(name)?, status).await?;
                 self.promotions.insert(name.clone(), written);
             }
-            Action::Pin { environment, pin } => self.set_pin(environment, &json!(pin)).await?,
+            Action::SetBackRelease { name, status } => {
+                let written = write_release(cx, self.release(name)?, status).await?;
+                self.releases.insert(name.clone(), written);
+            }
+            Action::SetBackPromotion { name, status } => {
+                let written = write_promotion(cx, self.promotion(name)?, status).await?;
+                self.promotions.insert(name.clone(), written);
+            }
+            Action::Pin { environment, pin } => {
+                let seal = cx.seal().ok_or_else(|| no_key(cx))?;
+                let seal = seal.of_pin(&self.seen.pipeline.metadata.name, environment, pin);
+                self.set_pin(environment, &json!(Pin { seal, ..pin.clone() })).await?;
+            }
             Action::Unpin { environment } => self.unpin(environment).await?,
             // a commit may take long: another loop makes it, by the key of the promotion
             Action::Write { promotion, .. } | Action::GoOn { promotion } => {
@@ -73,6 +85,18 @@ impl<'a> Realizer<'a> {
             }
         }
         Ok(true)
+    }
+
+    fn release(&self, name: &str) -> Result<&Release, ClusterError> {
+        let mut observed = self.seen.releases.iter().map(|known| &**known);
+        let known = self.releases.get(name).or_else(|| observed.find(|known| known.metadata.name == name));
+        known.ok_or_else(|| gone(self.cx, "Release", name))
+    }
+
+    fn promotion(&self, name: &str) -> Result<&Promotion, ClusterError> {
+        let mut observed = self.seen.promotions.iter().map(|known| &**known);
+        let known = self.promotions.get(name).or_else(|| observed.find(|known| known.metadata.name == name));
+        known.ok_or_else(|| gone(self.cx, "Promotion", name))
     }
 
     fn pipeline(&self) -> &Pipeline {
@@ -107,35 +131,69 @@ impl<'a> Realizer<'a> {
     pub(crate) async fn status(&mut self, new: &PipelineStatus) -> Result<(), ClusterError> {
         let old = self.pipeline();
         let (name, version) = (&old.metadata.name, &old.metadata.resource_version);
-        if let Some(live) = status(self.cx, "Pipeline", name, version, json!(old.status), json!(new)).await? {
+        if old.status != *new {
+            let live = status(self.cx, "Pipeline", name, version, json!(new)).await?;
             self.pipeline = Some(read(self.cx, live, Pipeline::from_value)?);
         }
         Ok(())
     }
 }
 
+/// Writes what changes of a release that Gantline wrote.
 pub(super) async fn set_release(cx: &Context, old: &Release, new: &ReleaseStatus) -> Result<Release, ClusterError> {
-    let (name, version) = (&old.metadata.name, &old.metadata.resource_version);
-    match status(cx, "Release", name, version, json!(old.status), json!(new)).await? {
-        Some(live) => read(cx, live, Release::from_value),
-        None => Ok(old.clone()),
+    check(cx, old)?;
+    if old.status == *new && !new.seal.is_empty() {
+        return Ok(old.clone());
     }
+    write_release(cx, old, new).await
 }
 
+async fn write_release(cx: &Context, old: &Release, new: &ReleaseStatus) -> Result<Release, ClusterError> {
+    let mut next = Release { status: new.clone(), ..old.clone() };
+    next.status.seal = cx.seal().ok_or_else(|| no_key(cx))?.of_record(&next);
+    read(cx, sealed(cx, "Release", &next.metadata, json!(next.status)).await?, Release::from_value)
+}
+
+/// Writes what changes of a promotion that Gantline wrote.
 pub(super) async fn set_promotion(
     cx: &Context,
     old: &Promotion,
     new: &PromotionStatus,
 ) -> Result<Promotion, ClusterError> {
-    let (name, version) = (&old.metadata.name, &old.metadata.resource_version);
+    check(cx, old)?;
     let durable = new.steps.get(old.status.steps.len()).map(|record| record.step);
     durable.into_iter().for_each(|step| cx.at(step, true));
-    let written = match status(cx, "Promotion", name, version, json!(old.status), json!(new)).await? {
-        Some(live) => read(cx, live, Promotion::from_value)?,
-        None => old.clone(),
+    let written = match old.status == *new && !new.seal.is_empty() {
+        true => old.clone(),
+        false => write_promotion(cx, old, new).await?,
     };
     durable.into_iter().for_each(|step| cx.at(step, false));
     Ok(written)
+}
+
+async fn write_promotion(cx: &Context, old: &Promotion, new: &PromotionStatus) -> Result<Promotion, ClusterError> {
+    let mut next = Promotion { status: new.clone(), ..old.clone() };
+    next.status.seal = cx.seal().ok_or_else(|| no_key(cx))?.of_record(&next);
+    read(cx, sealed(cx, "Promotion", &next.metadata, json!(next.status)).await?, Promotion::from_value)
+}
+
+async fn sealed(cx: &Context, kind: &str, meta: &ObjectMeta, new: Value) -> Result<LiveObject, ClusterError> {
+    status(cx, kind, &meta.name, &meta.resource_version, new).await
+}
+
+/// Whether Gantline wrote it: else it would be given a seal for what somebody else wrote.
+fn check<R: Record>(cx: &Context, old: &R) -> Result<(), ClusterError> {
+    let seal = cx.seal().ok_or_else(|| no_key(cx))?;
+    if seal.trusts(old, cx.clock.now()) {
+        return Ok(());
+    }
+    let object = key(cx, R::KIND, &old.metadata().name).to_string();
+    let message = "it was written past Gantline, and is set back first".to_owned();
+    Err(ClusterError::Conflict { object, message, owners: Vec::new() })
+}
+
+fn no_key(cx: &Context) -> ClusterError {
+    ClusterError::NotFound { object: format!("the key that seals records ({})", records::secret(cx)) }
 }
 
 /// Says on a Pipeline that it cannot be read: what is written now decides, and that stops it.
@@ -178,42 +236,33 @@ fn note(cx: &Context, live: LiveObject) {
     }
 }
 
-/// Writes a status where it says something new. The version guards against writing over somebody else.
-async fn status(
+/// Puts a whole status in the place of what is there. The version guards against writing over somebody else.
+async fn status(cx: &Context, kind: &str, name: &str, version: &str, new: Value) -> Result<LiveObject, ClusterError> {
+    let patch = json!([
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
+        { "op": "add", "path": "/status", "value": new },
+    ]);
+    let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
+    cx.cluster.patch(&key(cx, kind, name), &Patch::Json(patch), options).await
+}
+
+/// Creates an object. `None`: it exists already, which is fine: its name says all about it.
+async fn create(
     cx: &Context,
     kind: &str,
     name: &str,
-    version: &str,
-    old: Value,
-    new: Value,
+    labels: &Value,
+    spec: &Value,
 ) -> Result<Option<LiveObject>, ClusterError> {
-    if old == new {
-        return Ok(None);
-    }
-    // a merge patch leaves alone what it does not name: what is gone is named with null
-    let mut patch = new.clone();
-    for field in old.as_object().into_iter().flatten().map(|(field, _)| field) {
-        if new.get(field).is_none() {
-            patch[field] = Value::Null;
-        }
-    }
-    let body = json!({ "metadata": { "resourceVersion": version }, "status": patch });
-    let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
-    cx.cluster.patch(&key(cx, kind, name), &Patch::Merge(body), options).await.map(Some)
-}
-
-/// Creates an object; that it exists already is fine: its name says all about it. Whether it was made now.
-async fn create(cx: &Context, kind: &str, name: &str, labels: &Value, spec: &Value) -> Result<bool, ClusterError> {
-    let metadata = json!({ "name": name, "namespace": cx.namespace, "labels": labels });
+    let seal = cx.seal().ok_or_else(|| no_key(cx))?.of_new(kind, name, spec);
+    let annotations = json!({ SEAL_ANNOTATION: seal });
+    let metadata = json!({ "name": name, "namespace": cx.namespace, "labels": labels, "annotations": annotations });
     let object = json!({ "apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec });
     let malformed = |message: String| ClusterError::Malformed { object: name.to_owned(), message };
     let manifest = Manifest::new(object).map_err(|error| malformed(error.to_string()))?;
     match cx.cluster.create(&manifest).await {
-        Ok(live) => {
-            note(cx, live);
-            Ok(true)
-        }
-        Err(ClusterError::AlreadyExists { .. }) => Ok(false),
+        Ok(live) => Ok(Some(live)),
+        Err(ClusterError::AlreadyExists { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use api::argocd::Application;
 use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
 use cluster::{ClusterError, Patch, PatchOptions};
-use git::{CommitId, Edit, GitError, PushError, Signature, Write};
+use git::{CommitId, CommitInfo, Edit, GitError, PushError, Sign, Signature, Write};
 use object::{FileTree, ImageRef};
 use promotion::writing::{self, Stop};
-use promotion::{Action, Decision, Message, PROMOTION_ID, Step, WriteStep, judged, may_push, promotion_id};
+use promotion::{
+    Action, Decision, Message, PROMOTION_ID, PROMOTION_SEAL, Step, WriteStep, approvers, judged, may_push, promotion_id,
+};
 use serde_json::json;
 
 use super::destination::Destination;
@@ -21,6 +23,9 @@ use crate::context::Context;
 use crate::driver::Next;
 use crate::repositories::Address;
 use crate::stores::AppKey;
+
+/// The author of what Gantline commits.
+const EMAIL: &str = "gantline@gantline.dev";
 
 /// Why an attempt does not go on now.
 pub(super) enum Halt {
@@ -53,7 +58,9 @@ pub(super) fn wait(why: impl ToString) -> Halt {
 
 /// Takes the steps that are left, from what is written down and from what Git says.
 pub(super) async fn write(cx: &Context, name: &str) -> Result<Next, ClusterError> {
-    let Some(promotion) = cx.stores.promotion(name) else { return Ok(Next::Nothing) };
+    // what was written past Gantline is set back by the next plan
+    let trusted = |promotion: &Arc<Promotion>| cx.seal().is_some_and(|seal| seal.trusts(&**promotion, cx.clock.now()));
+    let Some(promotion) = cx.stores.promotion(name).filter(trusted) else { return Ok(Next::Nothing) };
     let (pipeline, release) =
         (cx.stores.pipeline(&promotion.spec.pipeline), cx.stores.release(&promotion.spec.release));
     let (Some(pipeline), Some(release)) = (pipeline, release) else { return Ok(Next::Nothing) };
@@ -185,7 +192,7 @@ impl Attempt<'_> {
         let known = promotion.status.commit.parse::<CommitId>().ok();
         let found = match known {
             Some(commit) => Some(commit),
-            None => self.repository.find_trailer(&self.destination.branch, PROMOTION_ID, &id, None).await?,
+            None => self.find(&id).await?,
         };
         cx.at(WriteStep::Searched, false);
         let commit = match found {
@@ -197,6 +204,23 @@ impl Attempt<'_> {
         };
         let promotion = self.record(promotion, commit).await?;
         self.refresh(&promotion).await
+    }
+
+    /// The commit that this promotion made: with its id, by Gantline, and sealed for just its parents and its files. What
+    /// only says so is somebody else's.
+    async fn find(&self, id: &str) -> Result<Option<CommitId>, Halt> {
+        let seal = self.cx.seal().ok_or(Stop::Again)?;
+        let commits = self.repository.with_trailer(&self.destination.branch, PROMOTION_ID, id, None).await?;
+        let fits = |commit: &&CommitInfo| {
+            let parents: Vec<String> = commit.parents.iter().map(ToString::to_string).collect();
+            let said = commit.trailers.get(PROMOTION_SEAL).unwrap_or_default();
+            commit.author.email == EMAIL && seal.holds_commit(id, &parents, &commit.tree, said)
+        };
+        let (own, foreign): (Vec<_>, Vec<_>) = commits.iter().partition(fits);
+        for commit in foreign {
+            tracing::warn!(commit = %commit.id, promotion = id, "it says that it is this promotion's, and is not");
+        }
+        Ok(own.first().map(|commit| commit.id))
     }
 
     /// Judges the gates once more and pushes; the commit carries the promotion's id.
@@ -220,18 +244,20 @@ impl Attempt<'_> {
             promotion: &fresh,
             release: &release,
             gates: &gates,
+            approvers: &approvers(&seen, name),
             rendered: (&change.rendered.0, &change.rendered.1),
             reverts: reverts.as_deref(),
             merges: merges.as_deref(),
             tagged: tag.as_deref(),
         };
-        let who = Signature { name: "Gantline".into(), email: "gantline@gantline.dev".into(), time: cx.clock.now() };
+        let who = Signature { name: "Gantline".into(), email: EMAIL.into(), time: cx.clock.now() };
         let write = Write {
             branch: self.destination.branch.clone(),
             base: head,
             merge,
             edits: change.edits,
             message: message.text(),
+            sign: Some(self.sign(&fresh)?),
             tag,
             author: who.clone(),
             committer: who,
@@ -249,6 +275,13 @@ impl Attempt<'_> {
             // the answer may be lost, not the push
             Err(PushError::Git(error)) => Err(error.into()),
         }
+    }
+
+    fn sign(&self, promotion: &Promotion) -> Result<Sign, Halt> {
+        let (seal, id) = (self.cx.seal().ok_or(Stop::Again)?.clone(), promotion_id(promotion));
+        let line =
+            move |parents: &[String], tree: &str| format!("{PROMOTION_SEAL}: {}", seal.of_commit(&id, parents, tree));
+        Ok(Sign(Arc::new(line)))
     }
 
     /// Before anything is set back: what moved the branch may be this very promotion.

@@ -42,6 +42,7 @@ impl World {
     }
 
     async fn with(environments: &[Environment]) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(60.0));
         let images = Arc::new(sandbox::AnyImage);
         let options = SandboxOptions { clock: Arc::clone(&clock), ids: Ids::random(), folder: None, images };
@@ -518,4 +519,96 @@ async fn a_branch_that_keeps_moving_does_not_stop_a_promotion() {
     world.succeeded("v2").await;
     running.end().await;
     assert_eq!(world.commits("v2").await, 1);
+}
+
+/// Writes an object, or a part of its status, as somebody with kubectl does.
+async fn by_hand(world: &World, kind: &str, name: &str, patch: serde_json::Value) {
+    let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
+    let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
+    world.cluster.patch(&key, &Patch::Merge(patch), options).await.unwrap();
+}
+
+impl World {
+    async fn until_promotion(&self, what: &str, is: impl Fn(&Promotion) -> bool) {
+        for _ in 0..400 {
+            if self.promotions().await.iter().any(&is) {
+                return;
+            }
+            pause(50).await;
+        }
+        panic!("never {what}: {:#?}", self.promotions().await);
+    }
+}
+
+fn is_distrusted(promotion: &Promotion) -> bool {
+    promotion.status.phase == PromotionPhase::Failed && promotion.status.message.contains("written past Gantline")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_past_gantline_counts_for_nothing() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let controller = world.controller(None);
+    world.push("v2").await;
+    let first = world.succeeded("v2").await;
+    let head = async || world.repository.open().head_of("main").await.unwrap();
+    let before = head().await;
+
+    // a rollback to a release that never ran there, made with kubectl
+    let mut spec = json!(first.spec);
+    (spec["rollback"], spec["environment"], spec["replaces"]) = (true.into(), "dev".into(), "shop-v1".into());
+    let metadata = json!({"name": "forged", "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"}});
+    let forged =
+        json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Promotion", "metadata": metadata, "spec": spec});
+    apply(&world.cluster, forged).await;
+    world.until_promotion("refused", |p| p.metadata.name == "forged" && is_distrusted(p)).await;
+
+    // an approval of a ghost
+    let ghost = json!({"status": {"approvals": [{"user": "ghost", "groups": ["leads"]}]}});
+    by_hand(&world, "Promotion", &first.metadata.name, ghost).await;
+    world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
+    assert!(world.promotions().await.iter().all(|promotion| promotion.status.approvals.is_empty()));
+
+    // a release that would have been healthy for years
+    let entry = json!({"name": "staging", "phase": "Verified", "healthySince": "2020-01-01T00:00:00Z"});
+    by_hand(&world, "Release", &first.spec.release, json!({"status": {"environments": [entry]}})).await;
+    let key = ResourceKey::new("gantline.dev", "Release", "argocd", first.spec.release.as_str());
+    let reason = async || {
+        let live = world.cluster.get(&key).await.unwrap().unwrap();
+        live.value().pointer("/status/quarantine/reason").and_then(|why| why.as_str()).unwrap_or_default().to_owned()
+    };
+    for _ in 0..400 {
+        if !reason().await.is_empty() {
+            break;
+        }
+        pause(50).await;
+    }
+    assert!(reason().await.starts_with("it was written past Gantline"), "{}", reason().await);
+    assert_eq!(head().await, before, "nothing was committed by any of it");
+    controller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_only_says_whose_it_is_is_not_believed() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let killed = Arc::new(AtomicBool::new(false));
+    let first = world.controller(Some(kill_at(WriteStep::Claimed, false, &killed)));
+    world.push("v2").await;
+    tokio::time::timeout(Duration::from_secs(20), first.task).await.expect("it was claimed").ok();
+    let claimed = world.promotions().await;
+    let claimed = claimed.iter().find(|p| p.status.phase == PromotionPhase::Writing).unwrap();
+    let message = format!("promote\n\nPromotion-Id: {}", promotion::promotion_id(claimed));
+    world.repository.commit("dana", &[("note.txt", Some("empty"))], &message).await;
+
+    let second = world.controller(None);
+    let done = world.succeeded("v2").await;
+    assert_eq!(world.repository.text("staging/kustomization.yaml").await, OVERLAY.replace("v1", "v2"));
+    let git = world.repository.open();
+    let found =
+        git.with_trailer("main", promotion::PROMOTION_ID, &promotion::promotion_id(claimed), None).await.unwrap();
+    let authors: Vec<&str> = found.iter().map(|commit| commit.author.email.as_str()).collect();
+    assert_eq!((authors.len(), authors[0]), (2, "gantline@gantline.dev"), "{authors:?}");
+    assert_eq!(done.status.commit, found[0].id.to_string());
+    second.end().await;
 }

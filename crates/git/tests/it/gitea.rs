@@ -67,7 +67,17 @@ impl Gitea {
 fn write(base: git::CommitId, content: &str) -> Write {
     let (author, committer) = (GitRepo::author("bot"), GitRepo::author("bot"));
     let edits = vec![("README.md".to_owned(), Some(content.as_bytes().to_vec()))];
-    Write { branch: "main".into(), base, merge: None, edits, tag: None, message: "Change it".into(), author, committer }
+    Write {
+        branch: "main".into(),
+        base,
+        merge: None,
+        edits,
+        tag: None,
+        message: "Change it".into(),
+        sign: None,
+        author,
+        committer,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

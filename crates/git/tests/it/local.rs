@@ -10,6 +10,7 @@ fn write(base: git::CommitId, path: &str, content: &str) -> Write {
         merge: None,
         edits,
         tag: None,
+        sign: None,
         message: "Change it\n\nPromotion-Id: p1\n".into(),
         author,
         committer,
@@ -27,8 +28,12 @@ async fn a_commit_changes_one_file_and_keeps_the_others() {
     let [info] = git.log(second, Some(first), 10).await.unwrap().try_into().unwrap();
     assert_eq!((info.subject.as_str(), info.trailers.get("Promotion-Id")), ("Change it", Some("p1")));
     assert_eq!(info.parents, [first]);
-    assert_eq!(git.find_trailer("main", "Promotion-Id", "p1", Some(first)).await.unwrap(), Some(second));
-    assert_eq!(git.find_trailer("main", "Promotion-Id", "p2", None).await.unwrap(), None);
+    let found = async |id: &str, since| {
+        let commits = git.with_trailer("main", "Promotion-Id", id, since).await.unwrap();
+        commits.iter().map(|commit| commit.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("p1", Some(first)).await, [second]);
+    assert_eq!(found("p2", None).await, []);
 }
 
 #[tokio::test]

@@ -153,6 +153,7 @@ async fn fetches_and_pushes_over_ssh() {
         base,
         merge: None,
         tag: None,
+        sign: None,
         edits: vec![("app/a.yaml".into(), Some(b"a: 2\n".to_vec()))],
         message: "Change a".into(),
         author: author.clone(),

@@ -50,7 +50,7 @@ impl Judge for ApprovalGate {
 }
 
 /// The votes about this release and environment, under its gates as they are.
-fn about_this<'a>(evidence: &Evidence<'a>) -> Vec<&'a Approval> {
+pub(super) fn about_this<'a>(evidence: &Evidence<'a>) -> Vec<&'a Approval> {
     let votes = &evidence.promotion.status.approvals;
     if votes.is_empty() {
         return Vec::new();

@@ -1,7 +1,7 @@
 //! Gates: what must hold before a release enters an environment. One file a gate, in the order of [`api::gates!`].
 
 use api::gantline::{
-    Approval, ApprovalGroup, Environment, Gate, GateKind, GateReport, GateState, Pipeline, Promotion, Release,
+    Approval, ApprovalGroup, Environment, Gate, GateKind, GateReport, GateState, Pipeline, Promotion, Release, Verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -134,6 +134,14 @@ pub fn evaluate(evidence: &Evidence<'_>, answers: &Answers) -> Decision {
         (false, true) => Decision::Wait(reports),
         (false, false) => Decision::Promote(reports),
     }
+}
+
+/// Who approved, as far as that counts for a gate.
+pub(crate) fn approvers(evidence: &Evidence<'_>) -> Vec<String> {
+    let gates = || evidence.environment.gates.iter();
+    let counts = |vote: &&Approval| gates().any(|gate| gate.counts(evidence, vote) == Some(Ok(())));
+    let yes = approval::about_this(evidence).into_iter().filter(|vote| vote.decision == Verdict::Approve);
+    yes.filter(counts).map(|vote| vote.user.clone()).collect()
 }
 
 /// How long later gates want a release to be healthy in each environment; `None`: no gate counts time there.

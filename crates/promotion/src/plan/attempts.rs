@@ -2,10 +2,11 @@
 
 use api::gantline::{GateReport, GateState, Pin, Promotion, PromotionPhase, PromotionStatus, ReleasePhase, WriteStep};
 
-use super::{Action, Draft};
+use super::{Action, Draft, came};
 use crate::about;
 use crate::facts::{Fact, What};
 use crate::gates::{Decision, Evidence, Judge, awaits_people, evaluate, quarantined};
+use crate::identity::label;
 use crate::writing::stepped;
 
 impl Draft<'_> {
@@ -48,6 +49,9 @@ impl Draft<'_> {
 
     fn decide(&mut self, index: usize) {
         let promotion = self.promotions[index].clone();
+        if let Some(why) = self.passed_by(&promotion) {
+            return self.supersede(index, &why);
+        }
         self.ask_for(&promotion);
         match self.judge(&promotion) {
             Some(Decision::Promote(gates)) => match self.busy(&promotion) {
@@ -65,6 +69,15 @@ impl Draft<'_> {
             Some(Decision::Refuse(gates)) => self.refuse(index, gates),
             None => {}
         }
+    }
+
+    /// Why an old wish is one no more: what was put there after it is newer than what it would put there.
+    pub(crate) fn passed_by(&self, promotion: &Promotion) -> Option<String> {
+        let environment = &promotion.spec.environment;
+        let (wanted, there) = (self.release(&promotion.spec.release)?, self.put_last(environment)?);
+        let put = there.in_environment(environment)?.deployed_at;
+        let is_newer = came(wanted) < came(there) && put > promotion.last_asked();
+        is_newer.then(|| format!("{} was put there after this was asked for", label(&there.spec.images)))
     }
 
     /// A rollback waits for nobody; a quarantined release goes nowhere, not even back.
@@ -131,7 +144,8 @@ impl Draft<'_> {
         }
         let (by, digest) = (spec.requested_by, spec.digest);
         if self.seen.pipeline.pin_of(&environment).is_none_or(|pin| pin.digest != digest) {
-            let pin = Pin { digest, by: by.clone(), reason: reason.clone(), at: Some(self.seen.now) };
+            let (pinned_by, why) = (by.clone(), reason.clone());
+            let pin = Pin { digest, by: pinned_by, reason: why, at: Some(self.seen.now), ..Pin::default() };
             let what = What::Pinned { environment: environment.clone(), by, reason };
             let fact = Fact::of_pipeline(&spec.pipeline, what);
             self.step(Action::Pin { environment, pin }, vec![fact]);
@@ -182,7 +196,7 @@ impl Draft<'_> {
         self.set_promotion(index, status, Vec::new());
     }
 
-    fn end_with(&mut self, index: usize, phase: PromotionPhase, message: &str) {
+    pub(super) fn end_with(&mut self, index: usize, phase: PromotionPhase, message: &str) {
         let promotion = &self.promotions[index];
         let environment = promotion.spec.environment.clone();
         let what = What::Refused { environment, why: message.to_owned(), tells_of: String::new() };

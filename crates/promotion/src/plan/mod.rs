@@ -5,6 +5,7 @@
 
 mod appear;
 mod attempts;
+mod distrust;
 mod follow;
 mod known;
 mod observed;
@@ -67,6 +68,16 @@ pub enum Action {
         name: String,
         status: PromotionStatus,
     },
+    /// Of a release that was written past Gantline: the only write to what it does not trust.
+    SetBackRelease {
+        name: String,
+        status: ReleaseStatus,
+    },
+    /// As above.
+    SetBackPromotion {
+        name: String,
+        status: PromotionStatus,
+    },
     Pin {
         environment: String,
         pin: Pin,
@@ -93,6 +104,7 @@ pub fn plan(seen: &Observed) -> Plan {
     if seen.problems.iter().any(|problem| problem.error) {
         return draft.invalid();
     }
+    draft.distrust();
     draft.appear();
     draft.follow();
     draft.open();
@@ -113,10 +125,20 @@ pub fn judged(seen: &Observed, promotion: &str) -> Option<Decision> {
 /// it back meanwhile.
 pub fn may_push(seen: &Observed, promotion: &str) -> Option<Vec<GateReport>> {
     let claimed = seen.promotions.iter().find(|known| known.metadata.name == promotion)?;
+    if Draft::of(seen).passed_by(claimed).is_some() {
+        return None;
+    }
     match judged(seen, promotion)? {
         Decision::Promote(gates) if claimed.status.phase == PromotionPhase::Writing => Some(gates),
         Decision::Promote(_) | Decision::Wait(_) | Decision::Refuse(_) => None,
     }
+}
+
+/// Whose approvals of a promotion count now.
+pub fn approvers(seen: &Observed, promotion: &str) -> Vec<String> {
+    let draft = Draft::of(seen);
+    let promotion = seen.promotions.iter().find(|known| known.metadata.name == promotion);
+    promotion.and_then(|promotion| Some(crate::gates::approvers(&draft.evidence(promotion)?))).unwrap_or_default()
 }
 
 /// A plan while it is made: objects are as they will be after the steps so far.

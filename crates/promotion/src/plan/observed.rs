@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use object::{ImageDigest, ImageRef};
 
 use crate::answers::Answers;
+use crate::seal::Tampered;
 
 /// One Pipeline and all that is its own, at one moment.
 #[derive(Debug, Clone)]
@@ -20,6 +21,9 @@ pub struct Observed {
     /// Those of this Pipeline, in any order.
     pub releases: Vec<Arc<Release>>,
     pub promotions: Vec<Arc<Promotion>>,
+    /// What of it was written past Gantline: it is here as far as it may be believed. `None`: nobody has looked, and
+    /// nothing may be written.
+    pub tampered: Option<Tampered>,
     /// To the questions of the last plan.
     pub answers: Answers,
     pub now: Timestamp,

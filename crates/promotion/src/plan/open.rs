@@ -79,7 +79,7 @@ impl Draft<'_> {
         waiting.map(|(index, _)| index).collect()
     }
 
-    fn supersede(&mut self, index: usize, message: &str) {
+    pub(super) fn supersede(&mut self, index: usize, message: &str) {
         let promotion = &self.promotions[index];
         let environment = promotion.spec.environment.clone();
         let what = What::Overtaken { environment, why: message.to_owned() };

@@ -14,6 +14,7 @@ fn decision(pinned: bool, requested_by: &str) -> Decision {
         by: "tina".into(),
         reason: "rolled back".into(),
         at: None,
+        seal: String::new(),
     };
     let status = EnvironmentStatus { name: "production".into(), pinned: pinned.then_some(pin), ..Default::default() };
     pipeline.status.environments.push(status);

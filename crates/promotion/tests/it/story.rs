@@ -52,6 +52,7 @@ impl Story {
             places: ["dev", "staging", "production"].map(place).to_vec(),
             releases: Vec::new(),
             promotions: Vec::new(),
+            tampered: None,
             answers: Answers::default(),
             now,
         };
@@ -133,11 +134,11 @@ impl Story {
                 promotion.metadata.creation_timestamp = Some(now);
                 self.seen.promotions.push(Arc::new(promotion));
             }
-            Action::SetRelease { name, status } => {
+            Action::SetRelease { name, status } | Action::SetBackRelease { name, status } => {
                 let known = self.seen.releases.iter_mut().find(|known| known.metadata.name == *name).unwrap();
                 Arc::make_mut(known).status = status.clone();
             }
-            Action::SetPromotion { name, status } => {
+            Action::SetPromotion { name, status } | Action::SetBackPromotion { name, status } => {
                 let known = self.seen.promotions.iter_mut().find(|known| known.metadata.name == *name).unwrap();
                 Arc::make_mut(known).status = status.clone();
             }

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::gantline::{Promotion, PromotionSpec, Release, ReleaseSpec, SEAL_ANNOTATION};
 use axum::Router;
 use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clock::{Clock, Ids, ScaledClock};
-use cluster::{ApplyOptions, Cluster};
+use cluster::{ApplyOptions, Cluster, Patch, PatchOptions};
 use control::workers::Renderer;
 use control::{Access, Controller, ControllerConfig, Remote, RemoteError, Remotes};
-use object::Manifest;
+use object::{Manifest, ResourceKey};
+use promotion::Seal;
 use sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 use server::people::accounts;
@@ -75,9 +79,24 @@ impl House {
             speed: 1.0,
             simulated: true,
         });
-        controller.stores().ready().await;
+        controller.ready().await;
         server.ready().await;
         Self { cluster, controller, router: server.router() }
+    }
+
+    /// Sets the status of a Release or a Promotion as Gantline does.
+    pub(crate) async fn record(&self, kind: &str, name: &str, status: Value) {
+        let key = ResourceKey::new("gantline.dev", kind, NAMESPACE, name);
+        let mut value = self.cluster.get(&key).await.unwrap().unwrap().value().clone();
+        value["status"] = status.clone();
+        let sealed = match kind {
+            "Release" => seal().of_record(&Release::from_value(value).unwrap()),
+            _ => seal().of_record(&Promotion::from_value(value).unwrap()),
+        };
+        let patch = json!([{ "op": "add", "path": "/status", "value": status },
+            { "op": "add", "path": "/status/seal", "value": sealed }]);
+        let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
+        self.cluster.patch(&key, &Patch::Json(patch), options).await.unwrap();
     }
 
     /// A session of an account whose password is its name.
@@ -175,6 +194,8 @@ fn objects(clock: &dyn Clock) -> Vec<Value> {
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } }),
         config_map("argocd-cm", Value::Object(logins)),
         policy(POLICY),
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata("gantline-records"),
+            "data": { "key": STANDARD.encode(KEY) } }),
         json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata("argocd-secret"), "stringData": passwords }),
         application("web", "shop"),
         pipeline("shop"),
@@ -190,6 +211,8 @@ fn objects(clock: &dyn Clock) -> Vec<Value> {
         ),
     ]
 }
+
+const KEY: [u8; 32] = *b"the key that each house here has";
 
 fn digest() -> String {
     format!("sha256:{}", "ab".repeat(32))
@@ -220,8 +243,21 @@ pub(crate) fn pipeline(name: &str) -> Value {
     gantline("Pipeline", name, json!({ "images": [{ "name": "shop" }], "environments": environments }))
 }
 
+/// As Gantline makes it: a record carries its seal.
 pub(crate) fn gantline(kind: &str, name: &str, spec: Value) -> Value {
-    json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata(name), "spec": spec })
+    let typed = match kind {
+        "Release" => json!(serde_json::from_value::<ReleaseSpec>(spec.clone()).unwrap()),
+        "Promotion" => json!(serde_json::from_value::<PromotionSpec>(spec.clone()).unwrap()),
+        _ => spec.clone(),
+    };
+    let mut metadata = metadata(name);
+    metadata["annotations"] = json!({ SEAL_ANNOTATION: seal().of_new(kind, name, &typed) });
+    json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec })
+}
+
+/// Of the key that every house has.
+pub(crate) fn seal() -> Seal {
+    Seal::new(KEY)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test waits for the program")]

@@ -5,7 +5,7 @@ use control::requests::Seen;
 use object::ResourceKey;
 use serde_json::{Value, json};
 
-use crate::house::{House, apply, gantline, pause};
+use crate::house::{House, apply, gantline, pause, seal};
 
 const SHOP: &str = "/api/v1/pipelines/shop";
 
@@ -29,14 +29,16 @@ impl House {
                 .await;
             let at = format!("2026-11-21T08:{minute}:00Z");
             let entry = json!({ "name": "staging", "phase": phase, "since": at, "deployedAt": at });
-            self.status("Release", name, json!({ "environments": [entry] })).await;
+            self.record("Release", name, json!({ "environments": [entry] })).await;
         }
-        let pin = json!({ "digest": digest("0"), "by": "otto", "reason": "errors", "at": "2026-11-21T08:00:00Z" });
+        let mut pin = json!({ "digest": digest("0"), "by": "otto", "reason": "errors", "at": "2026-11-21T08:00:00Z" });
+        let typed = serde_json::from_value(pin.clone()).unwrap();
+        pin["seal"] = seal().of_pin("shop", "production", &typed).into();
         let mut pipeline = crate::house::pipeline("shop");
         pipeline["spec"]["pins"] = json!({ "production": pin });
         apply(&self.cluster, pipeline).await;
         let quarantine = json!({ "by": "otto", "reason": "errors", "at": "2026-11-21T08:00:00Z" });
-        self.status("Release", "shop-1", json!({ "environments": [], "quarantine": quarantine })).await;
+        self.record("Release", "shop-1", json!({ "environments": [], "quarantine": quarantine })).await;
         let otto = json!({ "pipeline": "shop", "environment": "production", "release": "shop-v2", "tag": "v2",
             "digest": digest("2"), "requestedBy": "otto" });
         self.cluster.delete(&promotion("shop-production-1"), &cluster::DeleteOptions::default()).await.unwrap();
@@ -61,9 +63,9 @@ impl House {
         self.status("Pipeline", "shop", json!({ "environments": [environment], "conditions": [missing] })).await;
         let at = "2026-11-21T08:02:00Z";
         let entry = json!({ "name": "staging", "phase": "Converged", "since": at, "deployedAt": at, "message": why });
-        self.status("Release", "shop-v2", json!({ "environments": [entry] })).await;
+        self.record("Release", "shop-v2", json!({ "environments": [entry] })).await;
         let gate = json!({ "name": "healthy in staging for 10m", "kind": "healthy", "state": "Waiting", "value": why });
-        self.status("Promotion", "shop-production-2", json!({ "message": why, "gates": [gate] })).await;
+        self.record("Promotion", "shop-production-2", json!({ "message": why, "gates": [gate] })).await;
     }
 
     /// All offers to somebody: each with where it is.

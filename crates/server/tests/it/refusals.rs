@@ -1,10 +1,8 @@
 //! What a route does not take is refused in one shape, and says what it takes.
 
 use axum::http::header;
-use cluster::{Patch, PatchOptions};
 use control::{TimelineEntry, TimelineKind};
 use jiff::Timestamp;
-use object::ResourceKey;
 use serde_json::{Value, json};
 
 use crate::house::{House, POLICY, application, apply, pause, policy};
@@ -148,10 +146,7 @@ impl House {
         let all = ["pipelines", "releases", "promotions"].map(|kind| format!("p, eve, {kind}, *, *, allow\n"));
         apply(&self.cluster, policy(&format!("{POLICY}{}", all.concat()))).await;
         let quarantine = json!({ "by": "gantline", "reason": format!("failed in staging: {SECRET}") });
-        let key = ResourceKey::new("gantline.dev", "Release", "argocd", "shop-1");
-        let patch = Patch::Merge(json!({ "status": { "environments": [], "quarantine": quarantine } }));
-        let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
-        self.cluster.patch(&key, &patch, options).await.unwrap();
+        self.record("Release", "shop-1", json!({ "environments": [], "quarantine": quarantine })).await;
     }
 
     /// An answer once it tells of something.

@@ -1,7 +1,5 @@
 //! Releases, and what people may do to them.
 
-use cluster::{Patch, PatchOptions};
-use object::ResourceKey;
 use serde_json::{Value, json};
 
 use crate::house::{House, pause};
@@ -11,11 +9,8 @@ const LIFT: &str = "/api/v1/releases/shop-1/lift";
 impl House {
     /// `shop-1` is quarantined from now on, and everybody sees it.
     async fn quarantine(&self, token: &str) {
-        let key = ResourceKey::new("gantline.dev", "Release", "argocd", "shop-1");
         let quarantine = json!({ "by": "otto", "reason": "errors", "at": "2026-11-21T08:00:00Z" });
-        let patch = Patch::Merge(json!({ "status": { "environments": [], "quarantine": quarantine } }));
-        let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
-        self.cluster.patch(&key, &patch, options).await.unwrap();
+        self.record("Release", "shop-1", json!({ "environments": [], "quarantine": quarantine })).await;
         for _ in 0..100 {
             if self.get(token, "/api/v1/releases/shop-1").await.1["canLift"] == true {
                 return;

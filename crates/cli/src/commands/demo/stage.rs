@@ -160,6 +160,7 @@ impl Stage {
         let time = self.sandbox.clock.now();
         let who = Signature { name: author.to_owned(), email: format!("{author}@acme.example"), time };
         let write = Write {
+            sign: None,
             branch: "main".into(),
             base,
             merge: None,

@@ -114,8 +114,8 @@ impl Controller {
 
     pub(super) fn observe(&self, world: &World) -> Observed {
         let places = self.watches.iter().enumerate().map(|(env, watch)| watch.place(world, env)).collect();
-        let mut seen = self.view.observed(places);
-        (seen.answers, seen.now) = (self.answers.clone(), moment(world.now));
+        let mut seen = self.view.observed(places, moment(world.now));
+        seen.answers = self.answers.clone();
         seen
     }
 
@@ -224,7 +224,7 @@ impl Controller {
 
     fn set_back(&mut self, world: &mut World, name: &str, begun: PromotionPhase, stop: Stop) {
         let promotion = world.api.promotions[name].clone();
-        if promotion.status.phase == begun {
+        if promotion.status.phase == begun && begun.is_open() {
             let step = writing::set_back(&promotion, &promotion.status.message, stop, moment(world.now));
             world.realize(&step, &mut self.view);
         }

@@ -8,7 +8,8 @@ use api::gantline::{Pipeline, Promotion, Release, ReleaseImage, ReleaseSource};
 use jiff::Timestamp;
 use object::{ImageDigest, ImageRef};
 use promotion::{
-    Action, Answer, Answered, Located, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod, Step,
+    Action, Answer, Answered, Located, Observed, Place, PlaceApplication, Question, Record, RunningImage, RunningPod,
+    Step, Tampered,
 };
 use serde_json::{Value, json};
 
@@ -53,6 +54,8 @@ pub(super) struct View {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) releases: BTreeMap<String, Arc<Release>>,
     pub(super) promotions: BTreeMap<String, Arc<Promotion>>,
+    /// What was written past Gantline.
+    pub(super) tampered: Tampered,
 }
 
 #[derive(Debug)]
@@ -103,7 +106,12 @@ impl World {
             breaks: Vec::new(),
         });
         let envs = envs.collect();
-        let api = View { pipeline: Arc::new(pipeline), releases: BTreeMap::new(), promotions: BTreeMap::new() };
+        let api = View {
+            pipeline: Arc::new(pipeline),
+            releases: BTreeMap::new(),
+            promotions: BTreeMap::new(),
+            tampered: Tampered::default(),
+        };
         let mut world = Self {
             random,
             now,
@@ -302,8 +310,7 @@ impl World {
     /// Everything as it is, all questions answered: what a page shows.
     pub(super) fn observed(&self) -> Observed {
         let place = |env| Place { watched_since: Some(moment(0)), ..self.place(env) };
-        let mut seen = self.api.observed((0..self.envs.len()).map(place).collect());
-        seen.now = moment(self.now);
+        let mut seen = self.api.observed((0..self.envs.len()).map(place).collect(), moment(self.now));
         loop {
             let mut open = promotion::plan(&seen).questions;
             open.retain(|question| seen.answers.of(question).is_none());
@@ -314,6 +321,34 @@ impl World {
             seen.answers.0.extend(answers);
         }
         seen
+    }
+
+    /// Somebody writes by kubectl, past the server.
+    pub(super) fn by_hand(&mut self, action: Action) {
+        let step = Step { action, facts: Vec::new() };
+        if let Action::SetRelease { name, .. } | Action::SetPromotion { name, .. } = &step.action {
+            self.api.tampered.releases.remove(name);
+            self.api.tampered.promotions.remove(name);
+        }
+        let mut view = self.api.clone();
+        assert!(self.realize(&step, &mut view), "it has the newest version");
+        let tampered = &mut self.api.tampered;
+        match step.action {
+            Action::SetRelease { name, .. } => tampered.releases.insert(name),
+            Action::SetPromotion { name, .. } => tampered.promotions.insert(name),
+            Action::Pin { environment, .. } => tampered.pins.insert(environment),
+            other => panic!("nobody writes {other:?} by hand"),
+        };
+    }
+
+    /// Whether it would write what is not trusted.
+    pub(super) fn is_distrusted(&self, step: &Step) -> bool {
+        let tampered = &self.api.tampered;
+        match &step.action {
+            Action::SetRelease { name, .. } => tampered.releases.contains(name),
+            Action::SetPromotion { name, .. } => tampered.promotions.contains(name),
+            _ => false,
+        }
     }
 
     /// Does one step against the versions that a view has, and notes in it what was written. Whether that worked.
@@ -335,7 +370,8 @@ impl World {
                 let made = self.api.promotions.entry(name.clone()).or_insert_with(|| Arc::new(promotion));
                 view.promotions.insert(name.clone(), Arc::clone(made));
             }
-            Action::SetRelease { name, status } => {
+            Action::SetRelease { .. } | Action::SetPromotion { .. } if self.is_distrusted(step) => return false,
+            Action::SetRelease { name, status } | Action::SetBackRelease { name, status } => {
                 let (Some(live), Some(old)) = (self.api.releases.get_mut(name), view.releases.get(name)) else {
                     return false;
                 };
@@ -346,9 +382,11 @@ impl World {
                 let well = status.environments.iter().filter(|entry| entry.healthy_since.is_some());
                 self.held.extend(well.map(|entry| (name.clone(), entry.name.clone())));
                 (live.status, live.metadata.resource_version) = (status.clone(), version);
+                self.api.tampered.releases.remove(name);
+                view.tampered.releases.remove(name);
                 view.releases.insert(name.clone(), Arc::clone(&self.api.releases[name]));
             }
-            Action::SetPromotion { name, status } => {
+            Action::SetPromotion { name, status } | Action::SetBackPromotion { name, status } => {
                 let (Some(live), Some(old)) = (self.api.promotions.get_mut(name), view.promotions.get(name)) else {
                     return false;
                 };
@@ -357,10 +395,14 @@ impl World {
                 }
                 let live = Arc::make_mut(live);
                 (live.status, live.metadata.resource_version) = (status.clone(), version);
+                self.api.tampered.promotions.remove(name);
+                view.tampered.promotions.remove(name);
                 view.promotions.insert(name.clone(), Arc::clone(&self.api.promotions[name]));
             }
             Action::Pin { environment, pin } => {
                 Arc::make_mut(&mut self.api.pipeline).spec.pins.insert(environment.clone(), pin.clone());
+                self.api.tampered.pins.remove(environment);
+                view.tampered.pins.remove(environment);
                 view.pipeline = Arc::clone(&self.api.pipeline);
             }
             Action::Unpin { environment } => {
@@ -375,17 +417,31 @@ impl World {
 }
 
 impl View {
-    pub(super) fn observed(&self, places: Vec<Place>) -> Observed {
+    pub(super) fn observed(&self, places: Vec<Place>, now: Timestamp) -> Observed {
+        let mut pipeline = Arc::clone(&self.pipeline);
+        if !self.tampered.pins.is_empty() {
+            Arc::make_mut(&mut pipeline).spec.pins.retain(|at, _| !self.tampered.pins.contains(at));
+        }
         Observed {
-            pipeline: Arc::clone(&self.pipeline),
+            pipeline,
             problems: Vec::new(),
             places,
-            releases: self.releases.values().cloned().collect(),
-            promotions: self.promotions.values().cloned().collect(),
+            releases: believed(&self.releases, &self.tampered.releases, now),
+            promotions: believed(&self.promotions, &self.tampered.promotions, now),
+            tampered: Some(self.tampered.clone()),
             answers: promotion::Answers::default(),
-            now: Timestamp::UNIX_EPOCH,
+            now,
         }
     }
+}
+
+/// Without a look at seals, which takes longer than a history.
+fn believed<R: Record>(all: &BTreeMap<String, Arc<R>>, tampered: &BTreeSet<String>, now: Timestamp) -> Vec<Arc<R>> {
+    let one = |(name, record): (&String, &Arc<R>)| match tampered.contains(name) {
+        true => Arc::new(record.distrusted(now)),
+        false => Arc::clone(record),
+    };
+    all.iter().map(one).collect()
 }
 
 fn pipeline(random: &mut Random, images: &[String]) -> Pipeline {

@@ -1,0 +1,54 @@
+//! The key that seals what Gantline writes down: in a Secret of the control plane, made once. Who may read it could forge
+//! approvals.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cluster::{Cluster, ClusterError};
+use object::{Manifest, ResourceKey};
+use promotion::Seal;
+use serde_json::json;
+
+use crate::context::Context;
+
+const SECRET: &str = "gantline-records";
+const KEY: &str = "key";
+
+/// The seal of this control plane. Of several processes that start at once one makes the key, and the others take it.
+///
+/// # Errors
+/// When the cluster does not answer, or what is in the Secret is no key.
+pub(crate) async fn seal(cx: &Context) -> Result<Seal, ClusterError> {
+    let name = secret(cx);
+    if let Some(seal) = read(&cx.cluster, &name).await? {
+        return Ok(seal);
+    }
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {"name": SECRET, "namespace": cx.namespace,
+            "labels": {"app.kubernetes.io/part-of": "gantline"},
+            "annotations": {"gantline.dev/about": "seals approvals and releases: without it all of them count for nothing"}},
+        "data": {KEY: STANDARD.encode(cx.ids.key())}});
+    let manifest = Manifest::new(secret).map_err(|error| unusable(&name, &error.to_string()))?;
+    match cx.cluster.create(&manifest).await {
+        Ok(_) | Err(ClusterError::AlreadyExists { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    read(&cx.cluster, &name).await?.ok_or_else(|| unusable(&name, "it was deleted at once"))
+}
+
+/// Where the key is kept.
+pub(crate) fn secret(cx: &Context) -> ResourceKey {
+    ResourceKey::new("", "Secret", cx.namespace.as_str(), SECRET)
+}
+
+/// `None` where there is no Secret. One without a key is none of ours: nothing is written over it.
+async fn read(cluster: &Cluster, name: &ResourceKey) -> Result<Option<Seal>, ClusterError> {
+    let Some(secret) = cluster.get(name).await? else { return Ok(None) };
+    let key = secret.value().pointer("/data/key").and_then(|key| key.as_str()).unwrap_or_default();
+    let key = STANDARD.decode(key).ok().filter(|key| key.len() >= 32);
+    let key = key.ok_or_else(|| unusable(name, "data.key is no key of 32 bytes or more: put the old one back"))?;
+    Ok(Some(Seal::new(key)))
+}
+
+fn unusable(name: &ResourceKey, why: &str) -> ClusterError {
+    ClusterError::Malformed { object: name.to_string(), message: why.to_owned() }
+}

@@ -1,0 +1,289 @@
+//! Records that Gantline wrote itself. A Release, a Promotion and a pin carry a seal (HMAC-SHA-256 over all that they say,
+//! with a key that the control plane keeps in a Secret); what carries none was written past Gantline, and counts for
+//! nothing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use api::gantline::{
+    Pin, Pipeline, Promotion, PromotionPhase, PromotionStatus, Quarantine, Release, ReleaseStatus, SEAL_ANNOTATION,
+};
+use api::meta::ObjectMeta;
+use hmac::{Hmac, Mac};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::about::OURSELVES;
+use crate::plan::Observed;
+
+/// A record whose status was never written is a new one for so long: afterwards somebody took its status away.
+const NEW: SignedDuration = SignedDuration::from_hours(1);
+
+/// Seals records, and knows which it sealed.
+#[derive(Clone)]
+pub struct Seal(Vec<u8>);
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal")
+    }
+}
+
+/// What of a Pipeline was changed past Gantline, by name; pins by environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tampered {
+    pub releases: BTreeSet<String>,
+    pub promotions: BTreeSet<String>,
+    pub pins: BTreeSet<String>,
+}
+
+/// A Release or a Promotion.
+pub trait Record: Clone {
+    const KIND: &'static str;
+
+    fn metadata(&self) -> &ObjectMeta;
+    fn spec(&self) -> Value;
+    /// Without the seal.
+    fn status(&self) -> Value;
+    fn seal(&self) -> &str;
+    fn is_new(&self) -> bool;
+    /// What may be believed of it when somebody changed it: the safest there is.
+    fn distrusted(&self, now: Timestamp) -> Self;
+}
+
+impl Record for Release {
+    const KIND: &'static str = "Release";
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn spec(&self) -> Value {
+        json!(self.spec)
+    }
+
+    fn status(&self) -> Value {
+        json!(ReleaseStatus { seal: String::new(), ..self.status.clone() })
+    }
+
+    fn seal(&self) -> &str {
+        &self.status.seal
+    }
+
+    fn is_new(&self) -> bool {
+        self.status == ReleaseStatus::default()
+    }
+
+    /// It was nowhere, and goes nowhere: what it runs is seen again.
+    fn distrusted(&self, now: Timestamp) -> Self {
+        let name = &self.metadata.name;
+        let reason = format!(
+            "it was written past Gantline: see who did (kubectl get release {name} -o yaml --show-managed-fields), then \
+             lift it"
+        );
+        let quarantine = Quarantine { by: OURSELVES.to_owned(), reason, at: Some(now) };
+        let status = ReleaseStatus { quarantine: Some(quarantine), ..ReleaseStatus::default() };
+        Self { status, ..self.clone() }
+    }
+}
+
+impl Record for Promotion {
+    const KIND: &'static str = "Promotion";
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn spec(&self) -> Value {
+        json!(self.spec)
+    }
+
+    fn status(&self) -> Value {
+        json!(PromotionStatus { seal: String::new(), ..self.status.clone() })
+    }
+
+    fn seal(&self) -> &str {
+        &self.status.seal
+    }
+
+    fn is_new(&self) -> bool {
+        self.status == PromotionStatus::default()
+    }
+
+    /// It is over. What it committed, if it did, is in Git.
+    fn distrusted(&self, _: Timestamp) -> Self {
+        let spec = &self.spec;
+        let message = format!(
+            "it was written past Gantline, and counts for nothing: ask for it (gantline promote {} --to {})",
+            spec.pipeline, spec.environment
+        );
+        let PromotionStatus { steps, commit, attempts, .. } = self.status.clone();
+        let phase = PromotionPhase::Failed;
+        let status = PromotionStatus { phase, message, steps, commit, attempts, ..PromotionStatus::default() };
+        Self { status, ..self.clone() }
+    }
+}
+
+impl Seal {
+    pub fn new(key: impl Into<Vec<u8>>) -> Self {
+        Self(key.into())
+    }
+
+    fn mac(&self, said: &impl Serialize) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::new_from_slice(&self.0).ok()?;
+        mac.update(&serde_json::to_vec(said).ok()?);
+        Some(mac)
+    }
+
+    fn of(&self, said: &impl Serialize) -> String {
+        self.mac(said).map_or_else(String::new, |mac| hex::encode(mac.finalize().into_bytes()))
+    }
+
+    fn holds(&self, said: &impl Serialize, seal: &str) -> bool {
+        let (Some(mac), Ok(seal)) = (self.mac(said), hex::decode(seal)) else { return false };
+        mac.verify_slice(&seal).is_ok()
+    }
+
+    /// For the annotation of a record that is about to be made.
+    pub fn of_new(&self, kind: &str, name: &str, spec: &Value) -> String {
+        self.of(&("new", kind, name, spec))
+    }
+
+    /// For the status of a record.
+    pub fn of_record(&self, record: &impl Record) -> String {
+        self.of(&said(record))
+    }
+
+    pub fn of_pin(&self, pipeline: &str, environment: &str, pin: &Pin) -> String {
+        self.of(&pinned(pipeline, environment, pin))
+    }
+
+    /// For a promotion's commit: `parents` and `tree` are object ids.
+    pub fn of_commit(&self, promotion_id: &str, parents: &[String], tree: &str) -> String {
+        self.of(&("commit", promotion_id, parents, tree))
+    }
+
+    pub fn holds_commit(&self, promotion_id: &str, parents: &[String], tree: &str, seal: &str) -> bool {
+        self.holds(&("commit", promotion_id, parents, tree), seal)
+    }
+
+    /// Whether Gantline wrote all that the record says.
+    pub fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool {
+        if !record.is_new() {
+            return self.holds(&said(record), record.seal());
+        }
+        let ObjectMeta { name, annotations, creation_timestamp, .. } = record.metadata();
+        let is_young = creation_timestamp.is_some_and(|made| now.duration_since(made) < NEW);
+        let seal = annotations.get(SEAL_ANNOTATION).map_or("", String::as_str);
+        is_young && self.holds(&("new", R::KIND, name, record.spec()), seal)
+    }
+}
+
+fn said<R: Record>(record: &R) -> impl Serialize {
+    let ObjectMeta { name, uid, .. } = record.metadata();
+    ("record", R::KIND, name.clone(), uid.clone(), record.spec(), record.status())
+}
+
+fn pinned(pipeline: &str, environment: &str, pin: &Pin) -> impl Serialize + use<> {
+    ("pin", pipeline.to_owned(), environment.to_owned(), Pin { seal: String::new(), ..pin.clone() })
+}
+
+impl Observed {
+    /// The same with what may be believed of it.
+    #[must_use]
+    pub fn trusted(mut self, seal: &Seal) -> Self {
+        let now = self.now;
+        let mut tampered = Tampered::default();
+        self.releases = believed(seal, self.releases, now, &mut tampered.releases);
+        self.promotions = believed(seal, self.promotions, now, &mut tampered.promotions);
+        tampered.pins = unsealed_pins(seal, &self.pipeline);
+        if !tampered.pins.is_empty() {
+            Arc::make_mut(&mut self.pipeline).spec.pins.retain(|environment, _| !tampered.pins.contains(environment));
+        }
+        self.tampered = Some(tampered);
+        self
+    }
+}
+
+fn believed<R: Record>(seal: &Seal, all: Vec<Arc<R>>, now: Timestamp, out: &mut BTreeSet<String>) -> Vec<Arc<R>> {
+    let one = |record: Arc<R>| {
+        if seal.trusts(&*record, now) {
+            return record;
+        }
+        out.insert(record.metadata().name.clone());
+        Arc::new(record.distrusted(now))
+    };
+    all.into_iter().map(one).collect()
+}
+
+fn unsealed_pins(seal: &Seal, pipeline: &Pipeline) -> BTreeSet<String> {
+    let name = &pipeline.metadata.name;
+    let unsealed = pipeline.spec.pins.iter().filter(|(at, pin)| !seal.holds(&pinned(name, at, pin), &pin.seal));
+    unsealed.map(|(environment, _)| environment.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use api::gantline::{Approval, PromotionSpec};
+
+    use super::*;
+    use crate::gates::tests::time;
+
+    fn seal() -> Seal {
+        Seal::new(*b"a key")
+    }
+
+    fn promotion(spec: PromotionSpec) -> Promotion {
+        let mut promotion = Promotion { spec, ..Promotion::default() };
+        promotion.metadata.name = "shop-production-abc".into();
+        promotion.metadata.uid = "u1".into();
+        promotion.metadata.creation_timestamp = Some(time(0));
+        promotion
+    }
+
+    #[test]
+    fn what_was_written_past_gantline_is_not_trusted() {
+        let spec = PromotionSpec { pipeline: "shop".into(), environment: "production".into(), ..Default::default() };
+        let mut known = promotion(spec);
+        assert!(!seal().trusts(&known, time(1)), "made by kubectl");
+        let new = seal().of_new("Promotion", &known.metadata.name, &known.spec());
+        known.metadata.annotations.insert(SEAL_ANNOTATION.to_owned(), new);
+        assert!(seal().trusts(&known, time(1)));
+        assert!(!seal().trusts(&known, time(61)), "somebody took its status away");
+        assert!(!Seal::new(*b"another key").trusts(&known, time(1)));
+        let mut back = known.clone();
+        back.spec.rollback = true;
+        assert!(!seal().trusts(&back, time(1)), "another spec under the same seal");
+
+        known.status.attempts = 1;
+        known.status.seal = seal().of_record(&known);
+        assert!(seal().trusts(&known, time(600)));
+        let mut forged = known.clone();
+        forged.status.approvals.push(Approval { user: "ghost".into(), ..Approval::default() });
+        assert!(!seal().trusts(&forged, time(600)));
+        let mut copied = known.clone();
+        copied.metadata.name = "shop-production-def".into();
+        assert!(!seal().trusts(&copied, time(600)), "the seal of another one");
+        let believed = forged.distrusted(time(600)).status;
+        assert_eq!((believed.phase, believed.approvals.len()), (PromotionPhase::Failed, 0));
+    }
+
+    #[test]
+    fn a_release_that_was_changed_goes_nowhere() {
+        let mut release = Release::default();
+        release.metadata.name = "shop-abc".into();
+        release.status.environments.push(crate::plan::entry("staging", "c1", time(0)));
+        release.status.seal = seal().of_record(&release);
+        assert!(seal().trusts(&release, time(1)));
+        release.status.environments[0].healthy_since = Some(time(-600));
+        assert!(!seal().trusts(&release, time(1)));
+        let believed = release.distrusted(time(1)).status;
+        assert!(believed.environments.is_empty() && believed.quarantine.is_some());
+        let mut wiped = release.clone();
+        wiped.status = ReleaseStatus::default();
+        assert!(!seal().trusts(&wiped, time(1)), "its quarantine would be gone");
+    }
+}
