@@ -39,3 +39,4 @@ pub use place::Place;
 pub use policy::{PRIVATE_HOSTS, Permitted, Policy, Reach};
 pub use registry::{RegistryClient, RegistryError};
 pub use repositories::{Edit, Repositories, Repository, Sign, SignWith, Write};
+pub use version::is_constraint;

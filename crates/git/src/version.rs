@@ -24,7 +24,7 @@ pub(crate) fn highest<'t>(text: &str, tags: impl Iterator<Item = &'t str>) -> Op
 }
 
 /// Whether a text asks for a range of versions.
-pub(crate) fn is_constraint(text: &str) -> bool {
+pub fn is_constraint(text: &str) -> bool {
     !is_version(text) && Constraints::parse(text).is_ok()
 }
 

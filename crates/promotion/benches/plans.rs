@@ -63,6 +63,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
     let new = json!([entry("dev", "Verified"), entry("staging", "Verified")]);
     let places = ["dev", "staging", "production"].map(|environment| Place {
         application: Some(PlaceApplication {
+            follows_tags: false,
             name: format!("{name}-{environment}").into(),
             sync: SyncStatusCode::Synced,
             doubt: String::new(),
@@ -85,6 +86,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         releases: vec![release(1, old), release(2, new)],
         promotions: Vec::new(),
         tampered: None,
+        accounts: Arc::default(),
         answers: Answers::default(),
         now: now + jiff::SignedDuration::from_hours(1),
     }

@@ -41,6 +41,7 @@ pub fn of_gate_named(name: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::answers::Answers;
+    use crate::change_set::ChangeSet;
     use crate::gates::tests::{pipeline, promotion, release, time};
     use crate::gates::{Evidence, evaluate};
 
@@ -52,7 +53,8 @@ mod tests {
         let mut release = release(api::gantline::ReleasePhase::Failed, None);
         let check = |release: &api::gantline::Release, expected: &[Option<&str>]| {
             let (pipeline, promotion, now) = (&pipeline, &promotion, time(1));
-            let evidence = Evidence { pipeline, environment, release, promotion, blind: &[], now };
+            let change_set = &ChangeSet::default();
+            let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now };
             let decision = evaluate(&evidence, &Answers::default());
             assert_eq!(decision.reports().iter().map(of_gate).collect::<Vec<_>>(), expected, "{decision:?}");
         };

@@ -29,8 +29,10 @@ pub struct Spot {
 pub enum Question {
     /// Where the image is written, and what is written there.
     Located(Spot),
-    /// Which commit set the image, and who wrote that.
-    Source(Spot),
+    /// Which commit set the image, and who wrote what set it since another commit: that of the release before, or empty.
+    Source { spot: Spot, since: Arc<str> },
+    /// Who wrote what one Application's commit has and another's has not.
+    Merged { from: Spot, into: Spot },
     /// Which digest a tag means now.
     Digest(ImageRef),
     /// What one kind of gate wants to know, in its own words.
@@ -41,6 +43,7 @@ pub enum Question {
 pub enum Answer {
     Located(Result<Located, String>),
     Source(ReleaseSource),
+    Merged(ReleaseSource),
     Digest(Result<ImageDigest, String>),
     Gate(Result<serde_json::Value, String>),
 }
@@ -56,7 +59,7 @@ impl Answered {
     /// When it has to be asked again; `None`: it holds for ever. Until the new answer is there the old one counts.
     pub fn until(&self) -> Option<Timestamp> {
         let age = match &self.answer {
-            Answer::Located(Ok(_)) | Answer::Source(_) => return None,
+            Answer::Located(Ok(_)) | Answer::Source(_) | Answer::Merged(_) => return None,
             Answer::Digest(Ok(_)) => DIGEST_AGE,
             Answer::Located(Err(_)) | Answer::Digest(Err(_)) | Answer::Gate(_) => FAILED_AGE,
         };

@@ -6,6 +6,7 @@
 
 pub mod about;
 mod answers;
+mod change_set;
 pub mod explain;
 mod facts;
 pub mod gates;
@@ -22,6 +23,7 @@ pub mod writing;
 
 pub use answers::{Answer, Answered, Answers, Question, Spot};
 pub use api::gantline::WriteStep;
+pub use change_set::{Accounts, ChangeSet};
 pub use facts::{Fact, Telling, What};
 pub use gates::{Decision, Evidence, Judge, evaluate};
 pub use identity::{identity, label, release_name};

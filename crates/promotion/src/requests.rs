@@ -9,6 +9,7 @@ use api::gantline::{
 };
 use jiff::Timestamp;
 
+use crate::change_set::ChangeSet;
 use crate::facts::{Fact, What};
 use crate::gates::{Evidence, Judge, policy};
 use crate::identity::{identity, label, promotion_name, short};
@@ -110,6 +111,7 @@ pub struct Ballot {
     release: Arc<Release>,
     pipeline: Arc<Pipeline>,
     environment: Environment,
+    change_set: ChangeSet,
 }
 
 /// # Errors
@@ -133,6 +135,7 @@ pub fn ballot(seen: &Observed, promotion: &str) -> Result<Ballot, Refused> {
         release: Arc::clone(release),
         pipeline: Arc::clone(pipeline),
         environment,
+        change_set: Draft::of(seen).change_set(promotion),
     })
 }
 
@@ -178,6 +181,7 @@ impl Ballot {
             environment: &self.environment,
             release: &self.release,
             promotion: &self.promotion,
+            change_set: &self.change_set,
             blind: &[],
             now,
         };

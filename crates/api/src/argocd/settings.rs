@@ -1,6 +1,7 @@
 //! `argocd-cm` and the accounts in `argocd-secret`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use object::yaml;
@@ -109,6 +110,9 @@ pub struct Settings {
     pub exclusions: Vec<ResourceFilter>,
     pub inclusions: Vec<ResourceFilter>,
     pub accounts: Vec<Account>,
+    /// Every account, and what else its person is called in Git, in lower case: `gantline.people`, which Argo CD does not
+    /// know.
+    pub people: Arc<BTreeMap<String, BTreeSet<String>>>,
     /// The address of the web page, as people reach it.
     pub url: String,
     pub kustomize_build_options: String,
@@ -129,6 +133,7 @@ impl Default for Settings {
             exclusions: Vec::new(),
             inclusions: Vec::new(),
             accounts: vec![admin(true)],
+            people: Arc::new(BTreeMap::from([("admin".to_owned(), BTreeSet::new())])),
             url: String::new(),
             kustomize_build_options: String::new(),
             disabled_tools: BTreeSet::new(),
@@ -179,6 +184,12 @@ impl Settings {
             }
         }
         settings.accounts = accounts(data);
+        let named = text("gantline.people").map_or_else(|| Ok(BTreeMap::new()), people).unwrap_or_else(|reason| {
+            problems.push(SettingsProblem { key: "gantline.people".into(), reason });
+            BTreeMap::new()
+        });
+        let all = settings.accounts.iter().map(|account| (account.name.clone(), BTreeSet::new()));
+        settings.people = Arc::new(all.chain(named).collect());
         (settings, problems)
     }
 
@@ -211,6 +222,22 @@ fn accounts(data: &BTreeMap<String, String>) -> Vec<Account> {
         });
     }
     accounts
+}
+
+/// `dana: [Dana Smith, dana@home.example]`, or one name without the list.
+fn people(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let value = yaml::value(text).map_err(|error| error.to_string())?;
+    let Value::Object(people) = value else { return Err("expected ACCOUNT: [NAME OR ADDRESS IN GIT, ...]".to_owned()) };
+    let names = |account: String, value: Value| {
+        let list = if let Value::Array(list) = value { list } else { vec![value] };
+        let lower = |name: Value| match name {
+            Value::String(name) => Ok(name.trim().to_lowercase()),
+            other => Err(format!("{account}: {other} is no name or address in Git")),
+        };
+        let names = list.into_iter().map(lower).collect::<Result<_, _>>()?;
+        Ok((account, names))
+    };
+    people.into_iter().map(|(account, value)| names(account, value)).collect()
 }
 
 fn filters(text: &str) -> Result<Vec<ResourceFilter>, String> {
@@ -255,5 +282,22 @@ mod tests {
         assert!(settings.excludes("x.cilium.io", "CiliumIdentity", ""));
         assert!(!settings.excludes("apps", "Deployment", ""));
         assert!(settings.excludes("", "Event", ""));
+    }
+
+    #[test]
+    fn people_are_called_otherwise_in_git() {
+        let settings = |people: &str| {
+            let data = [("accounts.tina", "login"), ("gantline.people", people)];
+            Settings::from_config_map(&data.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+        };
+        let (told, problems) = settings("dana: [Dana Smith, DANA@home.example]\ntina: TT\n");
+        assert!(problems.is_empty());
+        let called = |name: &str| told.people[name].iter().map(String::as_str).collect::<Vec<_>>();
+        assert_eq!(called("dana"), ["dana smith", "dana@home.example"]);
+        assert_eq!((called("tina"), called("admin")), (vec!["tt"], vec![]));
+        for slip in ["- dana", "dana: [1]", "dana: {a: b}", "dana: ["] {
+            let (told, problems) = settings(slip);
+            assert_eq!((problems.len(), told.people.len()), (1, 2), "{slip}");
+        }
     }
 }

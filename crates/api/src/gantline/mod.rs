@@ -21,6 +21,7 @@ pub use promotion::{
 };
 pub use release::{
     Quarantine, Release, ReleaseEnvironment, ReleaseImage, ReleasePhase, ReleaseSource, ReleaseSpec, ReleaseStatus,
+    person,
 };
 pub use steps::WriteStep;
 

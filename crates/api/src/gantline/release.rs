@@ -52,10 +52,31 @@ pub struct ReleaseSource {
     pub email: String,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
-    /// Who set other images of this release that are new, too, as `Dana Smith <dana@acme.io>`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub others: Vec<String>,
+    /// Everybody behind the images, since the release before: authors, committers, co-authors, and who wrote what was
+    /// merged. Each once, as `Dana Smith <dana@acme.io>`.
+    #[serde(skip_serializing_if = "Vec::is_empty", alias = "others")]
+    pub people: Vec<String>,
+    /// Why these are not all; empty where they are.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unread: String,
     pub environment: String,
+}
+
+impl ReleaseSource {
+    /// The author and the others, as `Dana Smith <dana@acme.io>`.
+    pub fn everybody(&self) -> impl Iterator<Item = String> {
+        let author = person(&self.author, &self.email);
+        let others: Vec<String> = self.people.iter().filter(|other| **other != author).cloned().collect();
+        Some(author).filter(|author| !author.is_empty()).into_iter().chain(others)
+    }
+}
+
+/// `Dana Smith <dana@acme.io>`, or as much of it as is known.
+pub fn person(name: &str, email: &str) -> String {
+    match email {
+        "" => name.to_owned(),
+        _ => format!("{name} <{email}>").trim_start().to_owned(),
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

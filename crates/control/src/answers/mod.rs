@@ -3,6 +3,8 @@
 
 mod digest;
 mod located;
+mod merged;
+mod people;
 mod source;
 
 use std::collections::{BTreeSet, HashMap};
@@ -191,7 +193,8 @@ async fn in_lane(cx: &Context, question: &Question) -> Option<Answer> {
 async fn ask(cx: &Context, question: &Question) -> Option<Answer> {
     match question {
         Question::Located(spot) => located::ask(cx, spot).await.map(Answer::Located),
-        Question::Source(spot) => source::ask(cx, spot).await.map(Answer::Source),
+        Question::Source { spot, since } => source::ask(cx, spot, since).await.map(Answer::Source),
+        Question::Merged { from, into } => merged::ask(cx, from, into).await.map(Answer::Merged),
         Question::Digest(image) => Some(Answer::Digest(digest::ask(cx, image).await)),
         // a gate that asks the outside brings its file with it
         Question::Gate { kind, .. } => {
@@ -204,7 +207,9 @@ async fn ask(cx: &Context, question: &Question) -> Option<Answer> {
 /// do not wait for each other.
 fn lane_of(question: &Question) -> String {
     match question {
-        Question::Located(spot) | Question::Source(spot) => format!("application {}", spot.application),
+        Question::Located(spot) | Question::Source { spot, .. } | Question::Merged { into: spot, .. } => {
+            format!("application {}", spot.application)
+        }
         Question::Digest(image) => format!("registry {}", image.registry_and_repository().0),
         Question::Gate { kind, .. } => format!("gate {}", kind.as_str()),
     }

@@ -17,6 +17,8 @@ use crate::context::Context;
 use crate::driver::Next;
 use realize::Realizer;
 
+/// The author of what Gantline commits.
+pub(crate) const EMAIL: &str = "gantline@gantline.dev";
 /// After a write that came too late, or a branch that moved.
 const SOON: Duration = Duration::from_millis(500);
 

@@ -62,7 +62,8 @@ pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
     let (answers, now) = (cx.answers.of(name), cx.clock.now());
     let problems = pipeline.semantic_problems();
-    let seen = Observed { pipeline, problems, places, releases, promotions, tampered: None, answers, now };
+    let accounts = Arc::clone(&cx.stores.settings().people);
+    let seen = Observed { pipeline, problems, places, releases, promotions, tampered: None, accounts, answers, now };
     match cx.seal() {
         Some(seal) => seen.trusted(seal),
         None => seen,
@@ -88,6 +89,7 @@ fn seen(app: &Application) -> PlaceApplication {
         health: status.health.status,
         health_since: status.health.last_transition_time,
         cause: cause(app),
+        follows_tags: ground::written(app).is_some_and(|source| git::is_constraint(source.revision())),
         commit: ground::synced(app).to_owned(),
         at: at_of(app),
     }

@@ -17,15 +17,12 @@ use serde_json::json;
 use super::destination::Destination;
 use super::ground::{self, Ground};
 use super::realize::{set_promotion, set_release};
-use super::{neighbours, observe, soon};
+use super::{EMAIL, neighbours, observe, soon};
 use crate::answers::registry_of;
 use crate::context::Context;
 use crate::driver::Next;
 use crate::repositories::Address;
 use crate::stores::AppKey;
-
-/// The author of what Gantline commits.
-const EMAIL: &str = "gantline@gantline.dev";
 
 /// Why an attempt does not go on now.
 pub(super) enum Halt {

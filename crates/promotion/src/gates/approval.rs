@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Evidence, Judge};
 use crate::answers::Answers;
+use crate::change_set::names_of;
 use crate::identity::identity;
 
 /// Names the gates of an environment as they are: an approval given under other gates does not count.
@@ -28,6 +29,12 @@ impl Judge for ApprovalGate {
         };
         match votes.iter().find(|vote| vote.decision == Verdict::Reject) {
             Some(no) => rejected(no, report),
+            None if self.not_author && evidence.change_set.asked => GateReport {
+                state: GateState::Waiting,
+                value: "who wrote what would be merged is being looked for".into(),
+                who_can_act: "time alone".into(),
+                ..report
+            },
             None => approved(self, &votes, evidence, report),
         }
     }
@@ -126,33 +133,29 @@ fn approved(gate: &ApprovalGate, votes: &[&Approval], evidence: &Evidence<'_>, r
 
 fn who(gate: &ApprovalGate, missing: &[&str], evidence: &Evidence<'_>) -> String {
     let members = joined("a member of ", missing.iter(), " and of ");
-    let mut others = vec![evidence.release.spec.source.author.as_str()];
-    others.extend(evidence.promotion.askers());
-    others.retain(|person| gate.not_author && !person.is_empty());
+    if !gate.not_author {
+        return members;
+    }
+    let set = evidence.change_set;
     let mut seen = BTreeSet::new();
-    others.retain(|person| seen.insert(*person));
-    if others.is_empty() { members } else { joined(&(members + ", but not "), others.iter(), " or ") }
+    let others: Vec<&str> = set.people().chain(evidence.promotion.askers()).filter(|it| seen.insert(*it)).collect();
+    let unknown: Vec<&str> = set.unknown().collect();
+    let mut text = but_not(members, &others, ", but not ", " or ");
+    text = but_not(text, &unknown, "; no account is known of ", " and of ");
+    but_not(text, &set.unread.iter().map(String::as_str).collect::<Vec<_>>(), "; not all who wrote it are known: ", "; ")
+}
+
+/// More than a few are counted.
+fn but_not(text: String, people: &[&str], before: &str, between: &str) -> String {
+    const SHOWN: usize = 5;
+    let more = people.len().saturating_sub(SHOWN);
+    let rest = (more > 0).then(|| format!("{more} more"));
+    let shown = people.iter().take(SHOWN).copied().chain(rest.as_deref());
+    if people.is_empty() { text } else { joined(&(text + before), shown, between) }
 }
 
 /// Who wrote the change or asked for its promotion.
 fn is_author(user: &str, evidence: &Evidence<'_>) -> bool {
-    let ours = names_of(user);
-    let source = &evidence.release.spec.source;
-    let people = [source.author.as_str(), source.email.as_str()];
-    people
-        .into_iter()
-        .chain(evidence.promotion.askers())
-        .chain(source.others.iter().map(String::as_str))
-        .flat_map(names_of)
-        .any(|name| ours.contains(&name))
-}
-
-/// What a person may be called as an account: `Dana Smith <dana@acme.io>` is the name, the address, and what stands
-/// before its `@`. Git lets people write anything here: better one too many than an author who approves.
-fn names_of(person: &str) -> Vec<String> {
-    let (name, address) = person.split_once('<').unwrap_or((person, ""));
-    let address = address.trim_end_matches(['>', ' ']);
-    let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
-    let all = [name.to_owned(), local(name), address.to_owned(), local(address)];
-    all.into_iter().map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()).collect()
+    let asked = || evidence.promotion.askers().any(|asker| !names_of(asker).is_disjoint(&names_of(user)));
+    evidence.change_set.holds(user) || asked()
 }

@@ -6,6 +6,7 @@ use api::gantline::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::answers::{Answers, Question};
+use crate::change_set::ChangeSet;
 
 pub use approval::policy;
 
@@ -18,6 +19,8 @@ pub struct Evidence<'a> {
     pub release: &'a Release,
     /// What wants to enter: who asked for it, and who approved it.
     pub promotion: &'a Promotion,
+    /// Who wrote what would change.
+    pub change_set: &'a ChangeSet,
     /// Environments of which nobody can tell now what they run or how that does, and why: no time counts there.
     pub blind: &'a [(String, String)],
     pub now: Timestamp,
@@ -200,6 +203,7 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::change_set::Accounts;
 
     pub(crate) fn time(minutes: i64) -> Timestamp {
         Timestamp::from_second(1_780_000_000 + minutes * 60).unwrap()
@@ -265,12 +269,17 @@ pub(crate) mod tests {
         let pipeline = pipeline();
         let environment = pipeline.environment("production").unwrap();
         let promotion = promotion(requested_by, approvals);
-        let evidence =
-            Evidence { pipeline: &pipeline, environment, release, promotion: &promotion, blind: &[], now: time(now) };
+        let (promotion, change_set) = (&promotion, &ChangeSet::of([&release.spec.source], &accounts()));
+        let (pipeline, now) = (&pipeline, time(now));
+        let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now };
         let decision = evaluate(&evidence, &Answers::default());
         let found: Vec<GateState> = decision.reports().iter().map(|r| r.state).collect();
         assert_eq!(found, states, "{decision:?}");
         decision
+    }
+
+    fn accounts() -> Accounts {
+        ["dana", "tina"].map(|name| (name.to_owned(), Default::default())).into()
     }
 
     #[test]
@@ -318,8 +327,8 @@ pub(crate) mod tests {
             Some(api::gantline::Quarantine { by: "gantline".into(), reason: "it failed".into(), at: None });
         let environment = p.environment("production").unwrap();
         let promotion = promotion("", &[approval("tina", &p)]);
-        let evidence =
-            Evidence { pipeline: &p, environment, release: &bad, promotion: &promotion, blind: &[], now: time(60) };
+        let (pipeline, release, promotion, change_set) = (&p, &bad, &promotion, &ChangeSet::default());
+        let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now: time(60) };
         assert!(matches!(evaluate(&evidence, &Answers::default()), Decision::Refuse(_)));
     }
 }

@@ -100,6 +100,7 @@ mod tests {
             environment,
             release: &release,
             promotion: &Promotion::default(),
+            change_set: &crate::ChangeSet::default(),
             blind: &[],
             now,
         };

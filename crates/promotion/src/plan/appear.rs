@@ -1,5 +1,8 @@
 //! Releases come into being: somebody set release tags in the first environment.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use api::gantline::{ImageSource, PipelineConditionKind, ReleaseImage, ReleaseSource, ReleaseSpec};
 
 use super::sight::{Runs, Written};
@@ -73,23 +76,28 @@ impl Draft<'_> {
         let fresh: Vec<&ReleaseImage> = images.iter().filter(|i| !known.contains(&i.digest.as_str())).collect();
         // a new set of known images: whoever set any of them may have made it
         let set = if fresh.is_empty() { images.iter().collect() } else { fresh };
-        let asked: Vec<_> =
-            set.iter().map(|image| self.ask(Question::Source(app.spot(&image.name.as_str().into())))).collect();
+        let before = self.releases.iter().find(|release| release.spec.source.environment == first);
+        let since: Arc<str> = before.map_or("", |release| release.spec.source.commit.as_str()).into();
+        let question = |image: &&ReleaseImage| {
+            let spot = app.spot(&image.name.as_str().into());
+            Question::Source { spot, since: Arc::clone(&since) }
+        };
+        let asked: Vec<_> = set.iter().map(|image| self.ask(question(image))).collect();
         let mut sources = Vec::new();
         for answer in asked {
             let Some(Answer::Source(source)) = answer else { return None };
             sources.push(source);
         }
         let newest = sources.iter().max_by_key(|source| source.time)?;
-        let mut others: Vec<String> = sources.iter().filter(|s| s.email != newest.email).map(|s| person(s)).collect();
-        others.sort();
-        others.dedup();
-        Some(ReleaseSource { environment: first.to_owned(), others, ..(*newest).clone() })
+        let people: BTreeSet<String> = sources.iter().flat_map(|source| source.everybody()).collect();
+        let unread = sources.iter().map(|source| source.unread.clone()).find(|why| !why.is_empty());
+        Some(ReleaseSource {
+            environment: first.to_owned(),
+            people: people.into_iter().collect(),
+            unread: unread.unwrap_or_default(),
+            ..(*newest).clone()
+        })
     }
-}
-
-fn person(source: &ReleaseSource) -> String {
-    format!("{} <{}>", source.author, source.email)
 }
 
 /// `None` where the digest of one is not known.

@@ -4,6 +4,7 @@ use api::gantline::{GateReport, GateState, Pin, Promotion, PromotionPhase, Promo
 
 use super::{Action, Draft, came};
 use crate::about;
+use crate::change_set::ChangeSet;
 use crate::facts::{Fact, What};
 use crate::gates::{Decision, Evidence, Judge, awaits_people, evaluate, quarantined};
 use crate::identity::label;
@@ -82,7 +83,8 @@ impl Draft<'_> {
 
     /// A rollback waits for nobody; a quarantined release goes nowhere, not even back.
     pub(crate) fn judge(&self, promotion: &Promotion) -> Option<Decision> {
-        let evidence = self.evidence(promotion)?;
+        let change_set = self.change_set(promotion);
+        let evidence = self.evidence(promotion, &change_set)?;
         if promotion.spec.rollback {
             let bad: Vec<GateReport> = quarantined(evidence.release).into_iter().collect();
             return Some(if bad.is_empty() { Decision::Promote(bad) } else { Decision::Refuse(bad) });
@@ -90,21 +92,27 @@ impl Draft<'_> {
         Some(evaluate(&evidence, &self.seen.answers))
     }
 
-    pub(crate) fn evidence<'b>(&'b self, promotion: &'b Promotion) -> Option<Evidence<'b>> {
+    pub(crate) fn evidence<'b>(&'b self, promotion: &'b Promotion, change_set: &'b ChangeSet) -> Option<Evidence<'b>> {
         let pipeline = &*self.seen.pipeline;
         Some(Evidence {
             pipeline,
             environment: pipeline.environment(&promotion.spec.environment)?,
             release: self.release(&promotion.spec.release)?,
             promotion,
+            change_set,
             blind: &self.blind,
             now: self.seen.now,
         })
     }
 
     fn ask_for(&mut self, promotion: &Promotion) {
-        let Some(evidence) = self.evidence(promotion) else { return };
-        let questions: Vec<_> = evidence.environment.gates.iter().flat_map(|gate| gate.questions(&evidence)).collect();
+        let nobody = ChangeSet::default();
+        let Some(evidence) = self.evidence(promotion, &nobody) else { return };
+        let gates = || evidence.environment.gates.iter();
+        let mut questions: Vec<_> = gates().flat_map(|gate| gate.questions(&evidence)).collect();
+        if gates().any(|gate| awaits_people(gate.kind())) {
+            questions.extend(self.merged(evidence.environment));
+        }
         for question in questions {
             self.ask(question);
         }

@@ -138,7 +138,11 @@ pub fn may_push(seen: &Observed, promotion: &str) -> Option<Vec<GateReport>> {
 pub fn approvers(seen: &Observed, promotion: &str) -> Vec<String> {
     let draft = Draft::of(seen);
     let promotion = seen.promotions.iter().find(|known| known.metadata.name == promotion);
-    promotion.and_then(|promotion| Some(crate::gates::approvers(&draft.evidence(promotion)?))).unwrap_or_default()
+    let counted = |promotion| {
+        let change_set = draft.change_set(promotion);
+        Some(crate::gates::approvers(&draft.evidence(promotion, &change_set)?))
+    };
+    promotion.and_then(|promotion| counted(promotion)).unwrap_or_default()
 }
 
 /// A plan while it is made: objects are as they will be after the steps so far.

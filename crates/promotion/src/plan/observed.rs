@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use object::{ImageDigest, ImageRef};
 
 use crate::answers::Answers;
+use crate::change_set::Accounts;
 use crate::seal::Tampered;
 
 /// One Pipeline and all that is its own, at one moment.
@@ -24,6 +25,8 @@ pub struct Observed {
     /// What of it was written past Gantline: it is here as far as it may be believed. `None`: nobody has looked, and
     /// nothing may be written.
     pub tampered: Option<Tampered>,
+    /// Who may log in, and what they are called in Git.
+    pub accounts: Arc<Accounts>,
     /// To the questions of the last plan.
     pub answers: Answers,
     pub now: Timestamp,
@@ -52,6 +55,8 @@ pub struct PlaceApplication {
     pub health_since: Option<Timestamp>,
     /// What its unhealthy objects say.
     pub cause: String,
+    /// Whether it follows tags by a version constraint: a promotion brings all that the branch of the environment before has.
+    pub follows_tags: bool,
     /// The commit of the written source that it is synced to; empty before the first comparison.
     pub commit: String,
     /// Names all its sources and the commits that it is synced to: see [`Spot::at`](crate::Spot).

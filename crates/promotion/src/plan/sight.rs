@@ -180,7 +180,7 @@ impl Written<'_> {
 
 impl super::PlaceApplication {
     /// Where one of its images is.
-    pub(super) fn spot(&self, image: &Arc<str>) -> Spot {
+    pub(crate) fn spot(&self, image: &Arc<str>) -> Spot {
         Spot { application: Arc::clone(&self.name), image: Arc::clone(image), at: Arc::clone(&self.at) }
     }
 }

@@ -3,7 +3,7 @@
 use api::gantline::{Approval, GateState, Pipeline, Promotion, PromotionStatus, Release, ReleaseImage, Verdict};
 use jiff::Timestamp;
 use object::ImageDigest;
-use promotion::{Answers, Evidence, evaluate};
+use promotion::{Accounts, Answers, ChangeSet, Evidence, evaluate};
 use serde_json::{Value, json};
 
 fn pipeline(gate: Value) -> Pipeline {
@@ -42,7 +42,9 @@ fn state_of(pipeline: &Pipeline, release: &Release, approvals: &[Approval]) -> G
     let now = Timestamp::UNIX_EPOCH;
     let status = PromotionStatus { approvals: approvals.to_vec(), ..PromotionStatus::default() };
     let promotion = Promotion { status, ..Promotion::default() };
-    let evidence = Evidence { pipeline, environment, release: &release, promotion: &promotion, blind: &[], now };
+    let (release, promotion) = (&release, &promotion);
+    let change_set = &ChangeSet::of([&release.spec.source], &Accounts::default());
+    let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now };
     let decision = evaluate(&evidence, &Answers::default());
     assert_eq!(decision.reports().len(), 1);
     let report = &decision.reports()[0];

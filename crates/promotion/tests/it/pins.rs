@@ -22,8 +22,15 @@ fn decision(pinned: bool, requested_by: &str) -> Decision {
     let now = Timestamp::UNIX_EPOCH;
     let spec = PromotionSpec { requested_by: requested_by.to_owned(), ..PromotionSpec::default() };
     let promotion = Promotion { spec, ..Promotion::default() };
-    let evidence =
-        Evidence { pipeline: &pipeline, environment, release: &release, promotion: &promotion, blind: &[], now };
+    let evidence = Evidence {
+        pipeline: &pipeline,
+        environment,
+        release: &release,
+        promotion: &promotion,
+        change_set: &promotion::ChangeSet::default(),
+        blind: &[],
+        now,
+    };
     evaluate(&evidence, &Answers::default())
 }
 

@@ -47,6 +47,40 @@ fn a_word_counts_or_is_refused_with_the_reason() {
     assert!(late.to_string().contains("nothing to decide any more"), "{late}");
 }
 
+/// v1 never got to production: who wrote it is behind v2, too, which brings it there.
+#[test]
+fn who_wrote_what_comes_along_does_not_approve() {
+    let mut story = waiting(json!({"gates": [{"approval": {"group": "leads"}}]}));
+    story.author = "Erik".to_owned();
+    story.pass(1);
+    story.write("dev", &[("shop", "v2", "2")]);
+    story.settle();
+    let leads = ["leads".to_owned()];
+    let say = |story: &Story, name: &str, user: &str| {
+        let vote = Vote { verdict: Verdict::Approve, user, groups: &leads, reason: "" };
+        requests::decide(&story.seen, name, &vote).map(|_| ()).map_err(|refused| refused.to_string())
+    };
+    let second = "shop-production-222222222222";
+    for author in ["dana", "erik", "Erik", "dana@acme.io"] {
+        let refused = say(&story, second, author).unwrap_err();
+        assert!(refused.contains("somebody else has to approve it"), "{author}: {refused}");
+    }
+    assert_eq!(
+        explain::environment(&story.seen, "production").unwrap().reasons[0].who,
+        "a member of leads, but not Erik or Dana"
+    );
+    // once v2 runs there, what it brought is over
+    let vote = Vote { verdict: Verdict::Approve, user: "tina", groups: &leads, reason: "" };
+    story.ask(requests::decide(&story.seen, second, &vote)).unwrap();
+    story.settle();
+    story.author = "Finn".to_owned();
+    story.pass(1);
+    story.write("dev", &[("shop", "v3", "3")]);
+    story.settle();
+    assert!(say(&story, "shop-production-333333333333", "finn").is_err());
+    say(&story, "shop-production-333333333333", "dana").unwrap();
+}
+
 /// Who asks for what came by itself is one of those who asked.
 #[test]
 fn who_joins_a_promotion_has_asked_for_it() {

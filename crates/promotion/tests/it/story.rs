@@ -18,6 +18,8 @@ pub(crate) struct Story {
     pub(crate) seen: Observed,
     /// What was told, as sentences.
     pub(crate) told: Vec<String>,
+    /// Who writes from now on.
+    pub(crate) author: String,
     commits: usize,
 }
 
@@ -53,10 +55,11 @@ impl Story {
             releases: Vec::new(),
             promotions: Vec::new(),
             tampered: None,
+            accounts: Arc::default(),
             answers: Answers::default(),
             now,
         };
-        Self { seen, told: Vec::new(), commits: 0 }
+        Self { seen, told: Vec::new(), author: "Dana".to_owned(), commits: 0 }
     }
 
     pub(crate) fn place(&mut self, environment: &str) -> &mut Place {
@@ -92,14 +95,14 @@ impl Story {
         self.seen.now += SignedDuration::from_mins(minutes);
     }
 
-    /// Plans and takes the steps until nothing is left; sources are answered by `Dana`. The last plan.
+    /// Plans and takes the steps until nothing is left; sources are answered by `author`. The last plan.
     pub(crate) fn settle(&mut self) -> Plan {
         for _ in 0..30 {
             let planned = plan(&self.seen);
-            let sources = planned.questions.iter().filter(|question| matches!(question, Question::Source(_)));
+            let sources = planned.questions.iter().filter(|question| matches!(question, Question::Source { .. }));
             let asked: Vec<Question> = sources.filter(|q| self.seen.answers.of(q).is_none()).cloned().collect();
             let done = asked.is_empty() && planned.steps.is_empty();
-            let (author, email) = ("Dana".to_owned(), "dana@acme.io".to_owned());
+            let (author, email) = (self.author.clone(), format!("{}@acme.io", self.author.to_lowercase()));
             let source =
                 ReleaseSource { commit: "c0".into(), author, email, time: Some(self.seen.now), ..Default::default() };
             asked.into_iter().for_each(|question| self.answer(question, Answer::Source(source.clone())));

@@ -265,6 +265,7 @@ impl World {
             ready_since: e.healthy.then(|| moment(e.ready_since)),
         };
         let application = PlaceApplication {
+            follows_tags: false,
             name: format!("app-{}", e.name).into(),
             sync: if e.unknown { SyncStatusCode::Unknown } else { SyncStatusCode::Synced },
             doubt: if e.unknown { "no answer".into() } else { String::new() },
@@ -288,19 +289,25 @@ impl World {
                     |image| Located { image, reference: String::new(), file: String::new(), place: String::new() };
                 Answer::Located(image.map(located).ok_or_else(|| "no container runs it".to_owned()))
             }
-            Question::Source(spot) => {
+            Question::Source { spot, since } => {
                 let (env, at) = (env(&spot.application), spot.at.parse::<usize>().unwrap());
+                let since = since.strip_prefix('c').and_then(|since| since.parse::<usize>().ok());
                 let set = |index: &usize| self.commits[*index].env == env;
                 let index = (0..=at).rev().find(set).unwrap_or_default();
                 let commit = &self.commits[index];
+                let between =
+                    self.commits[since.map_or(index, |since| since + 1)..=index.max(since.unwrap_or(0))].iter();
+                let between = between.filter(|commit| commit.env == env);
                 Answer::Source(ReleaseSource {
                     commit: format!("c{index}"),
                     author: commit.author.to_owned(),
                     email: format!("{}@acme.io", commit.author),
+                    people: between.map(|commit| format!("{0} <{0}@acme.io>", commit.author)).collect(),
                     time: Some(moment(commit.at)),
                     ..ReleaseSource::default()
                 })
             }
+            Question::Merged { .. } => Answer::Merged(ReleaseSource::default()),
             Question::Digest(image) => Answer::Digest(Ok(self.meaning(image))),
             Question::Gate { .. } => Answer::Gate(Ok(Value::Null)),
         };
@@ -429,6 +436,7 @@ impl View {
             releases: believed(&self.releases, &self.tampered.releases, now),
             promotions: believed(&self.promotions, &self.tampered.promotions, now),
             tampered: Some(self.tampered.clone()),
+            accounts: Arc::default(),
             answers: promotion::Answers::default(),
             now,
         }

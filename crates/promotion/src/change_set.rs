@@ -1,0 +1,175 @@
+//! The people behind what would run: whoever wrote what lies between what an environment runs and a release. None of them
+//! approves it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::gantline::{Environment, Promotion, Release, ReleaseSource};
+
+use crate::answers::{Answer, Question, Spot};
+use crate::gates::awaits_people;
+use crate::plan::{Draft, came};
+
+/// Accounts by name, each with what else its person is called in Git: names and addresses, in lower case.
+pub type Accounts = BTreeMap<String, BTreeSet<String>>;
+
+/// Who wrote a change, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangeSet {
+    people: Vec<Person>,
+    /// Why not all are known; empty where they are.
+    pub unread: Vec<String>,
+    /// Somebody is being asked who they are.
+    pub asked: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Person {
+    /// `Dana Smith <dana@acme.io>`
+    said: String,
+    /// What accounts of theirs may be called, in lower case.
+    names: BTreeSet<String>,
+    is_known: bool,
+}
+
+impl ChangeSet {
+    pub fn of<'a>(sources: impl IntoIterator<Item = &'a ReleaseSource>, accounts: &Accounts) -> Self {
+        let mut set = Self::default();
+        for source in sources {
+            set.add(source.everybody().map(|said| Person::of(&said, accounts)));
+            set.unread.extend(Some(source.unread.clone()).filter(|why| !why.is_empty()));
+        }
+        set
+    }
+
+    fn add(&mut self, people: impl IntoIterator<Item = Person>) {
+        for person in people {
+            if !self.people.contains(&person) {
+                self.people.push(person);
+            }
+        }
+    }
+
+    /// Whether an account, or whoever logs in by that name or address, is one of them.
+    pub fn holds(&self, user: &str) -> bool {
+        let ours = names_of(user);
+        self.people.iter().any(|person| ours.iter().any(|name| person.names.contains(name)))
+    }
+
+    /// All of them, as a list of people shows them.
+    pub fn people(&self) -> impl Iterator<Item = &str> {
+        self.people.iter().map(|person| short(&person.said))
+    }
+
+    /// Those of whom nobody can tell which account is theirs.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.people.iter().filter(|person| !person.is_known).map(|person| person.said.as_str())
+    }
+}
+
+impl Person {
+    fn of(said: &str, accounts: &Accounts) -> Self {
+        let mut names = names_of(said);
+        let theirs: Vec<&String> = accounts
+            .iter()
+            .filter(|(account, called)| names.contains(&account.to_lowercase()) || !called.is_disjoint(&names))
+            .map(|(account, _)| account)
+            .collect();
+        let is_known = !theirs.is_empty() || accounts.is_empty();
+        names.extend(theirs.into_iter().map(|account| account.to_lowercase()));
+        Self { said: said.to_owned(), names, is_known }
+    }
+}
+
+/// What a person may be called as an account: `Dana Smith <dana@acme.io>` is the name, the address, and what stands
+/// before its `@`. Git lets people write anything here: better one too many than an author who approves.
+pub(crate) fn names_of(person: &str) -> BTreeSet<String> {
+    let (name, address) = person.split_once('<').unwrap_or((person, ""));
+    let address = address.trim_end_matches(['>', ' ']);
+    let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
+    let all = [name.to_owned(), local(name), address.to_owned(), local(address)];
+    all.into_iter().map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()).collect()
+}
+
+/// `Dana Smith` of `Dana Smith <dana@acme.io>`
+fn short(said: &str) -> &str {
+    let (name, address) = said.split_once('<').unwrap_or((said, ""));
+    if name.trim().is_empty() { address.trim_end_matches('>') } else { name.trim() }
+}
+
+impl Draft<'_> {
+    /// Who is behind what a promotion would change; nobody where no gate wants to know.
+    pub(crate) fn change_set(&self, promotion: &Promotion) -> ChangeSet {
+        let environment = self.seen.pipeline.environment(&promotion.spec.environment);
+        let Some(environment) = environment.filter(|it| it.gates.iter().any(|gate| awaits_people(gate.kind()))) else {
+            return ChangeSet::default();
+        };
+        let between = self.between(promotion).map(|release| &release.spec.source);
+        let mut set = ChangeSet::of(between, &self.seen.accounts);
+        if let Some(question) = self.merged(environment) {
+            match self.seen.answers.of(&question).map(|answered| &answered.answer) {
+                Some(Answer::Merged(source)) => {
+                    let merged = ChangeSet::of([source], &self.seen.accounts);
+                    set.add(merged.people);
+                    set.unread.extend(merged.unread);
+                }
+                _ => set.asked = true,
+            }
+        }
+        set
+    }
+
+    /// The releases whose changes come, or go: those between what the environment runs and what would run.
+    fn between(&self, promotion: &Promotion) -> impl Iterator<Item = &Release> {
+        let wanted = self.release(&promotion.spec.release);
+        let there = self.runs(&promotion.spec.environment).or_else(|| self.put_last(&promotion.spec.environment));
+        let name = |release: &Release| release.metadata.name.clone();
+        let (wanted, there) = (wanted.map(|it| (came(it), name(it))), there.map(|it| (came(it), name(it))));
+        self.releases.iter().map(|release| &**release).filter(move |release| {
+            let at = (came(release), name(release));
+            let is_wanted = wanted.as_ref() == Some(&at);
+            let newest = wanted.as_ref().max(there.as_ref());
+            let oldest = wanted.as_ref().min(there.as_ref()).filter(|_| there.is_some());
+            is_wanted || (newest >= Some(&at) && oldest.is_none_or(|oldest| at > *oldest))
+        })
+    }
+
+    /// Who wrote what the branch of the environment before would bring; `None` where it brings nothing.
+    pub(crate) fn merged(&self, environment: &Environment) -> Option<Question> {
+        let before = &self.seen.pipeline.before(&environment.name)?.name;
+        let follows_tags = || self.seen.place(&environment.name)?.application.as_ref().map(|app| app.follows_tags);
+        if !environment.merge && follows_tags() != Some(true) {
+            return None;
+        }
+        let spot = |environment: &str| -> Option<Spot> {
+            Some(self.seen.place(environment)?.application.as_ref()?.spot(&"".into()))
+        };
+        Some(Question::Merged { from: spot(before)?, into: spot(&environment.name)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(author: &str, email: &str, people: &[&str]) -> ReleaseSource {
+        let people = people.iter().map(|person| (*person).to_owned()).collect();
+        ReleaseSource { author: author.into(), email: email.into(), people, ..ReleaseSource::default() }
+    }
+
+    #[test]
+    fn a_person_is_known_by_name_address_or_what_the_settings_say() {
+        let called = BTreeSet::from(["smith@home.example".to_owned(), "ds".to_owned()]);
+        let accounts = Accounts::from([("dana".into(), called), ("Tina".into(), BTreeSet::new())]);
+        let set =
+            |author: &str, email: &str, people: &[&str]| ChangeSet::of([&source(author, email, people)], &accounts);
+        assert!(set("Dana", "x@y", &[]).holds("dana") && set("", "dana@acme.io", &[]).holds("dana"));
+        assert!(set("D. Smith", "smith@home.example", &[]).holds("dana"), "as the settings say");
+        assert!(set("DS", "", &[]).holds("Dana"));
+        assert!(set("x", "y@z", &["Tina Turner <tina@acme.io>"]).holds("tina@acme.io"), "logs in by address");
+        assert!(set("x", "y@z", &["Tina Turner <tina@acme.io>"]).holds("tina"));
+        assert!(!set("x", "y@z", &[]).holds("tina"));
+        let mixed = set("ci", "ci@acme.io", &["Dana <dana@acme.io>", "Dana <dana@acme.io>"]);
+        assert_eq!(mixed.people().collect::<Vec<_>>(), ["ci", "Dana"]);
+        assert_eq!(mixed.unknown().collect::<Vec<_>>(), ["ci <ci@acme.io>"]);
+    }
+}
