@@ -61,6 +61,12 @@ impl Controller {
         self.context.load_seal().await;
     }
 
+    /// Whether images come to an Application by promotions.
+    pub fn is_owned(&self, app: &Application) -> bool {
+        let pipelines = self.context.stores.deployed_by(&AppKey::of(app));
+        pipelines.iter().any(|pipeline| promotion::is_owned(pipeline, &app.metadata.name))
+    }
+
     pub fn timeline(&self) -> &Timeline {
         &self.context.timeline
     }

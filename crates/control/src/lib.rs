@@ -25,6 +25,7 @@ mod memory;
 mod metrics;
 mod namespaces;
 mod overrides;
+mod owned;
 mod panics;
 mod patience;
 mod pipelines;

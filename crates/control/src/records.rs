@@ -36,8 +36,13 @@ pub(crate) async fn seal(cx: &Context) -> Result<Seal, ClusterError> {
 }
 
 /// Where the key is kept.
-pub(crate) fn secret(cx: &Context) -> ResourceKey {
+fn secret(cx: &Context) -> ResourceKey {
     ResourceKey::new("", "Secret", cx.namespace.as_str(), SECRET)
+}
+
+/// Nothing can be written down, nor believed.
+pub(crate) fn no_key(cx: &Context) -> ClusterError {
+    ClusterError::NotFound { object: format!("the key that seals records ({})", secret(cx)) }
 }
 
 /// `None` where there is no Secret. One without a key is none of ours: nothing is written over it.

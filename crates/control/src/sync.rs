@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::{Application, Condition, SyncOperation, SyncOperationResult};
+use api::argocd::{Application, Condition, OperationPhase, SyncOperation, SyncOperationResult};
 use clock::after;
 use engine::automated::Decision;
 use engine::operation::{self, Draft, Observed, Run, Step};
@@ -18,6 +18,7 @@ use crate::driver::Next;
 use crate::execute::execute;
 use crate::live::{compared, live_of};
 use crate::memory::Memory;
+use crate::owned::held;
 use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::source::{Sources, wanted};
@@ -113,6 +114,14 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
         Err(conditions) => return draft.block(&conditions, cx.clock.now()),
     };
     let judged = own.as_ref().unwrap_or(judged);
+    match held(cx, &draft.app, judged, &state).await {
+        Ok(None) => {}
+        Ok(Some(why)) => return draft.end(OperationPhase::Failed, &why, cx.clock.now()),
+        Err(error) => {
+            tracing::warn!(%error, application = %draft.app.metadata.name, "it is not known what was promoted");
+            return Step::LookAgain;
+        }
+    }
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);
     let mut run = Run::resumed(memory.run.take().map(Arc::unwrap_or_clone), &draft.app, &state, || {
         let contested = contested(cx, &draft.app, comparison);

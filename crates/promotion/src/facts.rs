@@ -95,6 +95,10 @@ pub enum What {
         environment: String,
         by: String,
     },
+    /// It came into an environment past its gates.
+    ByHand {
+        environment: String,
+    },
     /// Somebody wrote its record past Gantline: it counts for nothing. The environment is that of a promotion.
     Tampered {
         environment: String,
@@ -116,6 +120,7 @@ impl What {
             | Self::Delayed { environment, .. }
             | Self::Pinned { environment, .. }
             | Self::Unpinned { environment, .. }
+            | Self::ByHand { environment }
             | Self::Tampered { environment } => environment,
             Self::Quarantined { .. } => self.tells_of(),
             Self::Released { .. } | Self::Lifted { .. } => "",
@@ -139,6 +144,7 @@ impl What {
             | Self::Lifted { .. }
             | Self::Pinned { .. }
             | Self::Unpinned { .. }
+            | Self::ByHand { .. }
             | Self::Tampered { .. } => "",
         }
     }
@@ -219,6 +225,10 @@ impl Fact {
             }
             What::Unpinned { environment, by } => {
                 say(format!("{pipeline} in {environment} is not pinned any more"), "", by)
+            }
+            What::ByHand { environment } => {
+                let why = "it was written to Git, or synced, past the gates";
+                say(format!("{pipeline} {tag} is to run in {environment}, and was not promoted there"), why, "")
             }
             What::Tampered { .. } => {
                 let record = if self.promotion.is_empty() { &self.release } else { &self.promotion };

@@ -166,6 +166,15 @@ impl Seal {
         self.of(&("commit", promotion_id, parents, tree))
     }
 
+    /// For an operation that goes past the gates: `about` is what it brings.
+    pub fn of_override(&self, application: &str, about: &str) -> String {
+        self.of(&("override", application, about))
+    }
+
+    pub fn holds_override(&self, application: &str, about: &str, seal: &str) -> bool {
+        self.holds(&("override", application, about), seal)
+    }
+
     pub fn holds_commit(&self, promotion_id: &str, parents: &[String], tree: &str, seal: &str) -> bool {
         self.holds(&("commit", promotion_id, parents, tree), seal)
     }

@@ -119,6 +119,13 @@ impl Asker {
         Ok(app)
     }
 
+    /// # Errors
+    /// 403 that says who may go past the gates of the Pipeline that owns what the Application deploys.
+    pub(crate) fn overrides(&self, app: &Application) -> Result<(), ApiError> {
+        let what = format!("what Pipelines promote to {}", self.name_of(app));
+        allowed(&self.identity, Verb::Override, &self.of_application(app), &what).map_err(ApiError::forbidden)
+    }
+
     /// Those that may be seen, by namespace and name.
     pub(crate) fn applications(&self) -> Vec<Arc<Application>> {
         let mut all = self.server.applications();

@@ -46,6 +46,8 @@ impl Resource {
 pub(crate) enum Verb {
     Get,
     Sync,
+    /// Past the gates of a Pipeline.
+    Override,
     Delete,
     Promote,
     Approve,
@@ -60,6 +62,7 @@ impl Verb {
         match self {
             Self::Get => "get",
             Self::Sync => "sync",
+            Self::Override => "override",
             Self::Delete => "delete",
             Self::Promote => "promote",
             Self::Approve => "approve",

@@ -94,6 +94,9 @@ pub struct EnvironmentStatus {
     pub commit: String,
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Why what runs, or is to run, there does not count as promoted; empty where it does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub not_promoted: String,
     /// Of the Application; absent while there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync: Option<SyncStatusCode>,
@@ -144,6 +147,8 @@ pub enum PipelineConditionKind {
     TagIgnored,
     /// A tag that means another digest than the release with this tag.
     TagMoved,
+    /// An environment is to run what was not promoted into it.
+    NotPromoted,
     /// Nobody watches the clusters now: soaks neither go on nor begin again.
     Unwatched,
     /// One that a newer version wrote.

@@ -99,6 +99,9 @@ pub struct ReleaseEnvironment {
     /// When the phase began.
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Nobody promoted it here: it was written to Git or synced past the gates.
+    #[serde(skip_serializing_if = "is_default")]
+    pub by_hand: bool,
     /// Healthy without a break since then: what a soak counts from.
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub healthy_since: Option<Timestamp>,

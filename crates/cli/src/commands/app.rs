@@ -88,6 +88,9 @@ pub(crate) struct Sync {
     /// Deploy this revision instead of the one that the Application tracks
     #[arg(long)]
     revision: Option<String>,
+    /// Past the gates of the Pipeline that owns what it deploys (the right to override)
+    #[arg(long)]
+    r#override: bool,
     /// Delete what is no longer in Git
     #[arg(long)]
     prune: bool,
@@ -305,8 +308,11 @@ impl Sync {
     async fn run(self, client: &Client) -> Outcome {
         let resources: Result<Vec<Value>, Failure> = self.resources.iter().map(|r| resource(r)).collect();
         let revision = self.revision.unwrap_or_default();
-        let body =
+        let mut body =
             json!({ "revision": revision, "prune": self.prune, "dryRun": self.dry_run, "resources": resources? });
+        if self.r#override {
+            body["override"] = json!(true);
+        }
         client.post(&format!("{}/sync", path(&self.name)), body).await?;
         if self.background {
             output::line(format!("{}: sync requested", self.name));

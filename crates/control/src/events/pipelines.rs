@@ -32,6 +32,7 @@ fn kind(what: &What) -> (bool, &'static str) {
         What::Lifted { .. } => (false, "QuarantineLifted"),
         What::Pinned { .. } => (false, "EnvironmentPinned"),
         What::Unpinned { .. } => (false, "EnvironmentUnpinned"),
+        What::ByHand { .. } => (true, "NotPromoted"),
         What::Tampered { .. } => (true, "RecordTampered"),
     }
 }

@@ -13,7 +13,7 @@ use promotion::{Action, Observed, Record, Step};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::records;
+use crate::records::no_key;
 
 /// Realizes the steps of one plan.
 #[derive(Debug)]
@@ -190,10 +190,6 @@ fn check<R: Record>(cx: &Context, old: &R) -> Result<(), ClusterError> {
     let object = key(cx, R::KIND, &old.metadata().name).to_string();
     let message = "it was written past Gantline, and is set back first".to_owned();
     Err(ClusterError::Conflict { object, message, owners: Vec::new() })
-}
-
-fn no_key(cx: &Context) -> ClusterError {
-    ClusterError::NotFound { object: format!("the key that seals records ({})", records::secret(cx)) }
 }
 
 /// Says on a Pipeline that it cannot be read: what is written now decides, and that stops it.

@@ -6,6 +6,8 @@ use object::ResourceKey;
 use serde_json::{Value, json};
 
 use crate::controller::Controller;
+use crate::owned::overriding;
+use crate::records::no_key;
 use crate::stores::AppKey;
 
 /// What to sync, as a person asks for it.
@@ -18,6 +20,8 @@ pub struct SyncRequest {
     /// `(group, kind, name)`; empty: all.
     pub resources: Vec<(String, String, String)>,
     pub sync_options: Vec<String>,
+    /// Past the gates of the Pipeline that owns what the Application deploys: whoever asks has the right to that.
+    pub overrides: bool,
 }
 
 /// Why a request is not written.
@@ -83,7 +87,12 @@ pub async fn sync(
     }
     // the version makes sure that two requests do not overwrite each other
     let metadata = json!({ "resourceVersion": app.metadata.resource_version });
-    let operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
+    let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
+    if request.overrides {
+        let cx = &controller.context;
+        let info = overriding(cx, app, &request.revision).ok_or_else(|| no_key(cx))?;
+        operation["info"] = json!([info]);
+    }
     write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
 }
 

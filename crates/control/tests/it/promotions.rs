@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use api::argocd::{Application, OperationPhase};
 use api::gantline::{Promotion, PromotionPhase, Release, crds};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::{Cluster, Patch, PatchOptions};
-use control::requests::{Seen, roll_back};
+use control::requests::{Seen, SyncRequest, roll_back, sync};
 use control::workers::Renderer;
 use control::{AtStep, Controller, ControllerConfig, GitRemotes, Remotes, Replica};
 use object::ResourceKey;
@@ -666,6 +667,87 @@ async fn who_wrote_what_is_merged_does_not_approve() {
         world.until_promotion("but not dana or hana", is).await;
         controller.end().await;
     }
+}
+
+impl World {
+    async fn application(&self, environment: &str) -> Application {
+        let key = ResourceKey::new("argoproj.io", "Application", "argocd", format!("shop-{environment}").as_str());
+        Application::from_value(self.cluster.get(&key).await.unwrap().unwrap().into_value()).unwrap()
+    }
+
+    /// What the Pipeline's conditions say.
+    async fn conditions(&self) -> String {
+        let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+        let live = self.cluster.get(&key).await.unwrap().unwrap();
+        live.value().pointer("/status/conditions").map(ToString::to_string).unwrap_or_default()
+    }
+
+    async fn deployed(&self, environment: &str) -> String {
+        let key = ResourceKey::new("apps", "Deployment", environment, "shop");
+        let live = self.cluster.get(&key).await.unwrap().unwrap();
+        let image = live.value().pointer("/spec/template/spec/containers/0/image");
+        image.and_then(|image| image.as_str()).unwrap_or_default().to_owned()
+    }
+
+    async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
+        for _ in 0..400 {
+            if is().await {
+                return;
+            }
+            pause(50).await;
+        }
+        panic!(
+            "never {what}: {:#?} {}",
+            self.application("staging").await.status.operation_state,
+            self.conditions().await
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    world.succeeded("v2").await;
+
+    // somebody writes the overlay past the gates
+    let by_hand = OVERLAY.replace("v1", "v9");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    let failed = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
+    };
+    world.until("refused", failed).await;
+    world.until("said", async || world.conditions().await.contains("v9 was not promoted to staging")).await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+
+    // nor does it help to say that somebody may
+    let forged = json!([{"name": "gantline.dev/override", "value": "HEAD 0123456789abcdef"}]);
+    let operation = json!({"operation": {"initiatedBy": {"username": "mallory"}, "info": forged, "sync": {}}});
+    let key = ResourceKey::new("argoproj.io", "Application", "argocd", "shop-staging");
+    let before = world.application("staging").await.status.operation_state.unwrap().started_at;
+    world.cluster.patch(&key, &Patch::Merge(operation), PatchOptions::default()).await.unwrap();
+    let again = async || {
+        let state = world.application("staging").await.status.operation_state.unwrap();
+        state.started_at > before && state.phase.completed()
+    };
+    world.until("refused again", again).await;
+    assert!(failed().await);
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+
+    let request = SyncRequest { overrides: true, ..SyncRequest::default() };
+    sync(&controller, &world.application("staging").await, "otto", request).await.unwrap();
+    world.until("synced", async || world.deployed("staging").await == "ghcr.io/acme/shop:v9").await;
+    assert!(world.conditions().await.contains("v9 was not promoted to staging"), "it stays said");
+
+    // Git goes back to what was promoted, by hand: nobody has to be asked
+    let back = OVERLAY.replace("v1", "v2");
+    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
+    world.until("back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v2").await;
+    world.until("silent", async || !world.conditions().await.contains("was not promoted")).await;
+    running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ use crate::about;
 use crate::facts::{Fact, What};
 use crate::identity::identity;
 use crate::machine::{Observation, Reach, advance, deadline};
+use crate::owned::Records;
 
 impl Draft<'_> {
     pub(crate) fn follow(&mut self) {
@@ -34,7 +35,11 @@ impl Draft<'_> {
             let found = next.environments.iter().position(|entry| entry.name == environment.name);
             let Some(found) = found else {
                 if here {
-                    next.to_mut().environments.push(self.arrival(&release, place));
+                    let entry = self.arrival(&release, place);
+                    let what = What::ByHand { environment: environment.name.clone() };
+                    let by_hand = entry.by_hand.then(|| Fact::of_release(&release.metadata.name, &release.spec, what));
+                    facts.extend(by_hand);
+                    next.to_mut().environments.push(entry);
                 }
                 continue;
             };
@@ -71,7 +76,16 @@ impl Draft<'_> {
         // what a rollback takes back; others may have committed since
         let own = source.environment == *name && !source.commit.is_empty() && release.in_environment(name).is_none();
         let commit = if own { source.commit.as_str() } else { app.map_or("", |app| app.commit.as_str()) };
-        entry(name, commit, self.seen.now)
+        let by_hand = place > 0 && self.is_by_hand(release, name);
+        ReleaseEnvironment { by_hand, ..entry(name, commit, self.seen.now) }
+    }
+
+    /// Whether nobody promoted a release into an environment into which others were.
+    fn is_by_hand(&self, release: &Release, environment: &str) -> bool {
+        let records = Records::of(self.seen);
+        let entry = release.in_environment(environment);
+        let was_there = entry.is_some_and(|entry| !entry.by_hand);
+        !was_there && !records.is_untouched(environment) && !records.promotes(&release.metadata.name, environment)
     }
 
     /// What is seen of a release where it was put; `None` where there is nothing to say.

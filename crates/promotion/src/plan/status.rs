@@ -1,17 +1,26 @@
 //! The Pipeline's status after a plan.
 
-use api::gantline::{Environment, EnvironmentStatus, GateState, PipelineStatus};
+use api::gantline::{
+    Environment, EnvironmentStatus, GateState, PipelineCondition, PipelineConditionKind, PipelineStatus,
+};
 
 use super::Draft;
 use super::sight::{Runs, Sight};
 use crate::identity::label;
+use crate::owned::Records;
 
 impl Draft<'_> {
     pub(super) fn status(&self) -> PipelineStatus {
         let environments = self.seen.pipeline.spec.environments.iter().zip(&self.sights);
         let environments = environments.map(|(environment, sight)| self.environment_status(environment, sight));
-        let environments = environments.collect();
-        PipelineStatus { environments, conditions: self.conditions.clone() }
+        let environments: Vec<EnvironmentStatus> = environments.collect();
+        let past = environments.iter().filter(|environment| !environment.not_promoted.is_empty());
+        let past = past.map(|environment| PipelineCondition {
+            r#type: PipelineConditionKind::NotPromoted,
+            message: environment.not_promoted.clone(),
+        });
+        let conditions = self.conditions.iter().cloned().chain(past).collect();
+        PipelineStatus { environments, conditions }
     }
 
     fn environment_status(&self, environment: &Environment, sight: &Sight<'_>) -> EnvironmentStatus {
@@ -26,7 +35,26 @@ impl Draft<'_> {
             health: app.map(|app| app.health),
             pinned: old.and_then(|old| old.pinned.clone()),
             waiting: self.waiting_for(name),
+            not_promoted: self.not_promoted(name, sight),
             ..self.release_status(name, sight, old)
+        }
+    }
+
+    /// What nobody promoted there, although others were.
+    fn not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
+        let first = self.seen.pipeline.spec.environments.first().is_some_and(|first| first.name == environment);
+        let says = |what: &str| format!("{what} was not promoted to {environment}: it came past the gates");
+        match &sight.runs {
+            Runs::Release(index) => {
+                let release = &self.releases[*index];
+                let by_hand = release.in_environment(environment).is_some_and(|entry| entry.by_hand);
+                if by_hand { says(&label(&release.spec.images)) } else { String::new() }
+            }
+            Runs::Other if !first && !Records::of(self.seen).is_untouched(environment) => {
+                let images: Vec<String> = sight.images.iter().map(|written| written.image.to_string()).collect();
+                says(&images.join(", "))
+            }
+            Runs::Other | Runs::Nothing | Runs::Unknown { .. } => String::new(),
         }
     }
 

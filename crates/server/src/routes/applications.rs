@@ -133,6 +133,8 @@ pub(super) struct SyncBody {
     revision: Option<String>,
     prune: bool,
     dry_run: bool,
+    /// Past the gates of the Pipeline that owns what the Application deploys; needs the right to `override`.
+    r#override: bool,
     resources: Vec<ResourceName>,
     sync_options: Items,
     strategy: Option<Value>,
@@ -254,8 +256,14 @@ pub(super) async fn sync(
     if body.strategy.as_ref().is_some_and(|strategy| strategy.pointer("/hook/force").is_some_and(|f| f == true)) {
         return Err(ApiError::invalid("strategy.hook.force is not supported yet: set the sync option Force=true"));
     }
+    let revision = body.revision.unwrap_or_default();
+    let overrides = asker.controller().is_owned(&app) && (body.r#override || !revision.is_empty());
+    if overrides {
+        asker.overrides(&app)?;
+    }
     let request = SyncRequest {
-        revision: body.revision.unwrap_or_default(),
+        revision,
+        overrides,
         prune: body.prune,
         dry_run: body.dry_run,
         resources: body.resources.into_iter().map(|r| (r.group, r.kind, r.name)).collect(),

@@ -9,6 +9,7 @@ mod connections;
 mod house;
 mod logins;
 mod offers;
+mod overrides;
 mod refusals;
 mod releases;
 mod rights;
