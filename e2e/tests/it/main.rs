@@ -10,6 +10,7 @@ mod lifecycle;
 mod people;
 mod real_cluster;
 mod replicas;
+mod rights;
 mod sandbox;
 mod sites;
 mod workers;
