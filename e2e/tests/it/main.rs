@@ -7,6 +7,7 @@ mod delivery;
 mod hostile;
 mod kubectl;
 mod lifecycle;
+mod packs;
 mod people;
 mod real_cluster;
 mod replicas;
