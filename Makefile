@@ -21,7 +21,7 @@ test: lint unit e2e ## everything that decides whether a change may land
 lint: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level error check; else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny)"; fi
+	@xtask/check-dependencies
 
 unit: tools
 	SIMULATE=$(SIMULATE) $(CARGO) test --quiet --workspace --exclude e2e

@@ -124,6 +124,8 @@ pub(crate) enum Command {
     Render(commands::render::Render),
     #[command(hide = true)]
     RenderWorker(commands::render_worker::RenderWorker),
+    #[command(hide = true)]
+    UnpackWorker(commands::unpack_worker::UnpackWorker),
     /// kustomize, in process: build, edit, create
     Kustomize(Group<commands::kustomize::Kustomize>),
     /// helm, in process: template, dependency, pull, show

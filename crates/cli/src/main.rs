@@ -29,9 +29,11 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     hush_the_yaml_reader();
     let arguments = args::Arguments::parse();
-    if let args::Command::RenderWorker(worker) = arguments.command {
+    match arguments.command {
         // before anything else is opened or started
-        return worker.run();
+        args::Command::RenderWorker(worker) => return worker.run(),
+        args::Command::UnpackWorker(_) => return commands::unpack_worker::UnpackWorker::run(),
+        _ => {}
     }
     settings::log(&arguments);
     let runtime = match runtime(&arguments.command) {

@@ -14,6 +14,7 @@ use server::{Access, Server, ServerConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::render_worker::Rendering;
+use crate::commands::unpack_worker::unpackers;
 use crate::failure::Failure;
 
 /// What a control plane is made of.
@@ -47,7 +48,7 @@ const SESSION: Duration = Duration::from_secs(24 * 3600);
 
 impl Plane {
     pub(crate) fn new(plan: Plan) -> Self {
-        let remotes = Arc::new(GitRemotes::new(plan.cache));
+        let remotes = Arc::new(GitRemotes::new(plan.cache).unpacking_by(Arc::new(unpackers())));
         let renderer = Renderer::Processes(Pool::new(plan.rendering.pool()));
         let mut config =
             ControllerConfig::new(Arc::clone(&plan.clock), plan.ids.clone(), plan.cluster.clone(), remotes, renderer);

@@ -2,7 +2,7 @@
 
 mod follow;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 
-use self::follow::{Progress, follow};
+use self::follow::{Progress, Watches, follow};
 use crate::{Bounds, Cause, Cluster, ClusterError};
 
 /// Tells whom an object belongs to by what is written on the object itself; `None`: to nobody.
@@ -64,7 +64,7 @@ struct State {
 }
 
 struct WatchedKind {
-    progress: watch::Receiver<Progress>,
+    progress: watch::Receiver<Watches>,
     task: tokio::task::AbortHandle,
     /// The newest resource version that each of its watches has delivered, by namespace.
     seen: BTreeMap<String, u128>,
@@ -103,6 +103,19 @@ impl LiveCache {
     /// # Errors
     /// When the kind is unknown, may not be read, or the server is gone. The watch goes on trying.
     pub async fn ensure(&self, kind: &GroupKind) -> Result<(), ClusterError> {
+        self.ensure_where(kind, |_| true).await
+    }
+
+    /// As [`Self::ensure`], of the objects in these namespaces and of those that have none: that the kind may not be read
+    /// elsewhere is no error.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ensure_in(&self, kind: &GroupKind, namespaces: &BTreeSet<String>) -> Result<(), ClusterError> {
+        self.ensure_where(kind, |place| namespaces.contains(place)).await
+    }
+
+    async fn ensure_where(&self, kind: &GroupKind, concerns: impl Fn(&str) -> bool) -> Result<(), ClusterError> {
         let places = match self.0.cluster.resource(kind).await {
             Ok(resource) => self.0.bounds.places(resource.namespaced),
             // a server that does not answer is watched all the same: so it is known since when it does not
@@ -113,9 +126,9 @@ impl LiveCache {
             return Ok(());
         }
         let mut progress = self.watched(kind, places);
-        let current = progress.wait_for(|progress| !matches!(progress, Progress::Starting)).await;
-        match current.as_deref() {
-            Ok(Progress::Lost { error, .. }) => Err(error.clone()),
+        let current = progress.wait_for(|watches| !matches!(watches.of(&concerns), Progress::Starting)).await;
+        match current.map(|watches| watches.of(&concerns)) {
+            Ok(Progress::Lost { error, .. }) => Err(error),
             Ok(_) => Ok(()),
             Err(_) => Err(ClusterError::Unreachable {
                 object: kind.to_string(),
@@ -125,39 +138,45 @@ impl LiveCache {
         }
     }
 
-    fn watched(&self, kind: &GroupKind, places: Vec<String>) -> watch::Receiver<Progress> {
+    fn watched(&self, kind: &GroupKind, places: Vec<String>) -> watch::Receiver<Watches> {
         let mut state = self.state();
         if let Some(known) = state.kinds.get(kind) {
             return known.progress.clone();
         }
-        let (sender, progress) = watch::channel(Progress::Starting);
+        let (sender, progress) = watch::channel(Watches::starting(&places));
         let task = tokio::spawn(follow(Arc::downgrade(&self.0), kind.clone(), places, sender)).abort_handle();
         state.kinds.insert(kind.clone(), WatchedKind { progress: progress.clone(), task, seen: BTreeMap::new() });
         progress
     }
 
-    /// Since when and why nothing is known of the cluster any more: no kind is current, and one was lost. A kind that
+    /// Since when and why nothing is known of the cluster any more: no watch is current, and one was lost. A kind that
     /// the server does not have, or does not give, is no outage.
     pub fn outage(&self) -> Option<(Timestamp, ClusterError)> {
         let mut longest: Option<(Timestamp, ClusterError)> = None;
         for kind in self.state().kinds.values() {
-            match &*kind.progress.borrow() {
-                Progress::Current { .. } => return None,
-                Progress::Lost { since, error } if error.is_outage() => {
-                    if longest.as_ref().is_none_or(|(first, _)| since < first) {
-                        longest = Some((*since, error.clone()));
+            for progress in kind.progress.borrow().each() {
+                match progress {
+                    Progress::Current { .. } => return None,
+                    Progress::Lost { since, error } if error.is_outage() => {
+                        if longest.as_ref().is_none_or(|(first, _)| since < first) {
+                            longest = Some((*since, error.clone()));
+                        }
                     }
+                    Progress::Lost { .. } | Progress::Starting => {}
                 }
-                Progress::Lost { .. } | Progress::Starting => {}
             }
         }
         longest
     }
 
-    /// Since when all these kinds have been watched without a break; `None` while one of them is not.
-    pub fn watched_since<'a>(&self, kinds: impl IntoIterator<Item = &'a GroupKind>) -> Option<Timestamp> {
+    /// Since when all these kinds have been watched in the namespaces without a break; `None` while one of them is not.
+    pub fn watched_since<'a>(
+        &self,
+        kinds: impl IntoIterator<Item = &'a GroupKind>,
+        namespaces: impl Fn(&str) -> bool,
+    ) -> Option<Timestamp> {
         let state = self.state();
-        let since = kinds.into_iter().map(|kind| match *state.kinds.get(kind)?.progress.borrow() {
+        let since = kinds.into_iter().map(|kind| match state.kinds.get(kind)?.progress.borrow().of(&namespaces) {
             Progress::Current { since } => Some(since),
             Progress::Starting | Progress::Lost { .. } => None,
         });
@@ -176,7 +195,7 @@ impl LiveCache {
     pub async fn get(&self, key: &ResourceKey) -> Result<Option<LiveObject>, ClusterError> {
         {
             let state = self.state();
-            let current = state.kinds.get(&key.group_kind()).is_some_and(WatchedKind::is_current);
+            let current = state.kinds.get(&key.group_kind()).is_some_and(|kind| kind.is_current_in(&key.namespace));
             match state.objects.get(key) {
                 Some(entry) if current && !entry.body.is_empty() => return Ok(entry.object()),
                 None if current && self.0.bounds.contain(&key.namespace) => return Ok(None),
@@ -317,8 +336,8 @@ impl Inner {
 }
 
 impl WatchedKind {
-    fn is_current(&self) -> bool {
-        matches!(*self.progress.borrow(), Progress::Current { .. })
+    fn is_current_in(&self, namespace: &str) -> bool {
+        matches!(self.progress.borrow().of(|place| place == namespace), Progress::Current { .. })
     }
 
     /// The newest resource version that was delivered of the namespace.
@@ -528,7 +547,7 @@ mod tests {
 
     /// One kind that is followed by nobody.
     fn watching(kind: &GroupKind) -> State {
-        let (_, progress) = watch::channel(Progress::Current { since: Timestamp::UNIX_EPOCH });
+        let (_, progress) = watch::channel(Watches::starting(&[]));
         let task = tokio::spawn(async {}).abort_handle();
         let mut state = State::default();
         state.kinds.insert(kind.clone(), WatchedKind { progress, task, seen: BTreeMap::new() });

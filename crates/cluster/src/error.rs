@@ -70,7 +70,7 @@ pub enum ClusterError {
     /// Someone else changed the object meanwhile, or (with owners) owns fields that an apply wanted.
     #[error("{object}: {message}")]
     Conflict { object: String, message: String, owners: Vec<FieldConflict> },
-    #[error("{object}: not permitted: {message}; grant it to the identity that Gantline connects with")]
+    #[error("{object}: not permitted: {message}; {}", what_to_do(message))]
     Forbidden { object: String, message: String },
     #[error(
         "{object}: the credentials were not accepted: {message}; check the kubeconfig, the cluster's Secret or the service account"
@@ -171,9 +171,31 @@ fn without_values(message: &str) -> String {
     )
 }
 
+/// What opens the door that an API server has shut: it says who may not do what where, or that a rule of its own is
+/// against the object.
+fn what_to_do(message: &str) -> String {
+    let is_for_rights = message.is_empty() || message.contains(" cannot ") || message.contains("attempting to grant");
+    if !is_for_rights {
+        return REFUSED.to_owned();
+    }
+    let namespace = message.rsplit_once("in the namespace \"").and_then(|(_, rest)| rest.split('"').next());
+    let how = match namespace {
+        Some(name) => format!(" (gantline install --manage {name} prints rights for this namespace)"),
+        None if message.contains("at the cluster scope") => {
+            " (by a ClusterRole, or let namespaces of the cluster's Secret name those where it has rights)".to_owned()
+        }
+        None => String::new(),
+    };
+    format!("{GRANT}{how}")
+}
+
+const GRANT: &str = "grant it to the identity that Gantline connects with";
+const REFUSED: &str = "admission, a quota or another rule of the cluster is against it: change the object or that rule";
+
 /// Of how such errors are displayed: what no other text of a status says.
-const KEEPERS: [&str; 4] = [
-    "grant it to the identity that Gantline connects with",
+const KEEPERS: [&str; 5] = [
+    GRANT,
+    REFUSED,
     ": the credentials were not accepted: ",
     ": the API server cannot be reached: ",
     "cannot connect: ",
@@ -257,6 +279,33 @@ mod tests {
         check_error(&ClusterError::Unreachable { object, cause: Cause::Refused, message: message.clone() }, true);
         check_error(&ClusterError::Config { message }, true);
         check_error(&ClusterError::UnknownKind { kind: "Widget".into() }, false);
+    }
+
+    #[test]
+    fn who_is_refused_reads_what_to_do() {
+        let said = |message: &str| ClusterError::from_status("x", 403, &json!({ "message": message })).to_string();
+        let user = "User \"system:serviceaccount:argocd:gantline\" cannot";
+        let namespaced = format!(
+            "deployments.apps \"web\" is forbidden: {user} patch resource \"deployments\" in API group \"apps\" in the \
+             namespace \"team-a\""
+        );
+        assert!(said(&namespaced).contains("gantline install --manage team-a prints"), "{}", said(&namespaced));
+        let scoped =
+            format!("nodes is forbidden: {user} list resource \"nodes\" in API group \"\" at the cluster scope");
+        assert!(said(&scoped).contains("by a ClusterRole"), "{}", said(&scoped));
+        let escalation =
+            "roles \"r\" is forbidden: user \"x\" (groups=[\"y\"]) is attempting to grant RBAC permissions";
+        assert!(said(escalation).ends_with(GRANT));
+        for other in [
+            "pods \"p\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3",
+            "pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": privileged",
+            "admission webhook \"v.test\" denied the request: no",
+            "unable to create new content in namespace n because it is being terminated",
+        ] {
+            let said = said(other);
+            assert!(said.ends_with(REFUSED) && !said.contains("grant"), "{said}");
+            assert!(ClusterError::is_told_for_its_keepers(&said));
+        }
     }
 
     /// A status that tells of it as a text is recognised, too.

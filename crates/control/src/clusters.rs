@@ -75,7 +75,7 @@ async fn state(secret: &ClusterSecret, site: &Site) -> ConnectionState {
         return failed(plainly(&error, secret), Some(since));
     }
     let kinds = site.live.kinds();
-    let since = site.watched_since(&kinds).filter(|_| !kinds.is_empty());
+    let since = site.live.watched_since(&kinds, |_| true).filter(|_| !kinds.is_empty());
     if since.is_some() && site.known_version().is_some() {
         return successful(since);
     }

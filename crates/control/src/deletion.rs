@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::driver::Next;
 use crate::facts::Fact;
-use crate::live::{belonging, excluded, permits};
+use crate::live::{belonging, excluded, namespaces_of, permits};
 use crate::sites::Site;
 use crate::status;
 use crate::stays::stays;
@@ -98,8 +98,9 @@ async fn going(
 async fn objects(cx: &Context, site: &Site, app: &Application) -> Result<Vec<LiveObject>, ClusterError> {
     let (all, excluded) = (app.status.resources.iter(), excluded(cx, site));
     let kinds: BTreeSet<GroupKind> = all.map(|r| GroupKind::new(r.group.clone(), r.kind.clone())).collect();
+    let namespaces = namespaces_of(app);
     for kind in kinds.iter().filter(|kind| !excluded(kind)) {
-        match site.live.ensure(kind).await {
+        match site.live.ensure_in(kind, &namespaces).await {
             Ok(()) | Err(ClusterError::UnknownKind { .. }) => {}
             Err(error) => return Err(error),
         }

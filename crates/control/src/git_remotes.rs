@@ -28,6 +28,12 @@ impl GitRemotes {
         let charts = git::ChartRepositories::new(cache.join("charts"));
         Self { repositories: git::Repositories::new(cache), charts }
     }
+
+    /// What Git hosts send is unpacked there.
+    #[must_use]
+    pub fn unpacking_by(self, unpacker: Arc<dyn git::Unpacker>) -> Self {
+        Self { repositories: self.repositories.unpacking_by(unpacker), ..self }
+    }
 }
 
 impl Remotes for GitRemotes {

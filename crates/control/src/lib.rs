@@ -61,7 +61,7 @@ pub use repositories::{Access, Address, Remote, RemoteError, Remotes, Repositori
 pub use shares::Replica;
 pub use sites::Connector;
 pub use source::to_render;
-pub use stores::{ACCOUNTS_SECRET, AppKey, NoProject, SESSIONS_SECRET, Stores};
+pub use stores::{ACCOUNTS_SECRET, AppKey, CONFIG_MAPS, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use touched::{Touched, Touches};
 pub use view::{FieldChange, ManagedResource};

@@ -188,7 +188,9 @@ async fn gather(
     let results = app.status.operation_state.iter().filter_map(|state| state.sync_result.as_ref());
     kinds.extend(results.flat_map(|result| &result.resources).map(|r| GroupKind::new(r.group.clone(), r.kind.clone())));
     kinds.insert(GroupKind::new("", "Namespace"));
-    watch(cx, site, kinds).await?;
+    let mut namespaces = namespaces_of(app);
+    namespaces.extend(targets.objects.iter().map(|manifest| manifest.namespace().to_owned()));
+    watch(cx, site, kinds, &namespaces).await?;
     // what may not be touched is not looked at either: whoever writes a name into Git would see what is there
     let keys = targets.objects.iter().map(|m| m.key()).filter(|key| permits.check(key).is_ok()).collect();
     live_of(cx, site, app, keys).await.map_err(|error| unreadable(site, &error))
@@ -227,20 +229,31 @@ pub(crate) async fn live_of(
     Ok(live)
 }
 
+/// Where the Application deploys to, and where it has objects.
+pub(crate) fn namespaces_of(app: &Application) -> BTreeSet<String> {
+    let known = app.status.resources.iter().map(|resource| resource.namespace.clone());
+    known.chain([app.spec.destination.namespace.clone()]).collect()
+}
+
 /// Watches the kinds and those of the objects that controllers make from them. A kind that does not exist (yet) has no
-/// objects.
-async fn watch(cx: &Context, site: &Site, mut kinds: BTreeSet<GroupKind>) -> Result<(), Condition> {
+/// objects; one that may not be read in other namespaces concerns other Applications.
+async fn watch(
+    cx: &Context,
+    site: &Site,
+    mut kinds: BTreeSet<GroupKind>,
+    namespaces: &BTreeSet<String>,
+) -> Result<(), Condition> {
     let excluded = excluded(cx, site);
     kinds.retain(|kind| !excluded(kind));
     for kind in &kinds {
-        match site.live.ensure(kind).await {
+        match site.live.ensure_in(kind, namespaces).await {
             Ok(()) | Err(ClusterError::UnknownKind { .. }) => {}
             Err(error) => return Err(unreadable(site, &error)),
         }
     }
     for kind in children(&kinds).into_iter().filter(|kind| !excluded(kind)) {
         // the tree is smaller without them, that is all
-        if let Err(error) = site.live.ensure(&kind).await {
+        if let Err(error) = site.live.ensure_in(&kind, namespaces).await {
             tracing::debug!(%kind, %error, "children not watched");
         }
     }

@@ -1,7 +1,7 @@
 //! The clusters that Applications deploy to: the control plane's own, and those of Argo CD's cluster Secrets. Each has a
 //! cache, limits and an outage of its own; nobody waits for a cluster but those who deploy to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -164,9 +164,13 @@ impl Site {
         Err(NotConnected::Out { name, server, since: since.to_string(), error: error.to_string() })
     }
 
-    /// Since when all objects of these kinds have been watched without a break.
-    pub(crate) fn watched_since<'a>(&self, kinds: impl IntoIterator<Item = &'a GroupKind>) -> Option<Timestamp> {
-        self.live.watched_since(kinds)
+    /// Since when all objects of these kinds in the namespaces have been watched without a break.
+    pub(crate) fn watched_since<'a>(
+        &self,
+        kinds: impl IntoIterator<Item = &'a GroupKind>,
+        namespaces: &BTreeSet<String>,
+    ) -> Option<Timestamp> {
+        self.live.watched_since(kinds, |namespace| namespaces.contains(namespace))
     }
 
     /// Why the cluster's Secret leaves the object to others; its namespace is empty where the kind has none.

@@ -69,6 +69,9 @@ const POLICY: &str = "argocd-rbac-cm";
 pub(crate) const KNOWN_HOSTS: &str = "argocd-ssh-known-hosts-cm";
 pub(crate) const CERTIFICATES: &str = "argocd-tls-certs-cm";
 
+/// The config maps that are read; others in the namespace are not ours.
+pub const CONFIG_MAPS: [&str; 5] = [SETTINGS, POLICY, KNOWN_HOSTS, CERTIFICATES, PARAMETERS];
+
 /// Argo CD's Secret of accounts and of the key that signs sessions.
 pub const ACCOUNTS_SECRET: &str = "argocd-secret";
 /// Ours: the ids of sessions that were ended before they expired, with the second of their expiry.
@@ -129,8 +132,8 @@ kinds! {
     /// The Secrets of repositories, and those that begin their addresses.
     repositories: RepositorySecret from labelled("in (repository,repo-creds)") => Told;
     clusters: ClusterSecret from labelled("= cluster") => Told;
-    /// Others in the namespace are not ours.
-    config_maps: ConfigMap from named(&[SETTINGS, POLICY, KNOWN_HOSTS, CERTIFICATES, PARAMETERS]) => Told;
+    /// [`CONFIG_MAPS`].
+    config_maps: ConfigMap from named(&CONFIG_MAPS) => Told;
     /// [`ACCOUNTS_SECRET`] and [`SESSIONS_SECRET`].
     secrets: Secret from named(&[ACCOUNTS_SECRET, SESSIONS_SECRET]);
 }

@@ -33,6 +33,7 @@ pub use charts::{
 pub use commit::{CommitId, CommitInfo, Signature, Trailers};
 pub use credentials::{Credentials, Secret};
 pub use error::{GitError, PushError};
+pub use incoming::{Incoming, Refused, Unpacker};
 pub use limits::Limits;
 pub use local::{create_bare, create_reference};
 pub use place::Place;

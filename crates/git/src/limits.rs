@@ -1,7 +1,9 @@
 //! How much a server may send, and what may become of it.
 
+use serde::{Deserialize, Serialize};
+
 /// In bytes, unless said otherwise. Each has a key of `argocd-cmd-params-cm`, which [`Limits::read`] knows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limits {
     /// Of the branches and tags that a server tells.
     pub advertisement: u64,
@@ -15,6 +17,8 @@ pub struct Limits {
     pub unpacked: u64,
     /// Seconds that a pack may take to be unpacked.
     pub seconds: u64,
+    /// Of the process that unpacks, where there is one.
+    pub memory: u64,
 }
 
 /// One of them.
@@ -29,13 +33,14 @@ impl Limit {
     /// # Errors
     /// When it is met: which limit, how much it is, and where it is set.
     pub(crate) fn check(self, found: u64) -> Result<(), String> {
+        if found <= self.most { Ok(()) } else { Err(self.over()) }
+    }
+
+    pub(crate) fn over(self) -> String {
         let Self { what, key, most } = self;
-        if found <= most {
-            return Ok(());
-        }
-        Err(format!(
+        format!(
             "{what} is over the limit of {most}: if that is right, raise {key} in the ConfigMap argocd-cmd-params-cm"
-        ))
+        )
     }
 }
 
@@ -45,6 +50,7 @@ const OBJECTS: &str = "git.limit.pack.objects";
 const OBJECT: &str = "git.limit.object.bytes";
 const UNPACKED: &str = "git.limit.unpacked.bytes";
 const SECONDS: &str = "git.limit.unpack.seconds";
+const MEMORY: &str = "git.limit.unpack.memory.bytes";
 
 impl Default for Limits {
     fn default() -> Self {
@@ -55,6 +61,7 @@ impl Default for Limits {
             object: 100 << 20,
             unpacked: 32 << 30,
             seconds: 120,
+            memory: 1 << 30,
         }
     }
 }
@@ -84,6 +91,12 @@ impl Limits {
         Limit { what: "the time to unpack the pack, in seconds,", key: SECONDS, most: self.seconds }
     }
 
+    /// Says that the process that unpacked took more memory than it may.
+    pub fn over_memory(&self) -> String {
+        let limit = Limit { what: "the memory to unpack the pack, in bytes,", key: MEMORY, most: self.memory };
+        limit.over()
+    }
+
     /// The limits that `setting` gives by their keys; what is no number above zero is named, and the default holds.
     pub fn read<'s>(setting: impl Fn(&str) -> Option<&'s str>) -> (Self, Vec<String>) {
         let (mut limits, mut problems) = (Self::default(), Vec::new());
@@ -94,6 +107,7 @@ impl Limits {
             (OBJECT, &mut limits.object),
             (UNPACKED, &mut limits.unpacked),
             (SECONDS, &mut limits.seconds),
+            (MEMORY, &mut limits.memory),
         ] {
             let Some(text) = setting(key) else { continue };
             match text.trim().parse() {

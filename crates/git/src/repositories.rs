@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::client::Clients;
-use crate::incoming::{Part, StopOnDrop, index_pack};
+use crate::incoming::{Incoming, Room, StopOnDrop, Unpacker};
 use crate::objects::Objects;
 use crate::ref_update::RefUpdate;
 use crate::references::References;
@@ -24,6 +24,8 @@ use crate::{CommitId, CommitInfo, Credentials, GitError, Limits, Place, Policy, 
 pub struct Repositories {
     cache: PathBuf,
     clients: Clients,
+    /// Unpacks elsewhere; without one this process does it.
+    unpacker: Option<Arc<dyn Unpacker>>,
     open: Arc<Mutex<HashMap<Key, Repository>>>,
 }
 
@@ -79,6 +81,7 @@ struct Inner {
     path: PathBuf,
     remote: Option<Remote>,
     limits: Limits,
+    unpacker: Option<Arc<dyn Unpacker>>,
     objects: OnceLock<Arc<Objects>>,
     /// The references as last seen: who only reads them waits for nobody who fetches.
     refs: Mutex<Refs>,
@@ -135,7 +138,13 @@ const GLANCE: Duration = Duration::from_millis(200);
 impl Repositories {
     /// Copies of remote repositories go below `cache`.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
-        Self { cache: cache.into(), clients: Clients::default(), open: Arc::default() }
+        Self { cache: cache.into(), clients: Clients::default(), unpacker: None, open: Arc::default() }
+    }
+
+    /// What is sent from now on is unpacked there.
+    #[must_use]
+    pub fn unpacking_by(self, unpacker: Arc<dyn Unpacker>) -> Self {
+        Self { unpacker: Some(unpacker), ..self }
     }
 
     /// # Errors
@@ -177,6 +186,7 @@ impl Repositories {
             path,
             remote,
             limits: policy.limits.clone(),
+            unpacker: self.unpacker.clone(),
             objects: OnceLock::new(),
             refs: Mutex::default(),
             fetching: AsyncMutex::default(),
@@ -291,14 +301,19 @@ impl Repository {
 
     async fn receive(&self, remote: &Remote, wanted: &[CommitId], have: &[CommitId]) -> Result<(), GitError> {
         let storage =
-            |error: &dyn fmt::Display| GitError::Storage { url: self.inner.shown.clone(), reason: error.to_string() };
-        let folder = self.inner.path.join("objects/pack");
-        let part = Part(folder.join(format!("incoming-{}", wanted[0])));
-        std::fs::create_dir_all(&folder).map_err(|e| storage(&e))?;
-        let file = std::fs::File::create(&part.0).map_err(|e| storage(&e))?;
+            |error: std::io::Error| GitError::Storage { url: self.inner.shown.clone(), reason: error.to_string() };
+        let room = Room::make(&self.inner.path).map_err(storage)?;
+        let incoming = Incoming {
+            url: self.inner.shown.clone(),
+            repository: self.inner.path.clone(),
+            folder: room.0.clone(),
+            limits: self.inner.limits.clone(),
+        };
+        let file = std::fs::File::create(incoming.pack()).map_err(storage)?;
         remote.fetch(wanted, have, std::io::BufWriter::new(file)).await?;
-        self.unpack(part.0.clone(), folder).await?;
-        drop(part);
+        self.unpack(&incoming).await?;
+        incoming.take_in().map_err(storage)?;
+        drop(room);
         let wanted = wanted.to_vec();
         self.with(move |objects| {
             let missing = wanted.iter().find(|id| objects.git().find_object(id.0).is_err());
@@ -309,17 +324,27 @@ impl Repository {
     }
 
     /// Measures the pack and makes its index. Whoever does not wait for it any more ends it.
-    async fn unpack(&self, part: PathBuf, folder: PathBuf) -> Result<(), GitError> {
-        let limits = self.inner.limits.clone();
-        let late = limits.seconds();
-        let patience = Duration::from_secs(limits.seconds);
-        let stop = StopOnDrop::default();
-        let stopped = Arc::clone(&stop.0);
-        let unpacked = self.with(move |objects| index_pack(objects, &part, &folder, &limits, &stopped));
+    async fn unpack(&self, incoming: &Incoming) -> Result<(), GitError> {
+        let (late, patience) = (self.inner.limits.seconds(), Duration::from_secs(self.inner.limits.seconds));
+        let unpacked = async {
+            match &self.inner.unpacker {
+                Some(apart) => apart.unpack(incoming.clone()).await.map_err(|refused| refused.of(&incoming.url)),
+                None => self.unpack_here(incoming.clone()).await,
+            }
+        };
         match tokio::time::timeout(patience, unpacked).await {
             Ok(unpacked) => unpacked,
             Err(_) => Err(self.over(late.check(patience.as_secs() + 1).err().unwrap_or_default())),
         }
+    }
+
+    async fn unpack_here(&self, incoming: Incoming) -> Result<(), GitError> {
+        let stop = StopOnDrop::default();
+        let stopped = Arc::clone(&stop.0);
+        let work = move |objects: &Objects| {
+            incoming.unpack_beside(objects, &stopped).map_err(|refused| refused.of(&objects.url))
+        };
+        self.with(work).await
     }
 
     fn over(&self, reason: String) -> GitError {

@@ -1,6 +1,8 @@
-//! What ARCHITECTURE.md promises about the house is checked here: the direction of arrows and the purity of the core.
+//! What ARCHITECTURE.md promises about the house is checked here: the direction of arrows, the purity of the core, and
+//! what is linked.
 
 mod arrows;
+mod candidates;
 mod purity;
 
 use cargo_metadata::{Metadata, MetadataCommand};

@@ -22,6 +22,7 @@ pub(crate) mod render_worker;
 pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod try_repository;
+pub(crate) mod unpack_worker;
 pub(crate) mod whereabouts;
 
 use crate::args::{Arguments, Command};
@@ -51,6 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Gates(command) => command.run(),
         Command::Render(command) => command.run().await,
         Command::RenderWorker(command) => Ok(command.run()),
+        Command::UnpackWorker(_) => Ok(unpack_worker::UnpackWorker::run()),
         Command::Kustomize(group) => group.command.run().await,
         Command::Helm(group) => group.command.run().await,
         Command::Debug(group) => group.command.run(),

@@ -64,7 +64,7 @@ impl Rendering {
 }
 
 /// This very program, also when its file was replaced or removed meanwhile.
-fn program() -> String {
+pub(crate) fn program() -> String {
     let own = Path::new("/proc/self/exe");
     if own.exists() {
         return own.display().to_string();

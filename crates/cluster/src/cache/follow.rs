@@ -26,17 +26,42 @@ pub(super) enum Progress {
     },
 }
 
+/// How far the watches of a kind are, each by its namespace; an empty one is that of the whole cluster.
+#[derive(Debug, Clone)]
+pub(super) struct Watches(BTreeMap<String, Progress>);
+
+impl Watches {
+    pub(super) fn starting(places: &[String]) -> Self {
+        Self(places.iter().map(|place| (place.clone(), Progress::Starting)).collect())
+    }
+
+    pub(super) fn each(&self) -> impl Iterator<Item = &Progress> {
+        self.0.values()
+    }
+
+    /// Of those that tell of objects in the namespaces: what others may not see, or lose, is nothing to these.
+    pub(super) fn of(&self, namespaces: impl Fn(&str) -> bool) -> Progress {
+        whole(self.0.iter().filter(|(place, _)| place.is_empty() || namespaces(place)).map(|(_, progress)| progress))
+    }
+
+    /// Whether it was lost until now, and all are back that may be.
+    fn set(&mut self, place: &str, progress: Progress) -> bool {
+        let back = matches!(progress, Progress::Current { .. });
+        let before = self.0.insert(place.to_owned(), progress);
+        let out = |progress: &Progress| matches!(progress, Progress::Lost { error, .. } if error.is_outage());
+        back && matches!(before, Some(Progress::Lost { .. })) && !self.each().any(out)
+    }
+
+    /// Whether another one was refused already: once is enough to be said.
+    fn knows_refusal(&self) -> bool {
+        self.each().any(|progress| matches!(progress, Progress::Lost { error: ClusterError::Forbidden { .. }, .. }))
+    }
+}
+
 /// Feeds one kind's watches, one for each place, into the cache for as long as the cache lives.
-pub(super) async fn follow(
-    cache: Weak<Inner>,
-    kind: GroupKind,
-    places: Vec<String>,
-    progress: watch::Sender<Progress>,
-) {
+pub(super) async fn follow(cache: Weak<Inner>, kind: GroupKind, places: Vec<String>, progress: watch::Sender<Watches>) {
     let Some(cluster) = cache.upgrade().map(|cache| cache.cluster.clone()) else { return };
-    let mut parts: BTreeMap<&str, Progress> = BTreeMap::new();
     let watches = places.iter().map(|place| {
-        parts.insert(place, Progress::Starting);
         cluster.watch(Scope::namespaced(kind.clone(), place.as_str())).map(move |event| (place.as_str(), event))
     });
     let mut events = select_all(watches.collect::<Vec<_>>());
@@ -49,7 +74,9 @@ pub(super) async fn follow(
         let since = cluster.clock().now();
         let part = match event {
             WatchEvent::Lost(error) => {
-                tracing::warn!(%kind, address = cluster.address(), %error, "live objects may be old");
+                if error.is_outage() || !progress.borrow().knows_refusal() {
+                    tracing::warn!(%kind, namespace = place, address = cluster.address(), %error, "live objects may be old");
+                }
                 Progress::Lost { since, error }
             }
             WatchEvent::Resumed => Progress::Current { since },
@@ -66,9 +93,9 @@ pub(super) async fn follow(
                 continue;
             }
         };
-        parts.insert(place, part);
-        let before = progress.send_replace(whole(parts.values()));
-        if matches!(before, Progress::Lost { .. }) && matches!(*progress.borrow(), Progress::Current { .. }) {
+        let mut returned = false;
+        progress.send_modify(|watches| returned = watches.set(place, part));
+        if returned {
             cache.returned(&kind);
         }
     }

@@ -11,11 +11,12 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use clock::ScaledClock;
-use cluster::{Cause, Cluster, ClusterError, Limits, LiveCache, Login, Scope, WatchEvent, WatchStream};
-use object::GroupKind;
+use cluster::{Bounds, Cause, Cluster, ClusterError, Limits, LiveCache, Login, Scope, WatchEvent, WatchStream};
+use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 
 /// The next answers to list and watch requests, in order. When none is left, a watch stays open and silent.
 #[derive(Clone)]
@@ -203,8 +204,51 @@ async fn an_outage_is_known_until_it_is_over() {
     }
     let expected = [("a", 1), ("", 1), ("", 1), ("b", 1)].map(|(name, owners)| (name.to_owned(), owners));
     assert_eq!(told, expected, "who belongs there is told when the server is back");
-    assert!(cache.outage().is_none() && cache.watched_since([&kind]).is_some());
-    assert_eq!(cache.watched_since([&kind, &GroupKind::new("", "Pod")]), None, "pods are not watched");
+    assert!(cache.outage().is_none() && cache.watched_since([&kind], |_| true).is_some());
+    assert_eq!(cache.watched_since([&kind, &GroupKind::new("", "Pod")], |_| true), None, "pods are not watched");
+}
+
+/// Config maps that may be listed in namespace `a` and not in `b`.
+fn half_closed() -> Cluster {
+    let script = Script { answers: Arc::default(), discoveries: Arc::default() };
+    let router = axum::Router::new().fallback(move |request: Request| {
+        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+        let response = match path {
+            "/api/v1/namespaces/a/configmaps" if query.contains("watch=true") => {
+                Body::from_stream(tokio_stream::pending::<Result<String, std::io::Error>>()).into_response()
+            }
+            "/api/v1/namespaces/a/configmaps" => {
+                Json(json!({"metadata": {"resourceVersion": "5"}, "items": [map("x", 3)]})).into_response()
+            }
+            path if path.starts_with("/api/v1/namespaces/b/configmaps") => {
+                let message = "configmaps is forbidden: User \"u\" cannot list resource \"configmaps\" in API group \"\" in \
+                               the namespace \"b\"";
+                (StatusCode::FORBIDDEN, Json(json!({"kind": "Status", "code": 403, "message": message}))).into_response()
+            }
+            _ => answer(&script, &request),
+        };
+        async move { response }
+    });
+    Cluster::from_service(router, Arc::new(ScaledClock::starting_now(100.0)))
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_in_one_namespace_may_be_read_in_others() {
+    let bounds = Bounds { namespaces: vec!["a".into(), "b".into()], cluster_scoped: false };
+    let tracker = Arc::new(|object: &LiveObject| Some(Arc::from(object.name())));
+    let cache = LiveCache::within(half_closed(), tracker, bounds, broadcast::Sender::new(16));
+    let kind = GroupKind::new("", "ConfigMap");
+    let named = |name: &str| [name.to_owned()].into();
+    cache.ensure_in(&kind, &named("a")).await.unwrap();
+    let refused = cache.ensure_in(&kind, &named("b")).await.unwrap_err();
+    assert!(refused.to_string().contains("gantline install --manage b"), "{refused}");
+    assert!(cache.ensure(&kind).await.is_err(), "not everywhere");
+    assert!(cache.watched_since([&kind], |namespace| namespace == "a").is_some());
+    assert!(cache.watched_since([&kind], |_| true).is_none() && cache.outage().is_none());
+    let key = |namespace: &str| ResourceKey::new("", "ConfigMap", namespace, "unknown");
+    assert!(cache.get(&key("a")).await.unwrap().is_none());
+    let unknown = cache.get(&key("b")).await;
+    assert!(matches!(unknown, Err(ClusterError::Forbidden { .. })), "nobody knows, so it is not absent: {unknown:?}");
 }
 
 #[tokio::test]

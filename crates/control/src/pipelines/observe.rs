@@ -11,7 +11,7 @@ use promotion::{
 
 use super::ground;
 use crate::context::Context;
-use crate::live::{kinds_of, watch_resources};
+use crate::live::{kinds_of, namespaces_of, watch_resources};
 use crate::queue::{Depth, Request};
 use crate::sites::Site;
 use crate::view;
@@ -136,7 +136,9 @@ fn ready_since(pod: &LiveObject) -> Option<jiff::Timestamp> {
 fn watched_since(cx: &Context, app: Option<&Application>) -> Option<jiff::Timestamp> {
     let told = cx.stores.applications.since()?;
     match app.and_then(|app| Some((site_of(cx, app)?, app))) {
-        Some((site, app)) => site.watched_since(&kinds_of(cx, &site, app)).map(|seen| seen.max(told)),
+        Some((site, app)) => {
+            site.watched_since(&kinds_of(cx, &site, app), &namespaces_of(app)).map(|seen| seen.max(told))
+        }
         None => Some(told),
     }
 }
@@ -152,7 +154,7 @@ pub(super) fn watch(cx: &Context, pipeline: &Pipeline) {
     for environment in &pipeline.spec.environments {
         let Some(app) = cx.application(&environment.application) else { continue };
         let Some(site) = site_of(cx, &app).filter(|site| site.answers().is_ok()) else { continue };
-        if site.watched_since(&kinds_of(cx, &site, &app)).is_none() {
+        if site.watched_since(&kinds_of(cx, &site, &app), &namespaces_of(&app)).is_none() {
             watch_one(cx, pipeline, site, app);
         }
     }
@@ -168,7 +170,7 @@ fn watch_one(cx: &Context, pipeline: &Pipeline, site: Arc<Site>, app: Arc<Applic
     let kinds = kinds_of(cx, &site, &app);
     tokio::spawn(async move {
         let _ = watch_resources(&site, &kinds).await;
-        match site.watched_since(&kinds) {
+        match site.watched_since(&kinds, &namespaces_of(&app)) {
             Some(_) => queue.unpark(&key, &app.metadata.name),
             None => queue.leave(&key, &app.metadata.name),
         }

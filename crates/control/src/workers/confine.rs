@@ -23,6 +23,28 @@ pub(crate) fn confine(memory: u64) -> Confinement {
     Confinement { missing }
 }
 
+/// Bounds a process that needs files, from now on and for one job: it ends with the controller where the system knows how,
+/// and takes no more writable memory than that.
+///
+/// # Errors
+/// When the system does not give the limit.
+#[cfg(unix)]
+pub(crate) fn bound(memory: u64) -> Result<(), String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let _ = end_with_parent();
+    let set = |resource, current| {
+        let limit = Rlimit { current: Some(current), ..getrlimit(resource) };
+        setrlimit(resource, limit).map_err(|error| format!("{resource:?}: {error}"))
+    };
+    set(Resource::Core, 0)?;
+    set(Resource::Data, memory)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn bound(_memory: u64) -> Result<(), String> {
+    Err("this system has no limits of memory".to_owned())
+}
+
 /// Nobody is left behind when the controller is killed in the middle of a render.
 #[cfg(target_os = "linux")]
 fn end_with_parent() -> Result<(), String> {

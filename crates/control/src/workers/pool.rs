@@ -15,7 +15,7 @@ use tokio::time::{interval, timeout};
 use super::ended::{Ended, Loss};
 use super::figures::Figures;
 use super::job::{Answer, Job};
-use super::process::Process;
+use super::process::EndOnDrop;
 use super::worker::{Said, Worker};
 
 /// Processor time after which a job is slow. Charts of hundreds of objects take a tenth of it.
@@ -198,7 +198,7 @@ impl Inner {
             Err(error) => return Attempt::Over(Err(Ended::NotStarted { name, reason: error.to_string() })),
         };
         // whoever gives up the job, by a limit or by going away, ends the process with it
-        let process = EndOnDrop(Some(Arc::clone(&worker.process)));
+        let process = EndOnDrop::new(&worker.process);
         let own = Arc::clone(job);
         let mut talk: Talk = tokio::task::spawn_blocking(move || (worker.converse(&own), worker));
         let watched = self.watch(&mut talk, &process, &mut turn, slowness);
@@ -301,29 +301,6 @@ impl Inner {
             }
             _ => tracing::info!("render workers are confined: no files, no network, limits on memory and time"),
         });
-    }
-}
-
-/// Ends a process unless it is kept.
-struct EndOnDrop(Option<Arc<Process>>);
-
-impl EndOnDrop {
-    fn keep(mut self) {
-        self.0 = None;
-    }
-
-    fn processor_time(&self) -> Option<Duration> {
-        self.0.as_ref()?.processor_time()
-    }
-
-    fn step_back(&self) {
-        self.0.iter().for_each(|process| process.step_back());
-    }
-}
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|process| process.kill());
     }
 }
 

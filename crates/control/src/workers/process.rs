@@ -36,15 +36,15 @@ pub(crate) struct Pipes {
     pub(crate) from: BufReader<ChildStdout>,
 }
 
-/// Starts a program with nothing in its environment and three pipes. It ends with the thread that calls this, where the
+/// Starts a program with nothing but `environment` in its environment, and three pipes. It ends with the thread that calls this, where the
 /// program asks for that.
 ///
 /// # Errors
 /// When it cannot be started.
-pub(crate) fn start(command: &[String]) -> io::Result<(Arc<Process>, Pipes)> {
+pub(crate) fn start(command: &[String], environment: &[(&str, &str)]) -> io::Result<(Arc<Process>, Pipes)> {
     let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().current_dir("/");
+    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     apart(&mut command);
     let mut child = command.spawn()?;
@@ -124,5 +124,32 @@ const MILLISECONDS_A_TICK: u64 = 10;
 impl Drop for Process {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Ends a process unless it is kept.
+pub(crate) struct EndOnDrop(Option<Arc<Process>>);
+
+impl EndOnDrop {
+    pub(crate) fn new(process: &Arc<Process>) -> Self {
+        Self(Some(Arc::clone(process)))
+    }
+
+    pub(crate) fn keep(mut self) {
+        self.0 = None;
+    }
+
+    pub(crate) fn processor_time(&self) -> Option<Duration> {
+        self.0.as_ref()?.processor_time()
+    }
+
+    pub(crate) fn step_back(&self) {
+        self.0.iter().for_each(|process| process.step_back());
+    }
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|process| process.kill());
     }
 }

@@ -46,7 +46,7 @@ impl Worker {
     /// # Errors
     /// When the program cannot be started.
     pub(crate) fn start(command: &[String]) -> io::Result<Self> {
-        let (process, pipes) = process::start(command)?;
+        let (process, pipes) = process::start(command, &[])?;
         Ok(Self { process, pipes, confinement: None, jobs: 0, counted: None })
     }
 

@@ -60,7 +60,11 @@ async fn refused(pack: Vec<u8>, limits: Limits) -> String {
     let git = Repositories::new(repo.beside("copy")).open_with(&url, &Credentials::default(), &policy).unwrap();
     let error = git.refresh().await.unwrap_err().to_string();
     let copies = std::fs::read_dir(repo.beside("copy")).unwrap().flatten();
-    let kept = copies.flat_map(|copy| std::fs::read_dir(copy.path().join("objects/pack")).unwrap().flatten());
+    let kept = copies.flat_map(|copy| {
+        let listed = |folder: std::path::PathBuf| std::fs::read_dir(folder).unwrap().flatten();
+        let incoming = listed(copy.path()).filter(|entry| entry.file_name().to_string_lossy().starts_with("incoming"));
+        listed(copy.path().join("objects/pack")).chain(incoming).collect::<Vec<_>>()
+    });
     assert_eq!(kept.count(), 0, "{error}");
     error
 }

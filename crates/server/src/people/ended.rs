@@ -7,11 +7,10 @@ use clock::Ids;
 use cluster::{Cluster, ClusterError};
 use control::SESSIONS_SECRET;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use object::LiveObject;
 use serde::{Deserialize, Serialize};
 
-use super::accounts;
+use super::{accounts, token};
 
 /// Of the Secret: the list, signed as sessions are.
 const ENTRY: &str = "ended";
@@ -31,10 +30,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// None when it is not there, or not as a server with this key wrote it.
     pub(crate) fn read(data: &BTreeMap<String, String>, key: &[u8]) -> Option<Self> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.validate_exp = false;
-        validation.required_spec_claims.clear();
-        decode(data.get(ENTRY)?, &DecodingKey::from_secret(key), &validation).ok().map(|read| read.claims)
+        token::read(data.get(ENTRY)?, key, None).ok()
     }
 
     pub(crate) fn has(&self, session: &str) -> bool {
@@ -96,8 +92,7 @@ impl Book<'_> {
     }
 
     async fn write(&self, seen: Option<&LiveObject>, ended: &Ended) -> Result<LiveObject, ClusterError> {
-        let signed = encode(&Header::new(Algorithm::HS256), ended, &EncodingKey::from_secret(self.key));
-        let signed = signed.map_err(|error| ClusterError::Malformed {
+        let signed = token::sign(ended, self.key).map_err(|error| ClusterError::Malformed {
             object: format!("Secret {SESSIONS_SECRET}"),
             message: error.to_string(),
         })?;

@@ -7,5 +7,6 @@ pub(crate) mod identity;
 pub(crate) mod passwords;
 pub mod session;
 pub(crate) mod throttle;
+mod token;
 
 pub(crate) use identity::Identity;

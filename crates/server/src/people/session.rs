@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
+
+use super::token;
 
 /// What a token says. `sub` is `ACCOUNT:login`, as Argo CD writes it for sessions that began with a password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +93,7 @@ pub enum SessionError {
 /// # Errors
 /// When the signing library refuses.
 pub fn sign(claims: &Claims, key: &[u8]) -> Result<String, SessionError> {
-    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(key))
-        .map_err(|error| SessionError::Signing(error.to_string()))
+    token::sign(claims, key).map_err(|error| SessionError::Signing(error.to_string()))
 }
 
 /// Checks signature, issuer and times. Whether the account still vouches for it is the caller's.
@@ -101,21 +101,14 @@ pub fn sign(claims: &Claims, key: &[u8]) -> Result<String, SessionError> {
 /// # Errors
 /// [`SessionError::Invalid`] or [`SessionError::Expired`].
 pub fn verify(token: &str, key: &[u8], now: Timestamp) -> Result<Claims, SessionError> {
-    let mut validation = Validation::new(Algorithm::HS256);
-    // the library would compare with the machine's clock; ours may be another
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.required_spec_claims.clear();
-    validation.set_issuer(&[ISSUER]);
-    let data =
-        decode::<Claims>(token, &DecodingKey::from_secret(key), &validation).map_err(|_| SessionError::Invalid)?;
-    if data.claims.exp.is_some_and(|expiry| now.as_second() >= expiry) {
+    let claims: Claims = token::read(token, key, Some(ISSUER)).map_err(|_| SessionError::Invalid)?;
+    if claims.exp.is_some_and(|expiry| now.as_second() >= expiry) {
         return Err(SessionError::Expired);
     }
-    if now.as_second() < data.claims.nbf {
+    if now.as_second() < claims.nbf {
         return Err(SessionError::Invalid);
     }
-    Ok(data.claims)
+    Ok(claims)
 }
 
 #[cfg(test)]
