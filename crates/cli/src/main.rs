@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         return worker.run();
     }
     settings::log(&arguments);
+    settings::arm_failpoints();
     let runtime = match runtime(&arguments.command) {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::from(error).report(),

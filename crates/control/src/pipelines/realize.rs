@@ -7,6 +7,7 @@ use api::gantline::{
     Release, ReleaseStatus,
 };
 use cluster::{ClusterError, Patch, PatchOptions};
+use failpoint::Point;
 use object::{LiveObject, Manifest, ResourceKey};
 use promotion::{Action, Observed, Step};
 use serde_json::{Value, json};
@@ -116,7 +117,10 @@ impl<'a> Realizer<'a> {
 
 pub(super) async fn set_release(cx: &Context, old: &Release, new: &ReleaseStatus) -> Result<Release, ClusterError> {
     let (name, version) = (&old.metadata.name, &old.metadata.resource_version);
-    match status(cx, "Release", name, version, json!(old.status), json!(new)).await? {
+    failpoint::before(Point::Soak);
+    let written = status(cx, "Release", name, version, json!(old.status), json!(new)).await?;
+    failpoint::after(Point::Soak);
+    match written {
         Some(live) => read(cx, live, Release::from_value),
         None => Ok(old.clone()),
     }
@@ -208,7 +212,11 @@ async fn create(cx: &Context, kind: &str, name: &str, labels: &Value, spec: &Val
     let object = json!({ "apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec });
     let malformed = |message: String| ClusterError::Malformed { object: name.to_owned(), message };
     let manifest = Manifest::new(object).map_err(|error| malformed(error.to_string()))?;
-    match cx.cluster.create(&manifest).await {
+    let point = if kind == "Release" { Point::Release } else { Point::Open };
+    failpoint::before(point);
+    let created = cx.cluster.create(&manifest).await;
+    failpoint::after(point);
+    match created {
         Ok(live) => {
             note(cx, live);
             Ok(true)

@@ -1,0 +1,333 @@
+//! Three servers on one sandbox, each behind a proxy, with a Git host; and what they promise, counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use e2e::{ApiProxy, Ran, Rest, Started, WorkTree, binary, eventually, has, real_cluster, run};
+use serde_json::{Value, json};
+use test_support::{Answer, Request, WebServer, git_answer};
+
+pub(crate) const NAMESPACE: &str = "argocd";
+/// Objects of an Application that nothing touches: not one of them may go.
+const KEPT: usize = 5;
+const REPLICAS: [&str; 3] = ["a", "b", "c"];
+const IMAGE: &str = "registry.example/shop";
+
+/// What becomes of an answer of the Git host.
+type Spoil = Arc<dyn Fn(&Request, Answer) -> Answer + Send + Sync>;
+
+pub(crate) struct Plane {
+    pub(crate) binary: PathBuf,
+    pub(crate) room: tempfile::TempDir,
+    pub(crate) proxies: Vec<ApiProxy>,
+    pub(crate) replicas: Vec<Started>,
+    pub(crate) sandbox: Option<Started>,
+    spoil: Arc<Mutex<Spoil>>,
+    host: WebServer,
+    environment: Vec<(String, String)>,
+}
+
+/// What the invariants come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Losses {
+    /// Deleted, and was to live.
+    pub(crate) deletes: usize,
+    /// Promotions whose id more than one commit carries, or commits of the same release into the same environment.
+    pub(crate) duplicates: usize,
+    /// What somebody was told is done, and is not there.
+    pub(crate) lost: usize,
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} deletes, {} duplicates, {} losses", self.deletes, self.duplicates, self.lost)
+    }
+}
+
+impl Plane {
+    /// With as many servers; nothing where the sandbox is not what is tested, or a program is missing.
+    pub(crate) fn start(seed: u64, servers: usize, environment: &[(&str, &str)]) -> Option<Self> {
+        let binary = binary().filter(|_| real_cluster().is_none() && has("git") && has("kubectl"))?;
+        let room = tempfile::tempdir().expect("a folder");
+        let spoil: Arc<Mutex<Spoil>> = Arc::new(Mutex::new(Arc::new(|_, answer| answer)));
+        let (bare, hold) = (room.path().join("apps.git"), Arc::clone(&spoil));
+        run(Command::new("git").args(["init", "--quiet", "--bare", "-b", "main"]).arg(&bare)).succeeds();
+        let host = WebServer::start(move |request| {
+            let spoil = Arc::clone(&hold.lock().unwrap_or_else(PoisonError::into_inner));
+            spoil(request, git_answer(&bare, request))
+        });
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut plane = Self { binary, room, proxies: vec![], replicas: vec![], sandbox: None, spoil, host, environment };
+        plane.start_sandbox();
+        plane.prepare();
+        for (number, replica) in REPLICAS.iter().take(servers).enumerate() {
+            plane.proxies.push(ApiProxy::start(&plane.folder(), seed * 10 + number as u64));
+            let started = plane.serve(replica);
+            plane.replicas.push(started);
+        }
+        plane.replicas.iter().for_each(|replica| drop(replica.url()));
+        Some(plane)
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.room.path().join("sandbox")
+    }
+
+    /// With a controller that has nothing to do.
+    pub(crate) fn start_sandbox(&mut self) {
+        drop(self.sandbox.take());
+        let folder = self.folder().display().to_string();
+        let words = ["serve", "--sandbox", &folder, "--namespace", "idle", "--listen", "127.0.0.1:0"];
+        let started = self.started(&words);
+        started.url();
+        self.sandbox = Some(started);
+    }
+
+    fn started(&self, words: &[&str]) -> Started {
+        let variables: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Started::with(&self.binary, self.room.path(), words, &variables)
+    }
+
+    pub(crate) fn serve(&self, replica: &str) -> Started {
+        let number = REPLICAS.iter().position(|known| *known == replica).unwrap_or_default();
+        let kubeconfig = self.proxies[number].kubeconfig().display().to_string();
+        let cache = self.room.path().join(replica).display().to_string();
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--install-crds", "--poll", "1", "--replica", replica];
+        self.started(&[&serve[..], &["--cache", &cache, "--kubeconfig", &kubeconfig]].concat())
+    }
+
+    /// Starts those again that have ended.
+    pub(crate) fn revive(&mut self) {
+        if self.sandbox.as_mut().is_some_and(Started::has_ended) {
+            self.start_sandbox();
+        }
+        for number in 0..self.replicas.len() {
+            if self.replicas[number].has_ended() {
+                self.replicas[number] = self.serve(REPLICAS[number]);
+            }
+        }
+    }
+
+    pub(crate) fn spoil(&self, spoil: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static) {
+        *self.spoil.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(spoil);
+    }
+
+    fn bare(&self) -> String {
+        format!("file://{}", self.room.path().join("apps.git").display())
+    }
+
+    pub(crate) fn repository(&self) -> String {
+        format!("{}/apps.git", self.host.url())
+    }
+
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("kubectl");
+        command.env("KUBECONFIG", self.folder().join("kubeconfig")).env("HOME", self.room.path());
+        run(command.args(["-n", NAMESPACE]).args(arguments))
+    }
+
+    pub(crate) fn apply(&self, object: &Value) {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), object.to_string()).expect("a written file");
+        let path = file.path().display().to_string();
+        eventually("it is applied", || {
+            let ran = self.kubectl(&["apply", "-f", &path]);
+            if ran.code == 0 { Ok(()) } else { Err(ran.err) }
+        });
+    }
+
+    pub(crate) fn commit(&self, files: &[(String, String)], message: &str) {
+        let clone = WorkTree::clone_of(&self.bare(), "dana");
+        files.iter().for_each(|(path, text)| clone.write(path, text));
+        clone.push(message);
+    }
+
+    /// Everything but the servers: namespaces, what may be asked, the first commit.
+    fn prepare(&self) {
+        for name in [NAMESPACE, "shop"] {
+            self.apply(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }));
+        }
+        let hosts = json!({ "repositories.private.hosts": "*" });
+        self.apply(&config_map("argocd-cmd-params-cm", hosts));
+        let kept = (0..KEPT).map(|n| (format!("kept/{n}.yaml"), map(&format!("kept-{n}"), json!({})).to_string()));
+        let files: Vec<_> = kept.chain(overlays()).chain(round(0)).collect();
+        self.commit(&files, "Begin");
+    }
+
+    /// The Applications and their Pipeline.
+    pub(crate) fn deploy(&self) {
+        for path in ["kept", "staging", "production"] {
+            self.apply(&self.application(&format!("shop-{path}"), path));
+        }
+        let environment = |name: &str| json!({ "name": name, "application": format!("shop-{name}"), "auto": true });
+        self.apply(&json!({
+            "apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline", "metadata": { "name": "shop", "namespace": NAMESPACE },
+            "spec": { "images": [{ "name": IMAGE }], "environments": [environment("staging"), environment("production")] },
+        }));
+    }
+
+    pub(crate) fn application(&self, name: &str, path: &str) -> Value {
+        json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": { "name": name, "namespace": NAMESPACE },
+            "spec": {
+                "project": "default",
+                "source": { "repoURL": self.repository(), "targetRevision": "main", "path": path },
+                "destination": { "server": "https://kubernetes.default.svc", "namespace": "shop" },
+                "syncPolicy": { "automated": { "prune": true, "selfHeal": true } },
+            },
+        })
+    }
+
+    /// CI's commit: another image in staging, and another name of an object that is pruned under its old one.
+    pub(crate) fn release(&self, number: u64) {
+        self.commit(&round(number).into_iter().collect::<Vec<_>>(), &format!("Build {number}"));
+    }
+
+    /// How far the release of a round has come.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub(crate) fn has_arrived(&self, number: u64) -> Result<(), String> {
+        let ran = self.kubectl(&["get", "pipeline", "shop", "-o", "json"]);
+        let status = serde_json::from_str::<Value>(&ran.out).unwrap_or_default()["status"].take();
+        let tag = digest(number);
+        let there = |environment: &Value| {
+            environment["sync"] == "Synced" && environment["digest"].as_str().unwrap_or_default() == tag
+                || environment["release"].as_str().is_some_and(|name| name.contains(&tag[7..15])) && environment["sync"] == "Synced"
+        };
+        let environments = status["environments"].as_array().cloned().unwrap_or_default();
+        if environments.len() != 2 || !environments.iter().all(there) {
+            return Err(format!("{status} {}", ran.err));
+        }
+        let live = self.kubectl(&["-n", "shop", "get", "configmaps", "-o", "name"]).out;
+        let wanted: BTreeSet<String> = ["staging", "production"].map(|it| format!("configmap/round-{number}-{it}")).into();
+        let found: BTreeSet<String> = live.lines().filter(|name| name.contains("/round-")).map(str::to_owned).collect();
+        if found != wanted {
+            return Err(format!("{found:?} {}", self.kubectl(&["get", "applications", "-o", "yaml"]).out));
+        }
+        let open = self.kubectl(&["get", "promotions", "-o", "jsonpath={.items[*].status.phase}"]).out;
+        let done = open.split_whitespace().all(|phase| ["Succeeded", "Superseded"].contains(&phase));
+        if done { Ok(()) } else { Err(open) }
+    }
+
+    /// Counts what may never happen, after `rounds` releases.
+    pub(crate) fn losses(&self, promised: &BTreeMap<String, String>) -> Losses {
+        let deleted: BTreeSet<String> = self.proxies.iter().flat_map(ApiProxy::deleted).collect();
+        let may_go = |path: &str| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            ["round-", "hook-", "gone-"].iter().any(|start| name.starts_with(start)) || path.contains("/events/")
+        };
+        let kept = (0..KEPT).filter(|n| {
+            let ran = self.kubectl(&["-n", "shop", "get", "configmap", &format!("kept-{n}"), "-o", "name"]);
+            ran.code != 0
+        });
+        let wrong: Vec<&String> = deleted.iter().filter(|path| !may_go(path)).collect();
+        let deletes = wrong.len() + kept.count();
+        assert_eq!(deletes, 0, "deleted, and was to live: {wrong:?}");
+        let lost = promised.iter().filter(|(name, value)| {
+            let ran = self.kubectl(&["get", "configmap", name, "-o", "jsonpath={.data.text}"]);
+            ran.out != **value
+        });
+        Losses { deletes, duplicates: self.duplicates(), lost: lost.count() }
+    }
+
+    fn duplicates(&self) -> usize {
+        let format = "%(trailers:key=Promotion-Id,valueonly,separator=%x2C) %s";
+        let bare = self.room.path().join("apps.git").display().to_string();
+        let log = run(Command::new("git").args(["-C", &bare, "log", &format!("--format={format}"), "main"])).succeeds().out;
+        let (mut ids, mut subjects) = (BTreeMap::new(), BTreeMap::new());
+        for (id, subject) in log.lines().filter_map(|line| line.split_once(' ')).filter(|(id, _)| !id.is_empty()) {
+            *ids.entry(id.to_owned()).or_insert(0usize) += 1;
+            *subjects.entry(subject.to_owned()).or_insert(0usize) += 1;
+        }
+        let twice = |counts: &BTreeMap<String, usize>| counts.values().map(|count| count - 1).sum::<usize>();
+        let promotions = self.kubectl(&["get", "promotions", "-o", "json"]).json();
+        let mut made = BTreeMap::new();
+        for item in promotions["items"].as_array().into_iter().flatten() {
+            let key = format!("{} {}", item["spec"]["environment"], item["spec"]["release"]);
+            *made.entry(key).or_insert(0usize) += 1;
+        }
+        twice(&ids) + twice(&subjects) + twice(&made)
+    }
+
+    /// A promise of the sandbox: a write that was acknowledged.
+    pub(crate) fn promise(&self, name: &str, promised: &mut BTreeMap<String, String>) {
+        let text = format!("{name} of {}", promised.len());
+        let literal = format!("--from-literal=text={text}");
+        if self.kubectl(&["create", "configmap", name, &literal]).code == 0 {
+            promised.insert(name.to_owned(), text);
+        }
+    }
+
+    /// A session of admin, with the password of the first start.
+    pub(crate) fn admin(&self) -> Rest {
+        let template = "go-template={{.data.password | base64decode}}";
+        let secret = ["get", "secret", "argocd-initial-admin-secret", "-o", template];
+        Rest::log_in(&self.replicas[0].url(), "admin", &self.kubectl(&secret).succeeds().out)
+    }
+
+    pub(crate) fn said(&self) -> String {
+        self.replicas.iter().map(|replica| replica.said()).collect()
+    }
+}
+
+pub(crate) fn config_map(name: &str, data: Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name, "namespace": NAMESPACE,
+        "labels": { "app.kubernetes.io/part-of": "argocd" } }, "data": data })
+}
+
+/// A manifest without a namespace.
+fn map(name: &str, annotations: Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name, "annotations": annotations }, "data": {} })
+}
+
+pub(crate) fn digest(number: u64) -> String {
+    // the beginning is the round's
+    format!("sha256:{:08x}{}", number + 0x1000_0000, "a".repeat(56))
+}
+
+/// The files of both environments that no round changes.
+fn overlays() -> impl Iterator<Item = (String, String)> {
+    let labels = json!({ "app": "shop" });
+    // nothing runs, and so nothing is pulled
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "shop" },
+        "spec": { "replicas": 0, "selector": { "matchLabels": labels }, "template": {
+            "metadata": { "labels": labels }, "spec": { "containers": [{ "name": "shop", "image": IMAGE }] } } },
+    });
+    let hook = |phase: &str| {
+        let policies = if phase == "PreSync" { "BeforeHookCreation" } else { "HookSucceeded" };
+        let annotations = json!({ "argocd.argoproj.io/hook": phase, "argocd.argoproj.io/hook-delete-policy": policies });
+        map(&format!("hook-{}", phase.to_lowercase()), annotations).to_string()
+    };
+    let production = format!("resources: [../base]\nnameSuffix: -production\nimages:\n- name: {IMAGE}\n  digest: {}\n", digest(0));
+    [
+        ("base/kustomization.yaml", "resources: [deployment.yaml, round.yaml]\n".to_owned()),
+        ("base/deployment.yaml", deployment.to_string()),
+        ("staging/before.yaml", hook("PreSync")),
+        ("staging/after.yaml", hook("PostSync")),
+        ("production/kustomization.yaml", production),
+    ]
+    .map(|(path, text)| (path.to_owned(), text))
+    .into_iter()
+}
+
+fn round(number: u64) -> [(String, String); 2] {
+    let staging = format!(
+        "resources: [../base, before.yaml, after.yaml]\nnameSuffix: -staging\nimages:\n- name: {IMAGE}\n  digest: {}\n",
+        digest(number)
+    );
+    let round = map(&format!("round-{number}"), json!({})).to_string();
+    [("staging/kustomization.yaml".to_owned(), staging), ("base/round.yaml".to_owned(), round)]
+}
+
+/// Every path below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let below = |path: PathBuf| if path.is_dir() && !path.is_symlink() { files(&path) } else { vec![path] };
+    entries.flat_map(|entry| below(entry.path())).collect()
+}
