@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::api::entrance;
 use crate::dice::Dice;
 
 type Trouble = std::io::Error;
@@ -49,9 +50,9 @@ pub enum ApiFault {
 pub type Rates = &'static [(ApiFault, u64)];
 
 /// How long a server that is asked too much wants to be left alone.
-const LEFT_ALONE: Duration = Duration::from_secs(1);
+const LEFT_ALONE: Duration = Duration::from_secs(2);
 /// What is under way when it says so is no disobedience.
-const GRACE: Duration = Duration::from_millis(250);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A server on loopback in front of a sandbox, one for each client whose manners are looked at.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl ApiProxy {
     /// In front of the sandbox of that folder, also when it is started again. It is calm at first.
     ///
     /// # Panics
-    /// When no port is free.
+    /// When the sandbox does not run.
     pub fn start(folder: &Path, seed: u64) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -101,19 +102,16 @@ impl ApiProxy {
             hasty: AtomicU64::new(0),
         });
         runtime.spawn(serve(listener, Arc::clone(&shared)));
-        Self { address, shared, runtime: Some(runtime) }
+        let proxy = Self { address, shared, runtime: Some(runtime) };
+        let text = fs::read_to_string(folder.join("kubeconfig")).expect("the sandbox's kubeconfig");
+        let (server, _) = entrance(folder).expect("a sandbox");
+        fs::write(proxy.kubeconfig(), text.replace(&server, &format!("http://{address}"))).expect("a kubeconfig");
+        proxy
     }
 
-    /// A kubeconfig that leads here, beside the sandbox's own.
-    ///
-    /// # Panics
-    /// When it cannot be written.
+    /// A kubeconfig that leads here; the token in it is of no importance.
     pub fn kubeconfig(&self) -> PathBuf {
-        let text = fs::read_to_string(self.shared.folder.join("kubeconfig")).expect("the sandbox's kubeconfig");
-        let (server, _) = self.shared.backend().expect("a sandbox");
-        let path = self.shared.folder.join(format!("kubeconfig-{}", self.address.port()));
-        fs::write(&path, text.replace(&server, &format!("http://{}", self.address))).expect("a kubeconfig");
-        path
+        self.shared.folder.join(format!("kubeconfig-{}", self.address.port()))
     }
 
     /// From now on it does harm.
@@ -174,17 +172,6 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 impl Shared {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where the sandbox is now, and the token that it takes.
-    fn backend(&self) -> Result<(String, String), Trouble> {
-        let running = fs::read_to_string(self.folder.join("sandbox.json"))?;
-        let running: serde_json::Value = serde_json::from_str(&running)?;
-        let server = running["server"].as_str().unwrap_or_default().to_owned();
-        let config = fs::read_to_string(self.folder.join("kubeconfig"))?;
-        let token = config.split("token").nth(1).unwrap_or_default();
-        let token = token.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() >= 32).unwrap_or_default();
-        Ok((server, token.to_owned()))
     }
 
     /// # Errors
@@ -254,7 +241,7 @@ impl Shared {
     async fn pass(&self, request: Request<Incoming>) -> Result<Answer, Trouble> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(Trouble::other)?.to_bytes();
-        let (server, token) = self.backend()?;
+        let (server, token) = entrance(&self.folder)?;
         let mut headers = parts.headers;
         [HOST, CONTENT_LENGTH, TRANSFER_ENCODING].iter().for_each(|name| drop(headers.remove(name)));
         headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().map_err(Trouble::other)?);

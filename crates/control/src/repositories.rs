@@ -286,10 +286,10 @@ impl Repositories {
         true
     }
 
-    /// The files of a commit that was resolved before; the repository is not asked.
+    /// The files of a commit that was resolved before, maybe by another replica: only then the repository is asked.
     ///
     /// # Errors
-    /// When the commit is not here any more.
+    /// When the commit is nowhere any more, or the repository cannot be reached.
     pub async fn tree<'a>(
         &self,
         at: impl Into<Address<'a>>,
@@ -297,8 +297,14 @@ impl Repositories {
         commit: &str,
     ) -> Result<FileTree, Unavailable> {
         let since = self.0.clock.now();
+        let failed = |error| Unavailable { since, error };
         let repository = self.repository(at.into(), project)?;
-        repository.remote.tree(commit).await.map_err(|error| Unavailable { since, error })
+        if let Ok(tree) = repository.remote.tree(commit).await {
+            return Ok(tree);
+        }
+        // a chart has no commits to look for
+        let found = repository.remote.resolve(commit).await.map_err(failed)?;
+        repository.remote.tree(&found).await.map_err(failed)
     }
 
     /// What else the revision of a repository that was asked could mean.

@@ -18,7 +18,10 @@ const HISTORY: usize = 50;
 /// compared stands without an author.
 pub(super) async fn ask(cx: &Context, spot: &Spot) -> Option<ReleaseSource> {
     let app = cx.application(&spot.application).filter(|app| at_of(app) == spot.at)?;
-    let url = ground::written(&app).map_or("", |source| source.repo_url.as_str());
+    let written = ground::written(&app)?;
+    // another replica may have compared it: without the commit nobody can tell who wrote it, and that is no author
+    cx.repositories.tree(Address::of(written), app.spec.project_name(), ground::synced(&app)).await.ok()?;
+    let url = written.repo_url.as_str();
     let mut source = ReleaseSource {
         repository: url.to_owned(),
         commit: ground::synced(&app).to_owned(),

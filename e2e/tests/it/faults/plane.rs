@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use e2e::{ApiProxy, Ran, Rest, Started, WorkTree, binary, eventually, has, real_cluster, run};
+use e2e::{Api, ApiProxy, Rest, Started, WorkTree, binary, eventually, has, real_cluster, run};
 use serde_json::{Value, json};
 use test_support::{Answer, Request, WebServer, git_answer};
 
@@ -15,6 +15,10 @@ pub(crate) const NAMESPACE: &str = "argocd";
 const KEPT: usize = 5;
 const REPLICAS: [&str; 3] = ["a", "b", "c"];
 const IMAGE: &str = "registry.example/shop";
+
+/// Where objects of ours are.
+pub(crate) const OURS: &str = "/apis/gantline.dev/v1alpha1/namespaces/argocd";
+pub(crate) const APPLICATIONS: &str = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications";
 
 /// What becomes of an answer of the Git host.
 type Spoil = Arc<dyn Fn(&Request, Answer) -> Answer + Send + Sync>;
@@ -25,6 +29,7 @@ pub(crate) struct Plane {
     pub(crate) proxies: Vec<ApiProxy>,
     pub(crate) replicas: Vec<Started>,
     pub(crate) sandbox: Option<Started>,
+    pub(crate) api: Api,
     spoil: Arc<Mutex<Spoil>>,
     host: WebServer,
     environment: Vec<(String, String)>,
@@ -50,7 +55,7 @@ impl fmt::Display for Losses {
 impl Plane {
     /// With as many servers; nothing where the sandbox is not what is tested, or a program is missing.
     pub(crate) fn start(seed: u64, servers: usize, environment: &[(&str, &str)]) -> Option<Self> {
-        let binary = binary().filter(|_| real_cluster().is_none() && has("git") && has("kubectl"))?;
+        let binary = binary().filter(|_| real_cluster().is_none() && has("git"))?;
         let room = tempfile::tempdir().expect("a folder");
         let spoil: Arc<Mutex<Spoil>> = Arc::new(Mutex::new(Arc::new(|_, answer| answer)));
         let (bare, hold) = (room.path().join("apps.git"), Arc::clone(&spoil));
@@ -60,16 +65,19 @@ impl Plane {
             spoil(request, git_answer(&bare, request))
         });
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut plane = Self { binary, room, proxies: vec![], replicas: vec![], sandbox: None, spoil, host, environment };
+        let api = Api::of(&room.path().join("sandbox"));
+        let mut plane = Self { binary, room, api, proxies: vec![], replicas: vec![], sandbox: None, spoil, host, environment };
         plane.start_sandbox();
+        plane.sandbox.iter().for_each(|sandbox| drop(sandbox.url()));
         plane.prepare();
-        for (number, replica) in REPLICAS.iter().take(servers).enumerate() {
-            plane.proxies.push(ApiProxy::start(&plane.folder(), seed * 10 + number as u64));
-            let started = plane.serve(replica);
-            plane.replicas.push(started);
-        }
-        plane.replicas.iter().for_each(|replica| drop(replica.url()));
+        plane.proxies = (0..3).map(|number| ApiProxy::start(&plane.folder(), seed * 10 + number)).collect();
+        plane.start_servers(servers);
         Some(plane)
+    }
+
+    pub(crate) fn start_servers(&mut self, servers: usize) {
+        self.replicas = REPLICAS.iter().take(servers).map(|replica| self.serve(replica)).collect();
+        self.replicas.iter().for_each(|replica| drop(replica.url()));
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -81,9 +89,7 @@ impl Plane {
         drop(self.sandbox.take());
         let folder = self.folder().display().to_string();
         let words = ["serve", "--sandbox", &folder, "--namespace", "idle", "--listen", "127.0.0.1:0"];
-        let started = self.started(&words);
-        started.url();
-        self.sandbox = Some(started);
+        self.sandbox = Some(self.started(&words));
     }
 
     fn started(&self, words: &[&str]) -> Started {
@@ -96,10 +102,12 @@ impl Plane {
         let kubeconfig = self.proxies[number].kubeconfig().display().to_string();
         let cache = self.room.path().join(replica).display().to_string();
         let serve = ["serve", "--listen", "127.0.0.1:0", "--install-crds", "--poll", "1", "--replica", replica];
-        self.started(&[&serve[..], &["--cache", &cache, "--kubeconfig", &kubeconfig]].concat())
+        let registry = format!("registry.example={}", self.host.url());
+        let places = ["--cache", &cache, "--kubeconfig", &kubeconfig, "--registry", &registry];
+        self.started(&[&serve[..], &places].concat())
     }
 
-    /// Starts those again that have ended.
+    /// Starts those again that have ended; they may end again before they serve.
     pub(crate) fn revive(&mut self) {
         if self.sandbox.as_mut().is_some_and(Started::has_ended) {
             self.start_sandbox();
@@ -123,20 +131,9 @@ impl Plane {
         format!("{}/apps.git", self.host.url())
     }
 
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new("kubectl");
-        command.env("KUBECONFIG", self.folder().join("kubeconfig")).env("HOME", self.room.path());
-        run(command.args(["-n", NAMESPACE]).args(arguments))
-    }
-
     pub(crate) fn apply(&self, object: &Value) {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), object.to_string()).expect("a written file");
-        let path = file.path().display().to_string();
-        eventually("it is applied", || {
-            let ran = self.kubectl(&["apply", "-f", &path]);
-            if ran.code == 0 { Ok(()) } else { Err(ran.err) }
-        });
+        let path = path_of(object);
+        eventually("it is applied", || self.api.apply(&path, object));
     }
 
     pub(crate) fn commit(&self, files: &[(String, String)], message: &str) {
@@ -192,8 +189,7 @@ impl Plane {
     /// # Errors
     /// What is missing.
     pub(crate) fn has_arrived(&self, number: u64) -> Result<(), String> {
-        let ran = self.kubectl(&["get", "pipeline", "shop", "-o", "json"]);
-        let status = serde_json::from_str::<Value>(&ran.out).unwrap_or_default()["status"].take();
+        let status = self.api.get(&format!("{OURS}/pipelines/shop"))["status"].take();
         let tag = digest(number);
         let there = |environment: &Value| {
             environment["sync"] == "Synced" && environment["digest"].as_str().unwrap_or_default() == tag
@@ -201,17 +197,24 @@ impl Plane {
         };
         let environments = status["environments"].as_array().cloned().unwrap_or_default();
         if environments.len() != 2 || !environments.iter().all(there) {
-            return Err(format!("{status} {}", ran.err));
+            return Err(status.to_string());
         }
-        let live = self.kubectl(&["-n", "shop", "get", "configmaps", "-o", "name"]).out;
-        let wanted: BTreeSet<String> = ["staging", "production"].map(|it| format!("configmap/round-{number}-{it}")).into();
-        let found: BTreeSet<String> = live.lines().filter(|name| name.contains("/round-")).map(str::to_owned).collect();
+        let wanted: BTreeSet<String> = ["staging", "production"].map(|it| format!("round-{number}-{it}")).into();
+        let mut found = self.names("/api/v1/namespaces/shop/configmaps");
+        found.retain(|name| name.starts_with("round-"));
         if found != wanted {
-            return Err(format!("{found:?} {}", self.kubectl(&["get", "applications", "-o", "yaml"]).out));
+            return Err(format!("{found:?} {}", self.api.get(APPLICATIONS)));
         }
-        let open = self.kubectl(&["get", "promotions", "-o", "jsonpath={.items[*].status.phase}"]).out;
-        let done = open.split_whitespace().all(|phase| ["Succeeded", "Superseded"].contains(&phase));
-        if done { Ok(()) } else { Err(open) }
+        let promotions = self.api.get(&format!("{OURS}/promotions"));
+        let open = items(&promotions).find(|item| {
+            !["Succeeded", "Superseded"].contains(&item["status"]["phase"].as_str().unwrap_or_default())
+        });
+        open.map_or(Ok(()), |open| Err(open.to_string()))
+    }
+
+    pub(crate) fn names(&self, path: &str) -> BTreeSet<String> {
+        let list = self.api.get(path);
+        items(&list).filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned)).collect()
     }
 
     /// Counts what may never happen, after `rounds` releases.
@@ -221,17 +224,13 @@ impl Plane {
             let name = path.rsplit('/').next().unwrap_or_default();
             ["round-", "hook-", "gone-"].iter().any(|start| name.starts_with(start)) || path.contains("/events/")
         };
-        let kept = (0..KEPT).filter(|n| {
-            let ran = self.kubectl(&["-n", "shop", "get", "configmap", &format!("kept-{n}"), "-o", "name"]);
-            ran.code != 0
-        });
+        let live = self.names("/api/v1/namespaces/shop/configmaps");
+        let kept = (0..KEPT).filter(|n| !live.contains(&format!("kept-{n}")));
         let wrong: Vec<&String> = deleted.iter().filter(|path| !may_go(path)).collect();
         let deletes = wrong.len() + kept.count();
         assert_eq!(deletes, 0, "deleted, and was to live: {wrong:?}");
-        let lost = promised.iter().filter(|(name, value)| {
-            let ran = self.kubectl(&["get", "configmap", name, "-o", "jsonpath={.data.text}"]);
-            ran.out != **value
-        });
+        let maps = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
+        let lost = promised.iter().filter(|(name, text)| self.api.get(&format!("{maps}/{name}"))["data"]["text"] != ***text);
         Losses { deletes, duplicates: self.duplicates(), lost: lost.count() }
     }
 
@@ -245,9 +244,9 @@ impl Plane {
             *subjects.entry(subject.to_owned()).or_insert(0usize) += 1;
         }
         let twice = |counts: &BTreeMap<String, usize>| counts.values().map(|count| count - 1).sum::<usize>();
-        let promotions = self.kubectl(&["get", "promotions", "-o", "json"]).json();
+        let promotions = self.api.get(&format!("{OURS}/promotions"));
         let mut made = BTreeMap::new();
-        for item in promotions["items"].as_array().into_iter().flatten() {
+        for item in items(&promotions) {
             let key = format!("{} {}", item["spec"]["environment"], item["spec"]["release"]);
             *made.entry(key).or_insert(0usize) += 1;
         }
@@ -257,22 +256,41 @@ impl Plane {
     /// A promise of the sandbox: a write that was acknowledged.
     pub(crate) fn promise(&self, name: &str, promised: &mut BTreeMap<String, String>) {
         let text = format!("{name} of {}", promised.len());
-        let literal = format!("--from-literal=text={text}");
-        if self.kubectl(&["create", "configmap", name, &literal]).code == 0 {
+        let object = config_map(name, json!({ "text": text }));
+        if self.api.apply(&path_of(&object), &object).is_ok() {
             promised.insert(name.to_owned(), text);
         }
     }
 
     /// A session of admin, with the password of the first start.
     pub(crate) fn admin(&self) -> Rest {
-        let template = "go-template={{.data.password | base64decode}}";
-        let secret = ["get", "secret", "argocd-initial-admin-secret", "-o", template];
-        Rest::log_in(&self.replicas[0].url(), "admin", &self.kubectl(&secret).succeeds().out)
+        let secret = self.api.get(&format!("/api/v1/namespaces/{NAMESPACE}/secrets/argocd-initial-admin-secret"));
+        let password = secret["data"]["password"].as_str().unwrap_or_default();
+        let mut decode = Command::new("sh");
+        let password = run(decode.args(["-c", "printf %s \"$0\" | base64 -d", password])).succeeds().out;
+        Rest::log_in(&self.replicas[0].url(), "admin", &password)
     }
 
     pub(crate) fn said(&self) -> String {
         self.replicas.iter().map(|replica| replica.said()).collect()
     }
+}
+
+pub(crate) fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list["items"].as_array().into_iter().flatten()
+}
+
+/// Where an object is.
+fn path_of(object: &Value) -> String {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (text("/apiVersion"), text("/kind").to_lowercase());
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let inside = match text("/metadata/namespace") {
+        "" => String::new(),
+        namespace => format!("/namespaces/{namespace}"),
+    };
+    let plural = if kind.ends_with('y') { format!("{}ies", &kind[..kind.len() - 1]) } else { format!("{kind}s") };
+    format!("/{root}/{version}{inside}/{plural}/{}", text("/metadata/name"))
 }
 
 pub(crate) fn config_map(name: &str, data: Value) -> Value {
