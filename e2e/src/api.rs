@@ -48,6 +48,14 @@ impl Api {
         self.ask("PATCH", &format!("{path}?fieldManager=e2e&force=true"), Some(object))
     }
 
+    /// Merges something into an object.
+    ///
+    /// # Errors
+    /// When it is not acknowledged.
+    pub fn merge(&self, path: &str, patch: &Value) -> Result<Value, String> {
+        self.ask("PATCH", path, Some(patch))
+    }
+
     /// # Errors
     /// When it is not acknowledged.
     pub fn delete(&self, path: &str) -> Result<Value, String> {
@@ -59,7 +67,10 @@ impl Api {
         let method = method.parse().map_err(|_| "no method".to_owned())?;
         let request = self.client.request(method, format!("{server}{path}")).bearer_auth(token);
         let request = match body {
-            Some(body) => request.header("content-type", "application/apply-patch+yaml").body(body.to_string()),
+            Some(body) => {
+                let kind = if path.contains("fieldManager") { "apply-patch+yaml" } else { "merge-patch+json" };
+                request.header("content-type", format!("application/{kind}")).body(body.to_string())
+            }
             None => request,
         };
         let answer = request.send().map_err(|error| error.to_string())?;

@@ -36,13 +36,12 @@ impl Rest {
         Self { address: url.trim_start_matches("http://").to_owned(), token: String::new() }
     }
 
-    /// # Panics
-    /// When the login is refused.
-    pub fn log_in(url: &str, name: &str, password: &str) -> Self {
+    /// A session; none where there is no answer, or a refusal.
+    pub fn log_in(url: &str, name: &str, password: &str) -> Option<Self> {
         let body = serde_json::json!({ "username": name, "password": password }).to_string();
         let answer = Self::stranger(url).ask("POST", "/api/v1/session", Some(&body));
-        let token = answer.json()["token"].as_str().unwrap_or_else(|| panic!("{name}: {answer:?}")).to_owned();
-        Self { token, ..Self::stranger(url) }
+        let token = answer.json()["token"].as_str()?.to_owned();
+        Some(Self { token, ..Self::stranger(url) })
     }
 
     pub fn token(&self) -> &str {

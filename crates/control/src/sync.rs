@@ -125,7 +125,6 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     draft.bring_on(&run, &judged.wanted.commits);
     match driven {
         Driven::Waiting => {
-            failpoint::before(Point::HealthWait);
             memory.run = Some(Arc::new(run));
             Step::RestUntil(after(cx.clock.now(), LOOK_AGAIN))
         }
@@ -179,8 +178,11 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
                 }
             }
             // what was just written may be as it shall be already: nobody tells of a namespace
-            sync::Next::Wait { .. } if std::mem::take(&mut acted) => {}
-            sync::Next::Wait { .. } => return Driven::Waiting,
+            sync::Next::Wait { .. } if std::mem::take(&mut acted) => failpoint::before(Point::HealthWait),
+            sync::Next::Wait { .. } => {
+                failpoint::before(Point::HealthWait);
+                return Driven::Waiting;
+            }
             sync::Next::Finished => return Driven::Finished,
         }
     }

@@ -30,7 +30,7 @@ fn play(seed: u64) {
     plane.deploy();
     patiently(60, "the first round is there", || plane.has_arrived(0));
     let mut promised = BTreeMap::new();
-    let sessions: Vec<Rest> = (0..3).map(|_| plane.admin()).collect();
+    let sessions: Vec<Rest> = (0..3).filter_map(|_| plane.admin()).collect();
     plane.proxies.iter().for_each(|proxy| proxy.disturb(RATES));
     let mut ended = Vec::new();
     for number in 1..=RELEASES {

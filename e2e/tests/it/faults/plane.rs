@@ -32,7 +32,10 @@ pub(crate) struct Plane {
     pub(crate) api: Api,
     spoil: Arc<Mutex<Spoil>>,
     host: WebServer,
+    /// For the servers.
     environment: Vec<(String, String)>,
+    /// Where a test ends the sandbox.
+    pub(crate) sandbox_points: PathBuf,
 }
 
 /// What the invariants come to.
@@ -65,8 +68,10 @@ impl Plane {
             spoil(request, git_answer(&bare, request))
         });
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sandbox_points = room.path().join("sandbox-points");
+        std::fs::create_dir(&sandbox_points).expect("a folder");
         let api = Api::of(&room.path().join("sandbox"));
-        let mut plane = Self { binary, room, api, proxies: vec![], replicas: vec![], sandbox: None, spoil, host, environment };
+        let mut plane = Self { binary, room, api, proxies: vec![], replicas: vec![], sandbox: None, spoil, host, environment, sandbox_points };
         plane.start_sandbox();
         plane.sandbox.iter().for_each(|sandbox| drop(sandbox.url()));
         plane.prepare();
@@ -89,7 +94,9 @@ impl Plane {
         drop(self.sandbox.take());
         let folder = self.folder().display().to_string();
         let words = ["serve", "--sandbox", &folder, "--namespace", "idle", "--listen", "127.0.0.1:0"];
-        self.sandbox = Some(self.started(&words));
+        let points = self.sandbox_points.display().to_string();
+        let armed = [("GANTLINE_FAILPOINTS", points.as_str())];
+        self.sandbox = Some(Started::with(&self.binary, self.room.path(), &words, &armed));
     }
 
     fn started(&self, words: &[&str]) -> Started {
@@ -101,7 +108,7 @@ impl Plane {
         let number = REPLICAS.iter().position(|known| *known == replica).unwrap_or_default();
         let kubeconfig = self.proxies[number].kubeconfig().display().to_string();
         let cache = self.room.path().join(replica).display().to_string();
-        let serve = ["serve", "--listen", "127.0.0.1:0", "--install-crds", "--poll", "1", "--replica", replica];
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--poll", "1", "--replica", replica];
         let registry = format!("registry.example={}", self.host.url());
         let places = ["--cache", &cache, "--kubeconfig", &kubeconfig, "--registry", &registry];
         self.started(&[&serve[..], &places].concat())
@@ -177,6 +184,12 @@ impl Plane {
                 "syncPolicy": { "automated": { "prune": true, "selfHeal": true } },
             },
         })
+    }
+
+    /// Somebody asks an Application to look at its repository.
+    pub(crate) fn refresh(&self, name: &str) {
+        let patch = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
+        let _ = self.api.merge(&format!("{APPLICATIONS}/{name}"), &patch);
     }
 
     /// CI's commit: another image in staging, and another name of an object that is pruned under its old one.
@@ -262,13 +275,20 @@ impl Plane {
         }
     }
 
-    /// A session of admin, with the password of the first start.
-    pub(crate) fn admin(&self) -> Rest {
+    /// A session of admin, with the password of the first start; none where the server has just ended.
+    pub(crate) fn admin(&self) -> Option<Rest> {
         let secret = self.api.get(&format!("/api/v1/namespaces/{NAMESPACE}/secrets/argocd-initial-admin-secret"));
         let password = secret["data"]["password"].as_str().unwrap_or_default();
         let mut decode = Command::new("sh");
         let password = run(decode.args(["-c", "printf %s \"$0\" | base64 -d", password])).succeeds().out;
         Rest::log_in(&self.replicas[0].url(), "admin", &password)
+    }
+
+    /// Somebody logs in and out, where the first server is there.
+    pub(crate) fn end_a_session(&self) {
+        if self.replicas[0].said().contains("gantline serves") {
+            self.admin().map(|admin| admin.ask("DELETE", "/api/v1/session", None));
+        }
     }
 
     pub(crate) fn said(&self) -> String {
