@@ -174,6 +174,7 @@ impl Plane {
     }
 
     pub(crate) fn application(&self, name: &str, path: &str) -> Value {
+        let retry = json!({ "limit": -1, "backoff": { "duration": "1s", "factor": 1, "maxDuration": "2s" } });
         json!({
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
             "metadata": { "name": name, "namespace": NAMESPACE },
@@ -181,7 +182,8 @@ impl Plane {
                 "project": "default",
                 "source": { "repoURL": self.repository(), "targetRevision": "main", "path": path },
                 "destination": { "server": "https://kubernetes.default.svc", "namespace": "shop" },
-                "syncPolicy": { "automated": { "prune": true, "selfHeal": true } },
+                // as in Argo CD, a sync that failed is tried again only where that is asked for
+                "syncPolicy": { "automated": { "prune": true, "selfHeal": true }, "retry": retry },
             },
         })
     }
