@@ -231,10 +231,10 @@ impl Shared {
             return None;
         }
         let mut thrown = self.dice.throw(&format!("{} {}", request.method(), request.uri().path()));
-        rates.iter().find_map(|(fault, rate)| {
+        rates.iter().filter(|(fault, _)| fits(fault)).find_map(|(fault, rate)| {
             let hit = thrown < *rate;
             thrown = thrown.saturating_sub(*rate);
-            (hit && fits(fault)).then_some(*fault)
+            hit.then_some(*fault)
         })
     }
 
@@ -256,6 +256,14 @@ impl Shared {
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove(TRANSFER_ENCODING);
         let frames = answer.bytes_stream().map_ok(Frame::data).map_err(Trouble::other);
+        // what was opened in calm does not outlast it, nor the other way round
+        let (mut rates, watched) = (self.rates.subscribe(), path.contains("watch=true"));
+        let frames = frames.take_until(Box::pin(async move {
+            match watched {
+                true => drop(rates.changed().await),
+                false => std::future::pending().await,
+            }
+        }));
         let mut answer = Response::new(StreamBody::new(frames).boxed_unsync());
         (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
         Ok(answer)

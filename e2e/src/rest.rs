@@ -62,7 +62,8 @@ impl Rest {
         let mut stream = TcpStream::connect(&self.address)?;
         let seconds = if path.contains("/stream/") { 2 } else { 30 };
         stream.set_read_timeout(Some(Duration::from_secs(seconds)))?;
-        let session = if self.token.is_empty() { String::new() } else { format!("Authorization: Bearer {}\r\n", self.token) };
+        let session =
+            if self.token.is_empty() { String::new() } else { format!("Authorization: Bearer {}\r\n", self.token) };
         let body = body.unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.0\r\nHost: {}\r\n{session}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",

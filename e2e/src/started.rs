@@ -26,10 +26,16 @@ impl Started {
     /// When it cannot be started.
     pub fn with(binary: &Path, temporary: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let said = tempfile::NamedTempFile::new().expect("a temporary file");
-        let output = said.reopen().expect("the file again");
-        let errors = said.reopen().expect("the file again");
+        // each behind what the other has written
+        let open = || std::fs::OpenOptions::new().append(true).open(said.path());
+        let (output, errors) = (open().expect("the file again"), open().expect("the file again"));
         let mut command = Command::new(binary);
-        command.args(arguments).envs(variables.iter().copied()).env("TMPDIR", temporary).env("HOME", temporary).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .env("TMPDIR", temporary)
+            .env("HOME", temporary)
+            .stdin(Stdio::null());
         let child = command.stdout(output).stderr(errors).spawn().expect("the program starts");
         Self { child, said }
     }

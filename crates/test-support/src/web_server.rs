@@ -87,7 +87,6 @@ impl Answer {
     }
 
     /// Whoever does not want more of it closes the connection.
-    #[expect(clippy::disallowed_methods, reason = "a slow server is slow in real time")]
     fn write(&self, mut stream: &TcpStream) -> io::Result<()> {
         if self.manner == Manner::Lost {
             return Ok(());

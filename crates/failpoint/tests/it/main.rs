@@ -25,9 +25,21 @@ fn compiled(room: &Path, assertions: &str) -> PathBuf {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     };
     let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
-    rustc(&["--crate-type=rlib", "--crate-name=failpoint", "-o"].map(AsRef::as_ref)[..].iter().copied().chain([library.as_os_str(), lib.as_os_str()]).collect::<Vec<_>>());
+    rustc(
+        &["--crate-type=rlib", "--crate-name=failpoint", "-o"].map(AsRef::as_ref)[..]
+            .iter()
+            .copied()
+            .chain([library.as_os_str(), lib.as_os_str()])
+            .collect::<Vec<_>>(),
+    );
     let known = format!("failpoint={}", library.display());
-    rustc(&[AsRef::<std::ffi::OsStr>::as_ref("--extern"), known.as_ref(), "-o".as_ref(), program.as_ref(), source.as_ref()]);
+    rustc(&[
+        AsRef::<std::ffi::OsStr>::as_ref("--extern"),
+        known.as_ref(),
+        "-o".as_ref(),
+        program.as_ref(),
+        source.as_ref(),
+    ]);
     program
 }
 

@@ -14,13 +14,27 @@ const CANARY: &str = "b4nk-c4n4ry";
 const VERBS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 /// What says what it says to everybody.
 const OPEN: &[&str] = &[
-    "GET /", "GET /app.css", "GET /app.js", "GET /healthz", "GET /metrics", "GET /api/version", "GET /api/openapi.json",
-    "POST /api/v1/session", "GET /api/v1/session/userinfo",
+    "GET /",
+    "GET /app.css",
+    "GET /app.js",
+    "GET /healthz",
+    "GET /metrics",
+    "GET /api/version",
+    "GET /api/openapi.json",
+    "POST /api/v1/session",
+    "GET /api/v1/session/userinfo",
 ];
 /// Tells whoever is logged in of what they may get, which may be nothing.
 const LISTS: &[&str] = &[
-    "/api/v1/overview", "/api/v1/stream/overview", "/api/v1/applications", "/api/v1/clusters", "/api/v1/pipelines",
-    "/api/v1/releases", "/api/v1/promotions", "/api/v1/where", "/api/v1/session",
+    "/api/v1/overview",
+    "/api/v1/stream/overview",
+    "/api/v1/applications",
+    "/api/v1/clusters",
+    "/api/v1/pipelines",
+    "/api/v1/releases",
+    "/api/v1/promotions",
+    "/api/v1/where",
+    "/api/v1/session",
 ];
 /// The rights of one project: to look, and to deploy.
 const RIGHTS: &str = "p, rita, applications, get, shop/*, allow\np, rita, pipelines, get, shop, allow\n\
@@ -41,8 +55,11 @@ fn payloads() -> Vec<Payload> {
         raw("none", "", b""),
         json("an empty object", json!({})),
         json("a wish", json!({ "environment": "production", "release": "bank-1", "reason": "x", "name": "vault" })),
-        json("another project's", json!({ "username": "otto", "password": "x", "project": "bank", "appNamespace": "bank",
-            "environment": "\u{1b}]0;x\u{7}", "reason": "<script>\u{202e}" })),
+        json(
+            "another project's",
+            json!({ "username": "otto", "password": "x", "project": "bank", "appNamespace": "bank",
+            "environment": "\u{1b}]0;x\u{7}", "reason": "<script>\u{202e}" }),
+        ),
         json("another type", json!([[[], null, 1e308, "\u{0}"]])),
         json("long", json!({ "reason": "x".repeat(70_000), "environment": "y".repeat(70_000) })),
         raw("junk", "application/json", b"{\"environment\": \x1b[31m"),
@@ -171,7 +188,9 @@ async fn every_route_by_every_verb_for_everybody_with_every_payload() {
     let paths: BTreeMap<&String, &Value> = document["paths"].as_object().unwrap().iter().collect();
     let known: BTreeSet<String> = paths
         .iter()
-        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase())))
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase()))
+        })
         .collect();
     let mut people = vec![("", String::new())];
     for name in ["eve", "rita", "tina", "otto"] {

@@ -8,15 +8,8 @@ use e2e::{ApiProxy, Rates, Rest, eventually, patiently, rounds};
 
 use super::plane::{Losses, Plane};
 
-const RATES: Rates = &[
-    (Gone, 1500),
-    (ServerError, 400),
-    (Lost, 400),
-    (Late, 500),
-    (Cut, 200),
-    (TooMany, 60),
-    (Stall, 20),
-];
+const RATES: Rates =
+    &[(Gone, 1500), (ServerError, 400), (Lost, 400), (Late, 500), (Cut, 200), (TooMany, 60), (Stall, 20)];
 /// Releases that travel while it fails.
 const RELEASES: u64 = 2;
 

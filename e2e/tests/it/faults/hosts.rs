@@ -43,25 +43,32 @@ fn harms(plane: &Plane, elsewhere: &WebServer) -> Vec<(&'static str, Harm, &'sta
     vec![
         ("500", Box::new(|_, _| Answer::status(500)), "500"),
         ("a cut advertisement", of_refs(|answer| answer.cut()), ""),
-        ("an advertisement without its end", of_refs(|mut answer| {
-            answer.body.truncate(answer.body.len() - 4);
-            answer
-        }), "cut"),
+        (
+            "an advertisement without its end",
+            of_refs(|mut answer| {
+                answer.body.truncate(answer.body.len() - 4);
+                answer
+            }),
+            "cut",
+        ),
         ("elsewhere", of_refs(move |_| Answer::status(302).header("location", location.clone())), ""),
         ("credentials", Box::new(|_, _| Answer::status(401).header("www-authenticate", "Basic realm=\"x\"")), "401"),
         ("an empty repository", instead(empty), "main"),
         ("a deleted default branch", instead(renamed), "main"),
         ("a page", of_refs(|_| Answer::ok("<html>Sign in</html>").header("content-type", "text/html")), ""),
         ("no answer", Box::new(|_, answer| answer.manner(Manner::Lost)), ""),
-        ("an answer without an end", of_refs(|answer| {
-            Answer { body: answer.body.repeat(64), ..answer }.manner(Manner::Endless)
-        }), ""),
+        (
+            "an answer without an end",
+            of_refs(|answer| Answer { body: answer.body.repeat(64), ..answer }.manner(Manner::Endless)),
+            "",
+        ),
     ]
 }
 
 fn kept(plane: &Plane) -> (String, String) {
     let app = plane.api.get(&format!("{APPLICATIONS}/shop-kept"));
-    let told: Vec<&str> = app["status"]["conditions"].as_array().into_iter().flatten().filter_map(|c| c["message"].as_str()).collect();
+    let told: Vec<&str> =
+        app["status"]["conditions"].as_array().into_iter().flatten().filter_map(|c| c["message"].as_str()).collect();
     (app["status"]["sync"]["status"].as_str().unwrap_or_default().to_owned(), told.join("; "))
 }
 
@@ -82,7 +89,11 @@ fn a_git_host_that_fails_or_lies_deletes_nothing_and_is_told_of() {
         patiently(60, &format!("{what} is told of"), || {
             plane.refresh("shop-kept");
             let (sync, told) = kept(&plane);
-            if sync == "Unknown" && !told.is_empty() && told.contains(tells) { Ok(()) } else { Err(format!("{sync}: {told}")) }
+            if sync == "Unknown" && !told.is_empty() && told.contains(tells) {
+                Ok(())
+            } else {
+                Err(format!("{sync}: {told}"))
+            }
         });
         assert_eq!(plane.losses(&Default::default()), Losses::default(), "{what}");
         plane.spoil(|_, answer| answer);
@@ -134,10 +145,13 @@ fn a_registry_that_fails_or_lies_makes_no_release_and_is_told_of() {
     }));
     let harms: Vec<(&str, Harm)> = vec![
         ("500", Box::new(|_, _| Answer::status(500))),
-        ("another digest", Box::new(|request, _| match request.method.as_str() {
-            "HEAD" => Answer::ok(""),
-            _ => manifest(Some(&digest(7))),
-        })),
+        (
+            "another digest",
+            Box::new(|request, _| match request.method.as_str() {
+                "HEAD" => Answer::ok(""),
+                _ => manifest(Some(&digest(7))),
+            }),
+        ),
         ("a cut manifest", Box::new(|_, _| manifest(None).cut())),
         ("a redirect in a circle", Box::new(|request, _| Answer::status(307).header("location", request.path.clone()))),
         ("a page", Box::new(|_, _| Answer::ok("<html>Sign in</html>"))),
@@ -146,12 +160,17 @@ fn a_registry_that_fails_or_lies_makes_no_release_and_is_told_of() {
     ];
     let kinds = harms.len();
     for (number, (what, harm)) in (1..).zip(harms) {
-        plane.spoil(move |request, answer| if request.path.starts_with("/v2") { harm(request, answer) } else { answer });
+        plane
+            .spoil(move |request, answer| if request.path.starts_with("/v2") { harm(request, answer) } else { answer });
         plane.commit(&[tagged(number)], "Tag");
         patiently(60, &format!("{what} is told of"), || {
             let pipeline = plane.api.get(&format!("{OURS}/pipelines/tagged"));
             let told = pipeline["status"]["conditions"].to_string();
-            if told.contains(&format!("v{number}")) || told.contains("registry.example") { Ok(()) } else { Err(pipeline["status"].to_string()) }
+            if told.contains(&format!("v{number}")) || told.contains("registry.example") {
+                Ok(())
+            } else {
+                Err(pipeline["status"].to_string())
+            }
         });
         let releases = plane.api.get(&format!("{OURS}/releases"));
         let made: Vec<&Value> = items(&releases).collect();
@@ -161,7 +180,11 @@ fn a_registry_that_fails_or_lies_makes_no_release_and_is_told_of() {
     plane.commit(&[tagged(99)], "Tag");
     patiently(60, "a release is made of what is well", || {
         let releases = plane.api.get(&format!("{OURS}/releases"));
-        if items(&releases).count() == 1 { Ok(()) } else { Err(plane.api.get(&format!("{OURS}/pipelines/tagged"))["status"].to_string()) }
+        if items(&releases).count() == 1 {
+            Ok(())
+        } else {
+            Err(plane.api.get(&format!("{OURS}/pipelines/tagged"))["status"].to_string())
+        }
     });
     let alive = Rest::stranger(&plane.replicas[0].url()).get("/healthz").status;
     println!("hostile registry: {kinds} kinds of harm, 0 releases");

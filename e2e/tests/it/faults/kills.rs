@@ -27,7 +27,17 @@ fn places(binary: &Path) -> Vec<String> {
 fn part(place: &str) -> usize {
     let name = place.rsplit_once('-').map_or(place, |(name, _)| name);
     let promotion = [
-        "release", "open", "claim", "search", "gates", "build", "push-send", "push-answer", "record", "refresh", "soak",
+        "release",
+        "open",
+        "claim",
+        "search",
+        "gates",
+        "build",
+        "push-send",
+        "push-answer",
+        "record",
+        "refresh",
+        "soak",
         "terminal",
     ];
     match name {

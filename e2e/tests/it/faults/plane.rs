@@ -71,7 +71,18 @@ impl Plane {
         let sandbox_points = room.path().join("sandbox-points");
         std::fs::create_dir(&sandbox_points).expect("a folder");
         let api = Api::of(&room.path().join("sandbox"));
-        let mut plane = Self { binary, room, api, proxies: vec![], replicas: vec![], sandbox: None, spoil, host, environment, sandbox_points };
+        let mut plane = Self {
+            binary,
+            room,
+            api,
+            proxies: vec![],
+            replicas: vec![],
+            sandbox: None,
+            spoil,
+            host,
+            environment,
+            sandbox_points,
+        };
         plane.start_sandbox();
         plane.sandbox.iter().for_each(|sandbox| drop(sandbox.url()));
         plane.prepare();
@@ -208,7 +219,8 @@ impl Plane {
         let tag = digest(number);
         let there = |environment: &Value| {
             environment["sync"] == "Synced" && environment["digest"].as_str().unwrap_or_default() == tag
-                || environment["release"].as_str().is_some_and(|name| name.contains(&tag[7..15])) && environment["sync"] == "Synced"
+                || environment["release"].as_str().is_some_and(|name| name.contains(&tag[7..15]))
+                    && environment["sync"] == "Synced"
         };
         let environments = status["environments"].as_array().cloned().unwrap_or_default();
         if environments.len() != 2 || !environments.iter().all(there) {
@@ -221,9 +233,8 @@ impl Plane {
             return Err(format!("{found:?} {}", self.api.get(APPLICATIONS)));
         }
         let promotions = self.api.get(&format!("{OURS}/promotions"));
-        let open = items(&promotions).find(|item| {
-            !["Succeeded", "Superseded"].contains(&item["status"]["phase"].as_str().unwrap_or_default())
-        });
+        let open = items(&promotions)
+            .find(|item| !["Succeeded", "Superseded"].contains(&item["status"]["phase"].as_str().unwrap_or_default()));
         open.map_or(Ok(()), |open| Err(open.to_string()))
     }
 
@@ -245,14 +256,16 @@ impl Plane {
         let deletes = wrong.len() + kept.count();
         assert_eq!(deletes, 0, "deleted, and was to live: {wrong:?}");
         let maps = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
-        let lost = promised.iter().filter(|(name, text)| self.api.get(&format!("{maps}/{name}"))["data"]["text"] != ***text);
+        let lost =
+            promised.iter().filter(|(name, text)| self.api.get(&format!("{maps}/{name}"))["data"]["text"] != ***text);
         Losses { deletes, duplicates: self.duplicates(), lost: lost.count() }
     }
 
     fn duplicates(&self) -> usize {
         let format = "%(trailers:key=Promotion-Id,valueonly,separator=%x2C) %s";
         let bare = self.room.path().join("apps.git").display().to_string();
-        let log = run(Command::new("git").args(["-C", &bare, "log", &format!("--format={format}"), "main"])).succeeds().out;
+        let log =
+            run(Command::new("git").args(["-C", &bare, "log", &format!("--format={format}"), "main"])).succeeds().out;
         let (mut ids, mut subjects) = (BTreeMap::new(), BTreeMap::new());
         for (id, subject) in log.lines().filter_map(|line| line.split_once(' ')).filter(|(id, _)| !id.is_empty()) {
             *ids.entry(id.to_owned()).or_insert(0usize) += 1;
@@ -341,10 +354,12 @@ fn overlays() -> impl Iterator<Item = (String, String)> {
     });
     let hook = |phase: &str| {
         let policies = if phase == "PreSync" { "BeforeHookCreation" } else { "HookSucceeded" };
-        let annotations = json!({ "argocd.argoproj.io/hook": phase, "argocd.argoproj.io/hook-delete-policy": policies });
+        let annotations =
+            json!({ "argocd.argoproj.io/hook": phase, "argocd.argoproj.io/hook-delete-policy": policies });
         map(&format!("hook-{}", phase.to_lowercase()), annotations).to_string()
     };
-    let production = format!("resources: [../base]\nnameSuffix: -production\nimages:\n- name: {IMAGE}\n  digest: {}\n", digest(0));
+    let production =
+        format!("resources: [../base]\nnameSuffix: -production\nimages:\n- name: {IMAGE}\n  digest: {}\n", digest(0));
     [
         ("base/kustomization.yaml", "resources: [deployment.yaml, round.yaml]\n".to_owned()),
         ("base/deployment.yaml", deployment.to_string()),

@@ -32,18 +32,25 @@ fn manifests() -> Vec<(String, String)> {
     vec![
         ("secret/well.yaml".into(), secret("well", &format!("stringData: {{password: {CANARY}}}\n"))),
         ("secret/other.yaml".into(), secret("other", &format!("data: {{password: {}}}\n", "YzRuNHJ5LTVlY3JldA=="))),
-        ("broken/broken.yaml".into(), secret("broken", &format!("stringData:\n  password: {CANARY}\n   {CANARY}: [\n"))),
+        (
+            "broken/broken.yaml".into(),
+            secret("broken", &format!("stringData:\n  password: {CANARY}\n   {CANARY}: [\n")),
+        ),
         ("typed/typed.yaml".into(), secret("typed", &format!("data: {{password: [\"{CANARY}\"]}}\n"))),
         ("typed/no.yaml".into(), secret("no", &format!("data: {{password: \"{CANARY}\"}}\n"))),
         ("chart/Chart.yaml".into(), "apiVersion: v2\nname: chart\nversion: 1.0.0\n".into()),
-        ("chart/templates/x.yaml".into(), format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\nstringData:\n  a: {{{{ .Values.password | nindent }}}}\n# {CANARY}\n")),
+        (
+            "chart/templates/x.yaml".into(),
+            format!(
+                "apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\nstringData:\n  a: {{{{ .Values.password | nindent }}}}\n# {CANARY}\n"
+            ),
+        ),
     ]
 }
 
 /// Applications whose addresses and parameters hold something.
 fn leaky(plane: &Plane) -> Vec<Value> {
-    let mut all: Vec<Value> =
-        ["secret", "broken", "typed", "chart"].map(|path| plane.application(path, path)).into();
+    let mut all: Vec<Value> = ["secret", "broken", "typed", "chart"].map(|path| plane.application(path, path)).into();
     all[3]["spec"]["source"]["helm"] = json!({ "valuesObject": { "password": 1 } });
     for (name, url) in [
         ("login", format!("https://me:{CANARY}@127.0.0.1:9/x.git")),
@@ -91,7 +98,8 @@ fn what_is_secret_stands_nowhere_but_where_it_was_put() {
     let mut searched = Searched::default();
     searched.answers(&admin, &names);
     searched.terminal(&plane, &admin, &names);
-    for path in [APPLICATIONS, &format!("{OURS}/pipelines"), &format!("{OURS}/releases"), &format!("{OURS}/promotions")] {
+    for path in [APPLICATIONS, &format!("{OURS}/pipelines"), &format!("{OURS}/releases"), &format!("{OURS}/promotions")]
+    {
         let list = plane.api.get(path);
         // where somebody wrote it, it stays
         let told: Vec<String> = items(&list).map(|item| item["status"].to_string()).collect();
