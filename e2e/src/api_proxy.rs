@@ -190,7 +190,7 @@ impl Shared {
                 answer.headers_mut().insert(RETRY_AFTER, LEFT_ALONE.as_secs().into());
                 Ok(answer)
             }
-            ApiFault::Gone if request.uri().path().len() % 2 == 0 => Ok(status(410, "Expired")),
+            ApiFault::Gone if request.uri().path().len().is_multiple_of(2) => Ok(status(410, "Expired")),
             ApiFault::Gone => {
                 let gone = format!("{{\"type\":\"ERROR\",\"object\":{}}}\n", problem(410, "Expired"));
                 Ok(Response::new(whole(gone)))

@@ -130,11 +130,9 @@ impl Plane {
         if self.sandbox.as_mut().is_some_and(Started::has_ended) {
             self.start_sandbox();
         }
-        for number in 0..self.replicas.len() {
-            if self.replicas[number].has_ended() {
-                self.replicas[number] = self.serve(REPLICAS[number]);
-            }
-        }
+        let ended = self.replicas.iter_mut().enumerate().filter_map(|(number, it)| it.has_ended().then_some(number));
+        let ended: Vec<usize> = ended.collect();
+        ended.into_iter().for_each(|number| self.replicas[number] = self.serve(REPLICAS[number]));
     }
 
     pub(crate) fn spoil(&self, spoil: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static) {
@@ -217,11 +215,8 @@ impl Plane {
     pub(crate) fn has_arrived(&self, number: u64) -> Result<(), String> {
         let status = self.api.get(&format!("{OURS}/pipelines/shop"))["status"].take();
         let tag = digest(number);
-        let there = |environment: &Value| {
-            environment["sync"] == "Synced" && environment["digest"].as_str().unwrap_or_default() == tag
-                || environment["release"].as_str().is_some_and(|name| name.contains(&tag[7..15]))
-                    && environment["sync"] == "Synced"
-        };
+        let there =
+            |environment: &Value| environment["sync"] == "Synced" && environment["digest"].as_str() == Some(&tag);
         let environments = status["environments"].as_array().cloned().unwrap_or_default();
         if environments.len() != 2 || !environments.iter().all(there) {
             return Err(status.to_string());
