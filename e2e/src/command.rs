@@ -77,14 +77,23 @@ impl Ran {
 /// # Panics
 /// When it never does; the message has what was seen last.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Result<T, String>) -> T {
+    patiently(30, what, attempt)
+}
+
+/// The same, for so many seconds, or longer where an attempt takes time.
+///
+/// # Panics
+/// As [`eventually`].
+#[track_caller]
+pub fn patiently<T>(seconds: usize, what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
     let mut last = String::new();
-    for _ in 0..300 {
+    for _ in 0..seconds * 10 {
         match attempt() {
             Ok(value) => return value,
             Err(seen) => last = seen,
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("not within half a minute: {what}; last seen: {last}")
+    panic!("not within {seconds} s: {what}; last seen: {last}")
 }

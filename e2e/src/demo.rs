@@ -247,9 +247,12 @@ impl WorkTree {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--message", message]);
         eventually("the push goes through", || {
-            self.git(&["pull", "--quiet", "--rebase"]);
             let pushed = self.try_git(&["push", "--quiet", "origin", "HEAD:main"]);
-            if pushed.code == 0 { Ok(()) } else { Err(pushed.err) }
+            if pushed.code == 0 {
+                return Ok(());
+            }
+            self.git(&["pull", "--quiet", "--rebase"]);
+            Err(pushed.err)
         });
     }
 }

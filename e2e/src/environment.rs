@@ -39,6 +39,11 @@ pub fn second_cluster() -> Option<PathBuf> {
     path
 }
 
+/// How often the tests of faults play their rounds, from `$FAULT_ROUNDS`: 1, where nothing is said.
+pub fn rounds() -> u64 {
+    variable("FAULT_ROUNDS").and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
 /// Whether a program is installed.
 pub fn has(program: &str) -> bool {
     let arguments: &[&str] = if program == "kubectl" { &["version", "--client"] } else { &["--version"] };

@@ -17,11 +17,25 @@ impl Started {
     /// # Panics
     /// When it cannot be started.
     pub fn new(binary: &Path, temporary: &Path, arguments: &[&str]) -> Self {
+        Self::with(binary, temporary, arguments, &[])
+    }
+
+    /// With more variables in its environment.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn with(binary: &Path, temporary: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let said = tempfile::NamedTempFile::new().expect("a temporary file");
-        let output = said.reopen().expect("the file again");
-        let errors = said.reopen().expect("the file again");
+        // each behind what the other has written
+        let open = || std::fs::OpenOptions::new().append(true).open(said.path());
+        let (output, errors) = (open().expect("the file again"), open().expect("the file again"));
         let mut command = Command::new(binary);
-        command.args(arguments).env("TMPDIR", temporary).env("HOME", temporary).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .env("TMPDIR", temporary)
+            .env("HOME", temporary)
+            .stdin(Stdio::null());
         let child = command.stdout(output).stderr(errors).spawn().expect("the program starts");
         Self { child, said }
     }
@@ -54,6 +68,11 @@ impl Started {
         let (_, text) = http(url.trim_start_matches("http://"), "GET", "/metrics", "", "");
         let lines = text.lines().filter_map(|line| line.split_once([' ', '{']).filter(|(known, _)| *known == name));
         lines.filter_map(|(_, rest)| rest.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// Whether it has ended by itself, or was killed.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// # Panics

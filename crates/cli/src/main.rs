@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     settings::log(&arguments);
+    settings::arm_failpoints();
     let runtime = match runtime(&arguments.command) {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::from(error).report(),

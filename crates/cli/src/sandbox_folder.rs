@@ -9,15 +9,14 @@ use std::time::Duration;
 use clock::{Clock, Ids, ScaledClock, after};
 use cluster::{Cluster, Target};
 use jiff::Timestamp;
-use rustix::process::Signal;
 use sandbox::{
     Door, OnDamage, Registry, Sandbox, SandboxOptions, StoreError, StoreFolder, private_file, private_folder,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::serve::survive_full_disks;
 use crate::failure::Failure;
 use crate::output;
 
@@ -188,13 +187,6 @@ impl Starting {
 /// Whether nobody minds that others may not look into the folder: it is not there, empty, or a sandbox's already.
 fn is_ours(path: &Path) -> bool {
     path.join(STORE).is_dir() || std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none())
-}
-
-/// Lets a limit of the file size be an error of the write, as a full disk is, instead of the end of the process.
-fn survive_full_disks() -> Result<(), Failure> {
-    // once anybody has asked for a signal, it ends no process any more
-    drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
-    Ok(())
 }
 
 fn tell_of_lost(store: &StoreFolder) {

@@ -35,6 +35,13 @@ pub(crate) fn log(arguments: &Arguments) {
     };
 }
 
+/// Where a test ends this process; a release takes no notice.
+pub(crate) fn arm_failpoints() {
+    if let Some(folder) = failpoint::VARIABLE.and_then(environment) {
+        failpoint::arm(folder.as_ref());
+    }
+}
+
 /// Standard error. What a log tells may come from anywhere.
 struct Log;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::argocd::Application;
 use clock::{Clock, Ids};
 use cluster::Cluster;
+use failpoint::Point;
 use promotion::{Seal, WriteStep};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
@@ -217,6 +218,9 @@ impl Context {
         if let Some(hook) = &self.at_step {
             hook.reached(step, before);
         }
+        if let Some(point) = point_of(step) {
+            if before { failpoint::before(point) } else { failpoint::after(point) }
+        }
     }
 
     /// Others are worked on while this waits for somebody outside, unless that is over at once.
@@ -240,6 +244,19 @@ impl Context {
                 self.queue.add_behind(&key, depth);
             }
         }
+    }
+}
+
+/// Where a step of a promotion may end the process; of a push, `git` knows more.
+fn point_of(step: WriteStep) -> Option<Point> {
+    match step {
+        WriteStep::Claimed => Some(Point::Claim),
+        WriteStep::Searched => Some(Point::Search),
+        WriteStep::GatesRepeated => Some(Point::Gates),
+        WriteStep::Pushed => None,
+        WriteStep::Recorded => Some(Point::Record),
+        WriteStep::Refreshed => Some(Point::Refresh),
+        WriteStep::Converged => Some(Point::Terminal),
     }
 }
 

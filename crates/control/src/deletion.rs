@@ -6,6 +6,7 @@ use api::argocd::{Application, Condition, ConditionType, names};
 use cluster::{ClusterError, Patch, PatchOptions, Propagation};
 use engine::operation::Draft;
 use engine::{Permitted, Removal, Scopes, has_sync_option, set_conditions};
+use failpoint::Point;
 use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::json;
 
@@ -117,7 +118,10 @@ fn goes(object: &LiveObject, app: &Application) -> bool {
 }
 
 async fn delete(site: &Site, object: &Permitted<Removal>, propagation: Propagation) -> Result<(), ClusterError> {
-    match site.hand(object).delete(propagation).await {
+    failpoint::before(Point::Cascade);
+    let deleted = site.hand(object).delete(propagation).await;
+    failpoint::after(Point::Cascade);
+    match deleted {
         // a namesake took its place: not ours any more
         Ok(_) | Err(ClusterError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error),
@@ -132,7 +136,10 @@ async fn release(cx: &Context, app: &Application) -> Result<(), ClusterError> {
     let meta = json!({"finalizers": rest, "resourceVersion": app.metadata.resource_version});
     let patch = Patch::Merge(json!({"metadata": meta}));
     let key = AppKey::of(app).resource_key();
-    match cx.cluster.patch(&key, &patch, PatchOptions::default()).await {
+    failpoint::before(Point::Finalizer);
+    let patched = cx.cluster.patch(&key, &patch, PatchOptions::default()).await;
+    failpoint::after(Point::Finalizer);
+    match patched {
         Ok(_) | Err(ClusterError::NotFound { .. }) => {}
         Err(error) => return Err(error),
     }

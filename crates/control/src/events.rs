@@ -7,6 +7,7 @@ use api::argocd::{OperationPhase, SyncStatusCode};
 use clock::{Clock, Ids};
 use cluster::Cluster;
 use engine::operation::Fact as Told;
+use failpoint::Point;
 use jiff::Timestamp;
 use object::Manifest;
 use serde_json::json;
@@ -56,9 +57,11 @@ impl Events {
         let (sender, mut waiting) = mpsc::channel::<Manifest>(WAITING);
         tokio::spawn(async move {
             while let Some(event) = waiting.recv().await {
+                failpoint::before(Point::Tell);
                 if let Err(error) = cluster.create(&event).await {
                     tracing::debug!(%error, "Event not written");
                 }
+                failpoint::after(Point::Tell);
             }
         });
         Self { sender, clock, ids }

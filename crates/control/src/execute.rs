@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::names;
+use api::argocd::{SyncPhase, names};
 use clock::Clock;
 use cluster::{ApplyOptions, ClusterError, FieldConflict, Patch, PatchOptions, Propagation};
 use engine::sync::{Action, Outcome, Verb};
 use engine::{Permitted, Removal};
+use failpoint::Point;
 use futures::{FutureExt, future};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ pub(crate) async fn execute(cx: &Context, site: &Site, app: &About, actions: Vec
 }
 
 async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outcome {
+    let point = point_of(&action);
+    point.into_iter().for_each(failpoint::before);
     let done = match action {
         Action::EndWave { last: true, .. } => Ok(String::new()),
         Action::EndWave { last: false, .. } => {
@@ -50,9 +53,24 @@ async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outc
             write.run(cx, site, app).await
         }
     };
+    point.into_iter().for_each(failpoint::after);
     match done {
         Ok(words) => Outcome::Done(words),
         Err(reason) => Outcome::Failed(reason),
+    }
+}
+
+/// Where a test may end the process.
+fn point_of(action: &Action) -> Option<Point> {
+    match action {
+        Action::Write { dry_run: true, .. } | Action::EndWave { .. } | Action::SetFinalizers { .. } => None,
+        Action::Write { object, .. } => {
+            let phases = engine::hook_phases(object.object());
+            let after = phases.contains(&SyncPhase::PostSync);
+            let hook = if after { Point::PostSync } else { Point::PreSync };
+            Some(if engine::is_hook(object.object()) { hook } else { Point::Apply })
+        }
+        Action::Delete { prune, .. } => Some(if *prune { Point::Prune } else { Point::HookDelete }),
     }
 }
 

@@ -20,6 +20,7 @@ use crate::source::{Sources, Wanted, is_asked_first, wanted};
 use crate::status;
 use crate::stores::AppKey;
 use crate::sync::{self, Advance};
+use failpoint::Point;
 
 /// What is wanted and how it compares with what is there.
 #[derive(Debug)]
@@ -77,19 +78,27 @@ async fn straight_path(
 ) -> Result<Next, ClusterError> {
     let mut draft = Draft::from(&*app);
     let mut judged = judge(cx, &draft.app, request, memory).await;
+    let mut says = Point::Status;
     loop {
         show(cx, &mut draft.app, judged.as_ref(), request.depth >= Depth::Latest);
         request.depth = Depth::Live;
         match sync::advance(cx, &mut draft, &judged, memory).await {
             Advance::Begun => {
                 // written down before anything is done, so that another process can take over
+                failpoint::before(Point::Intent);
                 app = status::write(cx, &app, draft).await?;
+                failpoint::after(Point::Intent);
                 draft = Draft::from(&*app);
             }
-            Advance::Ended => judged = judge(cx, &draft.app, request, memory).await,
+            Advance::Ended => {
+                says = Point::Result;
+                judged = judge(cx, &draft.app, request, memory).await;
+            }
             Advance::Rest(next) => {
                 draft.app.metadata.annotations.remove(names::REFRESH);
+                failpoint::before(says);
                 let app = status::write(cx, &app, draft).await?;
+                failpoint::after(says);
                 if judged.is_ok() {
                     proven::end(cx, &app, memory);
                 }

@@ -286,10 +286,10 @@ impl Repositories {
         true
     }
 
-    /// The files of a commit that was resolved before; the repository is not asked.
+    /// The files of a commit that was resolved before, maybe by another replica: only then the repository is asked.
     ///
     /// # Errors
-    /// When the commit is not here any more.
+    /// When the commit is nowhere any more, or the repository cannot be reached.
     pub async fn tree<'a>(
         &self,
         at: impl Into<Address<'a>>,
@@ -297,8 +297,14 @@ impl Repositories {
         commit: &str,
     ) -> Result<FileTree, Unavailable> {
         let since = self.0.clock.now();
+        let failed = |error| Unavailable { since, error };
         let repository = self.repository(at.into(), project)?;
-        repository.remote.tree(commit).await.map_err(|error| Unavailable { since, error })
+        if let Ok(tree) = repository.remote.tree(commit).await {
+            return Ok(tree);
+        }
+        // a chart has no commits to look for
+        let found = repository.remote.resolve(commit).await.map_err(failed)?;
+        repository.remote.tree(&found).await.map_err(failed)
     }
 
     /// What else the revision of a repository that was asked could mean.
@@ -467,7 +473,7 @@ mod tests {
     use crate::GitRemotes;
     use clock::ManualClock;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use test_support::SilentHost;
+    use test_support::{GitRepo, SilentHost, WebServer, git_answer};
 
     /// Counts what is opened.
     #[derive(Debug)]
@@ -508,6 +514,31 @@ mod tests {
             assert!(Arc::ptr_eq(&other, &open("/a/b.git")));
         }
         assert_eq!(opened.1.load(Ordering::SeqCst), 2);
+    }
+
+    /// Another replica has compared it; this one has not been told of it yet, and learns from it who wrote it.
+    #[tokio::test]
+    async fn a_commit_that_is_not_here_yet_is_asked_for() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (repo, cache) = (GitRepo::with_files(&[("a", "1")]), tempfile::tempdir().unwrap());
+        let path = repo.path();
+        let host = WebServer::start(move |request| git_answer(&path, request));
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::UNIX_EPOCH));
+        let facts = Facts::new(clock.clone(), Vec::new());
+        let (remotes, hour) = (Arc::new(GitRemotes::new(cache.path())), Duration::from_secs(3600));
+        let permitted = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "argocd-cmd-params-cm", "namespace": "argocd"},
+            "data": {git::PRIVATE_HOSTS: "*"}});
+        let mut stores = Stores::holding("argocd", [], []);
+        stores.config_maps = cluster::Store::holding([object::LiveObject::new(permitted).unwrap()]);
+        let all = Repositories::new(remotes, clock, Ids::seeded(1), stores, Arc::default(), facts, hour, hour);
+        let url = format!("{}/repo.git", host.url());
+        let first = all.resolve(&url, "default", "main", Timestamp::UNIX_EPOCH).await.unwrap();
+        let second = repo.commit("dana", &[("a", Some("2"))], "Second").await.to_string();
+        let tree = all.tree(&url, "default", &second).await.unwrap();
+        assert_eq!(tree.read("a").unwrap().unwrap().to_vec(), b"2");
+        assert!(all.tree(&url, "default", &first.commit).await.is_ok());
+        assert!(all.tree(&url, "default", &"ab".repeat(20)).await.is_err());
     }
 
     #[test]

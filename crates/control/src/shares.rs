@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use clock::Clock;
 use cluster::{Cause, Cluster, ClusterError, DeleteOptions, PatchOptions, Scope};
+use failpoint::Point;
 use futures::StreamExt;
 use futures::stream::{BoxStream, unfold};
 use jiff::Timestamp;
@@ -220,6 +221,7 @@ impl Member {
         let sent = clock.now();
         let held = self.standing != Standing::Out;
         let cluster = &self.shares.0.cluster;
+        failpoint::before(Point::Lease);
         let written = match me.claim(own, held, self.roster.alive(&me.lease), sent) {
             Claim::Create(lease) => cluster.create(&manifest(lease)?).await,
             Claim::Replace(lease) => cluster.replace(&manifest(lease)?, PatchOptions::default()).await,
@@ -230,6 +232,7 @@ impl Member {
                 return Ok(());
             }
         };
+        failpoint::after(Point::Lease);
         match written {
             Ok(_) => self.standing = self.standing.renewed(sent, clock.now()),
             // somebody else has written it: the next look sees who

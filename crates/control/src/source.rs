@@ -8,6 +8,7 @@ use api::argocd::{
     SyncStatusCode,
 };
 use engine::DesiredSet;
+use failpoint::Point;
 use jiff::Timestamp;
 use object::{FileTree, ReadSet, shown_address};
 use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, Reorder};
@@ -315,10 +316,12 @@ async fn render_source(
     }
     cx.metrics.renders.inc();
     let (mut subject, read) = subject(cx, job).await?;
+    failpoint::before(Point::Render);
     let (mut output, again) = match rendered(cx, app.spec.project_name(), &mut subject, fresh).await? {
         Ok(output) => (output, None),
         Err(ended) => (Output::without_answer(&ended, &subject), Some(Again::after(last.as_deref(), cx.clock.now()))),
     };
+    failpoint::after(Point::Render);
     output.reads.extend(read);
     let (build_options, remotes) = (&settings.kustomize_build_options, &subject.source.remotes);
     let mut render = SourceRender::new(source, build_options, remotes, &resolved.commit, output);

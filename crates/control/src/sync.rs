@@ -10,6 +10,7 @@ use engine::automated::Decision;
 use engine::operation::{self, Draft, Observed, Run, Step};
 use engine::sync::{self, Action, SyncRun};
 use engine::{Comparison, LiveState};
+use failpoint::Point;
 use jiff::Timestamp;
 use object::ResourceKey;
 
@@ -124,9 +125,11 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     }
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);
     let mut run = Run::resumed(memory.run.take().map(Arc::unwrap_or_clone), &draft.app, &state, || {
+        failpoint::before(Point::Plan);
         let contested = contested(cx, &draft.app, comparison);
         operation::sync_input(&draft.app, &state, comparison, options, contested)
     });
+    failpoint::after(Point::Plan);
     let driven = drive(cx, &draft.app, judged, &mut run.sync).await;
     draft.bring_on(&run, &judged.wanted.commits);
     match driven {
@@ -134,7 +137,10 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
             memory.run = Some(Arc::new(run));
             Step::RestUntil(after(cx.clock.now(), LOOK_AGAIN))
         }
-        Driven::Finished => draft.end(run.sync.phase(), run.sync.message(), cx.clock.now()),
+        Driven::Finished => {
+            failpoint::after(Point::HealthWait);
+            draft.end(run.sync.phase(), run.sync.message(), cx.clock.now())
+        }
     }
 }
 
@@ -181,8 +187,11 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
                 }
             }
             // what was just written may be as it shall be already: nobody tells of a namespace
-            sync::Next::Wait { .. } if std::mem::take(&mut acted) => {}
-            sync::Next::Wait { .. } => return Driven::Waiting,
+            sync::Next::Wait { .. } if std::mem::take(&mut acted) => failpoint::before(Point::HealthWait),
+            sync::Next::Wait { .. } => {
+                failpoint::before(Point::HealthWait);
+                return Driven::Waiting;
+            }
             sync::Next::Finished => return Driven::Finished,
         }
     }

@@ -91,9 +91,18 @@ impl RegistryClient {
             return Ok(digest);
         }
         // a registry that does not tell it in the header: it is the hash of the manifest
-        let body = ask.body(ask.request(Method::GET, &url, &repository).await?).await?;
+        let answer = ask.request(Method::GET, &url, &repository).await?;
+        let claimed = digest_header(&answer);
+        let body = ask.body(answer).await?;
+        if !is_manifest(&body) {
+            return Err(ask.unreachable(&"what it answers is no manifest"));
+        }
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
-        digest.parse().map_err(|_| ask.unreachable(&"the manifest has no digest"))
+        let digest = digest.parse().map_err(|_| ask.unreachable(&"the manifest has no digest"))?;
+        match claimed.filter(|claimed| *claimed != digest) {
+            Some(claimed) => Err(ask.unreachable(&format!("it gives {digest} as {claimed}"))),
+            None => Ok(digest),
+        }
     }
 
     fn base(&self, registry: &str) -> String {
@@ -185,6 +194,12 @@ impl Question {
             reason: error.to_string(),
         }
     }
+}
+
+/// Whether a body is a manifest or an index, of which the hash is a digest: pages of errors have hashes, too.
+fn is_manifest(body: &[u8]) -> bool {
+    let read: Result<serde_json::Value, _> = serde_json::from_slice(body);
+    read.is_ok_and(|manifest| manifest["schemaVersion"].is_u64())
 }
 
 fn digest_header(answer: &Response) -> Option<ImageDigest> {

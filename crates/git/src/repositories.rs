@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use failpoint::Point;
 use object::FileTree;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, watch};
@@ -272,7 +273,9 @@ impl Repository {
     }
 
     async fn fetch(&self, remote: &Remote) -> Result<References, GitError> {
+        failpoint::before(Point::Resolve);
         let advertised = remote.advertise("git-upload-pack").await?;
+        failpoint::after(Point::Resolve);
         let (wanted, have): (Vec<CommitId>, Vec<CommitId>) = {
             let all: Vec<CommitId> =
                 advertised.wants.iter().filter(|(n, _)| is_fetched(n)).map(|(_, id)| *id).collect();
@@ -288,7 +291,9 @@ impl Repository {
             .await?
         };
         if !wanted.is_empty() {
+            failpoint::before(Point::Fetch);
             self.receive(remote, &wanted, &have).await?;
+            failpoint::after(Point::Fetch);
         }
         let head = advertised.head();
         let names: BTreeMap<String, CommitId> = advertised.refs.into_iter().filter(|(n, _)| is_fetched(n)).collect();
@@ -530,7 +535,9 @@ impl Repository {
     /// not want it.
     pub async fn commit_and_push(&self, write: Write) -> Result<CommitId, PushError> {
         let (base, branch, tag) = (write.base, write.branch.clone(), write.tag.clone());
+        failpoint::before(Point::Build);
         let commit = self.with(move |objects| objects.commit(&write)).await?;
+        failpoint::after(Point::Build);
         let mut updates = vec![RefUpdate::branch(&branch, base, commit)];
         updates.extend(tag.map(|tag| RefUpdate::tag(&tag, commit)));
         match &self.inner.remote {

@@ -4,6 +4,7 @@
 mod application;
 mod cli;
 mod delivery;
+mod faults;
 mod hostile;
 mod kubectl;
 mod lifecycle;

@@ -20,6 +20,8 @@ pub(crate) enum Debug {
     },
     /// Print the OpenAPI document of the server
     Openapi,
+    /// Print where a test may end a process, and its step in docs/threats.md; a release has no such places
+    Failpoints,
 }
 
 impl Debug {
@@ -28,6 +30,11 @@ impl Debug {
             Self::Template { jsonl } => template(jsonl),
             Self::Openapi => {
                 output::line(format!("{:#}", server::openapi()));
+                Ok(Code::Done.into())
+            }
+            Self::Failpoints => {
+                let places = failpoint::VARIABLE.map_or(&[][..], |_| failpoint::Point::ALL);
+                places.iter().for_each(|point| output::line(format!("{} {}", point.name(), point.id())));
                 Ok(Code::Done.into())
             }
         }

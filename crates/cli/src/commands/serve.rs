@@ -114,6 +114,7 @@ fn stopping_point(text: &str) -> Result<(WriteStep, bool), String> {
 impl Serve {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
         take_all_files();
+        survive_full_disks()?;
         let stop = CancellationToken::new();
         let folder = match &self.sandbox {
             Some(path) => Some(SandboxFolder::open(path, &self.starting()).await?),
@@ -228,6 +229,14 @@ fn take_all_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Lets a limit of the file size be an error of the write, as a full disk is, instead of the end of the process.
+pub(crate) fn survive_full_disks() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // once anybody has asked for a signal, it ends no process any more
+    drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
+    Ok(())
 }
 
 /// The cluster that the flags and the environment mean.

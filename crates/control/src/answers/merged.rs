@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::argocd::Application;
+use api::argocd::{Application, normalize_git_url};
 use api::gantline::ReleaseSource;
 use git::CommitId;
 use promotion::Spot;
@@ -20,6 +20,14 @@ const HISTORY: usize = 2_000;
 pub(super) async fn ask(cx: &Context, from: &Spot, into: &Spot) -> Option<ReleaseSource> {
     let at = |spot: &Spot| cx.application(&spot.application).filter(|app| at_of(app) == spot.at);
     let (from, into) = (at(from)?, at(into)?);
+    let written = ground::written(&into)?;
+    let address = || Address::of(written);
+    let same = ground::written(&from)
+        .is_some_and(|other| normalize_git_url(&other.repo_url) == normalize_git_url(&written.repo_url));
+    // another replica may have compared them: a commit that is not here yet is asked for
+    for app in [&from, &into].into_iter().filter(|_| same) {
+        cx.repositories.tree(address(), into.spec.project_name(), ground::synced(app)).await.ok()?;
+    }
     let (people, unread) = match people(cx, &from, &into).await {
         Ok(people) => (people, String::new()),
         Err(why) => (BTreeSet::new(), format!("what {} brings cannot be read: {why}", from.metadata.name)),

@@ -19,7 +19,10 @@ const HISTORY: usize = 500;
 /// commits any more. Where the history does not tell, the commit that was compared stands without an author.
 pub(super) async fn ask(cx: &Context, spot: &Spot, since: &str) -> Option<ReleaseSource> {
     let app = cx.application(&spot.application).filter(|app| at_of(app) == spot.at)?;
-    let url = ground::written(&app).map_or("", |source| source.repo_url.as_str());
+    let written = ground::written(&app)?;
+    // another replica may have compared it: without the commit nobody can tell who wrote it, and that is no author
+    cx.repositories.tree(Address::of(written), app.spec.project_name(), ground::synced(&app)).await.ok()?;
+    let url = written.repo_url.as_str();
     let source = ReleaseSource {
         repository: url.to_owned(),
         commit: ground::synced(&app).to_owned(),

@@ -8,6 +8,7 @@ use api::gantline::{
 };
 use api::meta::ObjectMeta;
 use cluster::{ClusterError, Patch, PatchOptions};
+use failpoint::Point;
 use object::{LiveObject, Manifest, ResourceKey};
 use promotion::{Action, Observed, Record, Step};
 use serde_json::{Value, json};
@@ -151,7 +152,10 @@ pub(super) async fn set_release(cx: &Context, old: &Release, new: &ReleaseStatus
 async fn write_release(cx: &Context, old: &Release, new: &ReleaseStatus) -> Result<Release, ClusterError> {
     let mut next = Release { status: new.clone(), ..old.clone() };
     next.status.seal = cx.seal().ok_or_else(|| no_key(cx))?.of_record(&next);
-    read(cx, sealed(cx, "Release", &next.metadata, json!(next.status)).await?, Release::from_value)
+    failpoint::before(Point::Soak);
+    let written = sealed(cx, "Release", &next.metadata, json!(next.status)).await;
+    failpoint::after(Point::Soak);
+    read(cx, written?, Release::from_value)
 }
 
 /// Writes what changes of a promotion that Gantline wrote.
@@ -256,7 +260,11 @@ async fn create(
     let object = json!({ "apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec });
     let malformed = |message: String| ClusterError::Malformed { object: name.to_owned(), message };
     let manifest = Manifest::new(object).map_err(|error| malformed(error.to_string()))?;
-    match cx.cluster.create(&manifest).await {
+    let point = if kind == "Release" { Point::Release } else { Point::Open };
+    failpoint::before(point);
+    let created = cx.cluster.create(&manifest).await;
+    failpoint::after(point);
+    match created {
         Ok(live) => Ok(Some(live)),
         Err(ClusterError::AlreadyExists { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use failpoint::Point;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
@@ -134,15 +135,19 @@ impl HttpRemote {
     /// Moves references, all or none: the server itself compares, so a branch that moved is refused by it.
     pub(crate) async fn push(&self, updates: &[RefUpdate], pack: &[u8]) -> Result<(), PushError> {
         self.advertise("git-receive-pack").await?.expect(&self.shown, updates)?;
+        failpoint::before(Point::PushSend);
         let mut answer = self.send(self.post("git-receive-pack", push_request(updates, pack))?).await?;
+        failpoint::after(Point::PushSend);
         let (mut packets, mut report) = (Packets::default(), Report::default());
         let (mut read, limit) = (0, self.limits.advertisement());
+        failpoint::before(Point::PushAnswer);
         while let Some(chunk) = self.chunk(&mut answer, &mut read, limit).await? {
             packets.feed(chunk.as_ref());
             while let Some(packet) = packets.next(&self.shown)? {
                 report.take(packet);
             }
         }
+        failpoint::after(Point::PushAnswer);
         report.judge(&self.shown, updates)
     }
 }

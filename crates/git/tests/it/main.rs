@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and say why it skips")]
 
 mod charts;
+mod digests;
 mod gitea;
 mod host;
 mod limits;

@@ -4,7 +4,7 @@ use git::{
     ChartRepositories, ChartRepositoryOptions, Credentials, GitError, Permitted, Policy, Reach, RegistryClient,
     Repositories, Repository, Secret,
 };
-use test_support::{Answer, GitRepo, Request, WebServer};
+use test_support::{Answer, GitRepo, Request, WebServer, git_answer};
 
 use crate::host;
 
@@ -52,7 +52,7 @@ async fn credentials_stay_with_their_scheme_host_and_port() {
         None if request.path.starts_with("/same") => {
             Answer::status(302).header("location", format!("{elsewhere}{}", request.path))
         }
-        None => host::answer(&path, request),
+        None => git_answer(&path, request),
     });
     back.set(home.url()).unwrap();
     let git = open(&repo, "copy", &format!("{}/shop.git", home.url()), &Policy::default());
@@ -69,7 +69,7 @@ async fn five_redirects_are_followed_and_no_sixth() {
     let repo = GitRepo::with_files(&[("a", "1")]);
     let path = repo.path();
     let home = WebServer::start(move |request| match request.path.split_at(2) {
-        ("/0", _) => host::answer(&path, request),
+        ("/0", _) => git_answer(&path, request),
         (hops, rest) => {
             let left = hops[1..].parse::<u32>().unwrap() - 1;
             Answer::status(307).header("location", format!("/{left}{rest}"))

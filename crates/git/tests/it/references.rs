@@ -37,7 +37,8 @@ async fn a_set_that_was_cut_anywhere_is_an_error_and_what_was_known_stays() {
     });
     let git = host::open(&repo, &server);
     assert_eq!(git.resolve("v1.*").await.unwrap(), second);
-    let whole = host::git(&["upload-pack", "--stateless-rpc", "--advertise-refs"], &repo.path(), b"").len() + 34;
+    let whole =
+        test_support::git(&["upload-pack", "--stateless-rpc", "--advertise-refs"], &repo.path(), b"").len() + 34;
     for bytes in 0..whole {
         cut.store(bytes, Ordering::SeqCst);
         let error = git.refresh().await.unwrap_err();

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use failpoint::Point;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -196,6 +197,7 @@ impl Journal {
     pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(records.len() * 2048);
         records.iter().try_for_each(|record| record.write(&mut bytes))?;
+        failpoint::before(Point::Journal);
         if let Err(error) = self.file.append(&bytes) {
             self.fail(Health::Failing, &error);
             return Err(error);
@@ -204,6 +206,7 @@ impl Journal {
             self.fail(Health::Suspect, &error);
             return Err(error);
         }
+        failpoint::after(Point::Journal);
         if self.health == Health::Failing {
             tracing::info!(path = %self.path.display(), "the sandbox's store can be written again");
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use clock::Ids;
 use cluster::{Cluster, ClusterError};
 use control::SESSIONS_SECRET;
+use failpoint::Point;
 use jiff::Timestamp;
 use object::LiveObject;
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,9 @@ impl Book<'_> {
             message: error.to_string(),
         })?;
         let data = BTreeMap::from([(ENTRY.to_owned(), signed)]);
-        accounts::put(self.cluster, self.namespace, SESSIONS_SECRET, seen, data).await
+        failpoint::before(Point::SessionEnd);
+        let written = accounts::put(self.cluster, self.namespace, SESSIONS_SECRET, seen, data).await;
+        failpoint::after(Point::SessionEnd);
+        written
     }
 }

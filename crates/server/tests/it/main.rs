@@ -8,6 +8,7 @@ mod clusters;
 mod connections;
 mod house;
 mod logins;
+mod matrix;
 mod offers;
 mod overrides;
 mod refusals;
