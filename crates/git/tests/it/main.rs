@@ -5,6 +5,7 @@
 mod charts;
 mod gitea;
 mod host;
+mod hostile;
 mod limits;
 mod local;
 mod reach;

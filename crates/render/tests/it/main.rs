@@ -7,6 +7,7 @@ mod chart_corpus;
 mod chart_fields;
 mod chart_images;
 mod charts;
+mod confined;
 mod conformance;
 mod edit;
 mod folder;
