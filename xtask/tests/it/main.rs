@@ -1,7 +1,9 @@
-//! What ARCHITECTURE.md promises about the house is checked here: the direction of arrows and the purity of the core.
+//! What ARCHITECTURE.md promises about the house is checked here: the direction of arrows and the purity of the core;
+//! and that docs/threats.md names tests that exist.
 
 mod arrows;
 mod purity;
+mod threats;
 
 use cargo_metadata::{Metadata, MetadataCommand};
 

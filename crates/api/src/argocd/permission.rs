@@ -40,6 +40,24 @@ impl AppProject {
 }
 
 impl AppProjectSpec {
+    /// Patterns that are not well-formed, and settings that nothing here obeys yet.
+    pub(super) fn slips(&self) -> Vec<String> {
+        let destinations = self.destinations.iter().flat_map(|rule| [&rule.server, &rule.name, &rule.namespace]);
+        let white = self.namespace_resource_whitelist.iter().flatten().chain(&self.cluster_resource_whitelist);
+        let kinds = white.chain(&self.namespace_resource_blacklist).chain(&self.cluster_resource_blacklist);
+        let kinds = kinds.flat_map(|rule| [&rule.group, &rule.kind, &rule.name]);
+        let patterns = self.source_repos.iter().chain(destinations).chain(kinds);
+        let is_bad = |pattern: &&String| glob_match(pattern.trim_start_matches('!'), "x", None).is_err();
+        let bad = |pattern: &String| {
+            format!(
+                "the pattern {pattern:?} is not well-formed: it permits nothing, and where it denies, it denies everything"
+            )
+        };
+        let windows = (!self.sync_windows.is_empty())
+            .then(|| "syncWindows are not obeyed yet: what they forbid is not held back".to_owned());
+        patterns.filter(is_bad).map(bad).chain(windows).collect()
+    }
+
     /// Whether the source's repository is permitted: some rule is met and no rule denies it. A rule that denies others
     /// is met, as in Argo CD.
     pub fn permits_source(&self, source: &ApplicationSource) -> bool {
@@ -184,7 +202,7 @@ mod tests {
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
         let patterns = ["*", "a", "b", "a*", "?", "[ab]", "{a,b}", "!a", "!b*", "[a", "", "!*"];
         let (mut permitted, mut taken) = (0, 0);
-        for _ in 0..400 {
+        for _ in 0..150 {
             let mut rule = || {
                 let [server, namespace] = [dice.pick(&patterns), dice.pick(&patterns)];
                 json!({"server": server, "namespace": namespace, "name": dice.pick(&patterns)})
@@ -209,6 +227,6 @@ mod tests {
             let source = ApplicationSource { repo_url: namespace.into(), ..ApplicationSource::default() };
             assert!(!(is_meant && after.permits_source(&source)), "{before:?} {after:?}");
         }
-        assert!(permitted > 60 && taken > 30, "{permitted} {taken}");
+        assert!(permitted > 20 && taken > 10, "{permitted} {taken}");
     }
 }
