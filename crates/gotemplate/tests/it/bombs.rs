@@ -41,8 +41,6 @@ fn bombs_end_in_an_error_with_their_place() {
         "{{ $d := dict }}{{ range 1000000 }}{{ $_ := set $d (toString .) (repeat 1000 \"x\") }}{{ end }}",
         "{{ $x := repeat 100000 \"a\" }}{{ range 1000000 }}{{ if contains \"aab\" $x }}{{ end }}{{ end }}",
         "{{ $x := repeat 100000 \"a\" }}{{ range 1000000 }}{{ if regexMatch \"(a+)+$\" (print $x \"b\") }}{{ end }}{{ end }}",
-        "{{ regexMatch \"((a{1000}){1000}){1000}\" \"a\" }}",
-        "{{ printf \"%1000000000d\" 1 }}",
         "{{ range 1000000 }}{{ $x := bcrypt \"a\" }}{{ end }}",
         "{{ range 1000000 }}{{ $x := derivePassword 1 \"long\" \"a\" \"b\" \"c\" }}{{ end }}",
         "{{ range 1000000 }}{{ $x := genPrivateKey \"rsa\" }}{{ end }}",

@@ -11,6 +11,7 @@ mod confined;
 mod conformance;
 mod edit;
 mod folder;
+mod fuzz;
 mod helm;
 mod helm_cases;
 mod helm_charts;
