@@ -219,8 +219,7 @@ async fn an_application_from_git_takes_nothing_of_others_with_it() {
     let resources = json!([{"version": "v1", "kind": "ConfigMap", "namespace": world.name, "name": "precious", "status": "Synced"}]);
     let child = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
         "metadata": {"name": "child", "namespace": world.name,
-            "finalizers": ["resources-finalizer.argocd.argoproj.io"],
-            "ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": "none", "uid": "0"}]},
+            "finalizers": ["resources-finalizer.argocd.argoproj.io"]},
         "spec": {"project": "team-a", "source": {"repoURL": crate::fixtures::URL, "path": "child", "targetRevision": "main"},
             "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
             "syncPolicy": {"automated": {"prune": true}}},
