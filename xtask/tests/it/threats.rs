@@ -77,18 +77,18 @@ fn tests_of(file: &Path) -> Vec<String> {
 
 /// Rows of tables whose first cell is an id: id, and the last cell.
 fn rows(document: &str) -> Vec<(String, String)> {
-    let id = Regex::new(r"^[A-Z]\d+$").unwrap();
+    let id = Regex::new(r"^[A-Z]\d+$").expect("an expression");
     let cells =
         |line: &str| line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let lines = document.lines().filter(|line| line.starts_with("| ")).map(cells);
     lines
         .filter(|cells| id.is_match(&cells[0]))
-        .map(|cells| (cells[0].clone(), cells.last().unwrap().clone()))
+        .map(|cells| (cells[0].clone(), cells.last().cloned().unwrap_or_default()))
         .collect()
 }
 
 fn named(text: &str) -> Vec<String> {
-    let name = Regex::new(r"`([a-z0-9_-]+(?:::\w+)+)`").unwrap();
+    let name = Regex::new(r"`([a-z0-9_-]+(?:::\w+)+)`").expect("an expression");
     name.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 

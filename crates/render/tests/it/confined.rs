@@ -18,7 +18,7 @@ fn template(text: &str) -> Result<String, String> {
         .file("secret.txt", "beside")
         .link("app/link.txt", "../secret.txt")
         .file("app/templates/a.yaml", GOOD.replace("a: b", &format!("a: {{{{ printf \"%v\" ({text}) | quote }}}}")));
-    let tool = ToolChoice::Helm(Box::new(HelmOptions::default()));
+    let tool = ToolChoice::Helm(Box::default());
     let source = Source { path: "app".into(), tool, ..Source::default() };
     let rendered = render_in(&tree.tree(), &source, &RenderContext::default());
     match rendered.manifests.first().filter(|_| rendered.complete()) {

@@ -158,7 +158,7 @@ fn no_parameter_panics() {
         let parameters = vec![HelmParameter { name: name.to_owned(), value: "1".into(), force_string: false }];
         let options = HelmOptions { parameters, ..HelmOptions::default() };
         let source = Source { path: "app".into(), tool: ToolChoice::Helm(Box::new(options)), ..Source::default() };
-        assert!(!render(&tree, &source).complete(), "{:.40}", name);
+        assert!(!render(&tree, &source).complete(), "{name:.40}");
     }
     assert!(whole > 100, "{whole}");
 }

@@ -113,7 +113,7 @@ async fn bodies_that_are_deep_or_large_are_refused() {
         let path = path.replace("{name}", name);
         for body in [deep, maps, large, twice, "\u{0}", "{", "\u{feff}{}", "1e99999", "\"\\ud800\""] {
             let (status, answer): (u16, Value) = house.send_text(&otto, &path, body).await;
-            assert!((400..500).contains(&status), "{path} {:.40}: {status} {answer}", body);
+            assert!((400..500).contains(&status), "{path} {body:.40}: {status} {answer}");
             assert!(answer.to_string().len() < 2000, "{path}: what was sent is not sent back");
         }
     }
