@@ -3,15 +3,20 @@
 //! Everything above takes a [`Clock`] and an [`Ids`]: the same code runs on wall time, on time that goes sixty times
 //! faster, and on time that only moves when a test says so.
 
+mod slew;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
+
+use slew::Slew;
 
 /// A future that ends when the time has come.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -29,7 +34,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
 
 /// `time` plus `duration`, held at the end of time.
 pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
-    jiff::SignedDuration::try_from(duration).ok().and_then(|d| time.checked_add(d).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(duration).ok().and_then(|d| time.checked_add(d).ok()).unwrap_or(Timestamp::MAX)
 }
 
 /// Wall time, or wall time made faster: `speed` seconds of this clock pass in one real second since `origin`.
@@ -75,7 +80,7 @@ impl ScaledClock {
 impl Clock for ScaledClock {
     fn now(&self) -> Timestamp {
         let real = wall_now().duration_since(self.origin).as_secs_f64();
-        let scaled = jiff::SignedDuration::try_from_secs_f64(real * self.speed).unwrap_or_default();
+        let scaled = SignedDuration::try_from_secs_f64(real * self.speed).unwrap_or_default();
         self.starts_at.checked_add(scaled).unwrap_or(Timestamp::MAX)
     }
 
@@ -95,7 +100,16 @@ impl Clock for ScaledClock {
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn wall_now() -> Timestamp {
-    Timestamp::now()
+    static SLEW: Mutex<Option<Slew>> = Mutex::new(None);
+    let mut slew = SLEW.lock().unwrap_or_else(PoisonError::into_inner);
+    let (wall, steady) = (Timestamp::now(), up());
+    slew.get_or_insert(Slew::starting_at(wall, steady)).now(wall, steady)
+}
+
+/// How long the machine has been up, asleep or not.
+fn up() -> SignedDuration {
+    let up = clock_gettime(ClockId::Boottime);
+    SignedDuration::new(up.tv_sec, i32::try_from(up.tv_nsec).unwrap_or_default())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]

@@ -114,6 +114,8 @@ pub(crate) async fn wanted(
         wanted.warnings.extend(cx.repositories.ambiguity(at, project, source.revision()));
         wanted.tools.push(render.tool.clone());
     }
+    let project = cx.stores.project(app.spec.project_name());
+    wanted.warnings.extend(project.map(|project| project.slips()).unwrap_or_default());
     if !problems.is_empty() {
         let message = format!(
             "Failed to load target state: {}. The last good state stays and nothing is pruned until it is corrected",

@@ -168,6 +168,7 @@ struct Config {
     certificates: Arc<BTreeMap<String, String>>,
     private_hosts: git::Permitted,
     git_limits: git::Limits,
+    slips: Arc<[String]>,
 }
 
 /// A value that is made from a store, and again once that has changed.
@@ -269,14 +270,16 @@ impl Stores {
                 let map = self.config_maps.get(&self.namespace, name);
                 map.map_or_else(BTreeMap::new, |map| map.data.clone())
             };
+            let mut slips = Vec::new();
             let (settings, problems) = Settings::from_config_map(&data(SETTINGS));
-            problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+            slips.extend(problems.iter().map(ToString::to_string));
             let (policy, problems) = Policy::from_config_map(&data(POLICY));
-            problems.iter().for_each(|problem| tracing::warn!("{POLICY}: {problem}"));
+            slips.extend(problems.iter().map(|problem| format!("{POLICY}: {problem}")));
             let parameters = data(PARAMETERS);
             let parameter = |key: &str| parameters.get(key).map(String::as_str);
             let (git_limits, problems) = git::Limits::read(parameter);
-            problems.iter().for_each(|problem| tracing::warn!("{PARAMETERS}: {problem}"));
+            slips.extend(problems.iter().map(|problem| format!("{PARAMETERS}: {problem}")));
+            slips.iter().for_each(|slip| tracing::warn!("{slip}"));
             Config {
                 settings: Arc::new(settings),
                 policy: Arc::new(policy),
@@ -284,6 +287,7 @@ impl Stores {
                 certificates: Arc::new(data(CERTIFICATES)),
                 private_hosts: git::Permitted::new(parameter(git::PRIVATE_HOSTS).unwrap_or_default()),
                 git_limits,
+                slips: slips.into(),
             }
         })
     }
@@ -295,6 +299,12 @@ impl Stores {
     /// Who may do what.
     pub fn policy(&self) -> Arc<Policy> {
         self.config().policy
+    }
+
+    /// What config maps and projects do not say as it seems, for those who can mend it.
+    pub fn slips(&self) -> Vec<String> {
+        let of_projects = self.projects.all().into_iter().flat_map(|project| project.slips());
+        self.config().slips.iter().cloned().chain(of_projects).collect()
     }
 
     /// The lines of `argocd-ssh-known-hosts-cm`.

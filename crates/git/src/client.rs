@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use reqwest::{Method, Response};
@@ -33,19 +34,23 @@ impl Clients {
         if let Some(client) = known.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(trust, key.2.clone()).map_err(|error| error.to_string())?;
+        let client =
+            build(trust, Resolver { zone: key.2.clone(), names: look_up }).map_err(|error| error.to_string())?;
         known.insert(key, client.clone());
         Ok(client)
     }
 }
 
-fn build((ca_pem, insecure): &(String, bool), zone: Zone) -> Result<reqwest::Client, reqwest::Error> {
+fn build(
+    (ca_pem, insecure): &(String, bool),
+    resolver: Resolver<impl Names>,
+) -> Result<reqwest::Client, reqwest::Error> {
     let mut builder = reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .read_timeout(SILENCE)
         .user_agent("git/gantline")
         .redirect(reqwest::redirect::Policy::none())
-        .dns_resolver(Resolver(zone))
+        .dns_resolver(resolver)
         .tls_danger_accept_invalid_certs(*insecure);
     if !ca_pem.is_empty() {
         builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(ca_pem.as_bytes())?);
@@ -54,13 +59,27 @@ fn build((ca_pem, insecure): &(String, bool), zone: Zone) -> Result<reqwest::Cli
 }
 
 /// Gives only addresses that may be connected to: what was checked is what is connected to.
-struct Resolver(Zone);
+struct Resolver<N> {
+    zone: Zone,
+    names: N,
+}
 
-impl Resolve for Resolver {
+/// Says where a host is: the machine's own resolver.
+trait Names: Fn(String, u16) -> Found + Clone + Send + Sync + 'static {}
+
+impl<F: Fn(String, u16) -> Found + Clone + Send + Sync + 'static> Names for F {}
+
+type Found = BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+
+fn look_up(host: String, port: u16) -> Found {
+    Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+}
+
+impl<N: Names> Resolve for Resolver<N> {
     fn resolve(&self, name: Name) -> Resolving {
-        let zone = self.0.clone();
+        let (zone, names) = (self.zone.clone(), self.names.clone());
         Box::pin(async move {
-            let found = resolve(&zone, name.as_str(), 0).await?;
+            let found = checked(&zone, name.as_str(), names(name.as_str().to_owned(), 0).await)?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
@@ -71,8 +90,11 @@ impl Resolve for Resolver {
 /// # Errors
 /// When there are none, or the zone does not hold one of them.
 pub(crate) async fn resolve(zone: &Zone, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|error| format!("{host}: {error}"))?;
-    let found: Vec<SocketAddr> = found.collect();
+    checked(zone, host, look_up(host.to_owned(), port).await)
+}
+
+fn checked(zone: &Zone, host: &str, found: std::io::Result<Vec<SocketAddr>>) -> Result<Vec<SocketAddr>, String> {
+    let found = found.map_err(|error| format!("{host}: {error}"))?;
     found.iter().try_for_each(|address| zone.check(host, address.ip()))?;
     Ok(found)
 }
@@ -246,4 +268,50 @@ fn is_upgrade(from: &Url, to: &Url) -> bool {
 /// Without a query, which may be a token.
 fn shown(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use test_support::{Answer, WebServer};
+
+    use super::*;
+    use crate::Permitted;
+
+    /// A name that is something else each time: the connection goes to the address that was checked, and who is asked
+    /// again is checked again.
+    #[tokio::test]
+    async fn a_name_that_changes_its_address_leads_to_none_that_was_not_checked() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let public = WebServer::start(|_| Answer::ok("public").header("connection", "close"));
+        let port: u16 = public.host().rsplit_once(':').unwrap().1.parse().unwrap();
+        let [outside, inside] = [1, 2].map(|last| SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port)));
+        let private = std::net::TcpListener::bind(inside).unwrap();
+        private.set_nonblocking(true).unwrap();
+        // what is public here
+        let zone = Zone::Public(Permitted::new("127.0.0.1"));
+        let answers = [vec![outside], vec![inside], vec![outside, inside], vec![outside]];
+        let asked = Arc::new(AtomicUsize::new(0));
+        let names = {
+            let asked = Arc::clone(&asked);
+            move |_: String, _: u16| -> Found {
+                let found = answers[asked.fetch_add(1, Ordering::SeqCst)].clone();
+                Box::pin(async move { Ok(found) })
+            }
+        };
+        let client = build(&(String::new(), false), Resolver { zone, names }).unwrap();
+        for (number, passes) in [true, false, false, true].into_iter().enumerate() {
+            let answer = client.get(format!("http://rebinds.test:{port}/")).send().await;
+            assert_eq!(asked.load(Ordering::SeqCst), number + 1, "a name is asked for once for each connection");
+            assert_eq!(answer.is_ok(), passes, "{number}: {answer:?}");
+            if let Err(error) = answer {
+                let error = NoAnswer::from(error).to_string();
+                assert!(error.contains("127.0.0.2, a private address"), "{error}");
+            }
+        }
+        assert_eq!(public.requests().len(), 2);
+        assert_eq!(private.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came here");
+    }
 }

@@ -12,6 +12,8 @@ mod client;
 mod commit;
 mod credentials;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod incoming;
 mod limits;
 mod local;

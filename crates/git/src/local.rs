@@ -51,7 +51,8 @@ pub(crate) fn fingerprint(path: &Path) -> (Option<SystemTime>, usize) {
     let mut count = 0;
     let mut todo = vec![git.join("refs"), git.join("packed-refs"), git.join("HEAD")];
     while let Some(next) = todo.pop() {
-        let Ok(metadata) = next.metadata() else { continue };
+        // links are not followed: they may lead in circles
+        let Ok(metadata) = next.symlink_metadata() else { continue };
         count += 1;
         newest = newest.max(metadata.modified().ok());
         if metadata.is_dir() {

@@ -26,6 +26,9 @@ impl Place {
             url: object::shown_address(text).into_owned(),
             reason: reason.to_owned(),
         };
+        if text.contains(char::is_control) {
+            return Err(bad("it has control characters"));
+        }
         if let Some(path) = text.strip_prefix("file://") {
             return Ok(Self::Local(PathBuf::from(path)));
         }
@@ -52,6 +55,8 @@ impl Place {
         }
         let scp = text.split_once(':').and_then(|(login, path)| Some((login.split_once('@')?, path)));
         match scp {
+            // a program over there would take it for an option
+            Some((_, path)) if path.starts_with('-') => Err(bad("a path does not begin with -")),
             Some(((user, host), path)) if !path.is_empty() && !host.contains('/') => {
                 Ok(Self::Ssh { user: user.into(), host: host.into(), port: 22, path: path.into() })
             }
@@ -111,5 +116,29 @@ mod tests {
         let error = Place::parse("ftp://me:secret@example.com/a").unwrap_err().to_string();
         assert!(error.contains("example.com") && !error.contains("secret"), "{error}");
         assert!(Place::parse("nonsense").is_err());
+    }
+
+    /// Forms that make Git start a program, or leave the machine's programs an option.
+    #[test]
+    fn addresses_start_no_programs() {
+        for text in [
+            "ext::sh -c 'touch /tmp/x'",
+            "ext::sh%20-c%20x@y:z",
+            "fd::17/x",
+            "--upload-pack=/tmp/x",
+            "-oProxyCommand=touch /tmp/x",
+            "git@example.com:-oProxyCommand=x",
+            "git@example.com:--upload-pack=x",
+            "FILE:///etc/passwd",
+            "git://example.com/a",
+            "http+unix://x/y",
+            "https://example.com/a\nwant x",
+            "git@example.com:a\0b",
+            "file:///srv/a\u{1b}[2J",
+            "",
+        ] {
+            let error = Place::parse(text).expect_err(text).to_string();
+            assert!(!error.contains("control") || text.contains(char::is_control), "{error}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gix::objs::tree::EntryKind as GitKind;
-use object::{Entry, EntryKind, ObjectId, SIZE_MAX, TreeError, TreeReader, path};
+use object::{Entry, EntryKind, ObjectId, SIZE_MAX, TreeError, TreeReader, bad_entry_name, check_length, path};
 
 /// Decoded folders, shared by all commits of a repository: commits share most of their folders.
 #[derive(Default)]
@@ -53,8 +53,24 @@ fn git_id(id: &ObjectId, path: &str) -> Result<gix::ObjectId, TreeError> {
     gix::ObjectId::from_hex(id.0.as_bytes()).map_err(|error| storage(path, error))
 }
 
+/// Whoever makes objects by hand can write any name into a tree. Entries are sorted.
+fn check(entries: &[Entry], path: &str) -> Result<(), TreeError> {
+    let bad = |entry: &Entry, reason: &str| TreeError::BadEntry {
+        path: path.to_owned(),
+        name: entry.name.clone(),
+        reason: reason.to_owned(),
+    };
+    let named = entries.iter().find_map(|entry| Some(bad(entry, bad_entry_name(&entry.name)?)));
+    let twice = entries.iter().zip(entries.iter().skip(1)).find(|(entry, next)| entry.name == next.name);
+    match named.or(twice.map(|(entry, _)| bad(entry, "is there twice"))) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
 impl GitTree {
     fn folder(&self, id: gix::ObjectId, path: &str) -> Result<Arc<Vec<Entry>>, TreeError> {
+        check_length(path)?;
         if let Some(known) = self.folders.get(id) {
             return Ok(known);
         }
@@ -73,6 +89,7 @@ impl GitTree {
             entries.push(Entry { name: entry.filename().to_string(), kind, id });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
+        check(&entries, path)?;
         let entries = Arc::new(entries);
         self.folders.insert(id, &entries);
         Ok(entries)

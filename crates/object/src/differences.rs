@@ -10,7 +10,7 @@ use crate::path;
 /// recorded, and folders that are the same are not looked into.
 ///
 /// # Errors
-/// When the storage fails.
+/// When the storage fails, or more paths differ than anybody can use.
 pub fn differences(old: &FileTree, new: &FileTree) -> Result<Vec<String>, TreeError> {
     let (old, new) = (old.reader().as_ref(), new.reader().as_ref());
     let mut todo = vec![(String::new(), old.entry("")?, new.entry("")?)];
@@ -28,11 +28,20 @@ pub fn differences(old: &FileTree, new: &FileTree) -> Result<Vec<String>, TreeEr
             let (_, is) = pairs.entry(entry.name.clone()).or_default();
             *is = Some(entry);
         }
+        if todo.len() + pairs.len() > DIFFERENCES_MAX {
+            return Err(TreeError::TooMany { path, limit: DIFFERENCES_MAX });
+        }
         todo.extend(pairs.into_iter().map(|(name, (was, is))| (path::child(&path, &name), was, is)));
+        if found.len() >= DIFFERENCES_MAX {
+            return Err(TreeError::TooMany { path, limit: DIFFERENCES_MAX });
+        }
         found.push(path);
     }
     Ok(found)
 }
+
+/// Folders that are the same object in many places make more paths than any machine can list.
+const DIFFERENCES_MAX: usize = 200_000;
 
 fn entries(tree: &dyn TreeReader, path: &str, entry: Option<&Entry>) -> Result<Vec<Entry>, TreeError> {
     match entry {

@@ -44,6 +44,18 @@ pub struct Entry {
 /// The largest file that is read, in bytes: as much as Argo CD takes of a whole directory of manifests.
 pub const SIZE_MAX: u64 = 10 << 20;
 
+/// Bytes of the longest path: as Linux.
+const PATH_MAX: usize = 4096;
+
+/// # Errors
+/// For a path that only folders without end make. A few small objects of Git name more paths than anybody can visit.
+pub fn check_length(path: &str) -> Result<(), TreeError> {
+    match path.len() > PATH_MAX {
+        true => Err(TreeError::TooDeep { path: path.chars().take(80).collect() }),
+        false => Ok(()),
+    }
+}
+
 /// Why a tree could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum TreeError {
@@ -53,6 +65,17 @@ pub enum TreeError {
     TooManyLinks { path: String, limit: usize },
     #[error("{path}: the path leaves the repository")]
     Leaves { path: String },
+    #[error(
+        "{path}…: the path has more than {PATH_MAX} bytes: no file system holds it, so put fewer folders in each other"
+    )]
+    TooDeep { path: String },
+    #[error("{path}: more than {limit} files and folders differ: that is not looked at one by one")]
+    TooMany { path: String, limit: usize },
+    #[error(
+        "{path}: the folder has an entry {name:?}, which {reason}: no Git makes such a tree, so nothing of it is believed; \
+         commit the files anew"
+    )]
+    BadEntry { path: String, name: String, reason: String },
     #[error("{path}: the file has more than {} MiB: manifests and values are smaller", SIZE_MAX >> 20)]
     TooLarge { path: String },
     #[error("{path}: {reason}")]
@@ -66,9 +89,23 @@ impl TreeError {
             Self::LinkLeaves { path, .. }
             | Self::TooManyLinks { path, .. }
             | Self::Leaves { path }
+            | Self::TooDeep { path }
+            | Self::TooMany { path, .. }
+            | Self::BadEntry { path, .. }
             | Self::TooLarge { path }
             | Self::Storage { path, .. } => path,
         }
+    }
+}
+
+/// Why `name` cannot be that of an entry of a folder: it would be read as another place.
+pub fn bad_entry_name(name: &str) -> Option<&'static str> {
+    match name {
+        "" => Some("is empty"),
+        "." | ".." => Some("is a way and no name"),
+        name if name.contains(['/', '\0']) => Some("is more than a name"),
+        name if name.eq_ignore_ascii_case(".git") => Some("belongs to Git itself"),
+        _ => None,
     }
 }
 

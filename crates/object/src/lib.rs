@@ -18,7 +18,10 @@ pub mod yaml;
 
 pub use addresses::{shown_address, without_credentials};
 pub use differences::differences;
-pub use files::{Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, SIZE_MAX, TreeError, TreeReader};
+pub use files::{
+    Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, SIZE_MAX, TreeError, TreeReader, bad_entry_name,
+    check_length,
+};
 pub use gvk::{GroupKind, Gvk, ResourceKey};
 pub use image::{ImageDigest, ImageError, ImageRef};
 pub use kind::{Index, Kind};

@@ -305,4 +305,43 @@ mod tests {
         assert!(permit(&rights("tina"), Verb::Get, &Object::pipeline(&pipeline)));
         assert!(!permit(&rights("dave"), Verb::Get, &Object::pipeline(&pipeline)));
     }
+
+    /// Who belongs to the group of a gate may all of it, but for what a line takes away from them: by their name, by the
+    /// group, by a role, by the default role, and by a line that cannot be read.
+    #[test]
+    fn a_denial_is_stronger_than_the_group_of_a_gate() {
+        let gates = vec![Gate::Approval(ApprovalGate { group: "team-leads".into(), ..ApprovalGate::default() })];
+        let mut pipeline = Pipeline::default();
+        pipeline.metadata.name = "shop".into();
+        pipeline.spec.environments = vec![Environment { name: "production".into(), gates, ..Environment::default() }];
+        let production = Object::environment(&pipeline, &pipeline.spec.environments[0]);
+        let may = |lines: &str, user: &str, verb: Verb| {
+            let lines = format!("g, tina, team-leads\ng, otto, role:admin\ng, tina, role:dev\n{lines}");
+            let data = [("policy.csv", lines.as_str()), ("policy.default", "role:all")];
+            let data = data.map(|(key, text)| (key.to_owned(), text.to_owned()));
+            let subject = Subject { user: user.into(), groups: Vec::new() };
+            let rights = Rights::of(&subject, &Policy::from_config_map(&BTreeMap::from(data)).0, &[]);
+            permit(&rights, verb, &production)
+        };
+        assert!(may("", "tina", Verb::Approve) && may("", "otto", Verb::Approve));
+        for subject in ["tina", "team-leads", "role:dev", "role:all"] {
+            for line in [
+                "p, WHO, pipelines, approve, shop/production, deny",
+                "p, WHO, pipelines, *, *, deny",
+                "p, WHO, *, approve, shop/*, deny",
+                "p, WHO, pipelines, approve, shop/production, Deny",
+                "p, WHO, pipelines, approve, shop/production, deny,",
+                "p, WHO, pipelines, approve, shop/[, deny",
+            ] {
+                let line = line.replace("WHO", subject);
+                assert!(!may(&line, "tina", Verb::Approve), "{line}");
+                let others = line.contains("*, *") || may(&line, "tina", Verb::RollBack);
+                assert!(others, "{line}: the others stay");
+            }
+            let elsewhere = format!("p, {subject}, pipelines, approve, shop/staging, deny");
+            assert!(may(&elsewhere, "tina", Verb::Approve), "{elsewhere}");
+        }
+        // who may everything counts for the group, and is denied as everybody is
+        assert!(!may("p, role:admin, pipelines, approve, shop/production, deny", "otto", Verb::Approve));
+    }
 }

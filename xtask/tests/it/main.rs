@@ -1,9 +1,10 @@
 //! What ARCHITECTURE.md promises about the house is checked here: the direction of arrows, the purity of the core, and
-//! what is linked.
+//! what is linked; and that docs/threats.md names tests that exist.
 
 mod arrows;
 mod candidates;
 mod purity;
+mod threats;
 
 use cargo_metadata::{Metadata, MetadataCommand};
 

@@ -10,12 +10,13 @@ use serde_json::Value;
 use super::glob::Glob;
 use super::project::AppProject;
 
-/// Why a policy cannot be read.
+/// Why a line of a policy cannot be read, or does nothing of what somebody will have meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "policy line {line} {text:?} is not valid: {reason}; write `p, SUBJECT, RESOURCE, ACTION, OBJECT, allow|deny` or `g, USER_OR_GROUP, ROLE`"
+    "policy line {line} {text:?} does not say what it seems to: {reason}; write `p, SUBJECT, RESOURCE, ACTION, OBJECT, allow|deny` or `g, USER_OR_GROUP, ROLE`"
 )]
 pub struct PolicyError {
+    /// 0 for `policy.default`, which comes before all lines.
     pub line: usize,
     pub text: String,
     pub reason: &'static str,
@@ -158,6 +159,39 @@ const RESOURCES: [&str; 9] = [
     "gpgkeys",
 ];
 
+/// More that lines may be about.
+const OTHER_RESOURCES: [&str; 6] = ["logs", "exec", "extensions", "pipelines", "releases", "promotions"];
+
+const ACTIONS: [&str; 14] = [
+    "get", "create", "update", "delete", "sync", "override", "action", "invoke", "promote", "approve", "reject",
+    "rollback", "unpin", "lift",
+];
+
+const UNKNOWN_ROLE: &str = "no line says what this role may: it gives nothing, and takes nothing away";
+
+/// What of a rule nothing is called so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Resource,
+    Action,
+}
+
+impl Unknown {
+    fn allowed(self) -> &'static str {
+        match self {
+            Self::Resource => "there is no such resource, so it permits nothing",
+            Self::Action => "there is no such action, so it permits nothing",
+        }
+    }
+
+    fn denied(self) -> &'static str {
+        match self {
+            Self::Resource => "there is no such resource, so it denies all of them",
+            Self::Action => "there is no such action, so it denies all of them",
+        }
+    }
+}
+
 impl Policy {
     /// Reads the data of `argocd-rbac-cm`. Lines that cannot be read are reported; they allow nothing, and what
     /// they may have denied is denied.
@@ -169,14 +203,25 @@ impl Policy {
         policy.scopes = scopes(data.get("scopes").map(String::as_str).unwrap_or_default());
         let own = data.get("policy.csv");
         let others = data.iter().filter(|(k, _)| *k != "policy.csv" && k.starts_with("policy.") && k.ends_with(".csv"));
-        for text in own.into_iter().chain(others.map(|(_, text)| text)) {
-            for (index, line) in text.lines().enumerate() {
-                if let Err(reason) = policy.add_line(line) {
-                    problems.push(PolicyError { line: index + 1, text: line.trim().to_owned(), reason });
-                }
-            }
+        let texts = || own.into_iter().chain(others.clone().map(|(_, text)| text));
+        let lines = || texts().flat_map(|text| (1..).zip(text.lines().map(str::trim)));
+        let slip = |line: usize, text: &str, reason| PolicyError { line, text: text.to_owned(), reason };
+        for (line, text) in lines() {
+            problems.extend(policy.add_line(text).err().map(|reason| slip(line, text, reason)));
         }
+        let default = [(0, policy.default_role.clone())];
+        let unknown = |text: &str| fields(text).last().is_some_and(|role| policy.is_unknown(role));
+        let given = default.iter().map(|(line, text)| (*line, text.as_str()));
+        let given = given.chain(lines().filter(|(_, text)| text.starts_with(['g', 'G'])));
+        problems.extend(given.filter(|(_, text)| unknown(text)).map(|(line, text)| slip(line, text, UNKNOWN_ROLE)));
         (policy, problems)
+    }
+
+    /// Whether it is a role of which no line says anything.
+    fn is_unknown(&self, role: &str) -> bool {
+        role.starts_with("role:")
+            && !self.roles.contains_key(role)
+            && !self.rules.iter().any(|rule| rule.subject == role)
     }
 
     fn built_in(regex: bool) -> Self {
@@ -224,9 +269,20 @@ impl Policy {
         let fields = fields(line);
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let reason = match fields.as_slice() {
-            ["p", subject, resource, action, object, effect @ ("allow" | "deny")] => {
-                self.add(subject, [resource, action, object], *effect == "allow");
-                return self.well_formed(&[resource, action, object]);
+            ["p", subject, resource, action, object, "allow"] => {
+                self.add(subject, [resource, action, object], true);
+                self.well_formed(&[resource, action, object])?;
+                return self.known(resource, action).map_err(|unknown| unknown.allowed());
+            }
+            ["p", subject, resource, action, object, "deny"] => {
+                let known = self.known(resource, action);
+                let everything = if self.regex { "" } else { "*" };
+                // nobody knows which of all was meant
+                let resource = if known == Err(Unknown::Resource) { &everything } else { resource };
+                let action = if known == Err(Unknown::Action) { &everything } else { action };
+                self.add(subject, [resource, action, object], false);
+                self.well_formed(&[resource, action, object])?;
+                return known.map_err(Unknown::denied);
             }
             ["g", member, role] => {
                 self.roles.entry((*member).to_owned()).or_default().insert((*role).to_owned());
@@ -273,6 +329,20 @@ impl Policy {
             Some(_) => Err("a pattern is not well-formed: where the line denies, it denies everything"),
             None => Ok(()),
         }
+    }
+
+    /// Whether there is a resource, and an action, that the patterns can mean.
+    fn known(&self, resource: &str, action: &str) -> Result<(), Unknown> {
+        let meets = |pattern: &str, words: &[&str]| {
+            let field = Field::new(pattern, self.regex);
+            words.iter().any(|word| field.meets(word, false) != Some(false))
+        };
+        if !meets(resource, &RESOURCES) && !meets(resource, &OTHER_RESOURCES) {
+            return Err(Unknown::Resource);
+        }
+        // `action/apps/Deployment/restart` and its like are called as clusters call their kinds
+        let fine = action.contains('/') || meets(action, &ACTIONS);
+        if fine { Ok(()) } else { Err(Unknown::Action) }
     }
 
     /// The claims of a token that count as groups; `groups` unless configured.
@@ -350,6 +420,28 @@ impl Policy {
     pub fn memberships(&self, subject: &Subject) -> BTreeSet<String> {
         let names = std::iter::once(&subject.user).chain(&subject.groups);
         names.flat_map(|name| self.closure(name)).collect()
+    }
+}
+
+impl AppProject {
+    /// What does not say what it seems to: lines of roles, patterns that are not well-formed, and settings that nothing
+    /// here obeys yet.
+    pub fn slips(&self) -> Vec<String> {
+        let name = &self.metadata.name;
+        let mut slips = Vec::new();
+        for role in &self.spec.roles {
+            let role_name = role.get("name").and_then(Value::as_str).unwrap_or_default();
+            let subject = format!("proj:{name}:{role_name}");
+            for text in texts(role, "policies") {
+                let reason = match is_about(text, &subject, name) {
+                    true => Policy::default().add_line(text).err(),
+                    false => Some("it is not about this role and objects of this project, so it counts for nothing"),
+                };
+                slips.extend(reason.map(|reason| format!("role {role_name}: {text:?}: {reason}")));
+            }
+        }
+        slips.extend(self.spec.slips());
+        slips.into_iter().map(|slip| format!("project {name}: {slip}")).collect()
     }
 }
 
@@ -540,5 +632,66 @@ mod tests {
         let may = |resource, action, object| policy.allows(&who("admin", &[]), resource, action, object);
         assert!(!may("applications", "delete", "shop/web") && !may("projects", "get", "x"));
         assert!(may("applications", "delete", "bank/web") && may("projects", "get", "y"));
+    }
+
+    /// What nothing is called permits nothing, and denies all that may have been meant; each is told.
+    #[test]
+    fn names_that_nothing_has_are_told_and_deny() {
+        let may = |csv: &str, action: &str| {
+            let (policy, problems) =
+                policy(&format!("p, role:dev, applications, *, shop/*, allow\ng, alice, role:dev\n{csv}"), "");
+            (policy.allows(&who("alice", &[]), "applications", action, "shop/web"), problems)
+        };
+        for line in [
+            "p, role:dev, aplications, delete, shop/*, deny",
+            "p, role:dev, app, delete, shop/*, deny",
+            "p, role:dev, applications, delet, shop/*, deny",
+            "p, role:dev, applications, Delete, shop/*, deny",
+            "p, role:dev, [x, delete, shop/*, deny",
+        ] {
+            let (permitted, problems) = may(line, "delete");
+            assert!(!permitted && problems.len() == 1, "{line}: {problems:?}");
+            assert!(problems[0].to_string().contains("den"), "{problems:?}");
+        }
+        for line in ["p, role:dev, aplications, sync, */*, allow", "p, role:dev, applications, snyc, */*, allow"] {
+            let (permitted, problems) = may(line, "delete");
+            assert!(
+                permitted && problems.len() == 1 && problems[0].reason.contains("permits nothing"),
+                "{line}: {problems:?}"
+            );
+        }
+        for fine in [
+            "p, role:dev, applications, action/apps/Deployment/restart, */*, deny",
+            "p, role:dev, app*, delete/*/Pod/*, */*, deny",
+            "p, role:dev, \"{logs,exec}\", \"{get,create}\", */*, deny",
+            "p, role:dev, pipelines, approve, x, deny",
+        ] {
+            assert_eq!(may(fine, "sync"), (true, vec![]), "{fine}");
+        }
+        for (csv, default, place) in
+            [("g, bob, role:devs", "", 1), ("# g\ng, bob, role:devs", "", 2), ("", "role:readonyl", 0)]
+        {
+            let (_, problems) = policy(csv, default);
+            assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [place], "{csv} {default}");
+        }
+        let (_, problems) = policy("g, bob, team-leads\ng, a, role:x\ng, role:x, role:admin", "role:readonly");
+        assert_eq!(problems, [], "groups are nobody's lines");
+    }
+
+    #[test]
+    fn slips_of_a_project_are_told() {
+        let mut project = AppProject::default_project("argocd");
+        project.metadata.name = "shop".into();
+        project.spec.roles = vec![serde_json::json!({"name": "ci", "policies": [
+            "p, proj:shop:ci, applications, sync, shop/*, allow", "p, proj:shop:ci, applications, sync, bank/*, allow",
+            "p, proj:shop:ci, applications, snyc, shop/*, deny", "p, proj:shop:ci, applications, get"]})];
+        project.spec.source_repos.push("!https://git.test/[".into());
+        project.spec.sync_windows = vec![serde_json::json!({"kind": "deny"})];
+        let slips = project.slips();
+        assert_eq!(slips.len(), 5, "{slips:#?}");
+        for (slip, part) in slips.iter().zip(["bank", "snyc", "get", "git.test/[", "syncWindows"]) {
+            assert!(slip.starts_with("project shop: ") && slip.contains(part), "{slip}");
+        }
+        assert_eq!(AppProject::default_project("argocd").slips(), [""; 0]);
     }
 }

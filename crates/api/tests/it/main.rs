@@ -7,6 +7,7 @@
     reason = "a test fails by panicking and says why"
 )]
 
+mod fuzz;
 mod params;
 mod rbac;
 

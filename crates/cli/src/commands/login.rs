@@ -39,6 +39,11 @@ impl Login {
         config.current = url.clone();
         config.save()?;
         output::line(format!("'{}' logged in to {url}", self.username));
+        let who = Client::connect(&Reach { server: Some(url), ..reach.clone() }).await?;
+        let who = who.get("/api/v1/session/userinfo").await?;
+        for slip in who["slips"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+            output::aside(format!("Warning: {slip}"));
+        }
         Ok(Code::Done.into())
     }
 }

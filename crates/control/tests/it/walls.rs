@@ -202,3 +202,55 @@ async fn a_namespace_goes_only_where_nothing_else_goes_with_it() {
     assert!(!is_there().await, "a person let it go");
     world.end().await;
 }
+
+/// An Application that a repository writes brings a finalizer, a status that names what is not its own, and objects of
+/// others carry its mark: when it goes, it takes what it wanted where its project lets it, and nothing else.
+#[tokio::test]
+async fn an_application_from_git_takes_nothing_of_others_with_it() {
+    let world = World::start().await;
+    let namespace = team_a(&world).await;
+    let precious = |name: &str, place: &str| {
+        let mark = format!("child:/ConfigMap:{place}/{name}");
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": place,
+            "labels": {"app.kubernetes.io/instance": "child"},
+            "annotations": {"argocd.argoproj.io/tracking-id": mark}}})
+    };
+    apply(&world.cluster, precious("precious", &world.name)).await;
+    let resources = json!([{"version": "v1", "kind": "ConfigMap", "namespace": world.name, "name": "precious", "status": "Synced"}]);
+    let child = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+        "metadata": {"name": "child", "namespace": world.name,
+            "finalizers": ["resources-finalizer.argocd.argoproj.io"]},
+        "spec": {"project": "team-a", "source": {"repoURL": crate::fixtures::URL, "path": "child", "targetRevision": "main"},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
+            "syncPolicy": {"automated": {"prune": true}}},
+        "status": {"resources": resources, "sync": {"status": "Synced"}, "health": {"status": "Healthy"}}});
+    world.repository.commit(&[("app/child.yaml", child.to_string()), ("child/own.yaml", config_map("own", "1"))]);
+    world.application(json!({})).await;
+    let synced = world.until_named("child", "synced", has_ended).await;
+    assert!(
+        synced.status.resources.iter().all(|resource| resource.name != "precious"),
+        "{:?}",
+        synced.status.resources
+    );
+    let place = |namespace: &str, name: &str| ResourceKey::new("", "ConfigMap", namespace, name);
+    let own = place(&namespace, "own");
+    let key = place(&world.name, "precious");
+    assert!(world.cluster.get(&own).await.unwrap().is_some());
+    let uid = world.cluster.get(&key).await.unwrap().unwrap().uid().to_owned();
+
+    // the repository wants it no longer
+    world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("child/own.yaml", config_map("own", "1"))]);
+    let gone = ResourceKey::new("argoproj.io", "Application", world.name.as_str(), "child");
+    for _ in 0..400 {
+        if world.cluster.get(&gone).await.unwrap().is_none() {
+            break;
+        }
+        pause(50).await;
+    }
+    assert!(world.cluster.get(&gone).await.unwrap().is_none(), "it was pruned");
+    let is_going = world.cluster.get(&own).await.unwrap().is_none_or(|live| live.deletion_timestamp().is_some());
+    assert!(is_going, "its own goes with it");
+    let there = world.cluster.get(&key).await.unwrap().unwrap();
+    assert_eq!((there.uid(), there.deletion_timestamp()), (uid.as_str(), None));
+    world.end().await;
+}

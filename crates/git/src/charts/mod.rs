@@ -3,10 +3,10 @@
 //! What is fetched is checked against its digest and kept by it; an index is kept and asked for again only when it
 //! changed. The folder of the cache may be deleted at any time.
 
-mod address;
+pub(crate) mod address;
 mod artifacts;
 mod error;
-mod index;
+pub(crate) mod index;
 mod index_cache;
 mod index_json;
 mod oci;

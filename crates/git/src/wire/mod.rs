@@ -2,10 +2,10 @@
 //! which every server speaks and which fits one request and one answer.
 
 mod http;
-mod known_hosts;
+pub(crate) mod known_hosts;
 mod pack;
-mod packet;
-mod protocol;
+pub(crate) mod packet;
+pub(crate) mod protocol;
 mod ssh;
 
 use std::io::Write;

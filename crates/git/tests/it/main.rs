@@ -6,6 +6,7 @@ mod charts;
 mod digests;
 mod gitea;
 mod host;
+mod hostile;
 mod limits;
 mod local;
 mod reach;

@@ -50,6 +50,19 @@ async fn a_set_that_was_cut_anywhere_is_an_error_and_what_was_known_stays() {
 }
 
 #[tokio::test]
+async fn a_copy_that_is_lost_is_fetched_again() {
+    let repo = GitRepo::with_files(&[("a", "1")]);
+    let server = host::start(&repo, |_, answer| answer);
+    let head = host::open(&repo, &server).resolve("main").await.unwrap();
+    let copies = repo.beside("copies");
+    assert!(std::fs::read_dir(&copies).unwrap().next().is_some(), "there is a copy to lose");
+    std::fs::remove_dir_all(&copies).unwrap();
+    let git = host::open(&repo, &server);
+    assert_eq!(git.resolve("main").await.unwrap(), head);
+    assert_eq!(git.tree(head).await.unwrap().read("a").unwrap().as_deref(), Some(&b"1"[..]));
+}
+
+#[tokio::test]
 async fn an_answer_that_is_not_understood_is_no_smaller_set() {
     let repo = GitRepo::with_files(&[("a", "1")]);
     let head = "001e# service=git-upload-pack\n0000";

@@ -40,6 +40,11 @@ fn bombs_end_in_an_error_with_their_place() {
         "{{ tpl (repeat 100000 \"{{ if 1 }}\") . }}",
         "{{ $d := dict }}{{ range 1000000 }}{{ $_ := set $d (toString .) (repeat 1000 \"x\") }}{{ end }}",
         "{{ $x := repeat 100000 \"a\" }}{{ range 1000000 }}{{ if contains \"aab\" $x }}{{ end }}{{ end }}",
+        "{{ $x := repeat 100000 \"a\" }}{{ range 1000000 }}{{ if regexMatch \"(a+)+$\" (print $x \"b\") }}{{ end }}{{ end }}",
+        "{{ range 1000000 }}{{ $x := bcrypt \"a\" }}{{ end }}",
+        "{{ range 1000000 }}{{ $x := derivePassword 1 \"long\" \"a\" \"b\" \"c\" }}{{ end }}",
+        "{{ range 1000000 }}{{ $x := genPrivateKey \"rsa\" }}{{ end }}",
+        "{{ range 1000000 }}{{ $x := genCA \"a\" 365 }}{{ end }}",
         "{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}",
         "{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}",
     ] {

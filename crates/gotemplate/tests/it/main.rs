@@ -3,4 +3,5 @@
 mod bombs;
 mod chart;
 mod functions;
+mod fuzz;
 mod snippets;

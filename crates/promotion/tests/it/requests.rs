@@ -1,6 +1,8 @@
 //! What people may ask for, and why not; and what explains where a release is.
 
-use api::gantline::{PromotionPhase, ReleasePhase, Verdict};
+use std::sync::Arc;
+
+use api::gantline::{PromotionPhase, ReleaseEnvironment, ReleasePhase, Verdict};
 use promotion::explain;
 use promotion::requests::{self, Vote};
 use serde_json::{Value, json};
@@ -79,6 +81,34 @@ fn who_wrote_what_comes_along_does_not_approve() {
     story.settle();
     assert!(say(&story, "shop-production-333333333333", "finn").is_err());
     say(&story, "shop-production-333333333333", "dana").unwrap();
+}
+
+/// It was being written when another one, which came later, was put there: it is not pushed, and not tried again.
+#[test]
+fn an_old_wish_puts_nothing_over_a_newer_release() {
+    let mut story = waiting(json!({}));
+    let name = story.ask(requests::promote(&story.seen, "production", FIRST, "tina", "")).unwrap();
+    let promotion = story.seen.promotions.iter_mut().find(|known| known.metadata.name == name).unwrap();
+    Arc::make_mut(promotion).status.phase = PromotionPhase::Writing;
+    assert!(promotion::may_push(&story.seen, &name).is_some());
+    story.pass(1);
+    story.write("dev", &[("shop", "v2", "2")]);
+    // the promotion itself is another loop's
+    let held = story.seen.promotions.clone();
+    story.seen.promotions.retain(|known| known.metadata.name != name);
+    story.settle();
+    story.seen.promotions.extend(held.into_iter().filter(|known| known.metadata.name == name));
+    let entry =
+        ReleaseEnvironment { name: "production".into(), deployed_at: Some(story.seen.now), ..Default::default() };
+    let newer = story.seen.releases.iter_mut().find(|known| known.spec.images[0].tag == "v2").unwrap();
+    Arc::make_mut(newer).status.environments.push(entry);
+    assert_eq!(promotion::may_push(&story.seen, &name), None);
+    let waiting = story.seen.promotions.iter_mut().find(|known| known.metadata.name == name).unwrap();
+    Arc::make_mut(waiting).status.phase = PromotionPhase::Waiting;
+    story.settle();
+    let over = story.promotion(&name);
+    assert_eq!(over.status.phase, PromotionPhase::Superseded);
+    assert!(over.status.message.contains("v2 was put there after this was asked for"), "{}", over.status.message);
 }
 
 /// Who asks for what came by itself is one of those who asked.

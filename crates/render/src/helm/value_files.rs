@@ -81,7 +81,8 @@ impl<'a> Repository<'a> {
         };
         let text = expand(&text, &self.context.environment);
         if let Some((scheme, _)) = text.split_once("://") {
-            let problem = Problem::error(format!("the value file {text} is not read: {scheme} URLs are not fetched"));
+            let shown = object::without_credentials(&text);
+            let problem = Problem::error(format!("the value file {shown} is not read: {scheme} URLs are not fetched"));
             return Err(Box::new(problem.hint("commit it, or read it from another source with ref")));
         }
         let folder = if text.starts_with('/') { "" } else { self.folder };

@@ -326,6 +326,7 @@ setInterval(() => [...opened.keys()].forEach(look), 30000)
 async function start() {
   user = await call('GET', '/api/v1/session/userinfo')
   $('account').textContent = user.loggedIn ? `${user.username} · log out` : 'Log in'
+  $('slips').replaceChildren(...(user.slips ?? []).map((slip) => make('p', { className: 'problem', textContent: slip })))
   if (!user.loggedIn) return showLogin()
   listen()
 }

@@ -138,4 +138,54 @@ mod tests {
         let token = format!("{}.{}.", part(r#"{"alg":"none","typ":"JWT"}"#), part(claims));
         assert_eq!(verify(&token, b"secret", time("2026-01-01T00:00:00Z")), Err(SessionError::Invalid));
     }
+
+    /// Right claims, signed with the right key, in every way that is not ours.
+    #[test]
+    fn only_one_way_to_sign_counts() {
+        use base64::Engine;
+        use ring::hmac;
+        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let now = time("2026-01-01T00:00:10Z");
+        let claims = Claims::new("admin", "t1".into(), time("2026-01-01T00:00:00Z"), Duration::from_secs(3600));
+        let good = sign(&claims, b"secret").unwrap();
+        assert!(verify(&good, b"secret", now).is_ok());
+        let [header, body, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("{good}") };
+        let mut bad = Vec::new();
+        for (name, algorithm) in [("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)] {
+            let said = format!("{}.{body}", part(&format!(r#"{{"alg":"{name}","typ":"JWT"}}"#)));
+            let tag = hmac::sign(&hmac::Key::new(algorithm, b"secret"), said.as_bytes());
+            bad.push(format!("{said}.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(tag)));
+        }
+        for name in ["none", "None", "NONE", "", "RS256", "ES256", "EdDSA", "HS384", "hs256", "PS512"] {
+            let header = part(&format!(r#"{{"alg":"{name}","typ":"JWT","kid":"../../dev/null","jwk":{{"k":""}}}}"#));
+            bad.extend([
+                format!("{header}.{body}.{signature}"),
+                format!("{header}.{body}."),
+                format!("{header}.{body}"),
+            ]);
+        }
+        let other = part(&serde_json::to_string(&claims).unwrap().replace("admin", "eve"));
+        bad.extend([
+            format!("{header}.{other}.{signature}"),
+            format!("{header}.{body}"),
+            format!("{header}.{body}.{signature}."),
+            format!("{header}.{body}.{signature}=="),
+            format!(".{body}.{signature}"),
+            format!("{header}..{signature}"),
+            format!(" {good}"),
+            sign(&claims, b"").unwrap(),
+            sign(&Claims { iss: "gitlab".into(), ..claims.clone() }, b"secret").unwrap(),
+            sign(&Claims { nbf: i64::MAX, ..claims.clone() }, b"secret").unwrap(),
+            "a".repeat(1 << 20),
+            ".".repeat(1 << 20),
+            format!("{}.{body}.{signature}", part(&"[".repeat(100_000))),
+            format!("{header}.{}.{signature}", part(&"{\"a\":".repeat(100_000))),
+        ]);
+        for token in bad {
+            let shown: String = token.chars().take(200).collect();
+            assert_eq!(verify(&token, b"secret", now), Err(SessionError::Invalid), "{shown}");
+        }
+        let ended = Claims { exp: Some(i64::MIN), ..claims };
+        assert_eq!(verify(&sign(&ended, b"secret").unwrap(), b"secret", now), Err(SessionError::Expired));
+    }
 }

@@ -146,6 +146,7 @@ fn known(server: &Server, identity: &Identity) -> UserInfo {
         iss: Some(issuer.to_owned()),
         groups: Some(groups.collect::<BTreeSet<_>>().into_iter().collect()),
         admin: Some(identity.rights.is_admin()),
+        slips: identity.rights.is_admin().then(|| server.stores().slips()),
     }
 }
 

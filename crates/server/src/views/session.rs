@@ -22,6 +22,9 @@ pub(crate) struct UserInfo {
     pub(crate) groups: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<bool>,
+    /// For an admin: what config maps and projects do not say as it seems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) slips: Option<Vec<String>>,
 }
 
 /// The program that answers.

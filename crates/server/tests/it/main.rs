@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounts;
+mod browsers;
 mod canary;
 mod clusters;
 mod connections;
+mod hostile;
 mod house;
 mod logins;
 mod matrix;
