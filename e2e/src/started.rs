@@ -54,7 +54,10 @@ impl Started {
     pub fn url(&self) -> String {
         eventually("the program prints its URL", || {
             let said = self.said();
-            let url = said.split_whitespace().find(|word| word.starts_with("http")).map(str::to_owned);
+            let url = said
+                .split_whitespace()
+                .find(|word| word.starts_with("http://") || word.starts_with("https://"))
+                .map(str::to_owned);
             url.ok_or(said)
         })
     }

@@ -166,7 +166,8 @@ fn manifests_for_a_cluster_are_printed() {
     }
     crds.does_not_say("kind: Deployment");
     let all = run(Command::new(&binary).args(["install", "--image", "gantline:1", "--replicas", "3"])).succeeds();
-    all.says("kind: Deployment").says("image: gantline:1").says("replicas: 3").says("kind: ClusterRole");
+    let all = all.says("kind: Deployment").says("image: gantline:1").says("replicas: 3").says("kind: RoleBinding");
+    all.does_not_say("kind: ClusterRole");
 }
 
 /// What a Pipeline's environment runs, by its status.
