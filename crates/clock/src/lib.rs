@@ -106,9 +106,12 @@ fn wall_now() -> Timestamp {
     slew.get_or_insert(Slew::starting_at(wall, steady)).now(wall, steady)
 }
 
-/// How long the machine has been up, asleep or not.
+/// How long the machine has been up, asleep or not (where the system tells: elsewhere only awake).
 fn up() -> SignedDuration {
+    #[cfg(target_os = "linux")]
     let up = clock_gettime(ClockId::Boottime);
+    #[cfg(not(target_os = "linux"))]
+    let up = clock_gettime(ClockId::Monotonic);
     SignedDuration::new(up.tv_sec, i32::try_from(up.tv_nsec).unwrap_or_default())
 }
 

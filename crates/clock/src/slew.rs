@@ -3,8 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// So much of the time that passed is taken over at most: ten minutes are shortened by 30 seconds, whatever happens.
+/// So much of the time that passed is taken over at most: ten minutes are shortened by 30 seconds.
 const SHARE: i32 = 20;
+/// A clock that was behind by more was never right, as on a machine that begins in 1970: it is taken over at once.
+const WRONG: SignedDuration = SignedDuration::from_hours(24);
 /// From here on it is said.
 const LOUD: SignedDuration = SignedDuration::from_secs(10);
 
@@ -26,7 +28,7 @@ impl Slew {
         let passed = (steady - self.steady).max(SignedDuration::ZERO);
         let due = self.told.checked_add(passed).unwrap_or(Timestamp::MAX);
         let (apart, most) = (wall.duration_since(due), passed / SHARE);
-        let correction = apart.clamp(-most, most);
+        let correction = if apart > WRONG { apart } else { apart.clamp(-most, most) };
         self.say(apart);
         self.told = due.checked_add(correction).unwrap_or(due);
         self.steady = self.steady.max(steady);
@@ -36,9 +38,9 @@ impl Slew {
     fn say(&mut self, apart: SignedDuration) {
         let is_loud = apart.abs() > LOUD;
         if is_loud && !self.is_said {
-            tracing::warn!(
-                "the machine's clock was set by {apart:#}: that is taken over slowly, so that nothing ends early"
-            );
+            let how =
+                if apart > WRONG { "at once: what counts time may end early" } else { "slowly: nothing ends early" };
+            tracing::warn!("the machine's clock was set by {apart:#}, which is taken over {how}");
         }
         self.is_said = is_loud;
     }
@@ -72,6 +74,7 @@ mod tests {
         assert_eq!(told(3600, 600), 615, "an hour forward");
         assert_eq!(told(-3600, 600), 585, "an hour back");
         assert_eq!(told(7, 600), 607, "small ones at once, nearly");
+        assert_eq!(told(86_400 * 20_000, 600), 600 + 86_400 * 20_000, "it was never right before");
         assert_eq!(told(600, 100_000), 100_600, "in the end it is the machine's time");
     }
 

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::patience::uncounted;
 use crate::queue::{Depth, Queue};
 use crate::readers::Readers;
+use crate::records::Seen;
 use crate::repositories::Repositories;
 use crate::shares::{Figures, Shares};
 use crate::sites::Sites;
@@ -58,6 +59,7 @@ pub(crate) struct Context {
     pub(crate) at_step: Option<AtStep>,
     memories: Memories,
     seal: OnceCell<Seal>,
+    pub(crate) records_seen: Seen,
 }
 
 impl fmt::Debug for Context {
@@ -116,6 +118,7 @@ impl Context {
             answers: Answers::default(),
             memories: Memories::default(),
             seal: OnceCell::new(),
+            records_seen: Seen::default(),
             shares,
             registry,
             at_step,

@@ -1,17 +1,66 @@
 //! The key that seals what Gantline writes down: in a Secret of the control plane, made once. Who may read it could forge
 //! approvals.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use api::meta::ObjectMeta;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cluster::{Cluster, ClusterError};
+use jiff::Timestamp;
 use object::{Manifest, ResourceKey};
-use promotion::Seal;
+use promotion::{Record, Seal, Trust};
 use serde_json::json;
 
 use crate::context::Context;
 
 const SECRET: &str = "gantline-records";
 const KEY: &str = "key";
+
+/// What was seen of each record, by uid: what was believed of it need not be proven again, and nothing is believed that is
+/// older than what was seen, though it was sealed once. Lost with the process.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(Mutex<HashMap<String, Known>>);
+
+#[derive(Debug, Clone, Default)]
+struct Known {
+    version: String,
+    holds: bool,
+    writes: u64,
+}
+
+impl Seen {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often the record was written, as far as is known.
+    pub(crate) fn writes(&self, uid: &str) -> u64 {
+        self.all().get(uid).map_or(0, |known| known.writes)
+    }
+}
+
+/// Believes what is sealed and not older than what was seen.
+pub(crate) struct Believing<'a> {
+    pub(crate) seal: &'a Seal,
+    pub(crate) seen: &'a Seen,
+}
+
+impl Trust for Believing<'_> {
+    fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool {
+        let ObjectMeta { uid, resource_version, .. } = record.metadata();
+        let known = self.seen.all().get(uid).cloned().unwrap_or_default();
+        if !record.is_new() && known.version == *resource_version {
+            return known.holds;
+        }
+        let holds = record.writes() >= known.writes && self.seal.trusts(record, now);
+        let writes = if holds { record.writes() } else { known.writes };
+        let version = resource_version.clone();
+        self.seen.all().insert(uid.clone(), Known { version, holds, writes });
+        holds
+    }
+}
 
 /// The seal of this control plane. Of several processes that start at once one makes the key, and the others take it.
 ///

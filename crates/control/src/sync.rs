@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::{Application, Condition, OperationPhase, SyncOperation, SyncOperationResult};
+use api::argocd::{Application, Condition, SyncOperation, SyncOperationResult};
 use clock::after;
 use engine::automated::Decision;
 use engine::operation::{self, Draft, Observed, Run, Step};
@@ -117,7 +117,7 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     let judged = own.as_ref().unwrap_or(judged);
     match held(cx, &draft.app, judged, &state).await {
         Ok(None) => {}
-        Ok(Some(why)) => return draft.end(OperationPhase::Failed, &why, cx.clock.now()),
+        Ok(Some(why)) => return draft.refuse(&judged.wanted.commits, &why, cx.clock.now()),
         Err(error) => {
             tracing::warn!(%error, application = %draft.app.metadata.name, "it is not known what was promoted");
             return Step::LookAgain;

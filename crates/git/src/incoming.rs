@@ -16,6 +16,8 @@ use crate::{GitError, Limits};
 
 /// Unpacks in another process, where a pack can take no memory of this one. Whoever does not wait any more ends it.
 pub trait Unpacker: fmt::Debug + Send + Sync {
+    /// Waits until there is room for one more, for as long as what is given back is kept.
+    fn room(&self) -> BoxFuture<'_, Box<dyn Send + '_>>;
     fn unpack(&self, incoming: Incoming) -> BoxFuture<'_, Result<(), Refused>>;
 }
 

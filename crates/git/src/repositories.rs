@@ -331,6 +331,11 @@ impl Repository {
     /// Measures the pack and makes its index. Whoever does not wait for it any more ends it.
     async fn unpack(&self, incoming: &Incoming) -> Result<(), GitError> {
         let (late, patience) = (self.inner.limits.seconds(), Duration::from_secs(self.inner.limits.seconds));
+        // waiting for others is not its time
+        let _room = match &self.inner.unpacker {
+            Some(apart) => Some(apart.room().await),
+            None => None,
+        };
         let unpacked = async {
             match &self.inner.unpacker {
                 Some(apart) => apart.unpack(incoming.clone()).await.map_err(|refused| refused.of(&incoming.url)),

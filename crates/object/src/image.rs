@@ -80,9 +80,16 @@ impl ImageRef {
     /// Whether both name the same repository, however short they are written.
     pub fn same_repository(&self, other: &str) -> bool {
         let ((host, path), (other_host, other_path)) = (parts(&self.name), parts(other));
-        host == other_host
+        canonical(host) == canonical(other_host)
             && path.iter().flat_map(|part| part.bytes()).eq(other_path.iter().flat_map(|part| part.bytes()))
     }
+}
+
+/// A host as it is reached: `GHCR.io`, `ghcr.io.` and `ghcr.io:443` are one.
+fn canonical(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    let host = host.strip_suffix(":443").or(host.strip_suffix(":80")).unwrap_or(&host).trim_end_matches('.').to_owned();
+    if matches!(host.as_str(), "index.docker.io" | "registry-1.docker.io") { "docker.io".to_owned() } else { host }
 }
 
 /// Registry host, and the repository in two pieces.

@@ -86,8 +86,10 @@ pub(crate) fn names_of(person: &str) -> BTreeSet<String> {
     let (name, address) = person.split_once('<').unwrap_or((person, ""));
     let address = address.trim_end_matches(['>', ' ']);
     let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
+    // `12345+dana@users.noreply.github.com`, `dana+git@acme.io`
+    let parts = local(address).split('+').map(str::to_owned).collect::<Vec<_>>();
     let all = [name.to_owned(), local(name), address.to_owned(), local(address)];
-    all.into_iter().map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()).collect()
+    all.into_iter().chain(parts).map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()).collect()
 }
 
 /// `Dana Smith` of `Dana Smith <dana@acme.io>`
@@ -165,6 +167,8 @@ mod tests {
         assert!(set("Dana", "x@y", &[]).holds("dana") && set("", "dana@acme.io", &[]).holds("dana"));
         assert!(set("D. Smith", "smith@home.example", &[]).holds("dana"), "as the settings say");
         assert!(set("DS", "", &[]).holds("Dana"));
+        assert!(set("D", "12345+dana@users.noreply.github.com", &[]).holds("dana"), "as GitHub hides addresses");
+        assert!(set("D", "dana+git@acme.io", &[]).holds("dana"));
         assert!(set("x", "y@z", &["Tina Turner <tina@acme.io>"]).holds("tina@acme.io"), "logs in by address");
         assert!(set("x", "y@z", &["Tina Turner <tina@acme.io>"]).holds("tina"));
         assert!(!set("x", "y@z", &[]).holds("tina"));

@@ -35,5 +35,5 @@ pub use plan::{
     Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, approvers, judged, may_push, plan,
 };
 pub use prove::prove_edit;
-pub use seal::{Record, Seal, Tampered};
+pub use seal::{Record, Seal, Tampered, Trust};
 pub use write::{Located, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write};

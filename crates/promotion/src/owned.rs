@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::gantline::{Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
 use object::ImageRef;
 
+use crate::identity::identity;
 use crate::plan::Observed;
 
 /// What was recorded of a Pipeline.
@@ -20,6 +21,15 @@ pub struct Images {
     /// As a sync would write them.
     pub wanted: Vec<ImageRef>,
     pub live: Vec<ImageRef>,
+    /// Of objects that would have none of the same repository any more.
+    pub replaced: Vec<ImageRef>,
+}
+
+impl Images {
+    /// Whether all is there already.
+    pub fn bring_nothing_new(&self) -> bool {
+        self.replaced.is_empty() && self.wanted.iter().all(|image| self.live.contains(image))
+    }
 }
 
 /// Whether an Application deploys an environment whose images come by promotions.
@@ -36,31 +46,15 @@ fn owned<'a>(pipeline: &'a Pipeline, application: &'a str) -> impl Iterator<Item
 /// very first images may come as they are.
 pub fn unpromoted(pipeline: &Pipeline, application: &str, records: Records<'_>, images: &Images) -> Option<String> {
     owned(pipeline, application).find_map(|environment| {
-        let new = pipeline.spec.images.iter().find_map(|image| new_of(&image.name, images))?;
-        let runs = images.live.iter().any(|live| live.same_repository(&new.name));
-        if records.is_untouched(environment) && !runs {
-            return None;
-        }
-        let stranger = images.wanted.iter().filter(|image| is_of(pipeline, image) && !images.live.contains(image));
-        let mut stranger = stranger.filter(|image| !records.put(environment, image));
+        let mut names = pipeline.spec.images.iter().map(|image| image.name.as_str());
+        let what = names.find_map(|name| records.stranger(environment, name, images))?;
         let name = &pipeline.metadata.name;
-        stranger.next().map(|image| {
-            format!(
-                "{environment} of Pipeline {name} runs what was promoted, and {image} was not: take it back in Git and \
-                 promote it (gantline promote {name} --to {environment}), or sync past the gates (gantline app sync \
-                 {application} --override), which needs the right to override"
-            )
-        })
+        Some(format!(
+            "{environment} of Pipeline {name} runs what was promoted, and {what}: take it back in Git and promote it \
+             (gantline promote {name} --to {environment}), or sync past the gates (gantline app sync {application} \
+             --override), which needs the right to override"
+        ))
     })
-}
-
-/// An image of a repository that would come in.
-fn new_of<'a>(repository: &str, images: &'a Images) -> Option<&'a ImageRef> {
-    images.wanted.iter().find(|image| image.same_repository(repository) && !images.live.contains(image))
-}
-
-fn is_of(pipeline: &Pipeline, image: &ImageRef) -> bool {
-    pipeline.spec.images.iter().any(|known| image.same_repository(&known.name))
 }
 
 impl<'a> Records<'a> {
@@ -75,18 +69,35 @@ impl<'a> Records<'a> {
         !self.releases.iter().any(entered) && !self.promotions.iter().any(wanted)
     }
 
+    /// What of an image would come past the gates.
+    fn stranger(&self, environment: &str, name: &str, images: &Images) -> Option<String> {
+        let is_of = |image: &&ImageRef| image.same_repository(name);
+        let runs = images.live.iter().any(|image| is_of(&image));
+        if images.replaced.iter().any(|image| is_of(&image)) {
+            return Some(format!("this puts something else in the place of {name}"));
+        }
+        if !runs && self.is_untouched(environment) {
+            return None;
+        }
+        let mut new = images.wanted.iter().filter(is_of).filter(|image| !images.live.contains(image));
+        new.find(|image| !self.put(environment, image)).map(|image| format!("{image} was not"))
+    }
+
     /// Whether an image was promoted into the environment, or is about to be.
     fn put(&self, environment: &str, image: &ImageRef) -> bool {
         let is_same = |known: &ReleaseImage| is_same(image, known);
-        self.releases.iter().filter(|release| release.spec.images.iter().any(is_same)).any(|release| {
+        let good = self.releases.iter().filter(|release| release.status.quarantine.is_none());
+        good.filter(|release| release.spec.images.iter().any(is_same)).any(|release| {
             let entry = release.in_environment(environment);
-            entry.is_some_and(|entry| !entry.by_hand) || self.promotes(&release.metadata.name, environment)
+            entry.is_some_and(|entry| !entry.by_hand) || self.promotes(release, environment)
         })
     }
 
-    pub(crate) fn promotes(&self, release: &str, environment: &str) -> bool {
+    pub(crate) fn promotes(&self, release: &Release, environment: &str) -> bool {
+        let digest = identity(&release.spec.images);
         let into = |promotion: &&Arc<Promotion>| {
-            promotion.spec.release == release && promotion.spec.environment == environment
+            let spec = &promotion.spec;
+            spec.release == release.metadata.name && spec.environment == environment && spec.digest == digest
         };
         self.promotions.iter().filter(into).any(|promotion| was_put(promotion))
     }
@@ -141,7 +152,8 @@ mod tests {
     fn only_what_was_promoted_comes_in() {
         let check =
             |releases: &[Arc<Release>], promotions: &[Arc<Promotion>], live: &[&str], wanted: &str, held: bool| {
-                let images = Images { wanted: vec![image(wanted)], live: live.iter().map(|tag| image(tag)).collect() };
+                let there = live.iter().map(|tag| image(tag)).collect();
+                let images = Images { wanted: vec![image(wanted)], live: there, ..Images::default() };
                 let why = unpromoted(&pipeline(), "p", Records { releases, promotions }, &images);
                 assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
                 assert_eq!(
@@ -158,9 +170,19 @@ mod tests {
         check(&[ran(), tested()], &[], &["v1"], "v2", true);
         check(&[ran(), tested()], &[], &[], "v2", true);
         check(&[ran(), tested()], &[], &["v2"], "v1", false);
+        let mut bad = (*ran()).clone();
+        bad.status.quarantine = Some(api::gantline::Quarantine::default());
+        check(&[Arc::new(bad), release("v0", &[("production", false)])], &[], &["v0"], "v1", true);
+        let replaced = vec![image("v1")];
+        let gone = Images { wanted: vec!["evil/shop:v1".parse().unwrap()], live: replaced.clone(), replaced };
+        let records = Records { releases: &[ran()], promotions: &[] };
+        assert!(
+            unpromoted(&pipeline(), "p", records, &gone).unwrap().contains("something else in the place of acme/shop")
+        );
         check(&[ran(), release("v2", &[("production", true)])], &[], &["v1"], "v2", true);
         let mut promotion = Promotion::default();
         (promotion.spec.release, promotion.spec.environment) = ("shop-v2".into(), "production".into());
+        promotion.spec.digest = identity(&tested().spec.images);
         check(&[ran(), tested()], &[Arc::new(promotion.clone())], &["v1"], "v2", true);
         promotion.status.phase = PromotionPhase::Writing;
         check(&[ran(), tested()], &[Arc::new(promotion)], &["v1"], "v2", false);

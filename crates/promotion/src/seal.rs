@@ -22,6 +22,21 @@ use crate::plan::Observed;
 /// A record whose status was never written is a new one for so long: afterwards somebody took its status away.
 const NEW: SignedDuration = SignedDuration::from_hours(1);
 
+/// A record is made within so much of when it was sealed: clocks may differ by as much.
+const TOGETHER: SignedDuration = SignedDuration::from_mins(5);
+
+/// Who knows what Gantline wrote.
+pub trait Trust {
+    /// Whether Gantline wrote all that the record says.
+    fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool;
+}
+
+impl Trust for Seal {
+    fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool {
+        Self::trusts(self, record, now)
+    }
+}
+
 /// Seals records, and knows which it sealed.
 #[derive(Clone)]
 pub struct Seal(Vec<u8>);
@@ -49,6 +64,8 @@ pub trait Record: Clone {
     /// Without the seal.
     fn status(&self) -> Value;
     fn seal(&self) -> &str;
+    /// How often its status was written.
+    fn writes(&self) -> u64;
     fn is_new(&self) -> bool;
     /// What may be believed of it when somebody changed it: the safest there is.
     fn distrusted(&self, now: Timestamp) -> Self;
@@ -71,6 +88,10 @@ impl Record for Release {
 
     fn seal(&self) -> &str {
         &self.status.seal
+    }
+
+    fn writes(&self) -> u64 {
+        self.status.writes
     }
 
     fn is_new(&self) -> bool {
@@ -107,6 +128,10 @@ impl Record for Promotion {
 
     fn seal(&self) -> &str {
         &self.status.seal
+    }
+
+    fn writes(&self) -> u64 {
+        self.status.writes
     }
 
     fn is_new(&self) -> bool {
@@ -148,8 +173,9 @@ impl Seal {
     }
 
     /// For the annotation of a record that is about to be made.
-    pub fn of_new(&self, kind: &str, name: &str, spec: &Value) -> String {
-        self.of(&("new", kind, name, spec))
+    pub fn of_new(&self, kind: &str, name: &str, spec: &Value, now: Timestamp) -> String {
+        let now = now.to_string();
+        format!("{now} {}", self.of(&("new", kind, name, spec, &now)))
     }
 
     /// For the status of a record.
@@ -186,8 +212,12 @@ impl Seal {
         }
         let ObjectMeta { name, annotations, creation_timestamp, .. } = record.metadata();
         let is_young = creation_timestamp.is_some_and(|made| now.duration_since(made) < NEW);
-        let seal = annotations.get(SEAL_ANNOTATION).map_or("", String::as_str);
-        is_young && self.holds(&("new", R::KIND, name, record.spec()), seal)
+        let said = annotations.get(SEAL_ANNOTATION).map_or("", String::as_str);
+        let Some((at, seal)) = said.split_once(' ') else { return false };
+        // one that was deleted and made again by somebody else is another one
+        let together = |at: Timestamp| creation_timestamp.is_some_and(|made| made.duration_since(at).abs() < TOGETHER);
+        let is_ours = at.parse().is_ok_and(together);
+        is_young && is_ours && self.holds(&("new", R::KIND, name, record.spec(), at), seal)
     }
 }
 
@@ -203,23 +233,34 @@ fn pinned(pipeline: &str, environment: &str, pin: &Pin) -> impl Serialize + use<
 impl Observed {
     /// The same with what may be believed of it.
     #[must_use]
-    pub fn trusted(mut self, seal: &Seal) -> Self {
+    pub fn trusted(mut self, seal: &Seal, trust: &impl Trust) -> Self {
         let now = self.now;
         let mut tampered = Tampered::default();
-        self.releases = believed(seal, self.releases, now, &mut tampered.releases);
-        self.promotions = believed(seal, self.promotions, now, &mut tampered.promotions);
+        self.releases = believed(trust, self.releases, now, &mut tampered.releases);
+        self.promotions = believed(trust, self.promotions, now, &mut tampered.promotions);
         tampered.pins = unsealed_pins(seal, &self.pipeline);
         if !tampered.pins.is_empty() {
             Arc::make_mut(&mut self.pipeline).spec.pins.retain(|environment, _| !tampered.pins.contains(environment));
+        }
+        if self.pipeline.status.environments.iter().any(|environment| environment.pinned.is_some()) {
+            // where pins stood before they had seals: anybody could have written them
+            for environment in &mut Arc::make_mut(&mut self.pipeline).status.environments {
+                tampered.pins.extend(environment.pinned.take().map(|_| environment.name.clone()));
+            }
         }
         self.tampered = Some(tampered);
         self
     }
 }
 
-fn believed<R: Record>(seal: &Seal, all: Vec<Arc<R>>, now: Timestamp, out: &mut BTreeSet<String>) -> Vec<Arc<R>> {
+fn believed<R: Record>(
+    trust: &impl Trust,
+    all: Vec<Arc<R>>,
+    now: Timestamp,
+    out: &mut BTreeSet<String>,
+) -> Vec<Arc<R>> {
     let one = |record: Arc<R>| {
-        if seal.trusts(&*record, now) {
+        if trust.trusts(&*record, now) {
             return record;
         }
         out.insert(record.metadata().name.clone());
@@ -258,11 +299,14 @@ mod tests {
         let spec = PromotionSpec { pipeline: "shop".into(), environment: "production".into(), ..Default::default() };
         let mut known = promotion(spec);
         assert!(!seal().trusts(&known, time(1)), "made by kubectl");
-        let new = seal().of_new("Promotion", &known.metadata.name, &known.spec());
+        let new = seal().of_new("Promotion", &known.metadata.name, &known.spec(), time(0));
         known.metadata.annotations.insert(SEAL_ANNOTATION.to_owned(), new);
         assert!(seal().trusts(&known, time(1)));
         assert!(!seal().trusts(&known, time(61)), "somebody took its status away");
         assert!(!Seal::new(*b"another key").trusts(&known, time(1)));
+        let mut again = known.clone();
+        again.metadata.creation_timestamp = Some(time(30));
+        assert!(!seal().trusts(&again, time(31)), "deleted, and made again from what was saved");
         let mut back = known.clone();
         back.spec.rollback = true;
         assert!(!seal().trusts(&back, time(1)), "another spec under the same seal");

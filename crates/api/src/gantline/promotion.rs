@@ -71,6 +71,9 @@ pub struct PromotionStatus {
     pub retry_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
     pub attempts: u32,
+    /// How often Gantline wrote this: what was written before counts no more.
+    #[serde(skip_serializing_if = "is_default")]
+    pub writes: u64,
     /// By which Gantline knows that it wrote all of this.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub seal: String,

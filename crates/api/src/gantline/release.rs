@@ -85,6 +85,9 @@ pub struct ReleaseStatus {
     pub environments: Vec<ReleaseEnvironment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// How often Gantline wrote this: what was written before counts no more.
+    #[serde(skip_serializing_if = "is_default")]
+    pub writes: u64,
     /// By which Gantline knows that it wrote all of this.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub seal: String,

@@ -44,5 +44,5 @@ async fn people(cx: &Context, from: &Application, into: &Application) -> Result<
     if commits.len() > HISTORY {
         return Err(format!("it has more than {HISTORY} commits"));
     }
-    Ok(commits.iter().flat_map(people_of).collect())
+    Ok(commits.iter().flat_map(|commit| people_of(cx, commit)).collect())
 }

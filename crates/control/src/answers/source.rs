@@ -32,7 +32,7 @@ pub(super) async fn ask(cx: &Context, spot: &Spot, since: &str) -> Option<Releas
         Some(past) => past.told(since, &source).await,
         None => None,
     };
-    let unread = || "the history of the image cannot be read".to_owned();
+    let unread = || format!("the commit that set the image is not among the last {HISTORY}, or cannot be read");
     Some(told.unwrap_or_else(|| ReleaseSource { unread: unread(), ..source }))
 }
 
@@ -58,10 +58,10 @@ impl<'a> Past<'a> {
     async fn told(&self, since: &str, source: &ReleaseSource) -> Option<ReleaseSource> {
         let setter = self.setter().await?;
         let (commits, unread) = self.range(since, &setter).await;
-        let mut people = people_of(&setter);
+        let mut people = people_of(self.cx, &setter);
         for commit in &commits {
             if self.is_set_by(commit).await {
-                people.extend(people_of(commit));
+                people.extend(people_of(self.cx, commit));
             }
         }
         Some(ReleaseSource {

@@ -13,6 +13,7 @@ use super::ground;
 use crate::context::Context;
 use crate::live::{kinds_of, namespaces_of, watch_resources};
 use crate::queue::{Depth, Request};
+use crate::records::Believing;
 use crate::sites::Site;
 use crate::view;
 use crate::wake::Key;
@@ -65,7 +66,7 @@ pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let accounts = Arc::clone(&cx.stores.settings().people);
     let seen = Observed { pipeline, problems, places, releases, promotions, tampered: None, accounts, answers, now };
     match cx.seal() {
-        Some(seal) => seen.trusted(seal),
+        Some(seal) => seen.trusted(seal, &Believing { seal, seen: &cx.records_seen }),
         None => seen,
     }
 }

@@ -151,6 +151,7 @@ pub(super) async fn set_release(cx: &Context, old: &Release, new: &ReleaseStatus
 
 async fn write_release(cx: &Context, old: &Release, new: &ReleaseStatus) -> Result<Release, ClusterError> {
     let mut next = Release { status: new.clone(), ..old.clone() };
+    next.status.writes = next_write(cx, old);
     next.status.seal = cx.seal().ok_or_else(|| no_key(cx))?.of_record(&next);
     failpoint::before(Point::Soak);
     let written = sealed(cx, "Release", &next.metadata, json!(next.status)).await;
@@ -177,8 +178,14 @@ pub(super) async fn set_promotion(
 
 async fn write_promotion(cx: &Context, old: &Promotion, new: &PromotionStatus) -> Result<Promotion, ClusterError> {
     let mut next = Promotion { status: new.clone(), ..old.clone() };
+    next.status.writes = next_write(cx, old);
     next.status.seal = cx.seal().ok_or_else(|| no_key(cx))?.of_record(&next);
     read(cx, sealed(cx, "Promotion", &next.metadata, json!(next.status)).await?, Promotion::from_value)
+}
+
+/// Higher than all that was ever written of it, also where that was put back.
+fn next_write<R: Record>(cx: &Context, old: &R) -> u64 {
+    old.writes().max(cx.records_seen.writes(&old.metadata().uid)).saturating_add(1)
 }
 
 async fn sealed(cx: &Context, kind: &str, meta: &ObjectMeta, new: Value) -> Result<LiveObject, ClusterError> {
@@ -254,7 +261,7 @@ async fn create(
     labels: &Value,
     spec: &Value,
 ) -> Result<Option<LiveObject>, ClusterError> {
-    let seal = cx.seal().ok_or_else(|| no_key(cx))?.of_new(kind, name, spec);
+    let seal = cx.seal().ok_or_else(|| no_key(cx))?.of_new(kind, name, spec, cx.clock.now());
     let annotations = json!({ SEAL_ANNOTATION: seal });
     let metadata = json!({ "name": name, "namespace": cx.namespace, "labels": labels, "annotations": annotations });
     let object = json!({ "apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec });

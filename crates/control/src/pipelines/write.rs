@@ -230,6 +230,9 @@ impl Attempt<'_> {
         let release = cx.stores.release(&self.release.metadata.name).ok_or(Stop::Again)?;
         let seen = observe::observed(cx, pipeline);
         let gates = may_push(&seen, name).ok_or(Stop::Again)?;
+        // what is written is what was judged
+        let judged = seen.releases.iter().find(|known| known.metadata.name == self.release.metadata.name);
+        judged.filter(|known| known.spec.images == self.release.spec.images).ok_or(Stop::Again)?;
         cx.at(WriteStep::GatesRepeated, false);
         let merge = if fresh.spec.rollback { None } else { self.destination.merge(&self.repository, head).await? };
         let tag = self.destination.tag(&self.repository).await?;

@@ -79,7 +79,6 @@ impl Unpackers {
     }
 
     async fn unpacked(&self, incoming: Incoming) -> Result<(), Refused> {
-        let _room = self.room.acquire().await;
         match self.attempt(&incoming).await {
             // maybe it was gone before it was asked
             Err(Lost::Outside(_)) => self.attempt(&incoming).await.map_err(Refused::from),
@@ -146,6 +145,10 @@ impl From<Lost> for Refused {
 }
 
 impl Unpacker for Unpackers {
+    fn room(&self) -> BoxFuture<'_, Box<dyn Send + '_>> {
+        async move { Box::new(self.room.acquire().await) as Box<dyn Send + '_> }.boxed()
+    }
+
     fn unpack(&self, incoming: Incoming) -> BoxFuture<'_, Result<(), Refused>> {
         self.unpacked(incoming).boxed()
     }

@@ -549,9 +549,16 @@ fn is_distrusted(promotion: &Promotion) -> bool {
 async fn what_is_written_past_gantline_counts_for_nothing() {
     let world = World::start().await;
     world.controller_settles().await;
+    let pin = json!({"digest": format!("sha256:{}", "a".repeat(64)), "by": "mallory", "reason": "mine"});
+    let environments = json!([{"name": "staging", "application": "shop-staging", "pinned": pin}]);
+    by_hand(&world, "Pipeline", "shop", json!({"status": {"environments": environments}})).await;
+    let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+    let patch = Patch::Merge(json!({"spec": {"pins": {"staging": pin}}}));
+    world.cluster.patch(&key, &patch, PatchOptions::default()).await.unwrap();
     let controller = world.controller(None);
     world.push("v2").await;
     let first = world.succeeded("v2").await;
+    assert!(world.conditions().await.contains("its pin was written past Gantline"));
     let head = async || world.repository.open().head_of("main").await.unwrap();
     let before = head().await;
 
@@ -569,6 +576,11 @@ async fn what_is_written_past_gantline_counts_for_nothing() {
     by_hand(&world, "Promotion", &first.metadata.name, ghost).await;
     world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
     assert!(world.promotions().await.iter().all(|promotion| promotion.status.approvals.is_empty()));
+
+    // what it said before, with the seal of then
+    let before_that = json!({"status": first.status});
+    by_hand(&world, "Promotion", &first.metadata.name, before_that).await;
+    world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
 
     // a release that would have been healthy for years
     let entry = json!({"name": "staging", "phase": "Verified", "healthySince": "2020-01-01T00:00:00Z"});
@@ -737,15 +749,24 @@ async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
     assert!(failed().await);
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
 
+    // taken back and promoted, all goes on by itself
+    let back = OVERLAY.replace("v1", "v2");
+    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
+    world.push("v3").await;
+    world.succeeded("v3").await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v3");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Again").await;
+    world.until("refused", failed).await;
+
     let request = SyncRequest { overrides: true, ..SyncRequest::default() };
     sync(&controller, &world.application("staging").await, "otto", request).await.unwrap();
     world.until("synced", async || world.deployed("staging").await == "ghcr.io/acme/shop:v9").await;
     assert!(world.conditions().await.contains("v9 was not promoted to staging"), "it stays said");
 
     // Git goes back to what was promoted, by hand: nobody has to be asked
-    let back = OVERLAY.replace("v1", "v2");
+    let back = OVERLAY.replace("v1", "v3");
     world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
-    world.until("back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v2").await;
+    world.until("back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v3").await;
     world.until("silent", async || !world.conditions().await.contains("was not promoted")).await;
     running.end().await;
 }

@@ -6,6 +6,7 @@ use api::argocd::{
 };
 use jiff::Timestamp;
 
+use super::run::result_at;
 use super::{Fact, Run, Step};
 use crate::automated::next_attempt;
 use crate::conditions::set_conditions;
@@ -72,6 +73,18 @@ impl Draft {
     pub fn block(&mut self, conditions: &[Condition], now: Timestamp) -> Step {
         let reasons: Vec<&str> = conditions.iter().map(|condition| condition.message.as_str()).collect();
         self.end(OperationPhase::Error, &reasons.join("; "), now)
+    }
+
+    /// What these commits bring may not come in: nothing is done, and trying again does not help.
+    pub fn refuse(&mut self, commits: &[String], why: &str, now: Timestamp) -> Step {
+        let Some(state) = &self.app.status.operation_state else { return Step::Rest };
+        let result = result_at(&self.app, state, commits);
+        if let Some(state) = &mut self.app.status.operation_state {
+            // the next commit is another one: it is tried
+            state.sync_result = Some(result);
+            state.operation.retry.limit = 0;
+        }
+        self.end(OperationPhase::Failed, why, now)
     }
 
     /// The outcome, or when the next attempt is due.

@@ -43,17 +43,21 @@ impl Run {
 
     /// What it did so far, at these commits.
     pub(super) fn result(&self, app: &Application, state: &OperationState, commits: &[String]) -> SyncOperationResult {
-        let several = app.spec.has_multiple_sources();
-        let sync = state.operation.sync.clone().unwrap_or_default();
-        SyncOperationResult {
-            resources: self.sync.results().to_vec(),
-            revision: if several { String::new() } else { commits.first().cloned().unwrap_or_default() },
-            revisions: if several { commits.to_vec() } else { Vec::new() },
-            source: sync.source.or_else(|| app.spec.source.clone()).unwrap_or_default(),
-            sources: if sync.sources.is_empty() { app.spec.sources.clone() } else { sync.sources },
-            managed_namespace_metadata: app.spec.kept_namespace_metadata().cloned(),
-            ..SyncOperationResult::default()
-        }
+        SyncOperationResult { resources: self.sync.results().to_vec(), ..result_at(app, state, commits) }
+    }
+}
+
+/// What an operation came to at these commits, before it did anything.
+pub(super) fn result_at(app: &Application, state: &OperationState, commits: &[String]) -> SyncOperationResult {
+    let several = app.spec.has_multiple_sources();
+    let sync = state.operation.sync.clone().unwrap_or_default();
+    SyncOperationResult {
+        revision: if several { String::new() } else { commits.first().cloned().unwrap_or_default() },
+        revisions: if several { commits.to_vec() } else { Vec::new() },
+        source: sync.source.or_else(|| app.spec.source.clone()).unwrap_or_default(),
+        sources: if sync.sources.is_empty() { app.spec.sources.clone() } else { sync.sources },
+        managed_namespace_metadata: app.spec.kept_namespace_metadata().cloned(),
+        ..SyncOperationResult::default()
     }
 }
 

@@ -65,7 +65,7 @@ impl SyncOptions {
     }
 
     /// Whether a partial sync chose the object; a full sync chose all.
-    pub(super) fn selects(&self, key: &ResourceKey, namespace: &str) -> bool {
+    pub fn selects(&self, key: &ResourceKey, namespace: &str) -> bool {
         let hit = |item: &SyncOperationResource| {
             let own = if key.namespace.is_empty() { namespace } else { &key.namespace };
             let place = item.namespace.is_empty() || item.namespace == own || key.namespace.is_empty();

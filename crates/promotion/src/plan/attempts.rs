@@ -74,6 +74,9 @@ impl Draft<'_> {
 
     /// Why an old wish is one no more: what was put there after it is newer than what it would put there.
     pub(crate) fn passed_by(&self, promotion: &Promotion) -> Option<String> {
+        if promotion.spec.rollback {
+            return None;
+        }
         let environment = &promotion.spec.environment;
         let (wanted, there) = (self.release(&promotion.spec.release)?, self.put_last(environment)?);
         let put = there.in_environment(environment)?.deployed_at;

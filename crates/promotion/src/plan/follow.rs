@@ -85,7 +85,7 @@ impl Draft<'_> {
         let records = Records::of(self.seen);
         let entry = release.in_environment(environment);
         let was_there = entry.is_some_and(|entry| !entry.by_hand);
-        !was_there && !records.is_untouched(environment) && !records.promotes(&release.metadata.name, environment)
+        !was_there && !records.is_untouched(environment) && !records.promotes(release, environment)
     }
 
     /// What is seen of a release where it was put; `None` where there is nothing to say.

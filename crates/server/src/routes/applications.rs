@@ -257,7 +257,7 @@ pub(super) async fn sync(
         return Err(ApiError::invalid("strategy.hook.force is not supported yet: set the sync option Force=true"));
     }
     let revision = body.revision.unwrap_or_default();
-    let overrides = asker.controller().is_owned(&app) && (body.r#override || !revision.is_empty());
+    let overrides = asker.controller().is_owned(&app) && (body.r#override || is_elsewhere(&app, &revision));
     if overrides {
         asker.overrides(&app)?;
     }
@@ -271,6 +271,13 @@ pub(super) async fn sync(
     };
     requests::sync(asker.controller(), &app, asker.user(), request).await?;
     shown(&asker, &named)
+}
+
+/// Whether a revision is another one than what the Application follows, or was compared with.
+fn is_elsewhere(app: &Application, revision: &str) -> bool {
+    let sources = app.spec.all_sources();
+    let follows = sources.len() == 1 && sources[0].revision() == revision;
+    !revision.is_empty() && !follows && app.status.sync.revision != revision
 }
 
 pub(super) async fn terminate(named: Named, asker: Asker) -> Result<Json<Done>, ApiError> {

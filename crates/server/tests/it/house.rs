@@ -14,6 +14,7 @@ use clock::{Clock, Ids, ScaledClock};
 use cluster::{ApplyOptions, Cluster, Patch, PatchOptions};
 use control::workers::Renderer;
 use control::{Access, Controller, ControllerConfig, Remote, RemoteError, Remotes};
+use jiff::Timestamp;
 use object::{Manifest, ResourceKey};
 use promotion::Seal;
 use sandbox::{Sandbox, SandboxOptions};
@@ -251,7 +252,7 @@ pub(crate) fn gantline(kind: &str, name: &str, spec: Value) -> Value {
         _ => spec.clone(),
     };
     let mut metadata = metadata(name);
-    metadata["annotations"] = json!({ SEAL_ANNOTATION: seal().of_new(kind, name, &typed) });
+    metadata["annotations"] = json!({ SEAL_ANNOTATION: seal().of_new(kind, name, &typed, now()) });
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec })
 }
 
@@ -263,4 +264,9 @@ pub(crate) fn seal() -> Seal {
 #[expect(clippy::disallowed_methods, reason = "the test waits for the program")]
 pub(crate) async fn pause() {
     tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the house runs on the wall clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }
