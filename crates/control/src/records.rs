@@ -8,9 +8,10 @@ use api::meta::ObjectMeta;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cluster::{Cluster, ClusterError};
+use git::CommitInfo;
 use jiff::Timestamp;
 use object::{Manifest, ResourceKey};
-use promotion::{Record, Seal, Trust};
+use promotion::{PROMOTION_ID, PROMOTION_SEAL, Record, Seal, Trust};
 use serde_json::json;
 
 use crate::context::Context;
@@ -60,6 +61,13 @@ impl Trust for Believing<'_> {
         self.seen.all().insert(uid.clone(), Known { version, holds, writes });
         holds
     }
+}
+
+/// Whether a commit is that of the promotion whose it says it is: made here, with its parents and its files.
+pub(crate) fn is_promotions(seal: &Seal, commit: &CommitInfo) -> bool {
+    let parents: Vec<String> = commit.parents.iter().map(ToString::to_string).collect();
+    let said = |key: &str| commit.trailers.get(key).unwrap_or_default();
+    seal.holds_commit(said(PROMOTION_ID), &parents, &commit.tree, said(PROMOTION_SEAL))
 }
 
 /// The seal of this control plane. Of several processes that start at once one makes the key, and the others take it.

@@ -21,6 +21,7 @@ use super::{EMAIL, neighbours, observe, soon};
 use crate::answers::registry_of;
 use crate::context::Context;
 use crate::driver::Next;
+use crate::records::is_promotions;
 use crate::repositories::Address;
 use crate::stores::AppKey;
 
@@ -208,11 +209,7 @@ impl Attempt<'_> {
     async fn find(&self, id: &str) -> Result<Option<CommitId>, Halt> {
         let seal = self.cx.seal().ok_or(Stop::Again)?;
         let commits = self.repository.with_trailer(&self.destination.branch, PROMOTION_ID, id, None).await?;
-        let fits = |commit: &&CommitInfo| {
-            let parents: Vec<String> = commit.parents.iter().map(ToString::to_string).collect();
-            let said = commit.trailers.get(PROMOTION_SEAL).unwrap_or_default();
-            commit.author.email == EMAIL && seal.holds_commit(id, &parents, &commit.tree, said)
-        };
+        let fits = |commit: &&CommitInfo| commit.author.email == EMAIL && is_promotions(seal, commit);
         let (own, foreign): (Vec<_>, Vec<_>) = commits.iter().partition(fits);
         for commit in foreign {
             tracing::warn!(commit = %commit.id, promotion = id, "it says that it is this promotion's, and is not");
