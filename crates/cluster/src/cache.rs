@@ -126,9 +126,9 @@ impl LiveCache {
             return Ok(());
         }
         let mut progress = self.watched(kind, places);
-        let current = progress.wait_for(|watches| !matches!(watches.of(&concerns), Progress::Starting)).await;
+        let current = progress.wait_for(|watches| !matches!(watches.of(&concerns), Some(Progress::Starting))).await;
         match current.map(|watches| watches.of(&concerns)) {
-            Ok(Progress::Lost { error, .. }) => Err(error),
+            Ok(Some(Progress::Lost { error, .. })) => Err(error),
             Ok(_) => Ok(()),
             Err(_) => Err(ClusterError::Unreachable {
                 object: kind.to_string(),
@@ -177,8 +177,8 @@ impl LiveCache {
     ) -> Option<Timestamp> {
         let state = self.state();
         let since = kinds.into_iter().map(|kind| match state.kinds.get(kind)?.progress.borrow().of(&namespaces) {
-            Progress::Current { since } => Some(since),
-            Progress::Starting | Progress::Lost { .. } => None,
+            Some(Progress::Current { since }) => Some(since),
+            Some(Progress::Starting | Progress::Lost { .. }) | None => None,
         });
         since.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
@@ -337,7 +337,7 @@ impl Inner {
 
 impl WatchedKind {
     fn is_current_in(&self, namespace: &str) -> bool {
-        matches!(self.progress.borrow().of(|place| place == namespace), Progress::Current { .. })
+        matches!(self.progress.borrow().of(|place| place == namespace), Some(Progress::Current { .. }))
     }
 
     /// The newest resource version that was delivered of the namespace.

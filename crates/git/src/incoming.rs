@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,10 @@ fn broken(error: impl fmt::Display) -> Refused {
     Refused::Broken(error.to_string())
 }
 
+const ROOM: &str = "incoming-";
+/// Longer than any fetch may take.
+const LEFT: Duration = Duration::from_secs(60 * 60);
+
 /// The folder of a pack that is on its way: gone with whoever waits for it.
 pub(crate) struct Room(pub(crate) PathBuf);
 
@@ -79,11 +84,22 @@ impl Room {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         // several may fetch into one copy, each with credentials of its own
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = repository.join(format!("incoming-{}-{number}", std::process::id()));
-        // of a process that was killed
+        let folder = repository.join(format!("{ROOM}{}-{number}", std::process::id()));
+        sweep(repository);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)?;
         Ok(Self(folder))
+    }
+}
+
+/// Takes away what processes left that were killed while they fetched.
+fn sweep(repository: &Path) {
+    let is_left = |entry: &std::fs::DirEntry| {
+        let age = entry.metadata().and_then(|entry| entry.modified()).map(|at| at.elapsed().unwrap_or_default());
+        entry.file_name().to_string_lossy().starts_with(ROOM) && age.is_ok_and(|age| age > LEFT)
+    };
+    for left in std::fs::read_dir(repository).into_iter().flatten().flatten().filter(is_left) {
+        let _ = std::fs::remove_dir_all(left.path());
     }
 }
 
@@ -163,5 +179,31 @@ impl Incoming {
             std::fs::rename(path, to.join(path.file_name().unwrap_or_default()))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_nothing_else() {
+        let copy = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - 2 * LEFT;
+        for (name, at) in [("incoming-7-0", old), ("incoming-7-1", SystemTime::now()), ("objects", old)] {
+            let folder = copy.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("received"), "half a pack").unwrap();
+            std::fs::File::open(&folder).unwrap().set_modified(at).unwrap();
+        }
+        let room = Room::make(copy.path()).unwrap();
+        let there = |name: &str| copy.path().join(name).exists();
+        assert_eq!(["incoming-7-0", "incoming-7-1", "objects"].map(there), [false, true, true]);
+        let own = room.0.clone();
+        assert!(own.exists());
+        drop(room);
+        assert!(!own.exists());
     }
 }

@@ -39,8 +39,9 @@ impl Watches {
         self.0.values()
     }
 
-    /// Of those that tell of objects in the namespaces: what others may not see, or lose, is nothing to these.
-    pub(super) fn of(&self, namespaces: impl Fn(&str) -> bool) -> Progress {
+    /// Of those that tell of objects in the namespaces: what others may not see, or lose, is nothing to these. `None`: no
+    /// watch tells of them.
+    pub(super) fn of(&self, namespaces: impl Fn(&str) -> bool) -> Option<Progress> {
         whole(self.0.iter().filter(|(place, _)| place.is_empty() || namespaces(place)).map(|(_, progress)| progress))
     }
 
@@ -115,19 +116,18 @@ fn defined_anew(cluster: &Cluster, event: &WatchEvent) {
 }
 
 /// What is lost anywhere is lost; what is current everywhere is so since the last one came.
-fn whole<'a>(parts: impl Iterator<Item = &'a Progress>) -> Progress {
-    let together = |a: Progress, b: &Progress| match (a, b) {
-        (Progress::Lost { since, error }, Progress::Lost { since: other, .. }) if since <= *other => {
+fn whole<'a>(parts: impl Iterator<Item = &'a Progress>) -> Option<Progress> {
+    let together = |a: Progress, b: Progress| match (a, b) {
+        (Progress::Lost { since, error }, Progress::Lost { since: other, .. }) if since <= other => {
             Progress::Lost { since, error }
         }
-        (_, Progress::Lost { since, error }) => Progress::Lost { since: *since, error: error.clone() },
-        (lost @ Progress::Lost { .. }, _) => lost,
+        (_, lost @ Progress::Lost { .. }) | (lost @ Progress::Lost { .. }, _) => lost,
         (Progress::Current { since }, Progress::Current { since: other }) => {
-            Progress::Current { since: since.max(*other) }
+            Progress::Current { since: since.max(other) }
         }
         _ => Progress::Starting,
     };
-    parts.fold(Progress::Current { since: Timestamp::MIN }, together)
+    parts.cloned().reduce(together)
 }
 
 #[cfg(test)]
@@ -145,7 +145,8 @@ mod tests {
             (vec![Progress::Starting, lost(5), current(1)], lost(5)),
             (vec![lost(5), lost(4), Progress::Starting], lost(4)),
         ] {
-            assert_eq!(format!("{:?}", whole(parts.iter())), format!("{expected:?}"));
+            assert_eq!(format!("{:?}", whole(parts.iter())), format!("{:?}", Some(expected)));
         }
+        assert!(whole([].iter()).is_none(), "what nobody watches is not known to be absent");
     }
 }
