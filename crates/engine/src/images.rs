@@ -90,7 +90,9 @@ fn look(path: &str, value: &Value, holder: Holder, found: &mut Vec<NamedImage>) 
         Value::Object(fields) => {
             for (name, value) in fields {
                 let path = format!("{path}.{name}");
-                if name == "image" && let Some((text, runs)) = written(value, holder) {
+                if name == "image"
+                    && let Some((text, runs)) = written(value, holder)
+                {
                     found.push(NamedImage { path: path.clone(), text, runs });
                 }
                 look(&path, value, Holder::named(name), found);
