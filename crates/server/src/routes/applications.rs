@@ -133,8 +133,7 @@ pub(super) struct SyncBody {
     revision: Option<String>,
     prune: bool,
     dry_run: bool,
-    /// Past the gates of the Pipelines that own what the Application deploys, or where it deploys; needs the right to
-    /// `override` the Applications of their environments.
+    /// Past the gates of Pipelines; needs the right to `override` the Applications of their environments.
     r#override: bool,
     resources: Vec<ResourceName>,
     sync_options: Items,

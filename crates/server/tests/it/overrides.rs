@@ -1,5 +1,7 @@
 //! Past the gates of a Pipeline goes only who has the right to override.
 
+use cluster::{Patch, PatchOptions};
+use object::ResourceKey;
 use serde_json::{Value, json};
 
 use crate::house::{House, POLICY, application, apply, policy};
@@ -44,9 +46,9 @@ async fn where_the_settings_say_so_every_other_revision_needs_the_right_to_overr
     );
     apply(&house.cluster, policy(&lines)).await;
     apply(&house.cluster, application("free", "shop")).await;
-    let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": "argocd"},
-        "data": {"application.sync.requireOverridePrivilegeForRevisionSync": "true"}});
-    apply(&house.cluster, settings).await;
+    let data = json!({"data": {"application.sync.requireOverridePrivilegeForRevisionSync": "true"}});
+    let key = ResourceKey::new("", "ConfigMap", "argocd", "argocd-cm");
+    house.cluster.patch(&key, &Patch::Merge(data), PatchOptions::default()).await.unwrap();
     let (rita, tina) = (house.log_in("rita").await, house.log_in("tina").await);
     let free = "/api/v1/applications/free/sync";
     let stores = house.controller.stores();
