@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use object::{GroupKind, Index, Kind, LiveObject};
+use object::{GroupKind, Index, Kind, LiveObject, canonical_repository};
 use serde_json::Value;
 
 use crate::argocd::{
@@ -61,10 +61,14 @@ impl Pipeline {
     pub const BY_APPLICATION: Index<Self> = Index::new("application", |pipeline| {
         pipeline.spec.environments.iter().map(|environment| environment.application.clone()).collect()
     });
+    /// By the repositories of its images, in their canonical spelling.
+    pub const BY_IMAGE: Index<Self> = Index::new("image", |pipeline| {
+        pipeline.spec.images.iter().map(|image| canonical_repository(&image.name)).collect()
+    });
 }
 
 impl Kind for Pipeline {
-    const INDEXES: &'static [Index<Self>] = &[Self::BY_APPLICATION];
+    const INDEXES: &'static [Index<Self>] = &[Self::BY_APPLICATION, Self::BY_IMAGE];
 
     fn group_kind() -> GroupKind {
         GroupKind::new(GROUP, "Pipeline")

@@ -20,7 +20,7 @@ use crate::repositories::Repositories;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::wake::{Key, News};
-use crate::{answers, pipelines, readers};
+use crate::{answers, owned, pipelines, readers};
 
 /// One control plane: the loops for Applications and for promotions. Clones share it.
 #[derive(Debug, Clone)]
@@ -65,6 +65,11 @@ impl Controller {
     pub fn is_owned(&self, app: &Application) -> bool {
         let pipelines = self.context.stores.deployed_by(&AppKey::of(app));
         pipelines.iter().any(|pipeline| promotion::is_owned(pipeline, &app.metadata.name))
+    }
+
+    /// The Applications whose gates a sync of this one may come to: its own, and those of its neighbours.
+    pub fn owners_near(&self, app: &Application) -> Vec<Arc<Application>> {
+        owned::owners_near(&self.context, app)
     }
 
     pub fn timeline(&self) -> &Timeline {

@@ -50,6 +50,7 @@ mod turns;
 mod view;
 mod voices;
 mod wake;
+mod walls;
 pub mod workers;
 
 pub use clusters::{ConnectedCluster, ConnectionState, ConnectionStatus};

@@ -19,7 +19,7 @@ use crate::driver::Next;
 use crate::execute::execute;
 use crate::live::{compared, live_of};
 use crate::memory::Memory;
-use crate::owned::held;
+use crate::owned::{Passage, keep, passage};
 use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::source::{Sources, wanted};
@@ -96,14 +96,16 @@ fn contested(cx: &Context, app: &Application, comparison: &Comparison) -> BTreeS
 /// Whether what is wanted now was wanted by the last operation as well, whatever its commit.
 fn has_no_changes(app: &Application, memory: &Memory) -> bool {
     let last = app.status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref());
-    last.is_some_and(|result: &SyncOperationResult| {
-        let revisions = match result.revisions.as_slice() {
-            [] => std::slice::from_ref(&result.revision),
-            several => several,
-        };
-        let mut pairs = memory.proven.iter().zip(revisions);
-        memory.proven.len() == revisions.len() && pairs.all(|(proven, revision)| proven.at(revision))
+    last.is_some_and(|result: &SyncOperationResult| match result.revisions.as_slice() {
+        [] => is_proven_at(memory, &[&result.revision]),
+        several => is_proven_at(memory, &several.iter().map(String::as_str).collect::<Vec<_>>()),
     })
+}
+
+/// Whether what the Application reads is the same at these commits.
+fn is_proven_at(memory: &Memory, revisions: &[&str]) -> bool {
+    let mut pairs = memory.proven.iter().zip(revisions);
+    memory.proven.len() == revisions.len() && pairs.all(|(proven, revision)| proven.at(revision))
 }
 
 /// Goes on as far as the cluster lets it.
@@ -114,13 +116,16 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
         Ok(own) => own,
         Err(conditions) => return draft.block(&conditions, cx.clock.now()),
     };
+    let is_own = own.is_some();
     let judged = own.as_ref().unwrap_or(judged);
-    match held(cx, &draft.app, judged, &state).await {
-        Ok(None) => {}
-        Ok(Some(why)) => return draft.refuse(&judged.wanted.commits, &why, cx.clock.now()),
+    let is_seen = |commits: &str| !is_own && is_proven_at(memory, &commits.split(',').collect::<Vec<_>>());
+    match passage(cx, &draft.app, judged, &state, is_seen).await {
+        Ok(Passage::Open(_)) if sync.dry_run => {}
+        Ok(Passage::Open(seals)) => keep(cx, &mut draft.app, judged, seals),
+        Ok(Passage::Held(why)) => return draft.refuse(&judged.wanted.commits, &why, cx.clock.now()),
         Err(error) => {
             tracing::warn!(%error, application = %draft.app.metadata.name, "it is not known what was promoted");
-            return Step::LookAgain;
+            return draft.wait(&format!("it is not known what was promoted: {error}"));
         }
     }
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);

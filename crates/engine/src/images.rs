@@ -39,6 +39,91 @@ pub fn images(manifest: &Manifest) -> Vec<ContainerImage> {
     [list("initContainers", true), list("containers", false)].concat()
 }
 
+/// An image that an object names, wherever it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedImage {
+    /// `spec.template.spec.containers[0].image`
+    pub path: String,
+    /// As written.
+    pub text: String,
+    /// It is a container's or a volume's, so that it can be nothing but an image.
+    pub runs: bool,
+}
+
+/// All images that an object of any kind may bring into a pod, by its structure alone: a text `image`, and an `image` that
+/// is made of a `reference`, or of `repository` and `tag` or `digest`, at any depth of what the object describes.
+/// Controllers make pods of kinds that nobody knows here.
+pub fn all_images(manifest: &Manifest) -> Vec<NamedImage> {
+    let Value::Object(fields) = manifest.value() else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, value) in fields.iter().filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status")) {
+        look(name, value, Holder::Other, &mut found);
+    }
+    found
+}
+
+/// What a value is a part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Containers,
+    Volumes,
+    Other,
+}
+
+impl Holder {
+    fn named(name: &str) -> Self {
+        match name {
+            "containers" | "initContainers" | "ephemeralContainers" => Self::Containers,
+            "volumes" => Self::Volumes,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn look(path: &str, value: &Value, holder: Holder, found: &mut Vec<NamedImage>) {
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                look(&format!("{path}[{index}]"), item, holder, found);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = format!("{path}.{name}");
+                if name == "image"
+                    && let Some((text, runs)) = written(value, holder)
+                {
+                    found.push(NamedImage { path: path.clone(), text, runs });
+                }
+                look(&path, value, Holder::named(name), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The image that the value of a field `image` writes, and whether it can be nothing else.
+fn written(image: &Value, holder: Holder) -> Option<(String, bool)> {
+    let part = |name: &str| image.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match image {
+        Value::String(text) => (!text.is_empty()).then(|| (text.clone(), holder == Holder::Containers)),
+        _ => match (part("reference"), part("repository").or(part("name"))) {
+            (Some(text), _) => Some((text.to_owned(), holder == Holder::Volumes)),
+            (None, name) => Some((joined(part("registry"), name?, part("tag"), part("digest"))?, false)),
+        },
+    }
+}
+
+/// As charts and operators do it; `None` where neither tag nor digest is written.
+fn joined(registry: Option<&str>, name: &str, tag: Option<&str>, digest: Option<&str>) -> Option<String> {
+    let registry = registry.map(|registry| format!("{registry}/")).unwrap_or_default();
+    match (tag, digest) {
+        (_, Some(digest)) => Some(format!("{registry}{name}@{digest}")),
+        (Some(tag), None) => Some(format!("{registry}{name}:{tag}")),
+        (None, None) => None,
+    }
+}
+
 /// A container that a pod reports, and the digest that really runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningImage {
@@ -90,6 +175,47 @@ mod tests {
             assert_eq!(found.len(), count, "{kind}");
             assert!(found.first().is_none_or(|image| image.init && image.image == "y"), "{kind}");
         }
+    }
+
+    #[test]
+    fn all_images_are_found_by_structure_in_any_kind() {
+        let pod = json!({"containers": [{"name": "a", "image": "x:1"}], "initContainers": [{"image": "y"}],
+            "ephemeralContainers": [{"image": "z:${TAG}"}],
+            "volumes": [{"name": "v", "image": {"reference": "vol:1"}}, {"name": "e", "emptyDir": {}}]});
+        let of_pod = ["x:1", "y", "z:${TAG}", "vol:1"];
+        let all = |kind: &str, body: Value| {
+            let mut value = json!({"apiVersion": "example.com/v1", "kind": kind,
+                "metadata": {"annotations": {"image": "not:this"}}, "status": {"containers": [{"image": "nor:this"}]}});
+            value.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            all_images(&Manifest::new(value).unwrap())
+        };
+        for (kind, body) in [
+            ("Pod", json!({"spec": pod})),
+            ("CronJob", json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}})),
+            ("PodTemplate", json!({"template": {"spec": pod}})),
+            ("Rollout", json!({"spec": {"template": {"spec": pod}}})),
+            ("Whatever", json!({"spec": {"roles": [{"deep": [{"podSpec": pod}]}]}})),
+        ] {
+            let mut found = all(kind, body);
+            assert!(found.iter().all(|image| image.runs), "{kind}: {found:?}");
+            found.sort_by(|a, b| a.path.cmp(&b.path));
+            let mut texts: Vec<&str> = found.iter().map(|image| image.text.as_str()).collect();
+            texts.sort_unstable_by_key(|text| of_pod.iter().position(|known| known == text));
+            assert_eq!(texts, of_pod, "{kind}");
+        }
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let operator = all(
+            "Database",
+            json!({"spec": {"image": "db:1", "steps": [{"image": "step:1"}], "logo": {"image": ""}, "port": {"image": 3},
+                "a": {"image": {"registry": "h.io", "repository": "r", "tag": "1"}},
+                "b": {"image": {"name": "n", "digest": digest}}, "c": {"image": {"repository": "untagged"}}}}),
+        );
+        let mut texts: Vec<&str> = operator.iter().map(|image| image.text.as_str()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["db:1", "h.io/r:1", &format!("n@{digest}"), "step:1"]);
+        assert!(operator.iter().all(|image| !image.runs));
+        let path = |image: &NamedImage| image.path.clone();
+        assert!(operator.iter().map(path).any(|path| path == "spec.steps[0].image"), "{operator:?}");
     }
 
     #[test]

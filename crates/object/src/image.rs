@@ -71,34 +71,57 @@ pub struct ImageRef {
 
 impl ImageRef {
     /// Registry host (with port) and repository as a client asks for them: `nginx` is `docker.io`, `library/nginx`.
-    /// The first part is a host if it has a dot or a colon or is `localhost` (the rule of the Docker reference grammar).
+    /// The first part is a host if it has a dot, a colon or a capital, or is `localhost` (the rule of the Docker reference
+    /// grammar).
     pub fn registry_and_repository(&self) -> (String, String) {
         let (host, path) = parts(&self.name);
-        (host.to_owned(), path.concat())
+        (host.to_owned(), path)
     }
 
-    /// Whether both name the same repository, however short they are written.
+    /// Whether both name the same repository, however they are written.
     pub fn same_repository(&self, other: &str) -> bool {
-        let ((host, path), (other_host, other_path)) = (parts(&self.name), parts(other));
-        canonical(host) == canonical(other_host)
-            && path.iter().flat_map(|part| part.bytes()).eq(other_path.iter().flat_map(|part| part.bytes()))
+        self.canonical_repository() == canonical_repository(other)
+    }
+
+    /// See [`canonical_repository`].
+    pub fn canonical_repository(&self) -> String {
+        canonical_repository(&self.name)
     }
 }
 
-/// A host as it is reached: `GHCR.io`, `ghcr.io.` and `ghcr.io:443` are one.
+/// One text for all spellings that reach the same repository: `nginx`, `docker.io/nginx` and
+/// `INDEX.docker.io:443/library/nginx` are `docker.io/library/nginx`. `name` has neither tag nor digest.
+pub fn canonical_repository(name: &str) -> String {
+    let (host, path) = parts(name);
+    let host = canonical(host);
+    let path = path.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/").to_ascii_lowercase();
+    format!("{host}/{}", in_library(&host, path))
+}
+
+const DOCKER_HUB: &str = "docker.io";
+
+/// A host as it is reached: `GHCR.io`, `ghcr.io.` and `ghcr.io:0443` are one.
 fn canonical(host: &str) -> String {
     let host = host.to_ascii_lowercase();
-    let host = host.strip_suffix(":443").or(host.strip_suffix(":80")).unwrap_or(&host).trim_end_matches('.').to_owned();
-    if matches!(host.as_str(), "index.docker.io" | "registry-1.docker.io") { "docker.io".to_owned() } else { host }
+    let (name, port) = host.rsplit_once(':').unwrap_or((&host, ""));
+    let (name, port) = (name.trim_end_matches('.'), port.trim_start_matches('0'));
+    let name = if matches!(name, "index.docker.io" | "registry-1.docker.io") { DOCKER_HUB } else { name };
+    if matches!(port, "" | "443" | "80") { name.to_owned() } else { format!("{name}:{port}") }
 }
 
-/// Registry host, and the repository in two pieces.
-fn parts(name: &str) -> (&str, [&str; 2]) {
-    match name.split_once('/') {
-        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, ["", rest]),
-        Some(_) => ("docker.io", ["", name]),
-        None => ("docker.io", ["library/", name]),
-    }
+/// Registry host and repository.
+fn parts(name: &str) -> (&str, String) {
+    let is_host = |first: &str| {
+        let upper = first.bytes().any(|byte| byte.is_ascii_uppercase());
+        first.contains(['.', ':']) || first.eq_ignore_ascii_case("localhost") || upper
+    };
+    let (host, path) = name.split_once('/').filter(|(first, _)| is_host(first)).unwrap_or((DOCKER_HUB, name));
+    (host, in_library(host, path.to_owned()))
+}
+
+/// What has no owner at Docker Hub is in its library.
+fn in_library(host: &str, path: String) -> String {
+    if host == DOCKER_HUB && !path.contains('/') { format!("library/{path}") } else { path }
 }
 
 impl FromStr for ImageRef {
@@ -158,9 +181,28 @@ mod tests {
     }
 
     #[test]
-    fn short_names_mean_docker_hub() {
-        let nginx: ImageRef = "nginx:1".parse().unwrap();
-        assert!(nginx.same_repository("docker.io/library/nginx"));
-        assert!(!nginx.same_repository("ghcr.io/library/nginx"));
+    fn all_spellings_of_a_repository_are_one() {
+        let hex = "a".repeat(64);
+        let digest = format!("ghcr.io/acme/shop:v1@sha256:{hex}");
+        for (image, name, same) in [
+            ("nginx:1", "docker.io/library/nginx", true),
+            ("docker.io/nginx:1", "nginx", true),
+            ("index.docker.io/nginx:1", "library/nginx", true),
+            ("Docker.IO:443/library/nginx", "nginx", true),
+            ("registry-1.docker.io/acme/shop:1", "acme/shop", true),
+            (&digest, "ghcr.io/acme/shop", true),
+            ("GHCR.io.:0443/acme/shop:v9", "ghcr.io/acme/shop", true),
+            ("ghcr.io:80/acme//shop/:v9", "ghcr.io/acme/shop", true),
+            ("ghcr.io/Acme/Shop:v9", "ghcr.io/acme/shop", true),
+            ("REGISTRY/acme/shop", "registry:443/acme/shop", true),
+            ("localhost:05000/a:1", "localhost:5000/a", true),
+            ("nginx:1", "ghcr.io/library/nginx", false),
+            ("ghcr.io:8443/acme/shop", "ghcr.io/acme/shop", false),
+            ("acme/nginx", "nginx", false),
+            ("ghcr.io/shop", "ghcr.io/library/shop", false),
+        ] {
+            let parsed: ImageRef = image.parse().unwrap();
+            assert_eq!(parsed.same_repository(name), same, "{image} {name}");
+        }
     }
 }

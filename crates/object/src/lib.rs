@@ -23,7 +23,7 @@ pub use files::{
     check_length,
 };
 pub use gvk::{GroupKind, Gvk, ResourceKey};
-pub use image::{ImageDigest, ImageError, ImageRef};
+pub use image::{ImageDigest, ImageError, ImageRef, canonical_repository};
 pub use kind::{Index, Kind};
 pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};
 pub use near::{distance, nearest};

@@ -30,7 +30,7 @@ pub use gates::{Decision, Evidence, Judge, evaluate};
 pub use identity::{identity, label, release_name};
 pub use machine::{Observation, Reach, advance};
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
-pub use owned::{Images, Records, is_owned, unpromoted};
+pub use owned::{Images, Records, is_owned, owners, unpromoted};
 pub use plan::{
     Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, approvers, judged, may_push, plan,
 };

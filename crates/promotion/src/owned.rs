@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::gantline::{Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
+use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
 use object::ImageRef;
 
 use crate::identity::identity;
@@ -15,20 +15,23 @@ pub struct Records<'a> {
     pub promotions: &'a [Arc<Promotion>],
 }
 
-/// The images of an Application's objects.
+/// What a sync would change of the images of an environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Images {
-    /// As a sync would write them.
-    pub wanted: Vec<ImageRef>,
+    /// Which neither the object that would have them nor another one of the environment in its namespace has already.
+    pub new: Vec<ImageRef>,
+    /// Which the environment's objects have.
     pub live: Vec<ImageRef>,
     /// Of objects that would have none of the same repository any more.
     pub replaced: Vec<ImageRef>,
+    /// New ones of which nobody can tell what they are: the object and the text.
+    pub unreadable: Vec<String>,
 }
 
 impl Images {
     /// Whether all is there already.
     pub fn bring_nothing_new(&self) -> bool {
-        self.replaced.is_empty() && self.wanted.iter().all(|image| self.live.contains(image))
+        self.new.is_empty() && self.replaced.is_empty() && self.unreadable.is_empty()
     }
 }
 
@@ -37,22 +40,39 @@ pub fn is_owned(pipeline: &Pipeline, application: &str) -> bool {
     owned(pipeline, application).next().is_some()
 }
 
-fn owned<'a>(pipeline: &'a Pipeline, application: &'a str) -> impl Iterator<Item = &'a str> {
-    let later = pipeline.spec.environments.iter().skip(1);
-    later.filter(move |environment| environment.application == application).map(|environment| environment.name.as_str())
+/// The Applications of the environments whose images come by promotions.
+pub fn owners(pipeline: &Pipeline) -> impl Iterator<Item = &str> {
+    later(pipeline).map(|environment| environment.application.as_str())
 }
 
-/// Why an Application is not synced: an image would come in that was not promoted. What is there already stays, and the
-/// very first images may come as they are.
-pub fn unpromoted(pipeline: &Pipeline, application: &str, records: Records<'_>, images: &Images) -> Option<String> {
-    owned(pipeline, application).find_map(|environment| {
+/// The first is written by people.
+fn later(pipeline: &Pipeline) -> impl Iterator<Item = &Environment> {
+    pipeline.spec.environments.iter().skip(1)
+}
+
+fn owned<'a>(pipeline: &'a Pipeline, application: &'a str) -> impl Iterator<Item = &'a str> {
+    let own = later(pipeline).filter(move |environment| environment.application == application);
+    own.map(|environment| environment.name.as_str())
+}
+
+/// Why `syncing` is not synced, which brings images to where `owner` deploys an environment, and mostly is it: an image
+/// would come in that was not promoted. What is there already stays, and the very first images may come as they are.
+pub fn unpromoted(
+    pipeline: &Pipeline,
+    owner: &str,
+    syncing: &str,
+    records: Records<'_>,
+    images: &Images,
+) -> Option<String> {
+    owned(pipeline, owner).find_map(|environment| {
         let mut names = pipeline.spec.images.iter().map(|image| image.name.as_str());
-        let what = names.find_map(|name| records.stranger(environment, name, images))?;
+        let unreadable = || images.unreadable.first().map(|what| format!("{what} is no image that can be told"));
+        let what = names.find_map(|name| records.stranger(environment, name, images)).or_else(unreadable)?;
         let name = &pipeline.metadata.name;
         Some(format!(
             "{environment} of Pipeline {name} runs what was promoted, and {what}: take it back in Git and promote it \
-             (gantline promote {name} --to {environment}), or sync past the gates (gantline app sync {application} \
-             --override), which needs the right to override"
+             (gantline promote {name} --to {environment}), or sync past the gates (gantline app sync {syncing} \
+             --override), which needs the right to override {owner}"
         ))
     })
 }
@@ -79,7 +99,7 @@ impl<'a> Records<'a> {
         if !runs && self.is_untouched(environment) {
             return None;
         }
-        let mut new = images.wanted.iter().filter(is_of).filter(|image| !images.live.contains(image));
+        let mut new = images.new.iter().filter(is_of);
         new.find(|image| !self.put(environment, image)).map(|image| format!("{image} was not"))
     }
 
@@ -153,11 +173,12 @@ mod tests {
         let check =
             |releases: &[Arc<Release>], promotions: &[Arc<Promotion>], live: &[&str], wanted: &str, held: bool| {
                 let there = live.iter().map(|tag| image(tag)).collect();
-                let images = Images { wanted: vec![image(wanted)], live: there, ..Images::default() };
-                let why = unpromoted(&pipeline(), "p", Records { releases, promotions }, &images);
+                let new = if live.contains(&wanted) { vec![] } else { vec![image(wanted)] };
+                let images = Images { new, live: there, ..Images::default() };
+                let why = unpromoted(&pipeline(), "p", "p", Records { releases, promotions }, &images);
                 assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
                 assert_eq!(
-                    unpromoted(&pipeline(), "d", Records { releases, promotions }, &images),
+                    unpromoted(&pipeline(), "d", "d", Records { releases, promotions }, &images),
                     None,
                     "people write it"
                 );
@@ -174,11 +195,20 @@ mod tests {
         bad.status.quarantine = Some(api::gantline::Quarantine::default());
         check(&[Arc::new(bad), release("v0", &[("production", false)])], &[], &["v0"], "v1", true);
         let replaced = vec![image("v1")];
-        let gone = Images { wanted: vec!["evil/shop:v1".parse().unwrap()], live: replaced.clone(), replaced };
+        let new = vec!["evil/shop:v1".parse().unwrap()];
+        let gone = Images { new, live: replaced.clone(), replaced, ..Images::default() };
         let records = Records { releases: &[ran()], promotions: &[] };
         assert!(
-            unpromoted(&pipeline(), "p", records, &gone).unwrap().contains("something else in the place of acme/shop")
+            unpromoted(&pipeline(), "p", "p", records, &gone)
+                .unwrap()
+                .contains("something else in the place of acme/shop")
         );
+        let unreadable = Images { unreadable: vec!["Deployment/x: a:b:c@".into()], ..Images::default() };
+        for records in [records, Records { releases: &[], promotions: &[] }] {
+            let why = unpromoted(&pipeline(), "p", "debug", records, &unreadable).unwrap();
+            assert!(why.contains("Deployment/x: a:b:c@ is no image"), "{why}");
+            assert!(why.ends_with("gantline app sync debug --override), which needs the right to override p"), "{why}");
+        }
         check(&[ran(), release("v2", &[("production", true)])], &[], &["v1"], "v2", true);
         let mut promotion = Promotion::default();
         (promotion.spec.release, promotion.spec.environment) = ("shop-v2".into(), "production".into());
@@ -186,5 +216,20 @@ mod tests {
         check(&[ran(), tested()], &[Arc::new(promotion.clone())], &["v1"], "v2", true);
         promotion.status.phase = PromotionPhase::Writing;
         check(&[ran(), tested()], &[Arc::new(promotion)], &["v1"], "v2", false);
+    }
+
+    /// What was there from the start cannot be pulled: nobody promoted anything yet, and it is not for ever.
+    #[test]
+    fn a_first_image_that_cannot_run_is_corrected_by_a_promotion() {
+        let images = Images { new: vec![image("v2")], live: vec![image("v0")], ..Images::default() };
+        let releases = [release("v0", &[("dev", false)]), release("v2", &[("dev", false)])];
+        let check = |promotions: &[Arc<Promotion>]| {
+            unpromoted(&pipeline(), "p", "p", Records { releases: &releases, promotions }, &images)
+        };
+        assert!(check(&[]).unwrap().contains("v2 was not: take it back in Git and promote it"));
+        let mut promotion = Promotion::default();
+        (promotion.spec.release, promotion.spec.environment) = ("shop-v2".into(), "production".into());
+        (promotion.spec.digest, promotion.status.phase) = (identity(&releases[1].spec.images), PromotionPhase::Written);
+        assert_eq!(check(&[Arc::new(promotion)]), None);
     }
 }

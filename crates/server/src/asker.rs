@@ -120,10 +120,23 @@ impl Asker {
     }
 
     /// # Errors
-    /// 403 that says who may go past the gates of the Pipeline that owns what the Application deploys.
+    /// 403 that says who may bring something else to an Application than what it follows, or than what was promoted.
     pub(crate) fn overrides(&self, app: &Application) -> Result<(), ApiError> {
-        let what = format!("what Pipelines promote to {}", self.name_of(app));
+        let name = self.name_of(app);
+        let what = if self.controller().is_owned(app) {
+            format!("what Pipelines promote to {name}")
+        } else {
+            format!("what {name} follows")
+        };
         allowed(&self.identity, Verb::Override, &self.of_application(app), &what).map_err(ApiError::forbidden)
+    }
+
+    pub(crate) fn may_override(&self, app: &Application) -> bool {
+        self.may(Verb::Override, &self.of_application(app))
+    }
+
+    pub(crate) fn may_see(&self, app: &Application) -> bool {
+        self.may(Verb::Get, &self.of_application(app))
     }
 
     /// Those that may be seen, by namespace and name.

@@ -120,6 +120,8 @@ pub struct Settings {
     pub disabled_tools: BTreeSet<String>,
     /// Whether Applications may deploy to the control plane's own cluster.
     pub in_cluster: bool,
+    /// Whether a sync to another revision than the Application's needs the right to `override`.
+    pub override_for_revisions: bool,
 }
 
 impl Default for Settings {
@@ -138,6 +140,7 @@ impl Default for Settings {
             kustomize_build_options: String::new(),
             disabled_tools: BTreeSet::new(),
             in_cluster: true,
+            override_for_revisions: false,
         }
     }
 }
@@ -174,6 +177,8 @@ impl Settings {
         settings.disabled_tools =
             tools.filter(|tool| text(&format!("{tool}.enable")) == Some("false")).map(str::to_owned).collect();
         settings.in_cluster = text("cluster.inClusterEnabled") != Some("false");
+        settings.override_for_revisions =
+            text("application.sync.requireOverridePrivilegeForRevisionSync") == Some("true");
         for (key, field) in
             [("resource.exclusions", &mut settings.exclusions), ("resource.inclusions", &mut settings.inclusions)]
         {

@@ -57,9 +57,18 @@ fn told_of(
 
 /// One Pipeline and all that is its own, now.
 pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
-    let name = pipeline.metadata.name.as_str();
     let places = pipeline.spec.environments.iter();
     let places = places.map(|environment| place(cx, &environment.application)).collect();
+    with_places(cx, pipeline, places)
+}
+
+/// The same for who needs to know what was recorded, and not what runs.
+pub(crate) fn recorded(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
+    with_places(cx, pipeline, Vec::new())
+}
+
+fn with_places(cx: &Context, pipeline: Arc<Pipeline>, places: Vec<Place>) -> Observed {
+    let name = pipeline.metadata.name.as_str();
     let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
     let (answers, now) = (cx.answers.of(name), cx.clock.now());
     let problems = pipeline.semantic_problems();

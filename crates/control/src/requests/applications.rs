@@ -1,5 +1,7 @@
 //! Requests about Applications, by Argo CD's own protocol: an annotation, the `operation` field, the phase.
 
+use std::sync::Arc;
+
 use api::argocd::{Application, OperationPhase, names};
 use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
 use object::ResourceKey;
@@ -11,7 +13,7 @@ use crate::records::no_key;
 use crate::stores::AppKey;
 
 /// What to sync, as a person asks for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SyncRequest {
     /// Empty: the Application's own target revision.
     pub revision: String,
@@ -20,8 +22,8 @@ pub struct SyncRequest {
     /// `(group, kind, name)`; empty: all.
     pub resources: Vec<(String, String, String)>,
     pub sync_options: Vec<String>,
-    /// Past the gates of the Pipeline that owns what the Application deploys: whoever asks has the right to that.
-    pub overrides: bool,
+    /// Past the gates of the environments that these deploy: whoever asks has the right to that.
+    pub overrides: Vec<Arc<Application>>,
 }
 
 /// Why a request is not written.
@@ -88,10 +90,10 @@ pub async fn sync(
     // the version makes sure that two requests do not overwrite each other
     let metadata = json!({ "resourceVersion": app.metadata.resource_version });
     let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
-    if request.overrides {
+    if !request.overrides.is_empty() {
         let cx = &controller.context;
-        let info = overriding(cx, app, &request.revision).ok_or_else(|| no_key(cx))?;
-        operation["info"] = json!([info]);
+        let info = overriding(cx, app, &request.overrides, &request.revision).ok_or_else(|| no_key(cx))?;
+        operation["info"] = json!(info);
     }
     write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
 }

@@ -75,6 +75,14 @@ impl Draft {
         self.end(OperationPhase::Error, &reasons.join("; "), now)
     }
 
+    /// It cannot go on now, and nobody may tell when it can.
+    pub fn wait(&mut self, why: &str) -> Step {
+        if let Some(state) = &mut self.app.status.operation_state {
+            why.clone_into(&mut state.message);
+        }
+        Step::LookAgain
+    }
+
     /// What these commits bring may not come in: nothing is done, and trying again does not help.
     pub fn refuse(&mut self, commits: &[String], why: &str, now: Timestamp) -> Step {
         let Some(state) = &self.app.status.operation_state else { return Step::Rest };

@@ -133,7 +133,7 @@ pub(super) struct SyncBody {
     revision: Option<String>,
     prune: bool,
     dry_run: bool,
-    /// Past the gates of the Pipeline that owns what the Application deploys; needs the right to `override`.
+    /// Past the gates of Pipelines; needs the right to `override` the Applications of their environments.
     r#override: bool,
     resources: Vec<ResourceName>,
     sync_options: Items,
@@ -257,10 +257,7 @@ pub(super) async fn sync(
         return Err(ApiError::invalid("strategy.hook.force is not supported yet: set the sync option Force=true"));
     }
     let revision = body.revision.unwrap_or_default();
-    let overrides = asker.controller().is_owned(&app) && (body.r#override || is_elsewhere(&app, &revision));
-    if overrides {
-        asker.overrides(&app)?;
-    }
+    let overrides = overridden(&asker, &app, body.r#override, is_elsewhere(&app, &revision))?;
     let request = SyncRequest {
         revision,
         overrides,
@@ -271,6 +268,33 @@ pub(super) async fn sync(
     };
     requests::sync(asker.controller(), &app, asker.user(), request).await?;
     shown(&asker, &named)
+}
+
+/// Whose gates a sync goes past: those of the Application, and of the neighbours for which the asker has the right.
+///
+/// # Errors
+/// 403 where the right is needed and missing.
+fn overridden(
+    asker: &Asker,
+    app: &Application,
+    asked: bool,
+    elsewhere: bool,
+) -> Result<Vec<Arc<Application>>, ApiError> {
+    let controller = asker.controller();
+    let is_owned = controller.is_owned(app);
+    let goes_past = asked || elsewhere && is_owned;
+    if is_owned && goes_past || elsewhere && controller.stores().settings().override_for_revisions {
+        asker.overrides(app)?;
+    }
+    if !goes_past {
+        return Ok(Vec::new());
+    }
+    let (may, denied): (Vec<_>, Vec<_>) =
+        controller.owners_near(app).into_iter().partition(|owner| asker.may_override(owner));
+    match denied.iter().find(|owner| asker.may_see(owner)) {
+        Some(owner) if may.is_empty() => asker.overrides(owner).map(|()| may),
+        _ => Ok(may),
+    }
 }
 
 /// Whether a revision is another one than what the Application follows, or was compared with.
