@@ -350,6 +350,7 @@ pub(crate) fn objects_inline(
     let mut queue: Vec<(Node, usize)> = Vec::new();
     for parsed in &nodes {
         let mut node = Node::from_yaml(parsed, source).map_err(|e| KustomizeError::yaml(file, &e))?;
+        unfold_annotations(&mut node, parsed);
         if let Some(lines) = &lines {
             node.read_schema_comments(lines);
         }
@@ -374,10 +375,36 @@ pub(crate) fn objects_inline(
             }
             Some(items) if items.is_null() => {}
             Some(_) => return Err(at_line(file, line, "items is no list")),
-            None => objects.push(Resource::new(node, file, line)),
+            None => {
+                let mut object = Resource::new(node, file, line);
+                object.take_state().map_err(|fault| at_line(file, line, &fault))?;
+                objects.push(object);
+            }
         }
     }
     Ok(objects)
+}
+
+/// Annotations are as they are written: kustomize makes them anew from plain texts before it writes and reads an object
+/// for the first time.
+fn unfold_annotations(object: &mut Node, parsed: &yaml::Node) {
+    let folded = |(key, value): &(yaml::Node, yaml::Node)| {
+        let text = value.as_str().filter(|_| value.style == yaml::Style::Folded)?;
+        Some((key.as_str()?.to_owned(), text.to_owned()))
+    };
+    let annotations = field(parsed, "metadata").and_then(|metadata| field(metadata, "annotations"));
+    let Some(yaml::NodeKind::Mapping(pairs)) = annotations.map(|annotations| &annotations.kind) else { return };
+    for (key, text) in pairs.iter().filter_map(folded) {
+        let annotations = object.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
+        if let Some(Node::Scalar(scalar)) = annotations.and_then(|annotations| annotations.get_mut(&key)) {
+            scalar.text = text;
+        }
+    }
+}
+
+fn field<'n>(node: &'n yaml::Node, key: &str) -> Option<&'n yaml::Node> {
+    let yaml::NodeKind::Mapping(pairs) = &node.kind else { return None };
+    pairs.iter().find(|(known, _)| known.as_str() == Some(key)).map(|(_, value)| value)
 }
 
 fn at_line(file: &str, line: usize, message: &str) -> KustomizeError {

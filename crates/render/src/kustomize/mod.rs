@@ -10,6 +10,7 @@ mod error;
 mod fields;
 mod fieldspec;
 mod generate;
+mod go_sort;
 mod helm_charts;
 pub(crate) mod history;
 mod jsonpatch;

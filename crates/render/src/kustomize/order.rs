@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::config::{LegacySortOptions, SortOptions};
+use super::go_sort;
 use super::node::Fault;
 use super::resource::{Id, Resource};
 use super::schema::Schema;
@@ -85,7 +86,8 @@ fn sort(resources: &mut Vec<Resource>, options: &LegacySortOptions, schema: &Sch
         ranks.insert(kind, number(i) + 1);
     }
     let mut keyed: Vec<(Key, Resource)> = resources.drain(..).map(|r| (Key::of(&r.id(schema), &ranks), r)).collect();
-    keyed.sort_by(|(a, _), (b, _)| a.compare(b));
+    // kinds that are not ranked can go round in a circle where a Namespace is among them
+    go_sort::sort(&mut keyed, |(a, _), (b, _)| a.compare(b).is_lt());
     resources.extend(keyed.into_iter().map(|(_, r)| r));
 }
 

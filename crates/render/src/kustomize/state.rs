@@ -19,6 +19,33 @@ const NEEDS_HASH: &str = "internal.config.kubernetes.io/needsHashSuffix";
 pub(crate) struct Shown(Vec<(&'static str, String)>);
 
 impl Resource {
+    /// Takes over what the annotations say of the object's past: output of another build may carry it.
+    ///
+    /// # Errors
+    /// When they say of one part of the former ids more than of another.
+    pub(crate) fn take_state(&mut self) -> Result<(), Fault> {
+        let Some(annotations) = self.node.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"))
+        else {
+            return Ok(());
+        };
+        let mut list = |key: &str| -> Vec<String> {
+            let said = annotations.remove(key).map(|said| said.text().to_owned()).filter(|said| !said.is_empty());
+            said.map_or_else(Vec::new, |said| said.split(',').map(str::to_owned).collect())
+        };
+        let [names, namespaces, kinds] = [PREVIOUS_NAMES, PREVIOUS_NAMESPACES, PREVIOUS_KINDS].map(&mut list);
+        (self.prefixes, self.suffixes) = (list(PREFIXES), list(SUFFIXES));
+        self.behavior = list(BEHAVIOR).first().map(|behavior| Behavior::of(behavior));
+        self.needs_hash = list(NEEDS_HASH) == ["enabled"];
+        if names.len() != namespaces.len() || names.len() != kinds.len() {
+            return Err(format!(
+                "{PREVIOUS_NAMES}, {PREVIOUS_NAMESPACES} and {PREVIOUS_KINDS} must tell of as many ids: take them out"
+            ));
+        }
+        let former = names.into_iter().zip(namespaces).zip(kinds);
+        self.previous = former.map(|((name, namespace), kind)| Previous { name, namespace, kind }).collect();
+        Ok(())
+    }
+
     /// Writes the state into the annotations.
     ///
     /// # Errors

@@ -272,3 +272,84 @@ fn references_are_checked_though_nothing_is_renamed() {
         None,
     );
 }
+
+#[test]
+fn kinds_without_a_rank_go_round_in_a_circle_as_go_sorts_them() {
+    let options = r#"{"order": "legacy", "legacySortOptions": {"orderFirst": ["Pod", "Pod", "Event"]}}"#;
+    check(
+        &[
+            ("top/kustomization.yaml", &format!("resources: [a.yaml]\nsortOptions: {options}\n")),
+            ("top/a.yaml", include_str!("circle/objects.yaml")),
+        ],
+        Some(include_str!("circle/expected.yaml")),
+    );
+}
+
+#[test]
+fn a_source_is_known_by_a_former_name_that_it_brings_along() {
+    check(
+        &[
+            (
+                "top/kustomization.yaml",
+                "resources:\n- zz-input.yaml\nreplacements:\n- source:\n    kind: CronJob\n    name: deploy\n    fieldPath: spec.template.spec.containers.0.image\n  targets:\n  - select:\n      kind: Deployment\n      name: deploy\n    fieldPaths:\n    - spec.template.spec.containers.1.image\n",
+            ),
+            (
+                "top/zz-input.yaml",
+                "apiVersion: v1\nkind: Deployment\nmetadata:\n  name: pre-deploy\n  annotations:\n    internal.config.kubernetes.io/previousNames: deploy,deploy\n    internal.config.kubernetes.io/previousKinds: CronJob,Deployment\n    internal.config.kubernetes.io/previousNamespaces: default,default\nspec:\n  template:\n    spec:\n      containers:\n      - image: nginx:1.7.9\n        name: nginx-tagged\n      - image: postgres:1.8.0\n        name: postgresdb\n",
+            ),
+        ],
+        Some(
+            "apiVersion: v1\nkind: Deployment\nmetadata:\n  name: pre-deploy\nspec:\n  template:\n    spec:\n      containers:\n      - image: nginx:1.7.9\n        name: nginx-tagged\n      - image: nginx:1.7.9\n        name: postgresdb\n",
+        ),
+    );
+}
+
+#[test]
+fn flow_collections_inside_texts_stay_in_one_line() {
+    check(
+        &[
+            (
+                "top/kustomization.yaml",
+                "resources:\n- zz-input.yaml\nreplacements:\n- source:\n    kind: ConfigMap\n    name: environment-config\n    fieldPath: data.env\n  targets:\n  - select:\n      kind: ConfigMap\n      name: prometheus-config\n    fieldPaths:\n    - data.prometheus\\.yml.global.external_labels.prometheus_env\n",
+            ),
+            (
+                "top/zz-input.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: environment-config\ndata:\n  env: dev\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: prometheus-config\ndata:\n  prometheus.yml: |-\n    global:\n      external_labels:\n        prometheus_env: TARGET_ENVIRONMENT\n    scrape_configs:\n      - job_name: \"prometheus\"\n        static_configs:\n          - targets: [\"localhost:9090\"]\n",
+            ),
+        ],
+        Some(
+            "apiVersion: v1\ndata:\n  env: dev\nkind: ConfigMap\nmetadata:\n  name: environment-config\n---\napiVersion: v1\ndata:\n  prometheus.yml: |-\n    global:\n      external_labels:\n        prometheus_env: dev\n    scrape_configs:\n    - job_name: \"prometheus\"\n      static_configs:\n      - targets: [\"localhost:9090\"]\nkind: ConfigMap\nmetadata:\n  name: prometheus-config\n",
+        ),
+    );
+    check(
+        &[
+            (
+                "top/kustomization.yaml",
+                "resources:\n- zz-input.yaml\nreplacements:\n- source:\n    kind: ConfigMap\n    name: source-values\n    fieldPath: data.app_name\n  targets:\n  - select:\n      kind: ConfigMap\n      name: target-config\n    fieldPaths:\n    - data.config\\.yaml.labels.app\n    - data.config\\.yaml.spec.selector.matchLabels.app\n",
+            ),
+            (
+                "top/zz-input.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: source-values\ndata:\n  app_name: \"my-awesome-app\"\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: target-config\ndata:\n  config.yaml: |-\n    labels: {\n      app: \"REPLACE_APP_NAME\",\n      version: \"1.0.0\",\n      env: \"production\",\n    }\n    spec: {\n      replicas: 3,\n      selector: {\n        matchLabels: {\n          app: \"REPLACE_APP_NAME\"\n        }\n      }\n    }",
+            ),
+        ],
+        Some(
+            "apiVersion: v1\ndata:\n  app_name: my-awesome-app\nkind: ConfigMap\nmetadata:\n  name: source-values\n---\napiVersion: v1\ndata:\n  config.yaml: |-\n    labels: {app: \"my-awesome-app\", version: \"1.0.0\", env: \"production\"}\n    spec: {replicas: 3, selector: {matchLabels: {app: \"my-awesome-app\"}}}\nkind: ConfigMap\nmetadata:\n  name: target-config\n",
+        ),
+    );
+}
+
+#[test]
+fn a_folded_annotation_is_as_it_is_written_and_a_label_is_folded_again() {
+    check(
+        &[
+            ("top/kustomization.yaml", "resources: [cm.yaml]\n"),
+            (
+                "top/cm.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    note: >\n      one\n       two\n",
+            ),
+        ],
+        Some(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  annotations:\n    note: |\n      one\n       two\n  name: a\n",
+        ),
+    );
+}
