@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use api::argocd::{Application, Info, OperationPhase, OperationState};
-use api::gantline::{GROUP, Pipeline};
+use api::gantline::{GROUP, PIPELINE_LABEL, Pipeline};
 use cluster::{ClusterError, Scope};
 use engine::sync::SyncOptions;
 use engine::{Comparison, images};
@@ -52,7 +52,7 @@ pub(crate) async fn held(
             continue;
         }
         // a promotion that another replica just began may be known here only later
-        catch_up(cx).await?;
+        catch_up(cx, &pipeline.metadata.name).await?;
         if let Some(why) = why(cx, app, pipeline, &images) {
             return Ok(Some(why));
         }
@@ -65,12 +65,16 @@ fn why(cx: &Context, app: &Application, pipeline: &Arc<Pipeline>, images: &Image
     unpromoted(pipeline, &app.metadata.name, Records::of(&seen), images)
 }
 
-async fn catch_up(cx: &Context) -> Result<(), ClusterError> {
-    let all = |kind: &str| Scope::namespaced(GroupKind::new(GROUP, kind), &*cx.namespace);
-    for live in cx.cluster.list(&all("Promotion")).await? {
+/// With all that was recorded of a Pipeline.
+async fn catch_up(cx: &Context, pipeline: &str) -> Result<(), ClusterError> {
+    let its = |kind: &str| {
+        let all = Scope::namespaced(GroupKind::new(GROUP, kind), &*cx.namespace);
+        all.with_labels(format!("{PIPELINE_LABEL}={pipeline}"))
+    };
+    for live in cx.cluster.list(&its("Promotion")).await? {
         cx.stores.promotions.note(live);
     }
-    for live in cx.cluster.list(&all("Release")).await? {
+    for live in cx.cluster.list(&its("Release")).await? {
         cx.stores.releases.note(live);
     }
     Ok(())
