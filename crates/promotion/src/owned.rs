@@ -6,6 +6,7 @@ use api::gantline::{Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
 use object::ImageRef;
 
 use crate::identity::identity;
+use crate::ledger::Ledger;
 use crate::plan::Observed;
 
 /// What was recorded of a Pipeline.
@@ -13,6 +14,7 @@ use crate::plan::Observed;
 pub struct Records<'a> {
     pub releases: &'a [Arc<Release>],
     pub promotions: &'a [Arc<Promotion>],
+    pub ledger: &'a Ledger,
 }
 
 /// The images of an Application's objects.
@@ -59,14 +61,15 @@ pub fn unpromoted(pipeline: &Pipeline, application: &str, records: Records<'_>, 
 
 impl<'a> Records<'a> {
     pub fn of(seen: &'a Observed) -> Self {
-        Self { releases: &seen.releases, promotions: &seen.promotions }
+        Self { releases: &seen.releases, promotions: &seen.promotions, ledger: &seen.ledger }
     }
 
-    /// Nothing was ever put into the environment.
+    /// Nothing was ever put into the environment, also by records that are gone.
     pub(crate) fn is_untouched(&self, environment: &str) -> bool {
         let entered = |release: &Arc<Release>| release.in_environment(environment).is_some_and(|entry| !entry.by_hand);
         let wanted = |promotion: &Arc<Promotion>| promotion.spec.environment == environment && was_put(promotion);
-        !self.releases.iter().any(entered) && !self.promotions.iter().any(wanted)
+        let known = self.ledger.entered.contains(environment);
+        !known && !self.releases.iter().any(entered) && !self.promotions.iter().any(wanted)
     }
 
     /// What of an image would come past the gates.
@@ -86,7 +89,7 @@ impl<'a> Records<'a> {
     /// Whether an image was promoted into the environment, or is about to be.
     fn put(&self, environment: &str, image: &ImageRef) -> bool {
         let is_same = |known: &ReleaseImage| is_same(image, known);
-        let good = self.releases.iter().filter(|release| release.status.quarantine.is_none());
+        let good = self.releases.iter().filter(|release| self.ledger.quarantine_of(release).is_none());
         good.filter(|release| release.spec.images.iter().any(is_same)).any(|release| {
             let entry = release.in_environment(environment);
             entry.is_some_and(|entry| !entry.by_hand) || self.promotes(release, environment)
@@ -152,12 +155,13 @@ mod tests {
     fn only_what_was_promoted_comes_in() {
         let check =
             |releases: &[Arc<Release>], promotions: &[Arc<Promotion>], live: &[&str], wanted: &str, held: bool| {
+                let ledger = &Ledger::default();
                 let there = live.iter().map(|tag| image(tag)).collect();
                 let images = Images { wanted: vec![image(wanted)], live: there, ..Images::default() };
-                let why = unpromoted(&pipeline(), "p", Records { releases, promotions }, &images);
+                let why = unpromoted(&pipeline(), "p", Records { releases, promotions, ledger }, &images);
                 assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
                 assert_eq!(
-                    unpromoted(&pipeline(), "d", Records { releases, promotions }, &images),
+                    unpromoted(&pipeline(), "d", Records { releases, promotions, ledger }, &images),
                     None,
                     "people write it"
                 );
@@ -175,7 +179,7 @@ mod tests {
         check(&[Arc::new(bad), release("v0", &[("production", false)])], &[], &["v0"], "v1", true);
         let replaced = vec![image("v1")];
         let gone = Images { wanted: vec!["evil/shop:v1".parse().unwrap()], live: replaced.clone(), replaced };
-        let records = Records { releases: &[ran()], promotions: &[] };
+        let records = Records { releases: &[ran()], promotions: &[], ledger: &Ledger::default() };
         assert!(
             unpromoted(&pipeline(), "p", records, &gone).unwrap().contains("something else in the place of acme/shop")
         );
