@@ -897,14 +897,17 @@ async fn a_record_without_a_status_is_sealed_by_who_comes_next() {
     let seal = promotion::Seal::new(key.unwrap());
     let image = json!({"name": "ghcr.io/acme/shop", "tag": "v7", "digest": format!("sha256:{}", "7".repeat(64))});
     let spec = json!({"pipeline": "shop", "images": [image], "source": {"environment": "dev"}});
-    let made = |name: &str, seal: String| {
+    let mut other = spec.clone();
+    other["images"][0]["digest"] = json!(format!("sha256:{}", "6".repeat(64)));
+    let made = |name: &str, spec: &serde_json::Value, seal: String| {
         let metadata = json!({"name": name, "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"},
             "annotations": {"gantline.dev/seal": seal}});
         json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Release", "metadata": metadata, "spec": spec})
     };
     let now = world.clock.now();
-    apply(&world.cluster, made("shop-777777777777", seal.of_new("Release", "shop-777777777777", &spec, now))).await;
-    apply(&world.cluster, made("shop-forged", seal.of_new("Release", "shop-777777777777", &spec, now))).await;
+    let sealed = seal.of_new("Release", "shop-777777777777", &spec, now);
+    apply(&world.cluster, made("shop-777777777777", &spec, sealed.clone())).await;
+    apply(&world.cluster, made("shop-forged", &other, sealed)).await;
     let running = world.controller(None);
     let sealed = async |name: &str| {
         let value = world.record("Release", name).await.unwrap();
