@@ -37,9 +37,9 @@ impl Draft<'_> {
     pub(super) fn seal_new(&mut self) {
         let Some(tampered) = &self.seen.tampered else { return };
         let releases = new(&self.releases).filter(|it| !tampered.releases.contains(&it.metadata.name));
-        let releases: Vec<Action> = releases.map(|it| set_release(it)).collect();
+        let releases: Vec<Action> = releases.map(set_release).collect();
         let promotions = new(&self.promotions).filter(|it| !tampered.promotions.contains(&it.metadata.name));
-        let promotions: Vec<Action> = promotions.map(|it| set_promotion(it)).collect();
+        let promotions: Vec<Action> = promotions.map(set_promotion).collect();
         releases.into_iter().chain(promotions).for_each(|action| self.step(action, Vec::new()));
     }
 
