@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::argocd::{Application, Info, OperationPhase, OperationState};
-use api::gantline::GROUP;
+use api::gantline::{GROUP, PIPELINE_LABEL};
 use cluster::{ClusterError, Scope};
 use engine::sync::SyncOptions;
 use engine::{Compared, all_images};
@@ -59,7 +59,7 @@ pub(crate) async fn passage(
         let let_past = let_past(cx, app, &wall.owner, judged, state, &is_seen);
         if let_past.is_none() && wall.why(cx, app).is_some() {
             // a promotion that another replica just began may be known here only later
-            catch_up(cx).await?;
+            catch_up(cx, &wall.pipeline.metadata.name).await?;
             if let Some(why) = wall.why(cx, app) {
                 return Ok(Passage::Held(why));
             }
@@ -83,12 +83,16 @@ pub(crate) fn keep(cx: &Context, app: &mut Application, judged: &Judged, seals: 
     }
 }
 
-async fn catch_up(cx: &Context) -> Result<(), ClusterError> {
-    let all = |kind: &str| Scope::namespaced(GroupKind::new(GROUP, kind), &*cx.namespace);
-    for live in cx.cluster.list(&all("Promotion")).await? {
+/// With all that was recorded of a Pipeline.
+async fn catch_up(cx: &Context, pipeline: &str) -> Result<(), ClusterError> {
+    let its = |kind: &str| {
+        let all = Scope::namespaced(GroupKind::new(GROUP, kind), &*cx.namespace);
+        all.with_labels(format!("{PIPELINE_LABEL}={pipeline}"))
+    };
+    for live in cx.cluster.list(&its("Promotion")).await? {
         cx.stores.promotions.note(live);
     }
-    for live in cx.cluster.list(&all("Release")).await? {
+    for live in cx.cluster.list(&its("Release")).await? {
         cx.stores.releases.note(live);
     }
     Ok(())

@@ -15,6 +15,7 @@ use object::{Kind, ResourceKey};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::ledger::{self, LEDGER_SECRET, Ledgers};
 use crate::namespaces::{ApplicationNamespaces, PARAMETERS};
 use crate::touched::Touches;
 
@@ -88,13 +89,14 @@ macro_rules! kinds {
             namespace: Arc<str>,
             config: Arc<Derived<Config>>,
             credentials: Arc<Derived<Arc<CredentialStore>>>,
+            of_ledgers: Arc<Derived<Arc<Ledgers>>>,
             following: Option<Arc<AbortOnDropHandle<()>>>,
         }
 
         impl Stores {
             fn empty(namespace: &str) -> Self {
-                let (config, credentials) = Default::default();
-                Self { $($store: Store::default(),)* namespace: namespace.into(), config, credentials, following: None }
+                let (config, credentials, of_ledgers, following) = Default::default();
+                Self { $($store: Store::default(),)* namespace: namespace.into(), config, credentials, of_ledgers, following }
             }
 
             fn follow_own_namespace(&self, cluster: &Cluster) {
@@ -136,6 +138,8 @@ kinds! {
     config_maps: ConfigMap from named(&CONFIG_MAPS) => Told;
     /// [`ACCOUNTS_SECRET`] and [`SESSIONS_SECRET`].
     secrets: Secret from named(&[ACCOUNTS_SECRET, SESSIONS_SECRET]);
+    /// [`LEDGER_SECRET`].
+    ledgers: Secret from named(&[LEDGER_SECRET]) => Told;
 }
 
 fn all(own: Scope) -> Vec<Scope> {
@@ -262,6 +266,12 @@ impl Stores {
     pub fn credentials(&self) -> Arc<CredentialStore> {
         let secrets = || self.repositories.all().into_iter().map(|secret| (*secret).clone());
         self.credentials.of(&self.repositories, || Arc::new(CredentialStore::new(secrets())))
+    }
+
+    /// What outlives the records of Pipelines.
+    pub(crate) fn ledgers(&self) -> Arc<Ledgers> {
+        let secret = || self.ledgers.get(&self.namespace, LEDGER_SECRET).unwrap_or_default();
+        self.of_ledgers.of(&self.ledgers, || Arc::new(ledger::read_all(&secret())))
     }
 
     fn config(&self) -> Config {

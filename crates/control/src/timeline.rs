@@ -192,7 +192,7 @@ fn kind_of(what: &What) -> TimelineKind {
         What::Promoted { .. } => TimelineKind::Promoted,
         What::RolledBack { .. } => TimelineKind::RolledBack,
         What::Refused { .. } | What::Overtaken { .. } | What::Delayed { .. } => TimelineKind::Refused,
-        What::Quarantined { .. } => TimelineKind::Quarantined,
+        What::Quarantined { .. } | What::HeldStill { .. } => TimelineKind::Quarantined,
     }
 }
 

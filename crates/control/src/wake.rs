@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use api::ConfigMap;
 use api::argocd::{
     AppProject, AppProjectSpec, Application, ClusterSecret, Destination, ManagedNamespaceMetadata, OperationPhase,
     Refresh, RepositorySecret, Settings, normalize_git_url,
 };
 use api::gantline::{Pipeline, Promotion, Release};
+use api::{ConfigMap, Secret};
 use cluster::Change;
 
 use crate::queue::Depth;
@@ -57,6 +57,7 @@ pub(crate) enum News {
     Cluster(Change<ClusterSecret>),
     ConfigMap(Change<ConfigMap>),
     Pipeline(Change<Pipeline>),
+    Ledger(Change<Secret>),
     Release(Change<Release>),
     Promotion(Change<Promotion>),
     /// Live objects changed that belong to these Applications, by their instance names.
@@ -97,6 +98,7 @@ told! {
     RepositorySecret as Repository,
     ClusterSecret as Cluster,
     ConfigMap as ConfigMap,
+    Secret as Ledger,
     Pipeline as Pipeline,
     Release as Release,
     Promotion as Promotion,
@@ -106,7 +108,7 @@ impl News {
     /// Whether what it wakes goes before what may concern everybody.
     pub(crate) fn is_urgent(&self) -> bool {
         match self {
-            Self::Application(_) | Self::Pipeline(_) | Self::Release(_) | Self::Promotion(_) => true,
+            Self::Application(_) | Self::Pipeline(_) | Self::Release(_) | Self::Promotion(_) | Self::Ledger(_) => true,
             Self::Touched { .. } | Self::Moved { .. } | Self::Answered { .. } => true,
             Self::Project(_) | Self::Repository(_) | Self::Cluster(_) | Self::ConfigMap(_) => false,
             Self::Missed | Self::Told { .. } | Self::Sealed => false,
@@ -122,6 +124,7 @@ pub(crate) fn woken(news: &News, stores: &Stores) -> Vec<(Key, Depth)> {
         News::Repository(change) => of_repository(change, stores),
         News::ConfigMap(change) => of_config_map(change, stores),
         News::Pipeline(change) => vec![pipeline(stores, &change.key.name)],
+        News::Ledger(change) => of_pipelines(stores, changed(change).iter().map(|name| &**name)),
         News::Release(change) => of_pipelines(stores, sides(change).map(|release| &*release.spec.pipeline)),
         News::Promotion(change) => of_pipelines(stores, sides(change).map(|promotion| &*promotion.spec.pipeline)),
         News::Cluster(change) => of_cluster(change, stores),
@@ -168,6 +171,14 @@ fn latest(apps: impl IntoIterator<Item = Arc<Application>>) -> Vec<(Key, Depth)>
 
 fn pipeline(stores: &Stores, name: &str) -> (Key, Depth) {
     (Key::pipeline(stores.namespace(), name), Depth::Live)
+}
+
+/// The Pipelines whose entries differ.
+fn changed(change: &Change<Secret>) -> BTreeSet<String> {
+    let entry =
+        |side: &Option<Arc<Secret>>, name: &str| side.as_ref().and_then(|secret| secret.data.get(name).cloned());
+    let names = sides(change).flat_map(|secret| secret.data.keys());
+    names.filter(|name| entry(&change.old, name) != entry(&change.new, name)).cloned().collect()
 }
 
 fn of_pipelines<'a>(stores: &Stores, names: impl Iterator<Item = &'a str>) -> Vec<(Key, Depth)> {

@@ -20,7 +20,7 @@ use crate::stores::AppKey;
 /// An Application that deploys an environment of a Pipeline, and what an operation would bring there.
 #[derive(Debug)]
 pub(crate) struct Wall {
-    pipeline: Arc<Pipeline>,
+    pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) owner: Arc<Application>,
     brings: Images,
 }

@@ -6,6 +6,7 @@
 mod addresses;
 mod differences;
 mod files;
+mod fingerprint;
 mod gvk;
 mod image;
 mod kind;
@@ -22,6 +23,7 @@ pub use files::{
     Entry, EntryKind, FileTree, MemoryTree, ObjectId, ReadSet, SIZE_MAX, TreeError, TreeReader, bad_entry_name,
     check_length,
 };
+pub use fingerprint::fingerprint;
 pub use gvk::{GroupKind, Gvk, ResourceKey};
 pub use image::{ImageDigest, ImageError, ImageRef, canonical_repository};
 pub use kind::{Index, Kind};

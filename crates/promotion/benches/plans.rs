@@ -86,6 +86,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         releases: vec![release(1, old), release(2, new)],
         promotions: Vec::new(),
         tampered: None,
+        ledger: Arc::default(),
         accounts: Arc::default(),
         answers: Answers::default(),
         now: now + jiff::SignedDuration::from_hours(1),

@@ -82,6 +82,11 @@ pub enum What {
         by: String,
         reason: String,
     },
+    /// The quarantine of a release that does not say it: it was deleted and made again.
+    HeldStill {
+        by: String,
+        reason: String,
+    },
     Lifted {
         by: String,
         reason: String,
@@ -122,7 +127,7 @@ impl What {
             | Self::Unpinned { environment, .. }
             | Self::ByHand { environment }
             | Self::Tampered { environment } => environment,
-            Self::Quarantined { .. } => self.tells_of(),
+            Self::Quarantined { .. } | Self::HeldStill { .. } => self.tells_of(),
             Self::Released { .. } | Self::Lifted { .. } => "",
         }
     }
@@ -134,7 +139,9 @@ impl What {
             | Self::SoakBeganAgain { environment, .. }
             | Self::Delayed { environment, .. } => environment,
             Self::Refused { tells_of, .. } => tells_of,
-            Self::Quarantined { by, reason, .. } => about::of_failure(by, reason).unwrap_or_default(),
+            Self::Quarantined { by, reason, .. } | Self::HeldStill { by, reason } => {
+                about::of_failure(by, reason).unwrap_or_default()
+            }
             Self::Released { .. }
             | Self::Wants { .. }
             | Self::Decided { .. }
@@ -218,6 +225,10 @@ impl Fact {
             }
             What::Quarantined { digest, by, reason } => {
                 say(format!("{pipeline} {tag} is quarantined: {digest} goes nowhere"), reason, by)
+            }
+            What::HeldStill { by, reason } => {
+                let message = format!("{pipeline} {tag} is quarantined still: its Release was deleted, and made again");
+                say(message, reason, by)
             }
             What::Lifted { by, reason } => say(format!("{pipeline} {tag} is not quarantined any more"), reason, by),
             What::Pinned { environment, by, reason } => {

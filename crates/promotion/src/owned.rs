@@ -6,6 +6,7 @@ use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, R
 use object::ImageRef;
 
 use crate::identity::identity;
+use crate::ledger::Ledger;
 use crate::plan::Observed;
 
 /// What was recorded of a Pipeline.
@@ -13,6 +14,7 @@ use crate::plan::Observed;
 pub struct Records<'a> {
     pub releases: &'a [Arc<Release>],
     pub promotions: &'a [Arc<Promotion>],
+    pub ledger: &'a Ledger,
 }
 
 /// What a sync would change of the images of an environment.
@@ -79,14 +81,15 @@ pub fn unpromoted(
 
 impl<'a> Records<'a> {
     pub fn of(seen: &'a Observed) -> Self {
-        Self { releases: &seen.releases, promotions: &seen.promotions }
+        Self { releases: &seen.releases, promotions: &seen.promotions, ledger: &seen.ledger }
     }
 
-    /// Nothing was ever put into the environment.
+    /// Nothing was ever put into the environment, also by records that are gone.
     pub(crate) fn is_untouched(&self, environment: &str) -> bool {
         let entered = |release: &Arc<Release>| release.in_environment(environment).is_some_and(|entry| !entry.by_hand);
         let wanted = |promotion: &Arc<Promotion>| promotion.spec.environment == environment && was_put(promotion);
-        !self.releases.iter().any(entered) && !self.promotions.iter().any(wanted)
+        let known = self.ledger.entered.contains(environment);
+        !known && !self.releases.iter().any(entered) && !self.promotions.iter().any(wanted)
     }
 
     /// What of an image would come past the gates.
@@ -106,7 +109,7 @@ impl<'a> Records<'a> {
     /// Whether an image was promoted into the environment, or is about to be.
     fn put(&self, environment: &str, image: &ImageRef) -> bool {
         let is_same = |known: &ReleaseImage| is_same(image, known);
-        let good = self.releases.iter().filter(|release| release.status.quarantine.is_none());
+        let good = self.releases.iter().filter(|release| self.ledger.quarantine_of(release).is_none());
         good.filter(|release| release.spec.images.iter().any(is_same)).any(|release| {
             let entry = release.in_environment(environment);
             entry.is_some_and(|entry| !entry.by_hand) || self.promotes(release, environment)
@@ -172,13 +175,14 @@ mod tests {
     fn only_what_was_promoted_comes_in() {
         let check =
             |releases: &[Arc<Release>], promotions: &[Arc<Promotion>], live: &[&str], wanted: &str, held: bool| {
+                let ledger = &Ledger::default();
                 let there = live.iter().map(|tag| image(tag)).collect();
                 let new = if live.contains(&wanted) { vec![] } else { vec![image(wanted)] };
                 let images = Images { new, live: there, ..Images::default() };
-                let why = unpromoted(&pipeline(), "p", "p", Records { releases, promotions }, &images);
+                let why = unpromoted(&pipeline(), "p", "p", Records { releases, promotions, ledger }, &images);
                 assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
                 assert_eq!(
-                    unpromoted(&pipeline(), "d", "d", Records { releases, promotions }, &images),
+                    unpromoted(&pipeline(), "d", "d", Records { releases, promotions, ledger }, &images),
                     None,
                     "people write it"
                 );
@@ -197,14 +201,14 @@ mod tests {
         let replaced = vec![image("v1")];
         let new = vec!["evil/shop:v1".parse().unwrap()];
         let gone = Images { new, live: replaced.clone(), replaced, ..Images::default() };
-        let records = Records { releases: &[ran()], promotions: &[] };
+        let records = Records { releases: &[ran()], promotions: &[], ledger: &Ledger::default() };
         assert!(
             unpromoted(&pipeline(), "p", "p", records, &gone)
                 .unwrap()
                 .contains("something else in the place of acme/shop")
         );
         let unreadable = Images { unreadable: vec!["Deployment/x: a:b:c@".into()], ..Images::default() };
-        for records in [records, Records { releases: &[], promotions: &[] }] {
+        for records in [records, Records { releases: &[], promotions: &[], ledger: &Ledger::default() }] {
             let why = unpromoted(&pipeline(), "p", "debug", records, &unreadable).unwrap();
             assert!(why.contains("Deployment/x: a:b:c@ is no image"), "{why}");
             assert!(why.ends_with("gantline app sync debug --override), which needs the right to override p"), "{why}");
@@ -224,7 +228,13 @@ mod tests {
         let images = Images { new: vec![image("v2")], live: vec![image("v0")], ..Images::default() };
         let releases = [release("v0", &[("dev", false)]), release("v2", &[("dev", false)])];
         let check = |promotions: &[Arc<Promotion>]| {
-            unpromoted(&pipeline(), "p", "p", Records { releases: &releases, promotions }, &images)
+            unpromoted(
+                &pipeline(),
+                "p",
+                "p",
+                Records { releases: &releases, promotions, ledger: &Ledger::default() },
+                &images,
+            )
         };
         assert!(check(&[]).unwrap().contains("v2 was not: take it back in Git and promote it"));
         let mut promotion = Promotion::default();

@@ -13,6 +13,7 @@ use crate::change_set::ChangeSet;
 use crate::facts::{Fact, What};
 use crate::gates::{Evidence, Judge, policy};
 use crate::identity::{identity, label, promotion_name, short};
+use crate::ledger::Ledger;
 use crate::plan::{Action, Draft, Known, Observed, Step};
 
 /// What follows from a request.
@@ -280,15 +281,23 @@ pub fn liftable(seen: &Observed) -> Vec<String> {
 
 fn lifted(draft: &Draft<'_>, release: &Release, actor: &str, reason: &str) -> Result<Asked, Refused> {
     let (name, tag) = (&draft.seen.pipeline.metadata.name, label(&release.spec.images));
-    if release.status.quarantine.is_none() {
+    let said = draft.seen.releases.iter().find(|seen| seen.metadata.name == release.metadata.name);
+    let said = said.and_then(|seen| seen.status.quarantine.as_ref());
+    let Some(quarantine) = release.status.quarantine.as_ref().or(said) else {
         let ask = format!("gantline promote {name} --to ENVIRONMENT --release {}", release.metadata.name);
         return refuse(format!("{name} {tag} is not quarantined: there is nothing to lift; ask for it ({ask})"));
-    }
+    };
     let what = What::Lifted { by: actor.to_owned(), reason: reason.to_owned() };
     let fact = Fact::of_release(&release.metadata.name, &release.spec, what);
+    let mut ledger = Ledger::clone(&draft.seen.ledger);
+    ledger.lift(release, quarantine);
     let status = ReleaseStatus { quarantine: None, ..release.status.clone() };
-    let action = Action::SetRelease { name: release.metadata.name.clone(), status };
-    Ok(Asked { promotion: String::new(), steps: vec![Step { action, facts: vec![fact] }] })
+    // in the ledger it is lifted, whatever comes in between: where that was done before, it is not told again
+    let is_news = ledger != *draft.seen.ledger;
+    let lifted = is_news.then(|| Step { action: Action::SetLedger { ledger }, facts: vec![fact] });
+    let noted = Action::SetRelease { name: release.metadata.name.clone(), status };
+    let steps = lifted.into_iter().chain([Step { action: noted, facts: Vec::new() }]).collect();
+    Ok(Asked { promotion: String::new(), steps })
 }
 
 /// Whether it was put there last and has not failed there.

@@ -1,6 +1,10 @@
 //! Records that Gantline wrote itself. A Release, a Promotion and a pin carry a seal (HMAC-SHA-256 over all that they say,
 //! with a key that the control plane keeps in a Secret); what carries none was written past Gantline, and counts for
 //! nothing.
+//!
+//! A seal covers a record as it is stored, not what this version understands of it: while a newer version takes over, each
+//! believes what the other one wrote. Who writes a status keeps the fields that it does not know beside those that it
+//! does; what it does not know within them is lost with what it writes anew.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,12 +12,14 @@ use std::sync::Arc;
 
 use api::gantline::{
     Pin, Pipeline, Promotion, PromotionPhase, PromotionStatus, Quarantine, Release, ReleaseStatus, SEAL_ANNOTATION,
+    Stored,
 };
 use api::meta::ObjectMeta;
 use hmac::{Hmac, Mac};
 use jiff::{SignedDuration, Timestamp};
+use object::fingerprint;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::about::OURSELVES;
@@ -57,9 +63,10 @@ pub trait Record: Clone {
     const KIND: &'static str;
 
     fn metadata(&self) -> &ObjectMeta;
-    fn spec(&self) -> Value;
-    /// Without the seal.
-    fn status(&self) -> Value;
+    /// As it was read; of one that was made here, as it would be.
+    fn stored(&self) -> Stored;
+    /// Once its status is written: that alone changes.
+    fn written(&self) -> Stored;
     fn seal(&self) -> &str;
     /// How often its status was written.
     fn writes(&self) -> u64;
@@ -68,85 +75,68 @@ pub trait Record: Clone {
     fn distrusted(&self, now: Timestamp) -> Self;
 }
 
-impl Record for Release {
-    const KIND: &'static str = "Release";
+macro_rules! records {
+    ($($kind:ident by $distrusted:ident;)*) => {
+        $(impl Record for $kind {
+            const KIND: &'static str = stringify!($kind);
 
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
-    }
+            fn metadata(&self) -> &ObjectMeta {
+                &self.metadata
+            }
 
-    fn spec(&self) -> Value {
-        json!(self.spec)
-    }
+            fn stored(&self) -> Stored {
+                self.stored.unwrap_or_else(|| Stored::of(&self.to_value()))
+            }
 
-    fn status(&self) -> Value {
-        json!(ReleaseStatus { seal: String::new(), ..self.status.clone() })
-    }
+            fn written(&self) -> Stored {
+                Stored { spec: self.stored().spec, ..Stored::of(&self.to_value()) }
+            }
 
-    fn seal(&self) -> &str {
-        &self.status.seal
-    }
+            fn seal(&self) -> &str {
+                &self.status.seal
+            }
 
-    fn writes(&self) -> u64 {
-        self.status.writes
-    }
+            fn writes(&self) -> u64 {
+                self.status.writes
+            }
 
-    fn is_new(&self) -> bool {
-        self.status == ReleaseStatus::default()
-    }
+            fn is_new(&self) -> bool {
+                self.status == Default::default()
+            }
 
-    /// It was nowhere, and goes nowhere: what it runs is seen again.
-    fn distrusted(&self, now: Timestamp) -> Self {
-        let name = &self.metadata.name;
-        let reason = format!(
-            "it was written past Gantline: see who did (kubectl get release {name} -o yaml --show-managed-fields), then \
-             lift it"
-        );
-        let quarantine = Quarantine { by: OURSELVES.to_owned(), reason, at: Some(now) };
-        let status = ReleaseStatus { quarantine: Some(quarantine), ..ReleaseStatus::default() };
-        Self { status, ..self.clone() }
-    }
+            fn distrusted(&self, now: Timestamp) -> Self {
+                Self { status: $distrusted(self, now), stored: None, ..self.clone() }
+            }
+        })*
+    };
 }
 
-impl Record for Promotion {
-    const KIND: &'static str = "Promotion";
+records! {
+    Release by nowhere;
+    Promotion by over;
+}
 
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
-    }
+/// It was nowhere, and goes nowhere: what it runs is seen again.
+fn nowhere(release: &Release, now: Timestamp) -> ReleaseStatus {
+    let name = &release.metadata.name;
+    let reason = format!(
+        "it was written past Gantline: see who did (kubectl get release {name} -o yaml --show-managed-fields), then \
+         lift it"
+    );
+    let quarantine = Quarantine { by: OURSELVES.to_owned(), reason, at: Some(now) };
+    ReleaseStatus { quarantine: Some(quarantine), ..ReleaseStatus::default() }
+}
 
-    fn spec(&self) -> Value {
-        json!(self.spec)
-    }
-
-    fn status(&self) -> Value {
-        json!(PromotionStatus { seal: String::new(), ..self.status.clone() })
-    }
-
-    fn seal(&self) -> &str {
-        &self.status.seal
-    }
-
-    fn writes(&self) -> u64 {
-        self.status.writes
-    }
-
-    fn is_new(&self) -> bool {
-        self.status == PromotionStatus::default()
-    }
-
-    /// It is over. What it committed, if it did, is in Git.
-    fn distrusted(&self, _: Timestamp) -> Self {
-        let spec = &self.spec;
-        let message = format!(
-            "it was written past Gantline, and counts for nothing: ask for it (gantline promote {} --to {})",
-            spec.pipeline, spec.environment
-        );
-        let PromotionStatus { steps, commit, attempts, .. } = self.status.clone();
-        let phase = PromotionPhase::Failed;
-        let status = PromotionStatus { phase, message, steps, commit, attempts, ..PromotionStatus::default() };
-        Self { status, ..self.clone() }
-    }
+/// What it committed, if it did, is in Git.
+fn over(promotion: &Promotion, _: Timestamp) -> PromotionStatus {
+    let spec = &promotion.spec;
+    let message = format!(
+        "it was written past Gantline, and counts for nothing: ask for it (gantline promote {} --to {})",
+        spec.pipeline, spec.environment
+    );
+    let PromotionStatus { steps, commit, attempts, .. } = promotion.status.clone();
+    let phase = PromotionPhase::Failed;
+    PromotionStatus { phase, message, steps, commit, attempts, ..PromotionStatus::default() }
 }
 
 impl Seal {
@@ -172,12 +162,12 @@ impl Seal {
     /// For the annotation of a record that is about to be made.
     pub fn of_new(&self, kind: &str, name: &str, spec: &Value, now: Timestamp) -> String {
         let now = now.to_string();
-        format!("{now} {}", self.of(&("new", kind, name, spec, &now)))
+        format!("{now} {}", self.of(&("new", kind, name, fingerprint(spec), &now)))
     }
 
-    /// For the status of a record.
+    /// For the status of a record that is about to be written.
     pub fn of_record(&self, record: &impl Record) -> String {
-        self.of(&said(record))
+        self.of(&said(record, record.written()))
     }
 
     pub fn of_pin(&self, pipeline: &str, environment: &str, pin: &Pin) -> String {
@@ -205,20 +195,20 @@ impl Seal {
     /// Whether Gantline wrote all that the record says.
     pub fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool {
         if !record.is_new() {
-            return self.holds(&said(record), record.seal());
+            return self.holds(&said(record, record.stored()), record.seal());
         }
         let ObjectMeta { name, annotations, .. } = record.metadata();
         let said = annotations.get(SEAL_ANNOTATION).map_or("", String::as_str);
         let Some((at, seal)) = said.split_once(' ') else { return false };
         // by our own clock, as that of the API server may be another: what is made again from an old copy is not believed
         let is_young = at.parse().is_ok_and(|at| now.duration_since(at) < NEW);
-        is_young && self.holds(&("new", R::KIND, name, record.spec(), at), seal)
+        is_young && self.holds(&("new", R::KIND, name, record.stored().spec, at), seal)
     }
 }
 
-fn said<R: Record>(record: &R) -> impl Serialize {
+fn said<R: Record>(record: &R, stored: Stored) -> impl Serialize {
     let ObjectMeta { name, uid, .. } = record.metadata();
-    ("record", R::KIND, name.clone(), uid.clone(), record.spec(), record.status())
+    ("record", R::KIND, name.clone(), uid.clone(), stored.spec, stored.status)
 }
 
 fn pinned(pipeline: &str, environment: &str, pin: &Pin) -> impl Serialize + use<> {
@@ -273,6 +263,7 @@ fn unsealed_pins(seal: &Seal, pipeline: &Pipeline) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use api::gantline::{Approval, PromotionSpec};
+    use serde_json::json;
 
     use super::*;
     use crate::gates::tests::time;
@@ -294,7 +285,7 @@ mod tests {
         let spec = PromotionSpec { pipeline: "shop".into(), environment: "production".into(), ..Default::default() };
         let mut known = promotion(spec);
         assert!(!seal().trusts(&known, time(1)), "made by kubectl");
-        let new = seal().of_new("Promotion", &known.metadata.name, &known.spec(), time(0));
+        let new = seal().of_new("Promotion", &known.metadata.name, &json!(known.spec), time(0));
         known.metadata.annotations.insert(SEAL_ANNOTATION.to_owned(), new);
         assert!(seal().trusts(&known, time(1)));
         assert!(!seal().trusts(&known, time(61)), "somebody took its status away");
@@ -333,5 +324,37 @@ mod tests {
         let mut wiped = release.clone();
         wiped.status = ReleaseStatus::default();
         assert!(!seal().trusts(&wiped, time(1)), "its quarantine would be gone");
+    }
+
+    /// A release as a later version would write it, with fields that this one does not know.
+    #[test]
+    fn what_another_version_wrote_is_believed_as_it_stands() {
+        let digest = format!("sha256:{}", "d".repeat(64));
+        let environment = json!({"name": "staging", "phase": "Soaking", "wave": {"of": 3, "at": 1}});
+        let mut value = json!({"metadata": {"name": "shop-abc", "uid": "u1"},
+            "spec": {"pipeline": "shop", "images": [{"name": "shop", "digest": digest, "size": 7}]},
+            "status": {"environments": [environment], "writes": 4, "canary": {"weight": 5, "none": null}}});
+        let stored = Stored::of(&value);
+        let sealed = seal().of(&("record", "Release", "shop-abc", "u1", stored.spec, stored.status));
+        value["status"]["seal"] = json!(sealed);
+        let read = |value: &Value| Release::from_value(value.clone()).unwrap();
+        assert!(seal().trusts(&read(&value), time(600)));
+        for (place, forged) in [
+            ("/status/canary/weight", json!(100)),
+            ("/status/environments/0/wave/at", json!(3)),
+            ("/spec/images/0/size", json!(8)),
+            ("/status/writes", json!(5)),
+        ] {
+            let mut other = value.clone();
+            *other.pointer_mut(place).unwrap() = forged;
+            assert!(!seal().trusts(&read(&other), time(600)), "{place}");
+        }
+        // what this one writes keeps them, and the other one believes it
+        let mut next = read(&value);
+        next.status.writes += 1;
+        next.status.seal = seal().of_record(&next);
+        value["status"] = next.to_value()["status"].take();
+        assert_eq!(value["status"]["canary"]["weight"], 5);
+        assert!(seal().trusts(&read(&value), time(600)));
     }
 }

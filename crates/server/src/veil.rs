@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::gantline::{
-    GateReport, GateState, Pipeline, PipelineCondition, PipelineConditionKind, Promotion, PromotionPhase, Release,
+    GateReport, GateState, Pipeline, PipelineCondition, PipelineConditionKind, Promotion, PromotionPhase, Quarantine,
+    Release,
 };
 use promotion::{Observed, about};
 
@@ -59,9 +60,11 @@ impl Veil {
         for entry in status.environments.iter_mut().filter(|it| self.hides(&it.name)) {
             veil(&mut entry.message, &entry.name);
         }
-        if let Some(quarantine) = &mut status.quarantine
-            && let Some(place) = about::of_quarantine(quarantine).filter(|it| self.hides(it)).map(str::to_owned)
-        {
+        status.quarantine.iter_mut().for_each(|quarantine| self.quarantine(quarantine));
+    }
+
+    fn quarantine(&self, quarantine: &mut Quarantine) {
+        if let Some(place) = about::of_quarantine(quarantine).filter(|it| self.hides(it)).map(str::to_owned) {
             quarantine.reason = neutral(&place);
         }
     }
@@ -109,7 +112,10 @@ impl Veil {
     pub(crate) fn observed(&self, seen: Observed) -> Observed {
         let releases = seen.releases.iter().map(|it| changed(it, |release| self.release(release)));
         let promotions = seen.promotions.iter().map(|it| changed(it, |promotion| self.promotion(promotion)));
-        Observed { releases: releases.collect(), promotions: promotions.collect(), ..seen }
+        let ledger = changed(&seen.ledger, |ledger| {
+            ledger.quarantined.values_mut().for_each(|quarantine| self.quarantine(quarantine));
+        });
+        Observed { releases: releases.collect(), promotions: promotions.collect(), ledger, ..seen }
     }
 
     pub(crate) fn explanation(&self, pipeline: &Pipeline, explained: &mut ReleaseExplanation) {
@@ -164,7 +170,7 @@ fn place_of_condition(condition: &PipelineCondition) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use api::gantline::{Environment, GateKind, Quarantine, ReleaseEnvironment, ReleasePhase};
+    use api::gantline::{Environment, GateKind, ReleaseEnvironment, ReleasePhase};
 
     use super::*;
 

@@ -8,6 +8,7 @@ mod pipeline;
 mod promotion;
 mod release;
 mod steps;
+mod stored;
 
 pub use crds::{crds, pipeline_crd, promotion_crd, release_crd};
 pub use gates::*;
@@ -24,6 +25,7 @@ pub use release::{
     person,
 };
 pub use steps::WriteStep;
+pub use stored::Stored;
 
 /// `gantline.dev/v1alpha1`
 pub const API_VERSION: &str = "gantline.dev/v1alpha1";

@@ -7,8 +7,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::gates::GateKind;
-use super::{API_VERSION, WriteStep};
-use crate::meta::{ObjectMeta, ShapeError, digest_option, is_default, read, time_option, write};
+use super::{API_VERSION, Stored, WriteStep};
+use crate::meta::{ObjectMeta, ShapeError, Unknown, digest_option, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Promotion`, called `PIPELINE-ENVIRONMENT-DIGEST12`, with `-N` for later attempts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Promotion {
     pub spec: PromotionSpec,
     #[serde(skip_serializing_if = "is_default")]
     pub status: PromotionStatus,
+    /// As it was read; `None`: it was made here.
+    #[serde(skip)]
+    pub stored: Option<Stored>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,8 @@ pub struct PromotionStatus {
     /// By which Gantline knows that it wrote all of this.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub seal: String,
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// Where an attempt is. Only the first four are open.
@@ -205,7 +210,8 @@ impl Promotion {
     /// # Errors
     /// When a known field has a wrong type.
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
-        read(value)
+        let stored = Some(Stored::of(&value));
+        Ok(Self { stored, ..read(value)? })
     }
 
     pub fn to_value(&self) -> Value {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::API_VERSION;
-use crate::meta::{ObjectMeta, ShapeError, is_default, read, time_option, write};
+use super::{API_VERSION, Stored};
+use crate::meta::{ObjectMeta, ShapeError, Unknown, is_default, read, time_option, write};
 
 /// `gantline.dev/v1alpha1 Release`, called `PIPELINE-DIGEST12`; with several images by a hash of their digests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Release {
     pub spec: ReleaseSpec,
     #[serde(skip_serializing_if = "is_default")]
     pub status: ReleaseStatus,
+    /// As it was read; `None`: it was made here.
+    #[serde(skip)]
+    pub stored: Option<Stored>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -91,6 +94,8 @@ pub struct ReleaseStatus {
     /// By which Gantline knows that it wrote all of this.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub seal: String,
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// How far a release is in one environment. An entry is there once the release was put there.
@@ -158,7 +163,8 @@ impl Release {
     /// # Errors
     /// When a known field has a wrong type.
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
-        read(value)
+        let stored = Some(Stored::of(&value));
+        Ok(Self { stored, ..read(value)? })
     }
 
     pub fn to_value(&self) -> Value {

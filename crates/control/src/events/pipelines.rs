@@ -29,6 +29,7 @@ fn kind(what: &What) -> (bool, &'static str) {
         What::Overtaken { .. } => (false, "PromotionSuperseded"),
         What::Delayed { .. } => (true, "PromotionDelayed"),
         What::Quarantined { .. } => (true, "ReleaseQuarantined"),
+        What::HeldStill { .. } => (true, "QuarantineRestored"),
         What::Lifted { .. } => (false, "QuarantineLifted"),
         What::Pinned { .. } => (false, "EnvironmentPinned"),
         What::Unpinned { .. } => (false, "EnvironmentUnpinned"),

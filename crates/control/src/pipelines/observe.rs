@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
-use api::gantline::Pipeline;
+use api::gantline::{Pipeline, PipelineProblem};
 use object::{ImageRef, LiveObject};
 use promotion::{
     Answer, Answered, Located, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod, Spot,
@@ -11,6 +11,7 @@ use promotion::{
 
 use super::ground;
 use crate::context::Context;
+use crate::ledger;
 use crate::live::{kinds_of, namespaces_of, watch_resources};
 use crate::queue::{Depth, Request};
 use crate::records::Believing;
@@ -71,9 +72,12 @@ fn with_places(cx: &Context, pipeline: Arc<Pipeline>, places: Vec<Place>) -> Obs
     let name = pipeline.metadata.name.as_str();
     let (releases, promotions) = (cx.stores.releases(Some(name)), cx.stores.promotions(Some(name)));
     let (answers, now) = (cx.answers.of(name), cx.clock.now());
-    let problems = pipeline.semantic_problems();
+    let (ledger, unread) = ledger::of(cx, &pipeline);
+    let mut problems = pipeline.semantic_problems();
+    problems.extend(unread.map(|message| PipelineProblem { error: true, message }));
     let accounts = Arc::clone(&cx.stores.settings().people);
-    let seen = Observed { pipeline, problems, places, releases, promotions, tampered: None, accounts, answers, now };
+    let tampered = None;
+    let seen = Observed { pipeline, problems, places, releases, promotions, tampered, ledger, accounts, answers, now };
     match cx.seal() {
         Some(seal) => seen.trusted(seal, &Believing { seal, seen: &cx.records_seen }),
         None => seen,

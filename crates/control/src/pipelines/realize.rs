@@ -14,6 +14,7 @@ use promotion::{Action, Observed, Record, Step};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::ledger;
 use crate::records::no_key;
 
 /// Realizes the steps of one plan.
@@ -72,6 +73,9 @@ impl<'a> Realizer<'a> {
             Action::SetBackPromotion { name, status } => {
                 let written = write_promotion(cx, self.promotion(name)?, status).await?;
                 self.promotions.insert(name.clone(), written);
+            }
+            Action::SetLedger { ledger } => {
+                ledger::write(cx, &self.seen.pipeline.metadata.name, &self.seen.ledger, ledger).await?;
             }
             Action::Pin { environment, pin } => {
                 let seal = cx.seal().ok_or_else(|| no_key(cx))?;

@@ -397,7 +397,9 @@ impl Attempt<'_> {
 
     async fn record(&self, promotion: &Promotion, commit: CommitId) -> Result<Promotion, Halt> {
         let cx = self.cx;
-        let fresh = cx.stores.promotion(&promotion.metadata.name).ok_or(Stop::Again)?;
+        // one that was deleted and made again has not made it
+        let is_same = |known: &Arc<Promotion>| known.metadata.uid == promotion.metadata.uid;
+        let fresh = cx.stores.promotion(&promotion.metadata.name).filter(is_same).ok_or(Stop::Again)?;
         let release = cx.stores.release(&self.release.metadata.name).ok_or(Stop::Again)?;
         let mut recorded = (*fresh).clone();
         for step in writing::record(&fresh, &release, &commit.to_string(), cx.clock.now()) {

@@ -148,8 +148,14 @@ async fn realized(
 
 async fn steps(controller: &Controller, seen: &Observed, asked: &Asked) -> Result<(), ClusterError> {
     let mut realizer = Realizer::new(&controller.context, seen);
+    let mut decided = false;
     for step in &asked.steps {
-        realizer.step(step).await?;
+        match realizer.step(step).await {
+            // the ledger has it: who works on the Pipeline writes the rest
+            Err(ClusterError::Conflict { .. }) if decided => break,
+            done => done?,
+        }
+        decided |= matches!(step.action, Action::SetLedger { .. });
     }
     Ok(())
 }

@@ -924,3 +924,126 @@ async fn a_commit_that_only_says_whose_it_is_is_not_believed() {
     assert_eq!(done.status.commit, found[0].id.to_string());
     second.end().await;
 }
+
+impl World {
+    async fn record(&self, kind: &str, name: &str) -> Option<serde_json::Value> {
+        let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
+        self.cluster.get(&key).await.unwrap().map(object::LiveObject::into_value)
+    }
+
+    async fn quarantine_of(&self, release: &str) -> String {
+        let reason = |value: serde_json::Value| {
+            value.pointer("/status/quarantine/reason").and_then(|why| why.as_str()).map(str::to_owned)
+        };
+        self.record("Release", release).await.and_then(reason).unwrap_or_default()
+    }
+
+    /// With kubectl.
+    async fn delete(&self, kind: &str, name: &str) {
+        let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
+        self.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    }
+
+    async fn delete_records(&self) {
+        for kind in ["Promotion", "Release"] {
+            let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", kind), "argocd");
+            for live in self.cluster.list(&scope).await.unwrap() {
+                self.delete(kind, live.name()).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantine_outlives_the_release_that_says_it() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    let bad = world.succeeded("v2").await.spec.release;
+    let seen = || Seen::whole(controller.observed("shop").unwrap());
+    roll_back(&controller, &seen(), "staging", "tina", "errors").await.unwrap();
+    world.until("quarantined", async || world.quarantine_of(&bad).await == "errors").await;
+    world.until("rolled back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v1").await;
+
+    let uid = |value: &serde_json::Value| value["metadata"]["uid"].clone();
+    let before = uid(&world.record("Release", &bad).await.unwrap());
+    world.delete("Release", &bad).await;
+    // dev runs it: it is made anew from Git
+    let again = async || world.record("Release", &bad).await.is_some_and(|value| uid(&value) != before);
+    world.until("made again", again).await;
+    world.until("quarantined still", async || world.quarantine_of(&bad).await == "errors").await;
+    let refused = control::requests::promote(&controller, &seen(), "staging", &bad, "eve", "").await.unwrap_err();
+    assert!(refused.to_string().contains("quarantined by tina: errors"), "{refused}");
+
+    control::requests::lift(&controller, &seen(), &bad, "tina", "it was the network").await.unwrap();
+    let lifted = uid(&world.record("Release", &bad).await.unwrap());
+    world.delete("Release", &bad).await;
+    let again = async || {
+        let made = world.record("Release", &bad).await.filter(|value| uid(value) != lifted);
+        made.is_some_and(|value| value.pointer("/status/environments/0").is_some())
+    };
+    world.until("made once more", again).await;
+    assert_eq!(world.quarantine_of(&bad).await, "", "what was lifted does not come back");
+    running.end().await;
+}
+
+/// Records and workload are gone, and an image stands in Git that nobody promoted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_records_were_deleted_is_not_the_first() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let first = world.controller(None);
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    first.end().await;
+    world.delete_records().await;
+    let by_hand = OVERLAY.replace("v1", "v9");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
+    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+
+    let second = world.controller(None);
+    let failed = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
+    };
+    world.until("refused", failed).await;
+    second.end().await;
+}
+
+/// A process that is killed between the two writes of a record that it makes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_without_a_status_is_sealed_by_who_comes_next() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let key = ResourceKey::new("", "Secret", "argocd", "gantline-records");
+    let secret = world.cluster.get(&key).await.unwrap().unwrap();
+    let key = base64::Engine::decode(
+        &base64::engine::general_purpose::STANDARD,
+        secret.value()["data"]["key"].as_str().unwrap(),
+    );
+    let seal = promotion::Seal::new(key.unwrap());
+    let image = json!({"name": "ghcr.io/acme/shop", "tag": "v7", "digest": format!("sha256:{}", "7".repeat(64))});
+    let spec = json!({"pipeline": "shop", "images": [image], "source": {"environment": "dev"}});
+    let mut other = spec.clone();
+    other["images"][0]["digest"] = json!(format!("sha256:{}", "6".repeat(64)));
+    let made = |name: &str, spec: &serde_json::Value, seal: String| {
+        let metadata = json!({"name": name, "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"},
+            "annotations": {"gantline.dev/seal": seal}});
+        json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Release", "metadata": metadata, "spec": spec})
+    };
+    let now = world.clock.now();
+    let sealed = seal.of_new("Release", "shop-777777777777", &spec, now);
+    apply(&world.cluster, made("shop-777777777777", &spec, sealed.clone())).await;
+    apply(&world.cluster, made("shop-forged", &other, sealed)).await;
+    let running = world.controller(None);
+    let sealed = async |name: &str| {
+        let value = world.record("Release", name).await.unwrap();
+        value.pointer("/status/seal").is_some()
+    };
+    world.until("sealed", async || sealed("shop-777777777777").await && sealed("shop-forged").await).await;
+    assert_eq!(world.quarantine_of("shop-777777777777").await, "");
+    assert!(world.quarantine_of("shop-forged").await.starts_with("it was written past Gantline"));
+    running.end().await;
+}

@@ -6,11 +6,11 @@ use api::argocd::{HealthStatusCode, SyncStatusCode};
 use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleasePhase};
 use jiff::Timestamp;
 
+use super::ledger::quarantined;
 use super::sight::{Runs, Sight};
 use super::{Action, Draft, PlaceApplication, entry};
 use crate::about;
 use crate::facts::{Fact, What};
-use crate::identity::identity;
 use crate::machine::{Observation, Reach, advance, deadline};
 use crate::owned::Records;
 
@@ -170,8 +170,7 @@ impl Draft<'_> {
     pub(super) fn quarantine(&self, release: &Release, by: &str, reason: &str) -> (Quarantine, Fact) {
         let (by, reason) = (by.to_owned(), reason.to_owned());
         let quarantine = Quarantine { by: by.clone(), reason: reason.clone(), at: Some(self.seen.now) };
-        let digest = identity(&release.spec.images).map_or_else(String::new, String::from);
-        let what = What::Quarantined { digest, by, reason };
+        let what = quarantined(release, by, reason);
         (quarantine, Fact::of_release(&release.metadata.name, &release.spec, what))
     }
 }

@@ -8,6 +8,7 @@ mod attempts;
 mod distrust;
 mod follow;
 mod known;
+mod ledger;
 mod observed;
 mod open;
 mod sight;
@@ -22,8 +23,10 @@ use jiff::Timestamp;
 use crate::answers::{Answer, Question};
 use crate::facts::Fact;
 use crate::gates::Decision;
+use crate::ledger::Ledger;
 
 pub(crate) use known::Known;
+use ledger::held_back;
 pub use observed::{Observed, Place, PlaceApplication, RunningImage, RunningPod};
 pub(crate) use open::came;
 use sight::{Runs, Sight};
@@ -78,6 +81,10 @@ pub enum Action {
         name: String,
         status: PromotionStatus,
     },
+    /// Against the one that was observed: a later one is another plan's ground.
+    SetLedger {
+        ledger: Ledger,
+    },
     Pin {
         environment: String,
         pin: Pin,
@@ -105,10 +112,13 @@ pub fn plan(seen: &Observed) -> Plan {
         return draft.invalid();
     }
     draft.distrust();
+    draft.remember();
     draft.appear();
     draft.follow();
     draft.open();
     draft.go_on();
+    draft.seal_new();
+    draft.keep_ledger();
     draft.end()
 }
 
@@ -163,7 +173,7 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn of(seen: &'a Observed) -> Self {
-        let mut releases: Vec<_> = seen.releases.iter().map(|release| Known::Seen(&**release)).collect();
+        let mut releases: Vec<_> = seen.releases.iter().map(|release| held_back(release, seen)).collect();
         releases.sort_by(|a, b| came(b).cmp(&came(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name)));
         let mut promotions: Vec<_> = seen.promotions.iter().map(|promotion| Known::Seen(&**promotion)).collect();
         let age = |p: &Promotion| p.metadata.creation_timestamp;

@@ -9,6 +9,7 @@ use object::{ImageDigest, ImageRef};
 
 use crate::answers::Answers;
 use crate::change_set::Accounts;
+use crate::ledger::Ledger;
 use crate::seal::Tampered;
 
 /// One Pipeline and all that is its own, at one moment.
@@ -25,6 +26,8 @@ pub struct Observed {
     /// What of it was written past Gantline: it is here as far as it may be believed. `None`: nobody has looked, and
     /// nothing may be written.
     pub tampered: Option<Tampered>,
+    /// What holds whatever became of releases and promotions.
+    pub ledger: Arc<Ledger>,
     /// Who may log in, and what they are called in Git.
     pub accounts: Arc<Accounts>,
     /// To the questions of the last plan.

@@ -219,7 +219,7 @@ fn a_rollback_quarantines_and_pins_before_it_is_written() {
     assert_eq!(name, "shop-production-rollback-111111111111-1");
     let actions: Vec<String> =
         plan(&story.seen).steps.iter().map(|step| format!("{:?}", step.action).chars().take(10).collect()).collect();
-    assert_eq!(actions, ["SetRelease", "Pin { envi", "Write { pr"]);
+    assert_eq!(actions, ["SetLedger ", "SetRelease", "Pin { envi", "Write { pr"]);
     story.settle();
     assert_eq!(
         (story.phase(&name), story.status("production").as_str()),

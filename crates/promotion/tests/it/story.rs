@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
-use api::gantline::{Pipeline, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleaseSource};
+use api::gantline::{
+    Pipeline, Promotion, PromotionPhase, PromotionStatus, Release, ReleaseEnvironment, ReleaseSource, ReleaseStatus,
+};
 use jiff::{SignedDuration, Timestamp};
 use object::{ImageDigest, ImageRef};
 use promotion::requests::Asked;
 use promotion::writing;
 use promotion::{
     Action, Answer, Answered, Answers, Fact, Located, Observed, Place, PlaceApplication, Plan, Question, RunningPod,
-    Step, plan,
+    Step, Tampered, plan,
 };
 use serde_json::{Value, json};
 
@@ -54,7 +56,8 @@ impl Story {
             places: ["dev", "staging", "production"].map(place).to_vec(),
             releases: Vec::new(),
             promotions: Vec::new(),
-            tampered: None,
+            tampered: Some(Tampered::default()),
+            ledger: Arc::default(),
             accounts: Arc::default(),
             answers: Answers::default(),
             now,
@@ -139,12 +142,15 @@ impl Story {
             }
             Action::SetRelease { name, status } | Action::SetBackRelease { name, status } => {
                 let known = self.seen.releases.iter_mut().find(|known| known.metadata.name == *name).unwrap();
-                Arc::make_mut(known).status = status.clone();
+                let known = Arc::make_mut(known);
+                known.status = ReleaseStatus { writes: known.status.writes + 1, ..status.clone() };
             }
             Action::SetPromotion { name, status } | Action::SetBackPromotion { name, status } => {
                 let known = self.seen.promotions.iter_mut().find(|known| known.metadata.name == *name).unwrap();
-                Arc::make_mut(known).status = status.clone();
+                let known = Arc::make_mut(known);
+                known.status = PromotionStatus { writes: known.status.writes + 1, ..status.clone() };
             }
+            Action::SetLedger { ledger } => self.seen.ledger = Arc::new(ledger.clone()),
             Action::Pin { environment, pin } => {
                 Arc::make_mut(&mut self.seen.pipeline).spec.pins.insert(environment.clone(), pin.clone());
             }

@@ -205,7 +205,7 @@ pub(crate) fn gates_now<S: Borrow<Observed>>(
 }
 
 fn next(open: &Open<'_>) -> Next {
-    let Promotion { metadata, spec, status } = open.promotion;
+    let Promotion { metadata, spec, status, .. } = open.promotion;
     Next {
         promotion: metadata.name.clone(),
         release: spec.release.clone(),

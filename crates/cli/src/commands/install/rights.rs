@@ -1,7 +1,7 @@
 //! What the account of the control plane may do: with Kubernetes, and not only with Gantline, as the wall.
 
 use api::argocd::{Destination, SECRET_TYPE_LABEL};
-use control::{ACCOUNTS_SECRET, CONFIG_MAPS, SESSIONS_SECRET};
+use control::{ACCOUNTS_SECRET, CONFIG_MAPS, LEDGER_SECRET, SESSIONS_SECRET};
 use serde_json::{Value, json};
 use server::people::accounts::INITIAL_PASSWORD_SECRET;
 
@@ -113,7 +113,7 @@ fn named(mut rule: Value, names: &[&str]) -> Value {
 }
 
 /// The Secrets that the control plane writes. Others it only reads.
-const OWN_SECRETS: [&str; 3] = [ACCOUNTS_SECRET, SESSIONS_SECRET, INITIAL_PASSWORD_SECRET];
+const OWN_SECRETS: [&str; 4] = [ACCOUNTS_SECRET, SESSIONS_SECRET, LEDGER_SECRET, INITIAL_PASSWORD_SECRET];
 
 /// What the control plane does with its own objects.
 fn own_rules() -> Value {

@@ -31,6 +31,8 @@ enum Watch {
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     promotion: String,
+    /// One that was deleted and made again is another one.
+    id: String,
     stage: Stage,
 }
 
@@ -136,7 +138,8 @@ impl Controller {
                 _ => None,
             };
             if let Some((promotion, stage)) = stage.filter(|_| self.task.is_none()) {
-                self.task = Some(Task { promotion: promotion.clone(), stage });
+                let id = promotion_id(&self.view.promotions[promotion]);
+                self.task = Some(Task { promotion: promotion.clone(), id, stage });
             }
         }
         Ok(planned)
@@ -146,7 +149,10 @@ impl Controller {
     pub(super) fn write(&mut self, world: &mut World, steady: bool) -> Result<(), String> {
         let Some(task) = self.task.take() else { return Ok(()) };
         let Some(promotion) = self.view.promotions.get(&task.promotion).cloned() else { return Ok(()) };
-        let (now, id) = (moment(world.now), promotion_id(&promotion));
+        let (now, id) = (moment(world.now), task.id);
+        if id != promotion_id(&promotion) {
+            return Ok(());
+        }
         let next = match task.stage {
             Stage::Claim(gates) => {
                 let step = writing::claim(&promotion, gates, now);
@@ -156,7 +162,7 @@ impl Controller {
                 let found = world.commits.iter().position(|commit| commit.promotion.as_ref() == Some(&id));
                 Some(found.map_or(Stage::Push(world.commits.len()), Stage::Record))
             }
-            Stage::Push(head) => match self.push(world, &task.promotion, head, steady)? {
+            Stage::Push(head) => match self.push(world, &task.promotion, &id, head, steady)? {
                 Ok(commit) => Some(Stage::Record(commit)),
                 Err(stop) => {
                     self.set_back(world, &task.promotion, promotion.status.phase, stop);
@@ -165,7 +171,7 @@ impl Controller {
             },
             Stage::Record(commit) => {
                 self.refresh(world);
-                self.record(world, &task.promotion, commit).then_some(Stage::Refresh)
+                self.record(world, &task.promotion, &id, commit).then_some(Stage::Refresh)
             }
             Stage::Refresh => {
                 if let Some(step) = writing::refreshed(&promotion, now) {
@@ -174,7 +180,7 @@ impl Controller {
                 None
             }
         };
-        self.task = next.map(|stage| Task { promotion: task.promotion, stage });
+        self.task = next.map(|stage| Task { promotion: task.promotion, id, stage });
         Ok(())
     }
 
@@ -183,6 +189,7 @@ impl Controller {
         &mut self,
         world: &mut World,
         name: &str,
+        id: &str,
         head: usize,
         steady: bool,
     ) -> Result<Result<usize, Stop>, String> {
@@ -192,7 +199,8 @@ impl Controller {
         if head != world.commits.len() {
             return Ok(Err(Stop::Stale));
         }
-        if may_push(&seen, name).is_none() {
+        let is_same = || promotion_id(&self.view.promotions[name]) == id;
+        if may_push(&seen, name).is_none() || !is_same() {
             return Ok(Err(Stop::Again));
         }
         let outcome = if steady { 99 } else { world.random.below(100) };
@@ -223,15 +231,16 @@ impl Controller {
     }
 
     fn set_back(&mut self, world: &mut World, name: &str, begun: PromotionPhase, stop: Stop) {
-        let promotion = world.api.promotions[name].clone();
+        let Some(promotion) = world.api.promotions.get(name).cloned() else { return };
         if promotion.status.phase == begun && begun.is_open() {
             let step = writing::set_back(&promotion, &promotion.status.message, stop, moment(world.now));
             world.realize(&step, &mut self.view);
         }
     }
 
-    fn record(&mut self, world: &mut World, name: &str, commit: usize) -> bool {
-        let promotion = self.view.promotions[name].clone();
+    fn record(&mut self, world: &mut World, name: &str, id: &str, commit: usize) -> bool {
+        let same = self.view.promotions.get(name).filter(|known| promotion_id(known) == id);
+        let Some(promotion) = same.cloned() else { return false };
         let Some(release) = self.view.releases.get(&promotion.spec.release).cloned() else { return false };
         let steps = writing::record(&promotion, &release, &format!("c{commit}"), moment(world.now));
         steps.iter().all(|step| world.realize(step, &mut self.view))

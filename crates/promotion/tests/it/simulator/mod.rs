@@ -1,5 +1,6 @@
 //! Histories of one Pipeline, by seed, on virtual time: builds, pods that crash, controllers that die and compete, lost
-//! answers, watches that break for one environment or for all, people. Invariants hold at every commit, every plan, and at the end.
+//! answers, watches that break for one environment or for all, records that are deleted, people. Invariants hold at every
+//! commit, every plan, and at the end.
 
 mod controller;
 mod oracle;
@@ -153,6 +154,10 @@ fn person(world: &mut World) -> Result<(), String> {
             None
         }
         13 => {
+            if world.random.percent(30) {
+                world.delete_records();
+                return Ok(());
+            }
             world.by_hand(Action::Pin { environment, pin: Pin { by: user.into(), ..Pin::default() } });
             None
         }
@@ -183,7 +188,11 @@ fn realize(world: &mut World, asked: Option<Result<Asked, Refused>>) -> Result<(
             if asked.steps.iter().any(|step| world.is_distrusted(step)) {
                 return Ok(()); // asked again, once that is set back
             }
-            let done = asked.steps.iter().all(|step| world.realize(step, &mut view));
+            world.lifted(&asked.steps);
+            // the process may end between two steps
+            let cut = world.random.percent(10).then(|| world.random.below(asked.steps.len().max(1)));
+            let steps = asked.steps.iter().take(cut.unwrap_or(usize::MAX));
+            let done = steps.into_iter().all(|step| world.realize(step, &mut view));
             if done { Ok(()) } else { Err(format!("{} was refused by the API", asked.promotion)) }
         }
         Err(Refused(why)) if why.is_empty() => Err("refused without a reason".into()),

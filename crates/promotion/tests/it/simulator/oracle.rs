@@ -7,7 +7,7 @@ use api::gantline::{
     WriteStep,
 };
 use jiff::Timestamp;
-use promotion::{Action, Observed, Plan, Step, What, plan, promotion_id};
+use promotion::{Action, Observed, Plan, Step, What, identity, plan, promotion_id};
 
 use super::world::{World, moment};
 
@@ -23,7 +23,8 @@ pub(super) fn pushed(world: &World, promotion: &Promotion, release: &Release) ->
         return Err(format!("{name} moves by what was written past Gantline"));
     }
     let live = &world.api.releases[&release.metadata.name];
-    if live.status.quarantine.is_some() {
+    // whatever its record says: that may be cut off, or deleted
+    if identity(&release.spec.images).is_some_and(|digest| world.quarantined.contains(&digest)) {
         return Err(format!("{name} moves a quarantined digest"));
     }
     if spec.rollback {
@@ -113,11 +114,15 @@ pub(super) fn planned(world: &World, seen: &Observed, planned: &Plan) -> Result<
             }
         }
         let quarantined = status.quarantine.is_some() && old.quarantine.is_none();
-        if quarantined != step.facts.iter().any(|fact| matches!(fact.what, What::Quarantined { .. })) {
+        if quarantined != step.facts.iter().any(|fact| is_of_quarantine(&fact.what)) {
             return Err(format!("{name}: the quarantine is not told"));
         }
     }
     Ok(())
+}
+
+fn is_of_quarantine(what: &What) -> bool {
+    matches!(what, What::Quarantined { .. } | What::HeldStill { .. })
 }
 
 /// Whether somebody hears of what a step changes in an environment.
@@ -197,9 +202,9 @@ fn recorded(world: &World, promotion: &Promotion) -> Result<(), String> {
     let good = ordered && whole.starts_with(rest) && (claims > 0 || rest.is_empty());
     let known = committed != status.commit.is_empty();
     let done = status.phase != PromotionPhase::Succeeded || rest == whole;
-    // of a commit that was not recorded when somebody wrote the record, Git tells
-    let distrusted = status.message.contains("past Gantline");
-    if good && (known || distrusted) && done {
+    // of a commit that was not recorded when somebody wrote the record, or deleted its release, Git tells
+    let cut_off = ["past Gantline", "does not exist any more"].iter().any(|why| status.message.contains(why));
+    if good && (known || cut_off) && done {
         Ok(())
     } else {
         Err(format!(

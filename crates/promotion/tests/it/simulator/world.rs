@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
-use api::gantline::{Pipeline, Promotion, Release, ReleaseImage, ReleaseSource};
+use api::gantline::{Pipeline, Promotion, PromotionStatus, Release, ReleaseImage, ReleaseSource, ReleaseStatus};
 use jiff::Timestamp;
 use object::{ImageDigest, ImageRef};
 use promotion::{
-    Action, Answer, Answered, Located, Observed, Place, PlaceApplication, Question, Record, RunningImage, RunningPod,
-    Step, Tampered,
+    Action, Answer, Answered, Ledger, Located, Observed, Place, PlaceApplication, Question, Record, RunningImage,
+    RunningPod, Step, Tampered, identity,
 };
 use serde_json::{Value, json};
 
@@ -56,6 +56,7 @@ pub(super) struct View {
     pub(super) promotions: BTreeMap<String, Arc<Promotion>>,
     /// What was written past Gantline.
     pub(super) tampered: Tampered,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 #[derive(Debug)]
@@ -72,6 +73,8 @@ pub(super) struct World {
     builds: u64,
     /// Which releases once were healthy where.
     pub(super) held: BTreeSet<(String, String)>,
+    /// What was quarantined and not lifted since, whatever says so.
+    pub(super) quarantined: BTreeSet<ImageDigest>,
     pub(super) trace: Option<Vec<String>>,
 }
 
@@ -111,6 +114,7 @@ impl World {
             releases: BTreeMap::new(),
             promotions: BTreeMap::new(),
             tampered: Tampered::default(),
+            ledger: Arc::default(),
         };
         let mut world = Self {
             random,
@@ -123,6 +127,7 @@ impl World {
             registry: BTreeMap::new(),
             builds: 0,
             held: BTreeSet::new(),
+            quarantined: BTreeSet::new(),
             trace: trace.then(Vec::new),
         };
         let first = world.build();
@@ -348,6 +353,27 @@ impl World {
         };
     }
 
+    /// Somebody lifts a quarantine: its digest may move again.
+    pub(super) fn lifted(&mut self, steps: &[Step]) {
+        for step in steps {
+            if let Action::SetLedger { ledger } = &step.action {
+                self.quarantined.retain(|digest| !ledger.lifted.contains_key(digest));
+            }
+        }
+    }
+
+    /// Somebody deletes records by kubectl: all, or one.
+    pub(super) fn delete_records(&mut self) {
+        let names: Vec<String> = self.api.releases.keys().chain(self.api.promotions.keys()).cloned().collect();
+        let one = self.random.of(&names).cloned().filter(|_| self.random.percent(70));
+        let gone = |name: &String| one.as_ref().is_none_or(|one| one == name);
+        self.api.releases.retain(|name, _| !gone(name));
+        self.api.promotions.retain(|name, _| !gone(name));
+        self.api.tampered.releases.retain(|name| !gone(name));
+        self.api.tampered.promotions.retain(|name| !gone(name));
+        self.say(|| format!("deleted {one:?}"));
+    }
+
     /// Whether it would write what is not trusted.
     pub(super) fn is_distrusted(&self, step: &Step) -> bool {
         let tampered = &self.api.tampered;
@@ -365,14 +391,16 @@ impl World {
         match &step.action {
             Action::CreateRelease { name, spec } => {
                 let mut release = Release { spec: spec.clone(), ..Release::default() };
-                (release.metadata.name, release.metadata.resource_version) = (name.clone(), version);
+                (release.metadata.name, release.metadata.uid) = (name.clone(), version.clone());
+                release.metadata.resource_version = version;
                 release.metadata.creation_timestamp = Some(now);
                 let made = self.api.releases.entry(name.clone()).or_insert_with(|| Arc::new(release));
                 view.releases.insert(name.clone(), Arc::clone(made));
             }
             Action::OpenPromotion { name, spec } => {
                 let mut promotion = Promotion { spec: spec.clone(), ..Promotion::default() };
-                (promotion.metadata.name, promotion.metadata.resource_version) = (name.clone(), version);
+                (promotion.metadata.name, promotion.metadata.uid) = (name.clone(), version.clone());
+                promotion.metadata.resource_version = version;
                 promotion.metadata.creation_timestamp = Some(now);
                 let made = self.api.promotions.entry(name.clone()).or_insert_with(|| Arc::new(promotion));
                 view.promotions.insert(name.clone(), Arc::clone(made));
@@ -388,7 +416,11 @@ impl World {
                 let live = Arc::make_mut(live);
                 let well = status.environments.iter().filter(|entry| entry.healthy_since.is_some());
                 self.held.extend(well.map(|entry| (name.clone(), entry.name.clone())));
-                (live.status, live.metadata.resource_version) = (status.clone(), version);
+                let status = ReleaseStatus { writes: live.status.writes + 1, ..status.clone() };
+                (live.status, live.metadata.resource_version) = (status, version);
+                // by who comes late, also what was lifted already
+                let holds = self.api.ledger.quarantine_of(live).and_then(|_| identity(&live.spec.images));
+                self.quarantined.extend(holds);
                 self.api.tampered.releases.remove(name);
                 view.tampered.releases.remove(name);
                 view.releases.insert(name.clone(), Arc::clone(&self.api.releases[name]));
@@ -401,10 +433,17 @@ impl World {
                     return false;
                 }
                 let live = Arc::make_mut(live);
-                (live.status, live.metadata.resource_version) = (status.clone(), version);
+                let status = PromotionStatus { writes: live.status.writes + 1, ..status.clone() };
+                (live.status, live.metadata.resource_version) = (status, version);
                 self.api.tampered.promotions.remove(name);
                 view.tampered.promotions.remove(name);
                 view.promotions.insert(name.clone(), Arc::clone(&self.api.promotions[name]));
+            }
+            Action::SetLedger { .. } if self.api.ledger != view.ledger => return false,
+            Action::SetLedger { ledger } => {
+                self.quarantined.extend(ledger.quarantined.keys().cloned());
+                self.api.ledger = Arc::new(ledger.clone());
+                view.ledger = Arc::clone(&self.api.ledger);
             }
             Action::Pin { environment, pin } => {
                 Arc::make_mut(&mut self.api.pipeline).spec.pins.insert(environment.clone(), pin.clone());
@@ -436,6 +475,7 @@ impl View {
             releases: believed(&self.releases, &self.tampered.releases, now),
             promotions: believed(&self.promotions, &self.tampered.promotions, now),
             tampered: Some(self.tampered.clone()),
+            ledger: Arc::clone(&self.ledger),
             accounts: Arc::default(),
             answers: promotion::Answers::default(),
             now,
