@@ -36,4 +36,4 @@ pub use plan::{
 };
 pub use prove::prove_edit;
 pub use seal::{Record, Seal, Tampered, Trust};
-pub use write::{Located, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write};
+pub use write::{Located, Traced, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write, trace};
