@@ -13,6 +13,7 @@ pub mod gates;
 mod identity;
 mod machine;
 mod message;
+mod names;
 mod owned;
 mod plan;
 mod prove;
@@ -32,7 +33,7 @@ pub use machine::{Observation, Reach, advance};
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
 pub use owned::{Images, Records, is_owned, unpromoted};
 pub use plan::{
-    Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, approvers, judged, may_push, plan,
+    Action, Observed, Passed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push, plan,
 };
 pub use prove::prove_edit;
 pub use seal::{Record, Seal, Tampered, Trust};

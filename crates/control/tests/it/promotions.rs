@@ -643,10 +643,9 @@ async fn everybody_behind_a_release_is_named() {
     let note = OVERLAY.replace("# ours", "# theirs");
     world.repository.commit("bob", &[("dev/kustomization.yaml", Some(&note))], "Note something").await;
     let body =
-        "Build\n\nco-authored-by: Finn <finn@example.com>\n\nWhat follows is no trailer\n";
+        "Build\n\nco-authored-by: Finn <finn@example.com>\n\nSigned-off-by: Gail <gail@example.com>\nReviewed-by: x\n";
     world.commit_as(["dana", "erik"], "v2", body, None).await;
-    let people = ["dana", "erik", "finn"]
-        .map(|name| format!("{} <{name}@example.com>", if name == "finn" { "Finn" } else { name }));
+    let people = ["dana", "erik", "Finn", "Gail"].map(|name| format!("{name} <{}@example.com>", name.to_lowercase()));
     let mut found = world.people_behind("v2").await;
     found.sort_by_key(|person| person.to_lowercase());
     assert_eq!(found, people);
@@ -680,7 +679,9 @@ async fn who_wrote_what_is_merged_does_not_approve() {
         world.push("v2").await;
         let is = |p: &Promotion| {
             let who = p.status.gates.first().map_or("", |gate| gate.who_can_act.as_str());
-            p.spec.environment == "staging" && p.spec.tag == "v2" && who.contains("but not dana or hana")
+            let kept =
+                || p.status.merged.as_ref().is_some_and(|kept| kept.people.iter().any(|it| it.starts_with("hana")));
+            p.spec.environment == "staging" && p.spec.tag == "v2" && who.contains("but not dana or hana") && kept()
         };
         world.until_promotion("but not dana or hana", is).await;
         controller.end().await;
