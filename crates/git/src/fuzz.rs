@@ -4,6 +4,7 @@ use std::io::BufReader;
 use std::sync::atomic::AtomicBool;
 
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use test_support::Dice;
 
 use crate::challenge::{self, Challenge};
 use crate::charts::{address, index};
@@ -14,45 +15,33 @@ use crate::wire::packet::{Packet, Packets};
 use crate::wire::protocol::{Advertisement, Report};
 use crate::{Limits, Place, Trailers};
 
-/// xorshift64*.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
-    }
-
-    /// `seed` with some bytes changed, put in, taken away or cut off.
-    fn spoil(&mut self, seed: &[u8]) -> Vec<u8> {
-        const PIECES: [&[u8]; 16] = [
-            b"0000", b"0004", b"ffff", b"\0", b"\n", b"://", b"@", b":", b"\xff", b"'", b"=\"", b",", b" ", b"- ",
-            b"[", b"{",
-        ];
-        let mut bytes = seed.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(bytes.len() + 1);
-            match self.below(5) {
-                0 => drop(bytes.splice(at..at, PIECES[self.below(PIECES.len())].iter().copied())),
-                1 => bytes.truncate(at),
-                2 if at < bytes.len() => drop(bytes.remove(at)),
-                3 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
-                _ if at < bytes.len() => bytes[at] = self.below(256) as u8,
-                _ => {}
-            }
+/// `seed` with some bytes changed, put in, taken away or cut off.
+fn spoil(dice: &mut Dice, seed: &[u8]) -> Vec<u8> {
+    const PIECES: [&[u8]; 16] = [
+        b"0000", b"0004", b"ffff", b"\0", b"\n", b"://", b"@", b":", b"\xff", b"'", b"=\"", b",", b" ", b"- ", b"[",
+        b"{",
+    ];
+    let mut bytes = seed.to_vec();
+    for _ in 0..=dice.below(4) {
+        let at = dice.below(bytes.len() + 1);
+        match dice.below(5) {
+            0 => drop(bytes.splice(at..at, PIECES[dice.below(PIECES.len())].iter().copied())),
+            1 => bytes.truncate(at),
+            2 if at < bytes.len() => drop(bytes.remove(at)),
+            3 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
+            _ if at < bytes.len() => bytes[at] = dice.below(256) as u8,
+            _ => {}
         }
-        bytes
     }
+    bytes
 }
 
 const ROUNDS: usize = 4_000;
 
 fn each(seeds: &[&[u8]], mut read: impl FnMut(&[u8])) {
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new(0x9E37_79B9_7F4A_7C15);
     for round in 0..ROUNDS {
-        read(&dice.spoil(seeds[round % seeds.len()]));
+        read(&spoil(&mut dice, seeds[round % seeds.len()]));
     }
 }
 

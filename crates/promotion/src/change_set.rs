@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::gantline::{Environment, Promotion, Release, ReleaseSource};
+use api::gantline::{Environment, MergedPeople, Promotion, Release, ReleaseSource};
 
 use crate::answers::{Answer, Question, Spot};
 use crate::gates::awaits_people;
+use crate::names::{folded, names_of};
 use crate::plan::{Draft, came};
 
 /// Accounts by name, each with what else its person is called in Git: names and addresses, in lower case.
@@ -26,7 +27,7 @@ pub struct ChangeSet {
 struct Person {
     /// `Dana Smith <dana@acme.io>`
     said: String,
-    /// What accounts of theirs may be called, in lower case.
+    /// What accounts of theirs may be called, as they are compared.
     names: BTreeSet<String>,
     is_known: bool,
 }
@@ -71,25 +72,13 @@ impl Person {
         let mut names = names_of(said);
         let theirs: Vec<&String> = accounts
             .iter()
-            .filter(|(account, called)| names.contains(&account.to_lowercase()) || !called.is_disjoint(&names))
+            .filter(|(account, called)| std::iter::once(*account).chain(*called).any(|it| names.contains(&*folded(it))))
             .map(|(account, _)| account)
             .collect();
         let is_known = !theirs.is_empty() || accounts.is_empty();
-        names.extend(theirs.into_iter().map(|account| account.to_lowercase()));
+        names.extend(theirs.into_iter().map(|account| folded(account).into_owned()));
         Self { said: said.to_owned(), names, is_known }
     }
-}
-
-/// What a person may be called as an account: `Dana Smith <dana@acme.io>` is the name, the address, and what stands
-/// before its `@`. Git lets people write anything here: better one too many than an author who approves.
-pub(crate) fn names_of(person: &str) -> BTreeSet<String> {
-    let (name, address) = person.split_once('<').unwrap_or((person, ""));
-    let address = address.trim_end_matches(['>', ' ']);
-    let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
-    // `12345+dana@users.noreply.github.com`, `dana+git@acme.io`
-    let parts = local(address).split('+').map(str::to_owned).collect::<Vec<_>>();
-    let all = [name.to_owned(), local(name), address.to_owned(), local(address)];
-    all.into_iter().chain(parts).map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()).collect()
 }
 
 /// `Dana Smith` of `Dana Smith <dana@acme.io>`
@@ -107,17 +96,53 @@ impl Draft<'_> {
         };
         let between = self.between(promotion).map(|release| &release.spec.source);
         let mut set = ChangeSet::of(between, &self.seen.accounts);
-        if let Some(question) = self.merged(environment) {
-            match self.seen.answers.of(&question).map(|answered| &answered.answer) {
-                Some(Answer::Merged(source)) => {
-                    let merged = ChangeSet::of([source], &self.seen.accounts);
+        if self.merged(environment).is_some() {
+            match self.merged_people(promotion, environment) {
+                Some(MergedPeople { people, unread, .. }) => {
+                    let source = ReleaseSource { people, unread, ..ReleaseSource::default() };
+                    let merged = ChangeSet::of([&source], &self.seen.accounts);
                     set.add(merged.people);
                     set.unread.extend(merged.unread);
                 }
-                _ => set.asked = true,
+                None => set.asked = true,
             }
         }
         set
+    }
+
+    /// Who wrote what would be merged now: by what is kept of it, else by the answer; `None` where neither tells.
+    fn merged_people(&self, promotion: &Promotion, environment: &Environment) -> Option<MergedPeople> {
+        self.kept_people(promotion, environment).cloned().or_else(|| {
+            let answered = self.seen.answers.of(&self.merged(environment)?)?;
+            let Answer::Merged(source) = &answered.answer else { return None };
+            let [from, into] = self.merges(environment)?.map(str::to_owned);
+            Some(MergedPeople { from, into, people: source.everybody().collect(), unread: source.unread.clone() })
+        })
+    }
+
+    /// What the promotion keeps of it, if that is about the commits of now.
+    pub(crate) fn kept_people<'p>(
+        &self,
+        promotion: &'p Promotion,
+        environment: &Environment,
+    ) -> Option<&'p MergedPeople> {
+        let commits = self.merges(environment)?;
+        promotion.status.merged.as_ref().filter(|kept| [&*kept.from, &*kept.into] == commits)
+    }
+
+    /// What a promotion does not keep yet.
+    pub(crate) fn new_people(&self, promotion: &Promotion) -> Option<MergedPeople> {
+        let environment = self.seen.pipeline.environment(&promotion.spec.environment)?;
+        let asks = environment.gates.iter().any(|gate| awaits_people(gate.kind())) && !promotion.spec.rollback;
+        let is_new = asks && self.merged(environment).is_some() && self.kept_people(promotion, environment).is_none();
+        is_new.then(|| self.merged_people(promotion, environment)).flatten()
+    }
+
+    /// The commit that would be merged, and the one into which.
+    fn merges(&self, environment: &Environment) -> Option<[&str; 2]> {
+        let before = self.seen.pipeline.before(&environment.name)?;
+        let commit = |name: &str| Some(self.seen.place(name)?.application.as_ref()?.commit.as_str());
+        Some([commit(&before.name)?, commit(&environment.name)?])
     }
 
     /// The releases whose changes come, or go: those between what the environment runs and what would run.
@@ -172,6 +197,11 @@ mod tests {
         assert!(set("x", "y@z", &["Tina Turner <tina@acme.io>"]).holds("tina@acme.io"), "logs in by address");
         assert!(set("x", "y@z", &["Tina Turner <tina@acme.io>"]).holds("tina"));
         assert!(!set("x", "y@z", &[]).holds("tina"));
+        assert!(
+            set("D\u{200b}S", "", &[]).holds("dana") && set("ｄｓ", "", &[]).holds("dana"),
+            "looks like what is known"
+        );
+        assert!(set("T\u{ad}ina", "", &[]).holds("ＴＩＮＡ"));
         let mixed = set("ci", "ci@acme.io", &["Dana <dana@acme.io>", "Dana <dana@acme.io>"]);
         assert_eq!(mixed.people().collect::<Vec<_>>(), ["ci", "Dana"]);
         assert_eq!(mixed.unknown().collect::<Vec<_>>(), ["ci <ci@acme.io>"]);

@@ -14,6 +14,7 @@ mod identity;
 mod ledger;
 mod machine;
 mod message;
+mod names;
 mod owned;
 mod plan;
 mod prove;
@@ -34,8 +35,8 @@ pub use machine::{Observation, Reach, advance};
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
 pub use owned::{Images, Records, is_owned, owners, unpromoted};
 pub use plan::{
-    Action, Observed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, approvers, judged, may_push, plan,
+    Action, Observed, Passed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push, plan,
 };
 pub use prove::prove_edit;
 pub use seal::{Record, Seal, Tampered, Trust};
-pub use write::{Located, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write};
+pub use write::{Located, Traced, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write, trace};

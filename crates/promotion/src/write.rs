@@ -1,9 +1,9 @@
 //! Where an environment's image is written, and the smallest edit that makes it another one, proven by rendering again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use object::{FileTree, ImageRef};
-use render::{ImageField, ImageOrigin, ImageOriginKind, Place, RenderContext, Source};
+use object::{FileTree, ImageRef, ReadSet};
+use render::{ImageField, ImageOrigin, ImageOriginKind, Place, RenderContext, Rendered, Source};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,16 @@ pub struct Located {
     pub file: String,
     /// For people: `apps/shop/kustomization.yaml:12 (images[0].newTag)`.
     pub place: String,
+}
+
+/// Where an image was looked for, and all that was read for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traced {
+    pub located: Result<Located, WriteError>,
+    /// Of the source's own files.
+    pub reads: ReadSet,
+    /// Of the files of other sources, by their `ref`.
+    pub reference_reads: BTreeMap<String, ReadSet>,
 }
 
 /// The edit of one file.
@@ -78,7 +88,18 @@ pub fn is_release_tag(image: &api::gantline::ImageSource, tag: &str) -> bool {
 /// # Errors
 /// When nothing renders, no container runs it, or several places set it differently.
 pub fn locate(tree: &FileTree, source: &Source, context: &RenderContext, name: &str) -> Result<Located, WriteError> {
-    let origins = origins_of(tree, source, context, name)?;
+    trace(tree, source, context, name).located
+}
+
+/// As [`locate`], with what was read: where all of that is the same, the answer is.
+pub fn trace(tree: &FileTree, source: &Source, context: &RenderContext, name: &str) -> Traced {
+    let rendered = render::render_in(tree, source, context);
+    let located =
+        origins_in(&rendered, tree, source, context, name).and_then(|origins| located(&origins, source, name));
+    Traced { located, reads: rendered.reads, reference_reads: rendered.reference_reads }
+}
+
+fn located(origins: &[ImageOrigin], source: &Source, name: &str) -> Result<Located, WriteError> {
     let image = origins.iter().find_map(|origin| origin.image.parse::<ImageRef>().ok());
     let not_found = || WriteError::NotFound { path: source.path.clone(), image: name.to_owned() };
     let first = origins.first().ok_or_else(not_found)?;
@@ -92,7 +113,16 @@ fn origins_of(
     context: &RenderContext,
     name: &str,
 ) -> Result<Vec<ImageOrigin>, WriteError> {
-    let rendered = render::render_in(tree, source, context);
+    origins_in(&render::render_in(tree, source, context), tree, source, context, name)
+}
+
+fn origins_in(
+    rendered: &Rendered,
+    tree: &FileTree,
+    source: &Source,
+    context: &RenderContext,
+    name: &str,
+) -> Result<Vec<ImageOrigin>, WriteError> {
     if let Some(problem) = rendered.errors().next() {
         return Err(WriteError::DoesNotRender { path: source.path.clone(), problem: problem.to_string() });
     }

@@ -1,6 +1,8 @@
 //! Bare repositories in a temporary folder.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use git::{CommitId, Credentials, Repositories, Repository, Signature, Write};
 use jiff::Timestamp;
@@ -76,6 +78,26 @@ impl GitRepo {
         let (branch, message) = (branch.to_owned(), message.to_owned());
         let write = Write { branch, base, merge: None, edits, tag: None, message, sign: None, author, committer };
         repository.commit_and_push(write).await.expect("a pushed commit")
+    }
+
+    /// Commits a symbolic link to `main`.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn link(&self, author: &str, path: &str, target: &str) {
+        let (from, message) = ("refs/heads/main", "Link");
+        let stream = format!(
+            "commit {from}\ncommitter {author} <{author}@example.com> 0 +0000\ndata {}\n{message}\nfrom {from}^0\n\
+             M 120000 inline {path}\ndata {}\n{target}\n",
+            message.len(),
+            target.len()
+        );
+        let folder = self.path();
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(folder).args(["fast-import", "--quiet"]).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("git");
+        child.stdin.take().expect("its input").write_all(stream.as_bytes()).expect("a git that reads");
+        assert!(child.wait().expect("git").success(), "{stream}");
     }
 
     /// Makes a reference, by its full name.

@@ -139,6 +139,7 @@ fn denies(rule: &ProjectDestination, cluster: &ClusterIdentity, namespace: &str)
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use test_support::Dice;
 
     use super::*;
 
@@ -184,22 +185,10 @@ mod tests {
         }
     }
 
-    /// xorshift64*: the same rules in every run.
-    struct Dice(u64);
-
-    impl Dice {
-        fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            from[(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % from.len()]
-        }
-    }
-
     /// Whatever else the rules say. (Beyond what it means a denial permits, as in Argo CD.)
     #[test]
     fn what_a_denial_means_is_never_permitted() {
-        let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+        let mut dice = Dice::new(0x9E37_79B9_7F4A_7C15);
         let patterns = ["*", "a", "b", "a*", "?", "[ab]", "{a,b}", "!a", "!b*", "[a", "", "!*"];
         let (mut permitted, mut taken) = (0, 0);
         for _ in 0..150 {

@@ -17,8 +17,8 @@ pub use pipeline::{
     PipelineProblem, PipelineSpec, PipelineStatus,
 };
 pub use promotion::{
-    Approval, Ask, GateReport, GateState, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, StepRecord,
-    Verdict,
+    Approval, Ask, GateReport, GateState, MergedPeople, Promotion, PromotionPhase, PromotionSpec, PromotionStatus,
+    StepRecord, Verdict,
 };
 pub use release::{
     Quarantine, Release, ReleaseEnvironment, ReleaseImage, ReleasePhase, ReleaseSource, ReleaseSpec, ReleaseStatus,

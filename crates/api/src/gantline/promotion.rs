@@ -61,6 +61,9 @@ pub struct PromotionStatus {
     /// Who asked for it after it was opened.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Ask>,
+    /// Who wrote what would be merged, where some gate asks for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged: Option<MergedPeople>,
     /// The durable steps that were taken, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepRecord>,
@@ -194,6 +197,21 @@ pub struct Approval {
     pub environment: String,
     /// Hash of the environment's gates as they were: a changed policy asks again.
     pub policy: String,
+}
+
+/// Who wrote what one commit has and another has not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MergedPeople {
+    /// The commit that would be merged.
+    pub from: String,
+    /// The commit into which.
+    pub into: String,
+    /// Each once, as `Dana Smith <dana@acme.io>`.
+    pub people: Vec<String>,
+    /// Why these are not all; empty where they are.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unread: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -8,36 +8,21 @@ use api::argocd::{
 };
 use api::gantline::{Pipeline, Promotion, Release};
 use serde_json::{Map, Value, json};
+use test_support::Dice;
 
-/// xorshift64*.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-
-    /// The text with pieces put in, taken away, or cut off.
-    fn spoil(&mut self, text: &str) -> String {
-        let mut chars: Vec<char> = text.chars().collect();
-        for _ in 0..=self.below(3) {
-            let at = self.below(chars.len() + 1);
-            match self.below(3) {
-                0 => drop(chars.splice(at..at, self.pick(&PIECES).chars())),
-                1 => chars.truncate(at),
-                _ if at < chars.len() => drop(chars.remove(at)),
-                _ => {}
-            }
+/// The text with pieces put in, taken away, or cut off.
+fn spoil(dice: &mut Dice, text: &str) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for _ in 0..=dice.below(3) {
+        let at = dice.below(chars.len() + 1);
+        match dice.below(3) {
+            0 => drop(chars.splice(at..at, dice.pick(&PIECES).chars())),
+            1 => chars.truncate(at),
+            _ if at < chars.len() => drop(chars.remove(at)),
+            _ => {}
         }
-        chars.into_iter().collect()
     }
+    chars.into_iter().collect()
 }
 
 const PIECES: [&str; 24] = [
@@ -78,7 +63,7 @@ fn wild(dice: &mut Dice) -> Value {
         5 => json!([]),
         6 => json!({}),
         7 => json!([{"a": [null]}, "x"]),
-        _ => json!(dice.spoil("10m")),
+        _ => json!(spoil(dice, "10m")),
     }
 }
 
@@ -96,7 +81,7 @@ fn spoiled(value: &Value, dice: &mut Dice) -> Value {
             let at = dice.below(items.len());
             items.iter().enumerate().map(|(n, item)| if n == at { spoiled(item, dice) } else { item.clone() }).collect()
         }
-        Value::String(text) if dice.below(3) > 0 => json!(dice.spoil(text)),
+        Value::String(text) if dice.below(3) > 0 => json!(spoil(dice, text)),
         _ => wild(dice),
     }
 }
@@ -128,7 +113,7 @@ fn objects() -> [Value; 5] {
 
 #[test]
 fn no_object_panics_its_reader() {
-    let (objects, mut dice) = (objects(), Dice(0x9E37_79B9_7F4A_7C15));
+    let (objects, mut dice) = (objects(), Dice::new(0x9E37_79B9_7F4A_7C15));
     let mut read = 0;
     for round in 0..6_000 {
         let mut value = objects[round % 5].clone();
@@ -167,20 +152,20 @@ fn no_line_of_a_policy_panics_and_none_that_cannot_be_read_permits() {
         "g, ann, role:dev",
         "p, \"a,b\", *, */x, \\*, deny",
     ];
-    let mut dice = Dice(42);
+    let mut dice = Dice::new(42);
     for round in 0..3_000 {
         let mode = dice.pick(&["glob", "regex"]).to_owned();
         let csv = (0..3)
             .map(|_| {
                 let seed = dice.pick(&seeds);
-                dice.spoil(seed)
+                spoil(&mut dice, seed)
             })
             .collect::<Vec<_>>()
             .join("\n");
         let data = BTreeMap::from([
             ("policy.csv".to_owned(), csv.clone()),
             ("policy.matchMode".to_owned(), mode),
-            ("scopes".to_owned(), dice.spoil("[groups, email]")),
+            ("scopes".to_owned(), spoil(&mut dice, "[groups, email]")),
         ]);
         let (policy, _) = Policy::from_config_map(&data);
         let ann = Subject { user: "ann".into(), groups: vec!["leads".into()] };
@@ -191,17 +176,17 @@ fn no_line_of_a_policy_panics_and_none_that_cannot_be_read_permits() {
 
 #[test]
 fn no_text_of_a_setting_panics_its_reader() {
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(7);
     for _ in 0..3_000 {
         for seed in ["1h30m", "2d", "-1.5s", "10m0s"] {
-            let text = dice.spoil(seed);
+            let text = spoil(&mut dice, seed);
             let _ = (parse_duration(&text), parse_go_duration(&text));
         }
         for seed in ["https://me@git.test:8443/a/B.git?x", "git@github.com:Acme/a.git", "ssh://git@h/a"] {
-            let once = normalize_git_url(&dice.spoil(seed));
+            let once = normalize_git_url(&spoil(&mut dice, seed));
             let _ = normalize_git_url(&once);
         }
-        let _ = glob_match(&dice.spoil("{a,b*}/[!x-z]?**"), "a/b", Some('/'));
+        let _ = glob_match(&spoil(&mut dice, "{a,b*}/[!x-z]?**"), "a/b", Some('/'));
         let keys = [
             "resource.exclusions",
             "accounts.ann",
@@ -209,8 +194,9 @@ fn no_text_of_a_setting_panics_its_reader() {
             "timeout.reconciliation",
             "resource.customizations",
         ];
-        let data =
-            keys.map(|key| (key.to_owned(), dice.spoil("- apiGroups: [\"*\"]\n  kinds: [Event]\n  clusters: ['*']\n")));
+        let data = keys.map(|key| {
+            (key.to_owned(), spoil(&mut dice, "- apiGroups: [\"*\"]\n  kinds: [Event]\n  clusters: ['*']\n"))
+        });
         let _ = Settings::from_config_map(&BTreeMap::from(data));
     }
     // an expression that is small and means much, and one that goes deep

@@ -2,10 +2,13 @@
 //! and in a task of its own, so that nobody waits for an answer but who asked. One file a kind of question.
 
 mod digest;
+mod history;
 mod located;
 mod merged;
 mod people;
+mod renders;
 mod source;
+mod written;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

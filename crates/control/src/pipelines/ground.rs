@@ -1,8 +1,8 @@
 //! What an environment's Application renders at some commits, and which of its sources a promotion writes to.
 
-use api::argocd::{Application, ApplicationSource, Condition};
-use object::FileTree;
-use promotion::WritePlan;
+use api::argocd::{Application, ApplicationSource, Condition, normalize_git_url};
+use object::{FileTree, ReadSet};
+use promotion::{Traced, WritePlan};
 
 use crate::context::Context;
 use crate::repositories::{Address, Resolved};
@@ -58,11 +58,30 @@ pub(crate) struct Ground {
     pub(crate) subject: Subject,
     /// The `ref` of the written source; empty where that is the rendered one.
     pub(crate) reference: String,
+    /// What was read to find out how to render: files beside the manifests.
+    read: ReadSet,
+}
+
+/// Which sources have the files of the written one, as they are of one repository at one commit: one change moves them all.
+fn beside_written(app: &Application) -> Vec<bool> {
+    let (sources, commits) = (app.spec.all_sources(), commits(app));
+    let at = |index: usize| {
+        let source = sources.get(index).filter(|source| source.chart.is_empty())?;
+        Some((normalize_git_url(&source.repo_url), commits.get(index)?))
+    };
+    let written = Roles::of(sources).written;
+    (0..sources.len()).map(|index| index == written || (at(index).is_some() && at(index) == at(written))).collect()
 }
 
 impl Ground {
     /// What the Application renders with one commit of each source, which have been resolved.
     pub(crate) async fn of(cx: &Context, app: &Application, resolved: Vec<Resolved>) -> Result<Self, Condition> {
+        let mut ground = Self::without_remotes(cx, app, resolved).await?;
+        add_remotes(cx, app.spec.project_name(), &mut ground.subject, cx.repositories.recent()).await?;
+        Ok(ground)
+    }
+
+    async fn without_remotes(cx: &Context, app: &Application, resolved: Vec<Resolved>) -> Result<Self, Condition> {
         let sources = app.spec.all_sources();
         let roles = Roles::of(sources);
         let references = references(sources, &resolved);
@@ -70,37 +89,52 @@ impl Ground {
         let resolved = &resolved.into_iter().nth(roles.rendered).unwrap_or_else(empty);
         let source = &sources.get(roles.rendered).cloned().unwrap_or_default();
         let job = Job { app, source, resolved, settings: &cx.stores.settings(), references: &references };
-        let (mut subject, _) = subject(cx, &job).await?;
-        add_remotes(cx, app.spec.project_name(), &mut subject, cx.repositories.recent()).await?;
+        let (subject, read) = subject(cx, &job).await?;
         let written = sources.get(roles.written).map_or_else(String::new, |source| source.reference.clone());
         let reference = if roles.written == roles.rendered { String::new() } else { written };
-        Ok(Self { subject, reference })
+        Ok(Self { subject, reference, read })
     }
 
     /// At the commits that the Application is synced to, but the written source at another one.
     pub(crate) async fn at(cx: &Context, app: &Application, tree: FileTree, commit: &str) -> Result<Self, String> {
-        let (sources, commits) = (app.spec.all_sources(), commits(app));
-        let roles = Roles::of(sources);
-        let mut resolved = Vec::new();
-        for (index, source) in sources.iter().enumerate() {
-            let (address, project) = (Address::of(source), app.spec.project_name());
-            resolved.push(if index == roles.written {
-                Resolved { commit: commit.to_owned(), tree: tree.clone() }
-            } else {
-                match commits.get(index) {
-                    Some(commit) => {
-                        let tree = cx.repositories.tree(address, project, commit).await.map_err(|e| e.to_string())?;
-                        Resolved { commit: commit.clone(), tree }
-                    }
-                    None => {
-                        let fresh = cx.repositories.recent();
-                        let now = cx.repositories.resolve(address, project, source.revision(), fresh).await;
-                        now.map_err(|e| e.to_string())?
-                    }
-                }
-            });
-        }
+        let written = Roles::of(app.spec.all_sources()).written;
+        let resolved = resolved(cx, app, (tree, commit), |index| index == written).await?;
         Self::of(cx, app, resolved).await.map_err(|failed| failed.message)
+    }
+
+    /// The same with the files of another commit in all sources that have those of the written one. What the other commit
+    /// wants of other repositories is there as far as this one wants it.
+    pub(crate) async fn earlier(
+        &self,
+        cx: &Context,
+        app: &Application,
+        tree: FileTree,
+        commit: &str,
+    ) -> Result<Self, String> {
+        let beside = beside_written(app);
+        let resolved = resolved(cx, app, (tree, commit), |index| beside.get(index) == Some(&true)).await?;
+        let mut ground = Self::without_remotes(cx, app, resolved).await.map_err(|failed| failed.message)?;
+        ground.subject.source.remotes = self.subject.source.remotes.clone();
+        Ok(ground)
+    }
+
+    /// Whether files of a `ref` (empty: of the rendered source) are those of the written source.
+    pub(crate) fn is_written(app: &Application, reference: &str) -> bool {
+        let sources = app.spec.all_sources();
+        let index = match reference {
+            "" => Some(Roles::of(sources).rendered),
+            name => sources.iter().position(|source| source.reference == name),
+        };
+        index.is_some_and(|index| beside_written(app).get(index) == Some(&true))
+    }
+
+    /// All that was read of the written repository.
+    pub(crate) fn reads(&self, app: &Application, traced: Traced) -> ReadSet {
+        let own = [(String::new(), self.read.clone()), (String::new(), traced.reads)];
+        let all = own.into_iter().chain(traced.reference_reads);
+        let mut reads = ReadSet::default();
+        all.filter(|(reference, _)| Self::is_written(app, reference)).for_each(|(_, read)| reads.extend(read));
+        reads
     }
 
     /// The files that a promotion writes to.
@@ -132,6 +166,32 @@ impl Ground {
             plan.place
         ))
     }
+}
+
+/// One commit for each source: this one for those that `moves` tells, that of the last comparison for the others.
+async fn resolved(
+    cx: &Context,
+    app: &Application,
+    (tree, commit): (FileTree, &str),
+    moves: impl Fn(usize) -> bool,
+) -> Result<Vec<Resolved>, String> {
+    let (sources, commits) = (app.spec.all_sources(), commits(app));
+    let mut resolved = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let (address, project) = (Address::of(source), app.spec.project_name());
+        resolved.push(match commits.get(index) {
+            _ if moves(index) => Resolved { commit: commit.to_owned(), tree: tree.clone() },
+            Some(commit) => {
+                let tree = cx.repositories.tree(address, project, commit).await.map_err(|e| e.to_string())?;
+                Resolved { commit: commit.clone(), tree }
+            }
+            None => {
+                let now = cx.repositories.resolve(address, project, source.revision(), cx.repositories.recent()).await;
+                now.map_err(|e| e.to_string())?
+            }
+        });
+    }
+    Ok(resolved)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use git::{CommitId, CommitInfo, Edit, GitError, PushError, Sign, Signature, Writ
 use object::{FileTree, ImageRef};
 use promotion::writing::{self, Stop};
 use promotion::{
-    Action, Decision, Message, PROMOTION_ID, PROMOTION_SEAL, Step, WriteStep, approvers, judged, may_push, promotion_id,
+    Action, Decision, Message, PROMOTION_ID, PROMOTION_SEAL, Passed, Step, WriteStep, judged, may_push, promotion_id,
 };
 use serde_json::json;
 
@@ -226,7 +226,7 @@ impl Attempt<'_> {
         let (pipeline, fresh) = pipeline.zip(fresh).ok_or(Stop::Again)?;
         let release = cx.stores.release(&self.release.metadata.name).ok_or(Stop::Again)?;
         let seen = observe::observed(cx, pipeline);
-        let gates = may_push(&seen, name).ok_or(Stop::Again)?;
+        let Passed { gates, approvers } = may_push(&seen, name).ok_or(Stop::Again)?;
         // what is written is what was judged
         let judged = seen.releases.iter().find(|known| known.metadata.name == self.release.metadata.name);
         judged.filter(|known| known.spec.images == self.release.spec.images).ok_or(Stop::Again)?;
@@ -241,7 +241,7 @@ impl Attempt<'_> {
             promotion: &fresh,
             release: &release,
             gates: &gates,
-            approvers: &approvers(&seen, name),
+            approvers: &approvers,
             rendered: (&change.rendered.0, &change.rendered.1),
             reverts: reverts.as_deref(),
             merges: merges.as_deref(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use object::{FileTree, ImageRef, ReadSet};
-use promotion::{Located, WriteError, WritePlan};
+use promotion::{Located, Traced, WriteError, WritePlan};
 use render::remote::{FetchedChart, RemoteChart, Wanted};
 use render::{Problem, RemoteRevision, RemoteTree, RenderContext, Rendered, Source, Tool};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,10 @@ pub(crate) enum Task {
     WantedRemotes,
     /// [`promotion::locate`]
     Locate {
+        image: String,
+    },
+    /// [`promotion::trace`]
+    Trace {
         image: String,
     },
     /// [`promotion::already_there`]
@@ -149,7 +153,7 @@ macro_rules! from_head {
     )*};
 }
 
-from_head!(Wanted, Option<String>, Location, Plan, Proof);
+from_head!(Wanted, Option<String>, Location, Traced, Plan, Proof);
 
 impl FromAnswer for Output {
     fn from_answer(answer: Answer) -> serde_json::Result<Self> {
@@ -207,6 +211,7 @@ impl Order {
             }
             Task::WantedRemotes => Answer::new(&render::remote::wanted(&tree, &source)),
             Task::Locate { image } => Answer::new(&promotion::locate(&tree, &source, &context, image)),
+            Task::Trace { image } => Answer::new(&promotion::trace(&tree, &source, &context, image)),
             Task::AlreadyThere { image } => Answer::new(&promotion::already_there(&tree, &source, &context, image)),
             Task::PlanWrite { image } => Answer::new(&promotion::plan_write(&tree, &source, &context, image)),
             Task::ProveEdit { image, reference } => {

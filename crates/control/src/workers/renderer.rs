@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use object::{FileTree, ImageRef};
 use prometheus_client::registry::Registry;
+use promotion::Traced;
 use render::remote::Wanted;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -35,6 +36,11 @@ impl Renderer {
     /// [`promotion::locate`]
     pub(crate) fn locate(&self, subject: Subject, image: &str) -> Running<Location> {
         self.start(Job::new(subject, Task::Locate { image: image.to_owned() }))
+    }
+
+    /// [`promotion::trace`]
+    pub(crate) fn trace(&self, subject: Subject, image: &str) -> Running<Traced> {
+        self.start(Job::new(subject, Task::Trace { image: image.to_owned() }))
     }
 
     /// [`promotion::already_there`]

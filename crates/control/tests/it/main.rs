@@ -4,6 +4,7 @@
 
 mod absence;
 mod applications;
+mod authors;
 mod charts;
 mod confinement;
 mod events;

@@ -6,6 +6,7 @@ use gotemplate::Render;
 use gotemplate::functions::Functions;
 use gotemplate::limits::Limits;
 use gotemplate::templates::{Options, Parsed, Templates};
+use test_support::Dice;
 
 use crate::chart;
 
@@ -67,24 +68,12 @@ const SEEDS: [&str; 6] = [
     "{{ \"a,b\" | splitList \",\" | join \"-\" | trunc -3 | upper | b64enc }}{{ date \"2006\" now }}",
 ];
 
-/// xorshift64*.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
+fn place(dice: &mut Dice, text: &str) -> usize {
+    let mut at = dice.below(text.len() + 1);
+    while !text.is_char_boundary(at) {
+        at -= 1;
     }
-
-    fn place(&mut self, text: &str) -> usize {
-        let mut at = self.below(text.len() + 1);
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    }
+    at
 }
 
 fn render(functions: &Arc<Functions>, text: &str) -> bool {
@@ -98,12 +87,12 @@ fn render(functions: &Arc<Functions>, text: &str) -> bool {
 #[test]
 fn no_template_panics_or_goes_on_for_ever() {
     let functions = Arc::new(Functions::helm());
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new(0x9E37_79B9_7F4A_7C15);
     let mut rendered = 0;
     for _ in 0..3_000 {
         let mut text = SEEDS[dice.below(SEEDS.len())].to_owned();
         for _ in 0..=dice.below(3) {
-            let at = dice.place(&text);
+            let at = place(&mut dice, &text);
             match dice.below(4) {
                 0 | 1 => text.insert_str(at, PIECES[dice.below(PIECES.len())]),
                 2 => text = format!("{}{}", &text[..at], &SEEDS[dice.below(SEEDS.len())]),

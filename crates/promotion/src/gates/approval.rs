@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Evidence, Judge};
 use crate::answers::Answers;
-use crate::change_set::names_of;
+use crate::names::names_of;
 use crate::identity::identity;
 
 /// Names the gates of an environment as they are: an approval given under other gates does not count.

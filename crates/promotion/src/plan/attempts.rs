@@ -6,7 +6,7 @@ use super::{Action, Draft, came};
 use crate::about;
 use crate::change_set::ChangeSet;
 use crate::facts::{Fact, What};
-use crate::gates::{Decision, Evidence, Judge, awaits_people, evaluate, quarantined};
+use crate::gates::{Decision, Evidence, Judge, approvers, awaits_people, evaluate, quarantined};
 use crate::identity::label;
 use crate::writing::stepped;
 
@@ -54,6 +54,11 @@ impl Draft<'_> {
             return self.supersede(index, &why);
         }
         self.ask_for(&promotion);
+        if let Some(merged) = self.new_people(&promotion) {
+            // kept before anything rests on it: others see it, and who goes on from here has it
+            let status = PromotionStatus { merged: Some(merged), ..promotion.status.clone() };
+            return self.set_promotion(index, status, Vec::new());
+        }
         match self.judge(&promotion) {
             Some(Decision::Promote(gates)) => match self.busy(&promotion) {
                 Some(other) => {
@@ -86,13 +91,20 @@ impl Draft<'_> {
 
     /// A rollback waits for nobody; a quarantined release goes nowhere, not even back.
     pub(crate) fn judge(&self, promotion: &Promotion) -> Option<Decision> {
-        let change_set = self.change_set(promotion);
+        let rollback = promotion.spec.rollback;
+        let change_set = if rollback { ChangeSet::default() } else { self.change_set(promotion) };
         let evidence = self.evidence(promotion, &change_set)?;
-        if promotion.spec.rollback {
+        if rollback {
             let bad: Vec<GateReport> = quarantined(evidence.release).into_iter().collect();
             return Some(if bad.is_empty() { Decision::Promote(bad) } else { Decision::Refuse(bad) });
         }
         Some(evaluate(&evidence, &self.seen.answers))
+    }
+
+    /// Whose approvals of a promotion count.
+    pub(super) fn approvers(&self, promotion: &Promotion) -> Vec<String> {
+        let change_set = self.change_set(promotion);
+        self.evidence(promotion, &change_set).map(|evidence| approvers(&evidence)).unwrap_or_default()
     }
 
     pub(crate) fn evidence<'b>(&'b self, promotion: &'b Promotion, change_set: &'b ChangeSet) -> Option<Evidence<'b>> {
@@ -113,7 +125,8 @@ impl Draft<'_> {
         let Some(evidence) = self.evidence(promotion, &nobody) else { return };
         let gates = || evidence.environment.gates.iter();
         let mut questions: Vec<_> = gates().flat_map(|gate| gate.questions(&evidence)).collect();
-        if gates().any(|gate| awaits_people(gate.kind())) {
+        let is_kept = self.kept_people(promotion, evidence.environment).is_some();
+        if !is_kept && gates().any(|gate| awaits_people(gate.kind())) {
             questions.extend(self.merged(evidence.environment));
         }
         for question in questions {

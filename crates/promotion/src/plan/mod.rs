@@ -131,28 +131,24 @@ pub fn judged(seen: &Observed, promotion: &str) -> Option<Decision> {
     draft.judge(&promotion)
 }
 
-/// The gates' reports with which a claimed promotion may be pushed now; `None`: they do not pass any more, or somebody set
-/// it back meanwhile.
-pub fn may_push(seen: &Observed, promotion: &str) -> Option<Vec<GateReport>> {
-    let claimed = seen.promotions.iter().find(|known| known.metadata.name == promotion)?;
-    if Draft::of(seen).passed_by(claimed).is_some() {
-        return None;
-    }
-    match judged(seen, promotion)? {
-        Decision::Promote(gates) if claimed.status.phase == PromotionPhase::Writing => Some(gates),
-        Decision::Promote(_) | Decision::Wait(_) | Decision::Refuse(_) => None,
-    }
+/// With what a claimed promotion may be pushed now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passed {
+    pub gates: Vec<GateReport>,
+    /// Whose approvals count.
+    pub approvers: Vec<String>,
 }
 
-/// Whose approvals of a promotion count now.
-pub fn approvers(seen: &Observed, promotion: &str) -> Vec<String> {
-    let draft = Draft::of(seen);
-    let promotion = seen.promotions.iter().find(|known| known.metadata.name == promotion);
-    let counted = |promotion| {
-        let change_set = draft.change_set(promotion);
-        Some(crate::gates::approvers(&draft.evidence(promotion, &change_set)?))
-    };
-    promotion.and_then(|promotion| counted(promotion)).unwrap_or_default()
+/// `None`: the gates do not pass any more, or somebody set it back meanwhile.
+pub fn may_push(seen: &Observed, promotion: &str) -> Option<Passed> {
+    let claimed = seen.promotions.iter().find(|known| known.metadata.name == promotion)?;
+    let mut draft = Draft::of(seen);
+    if draft.passed_by(claimed).is_some() || claimed.status.phase != PromotionPhase::Writing {
+        return None;
+    }
+    draft.follow();
+    let Decision::Promote(gates) = draft.judge(claimed)? else { return None };
+    Some(Passed { gates, approvers: draft.approvers(claimed) })
 }
 
 /// A plan while it is made: objects are as they will be after the steps so far.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use api::gantline::{PromotionPhase, ReleaseEnvironment, ReleasePhase, Verdict};
-use promotion::explain;
+use api::gantline::{PromotionPhase, ReleaseEnvironment, ReleasePhase, ReleaseSource, Verdict};
 use promotion::requests::{self, Vote};
+use promotion::{Answer, Question, explain};
 use serde_json::{Value, json};
 
 use super::story::Story;
@@ -81,6 +81,39 @@ fn who_wrote_what_comes_along_does_not_approve() {
     story.settle();
     assert!(say(&story, "shop-production-333333333333", "finn").is_err());
     say(&story, "shop-production-333333333333", "dana").unwrap();
+}
+
+/// Whoever looks on has no answers: who wrote what would be merged is kept with the promotion, for the commits of then.
+#[test]
+fn who_wrote_what_would_be_merged_is_kept() {
+    let mut story = waiting(json!({"merge": true, "gates": [{"approval": {"group": "leads"}}]}));
+    let asked = |story: &Story| {
+        promotion::plan(&story.seen).questions.into_iter().find(|question| matches!(question, Question::Merged { .. }))
+    };
+    let said = |story: &Story| {
+        let decision = promotion::judged(&story.seen, PROMOTION).unwrap();
+        format!("{} {}", decision.reports()[0].value, decision.reports()[0].who_can_act)
+    };
+    assert!(said(&story).contains("is being looked for"));
+    let people = vec!["Hana <hana@acme.io>".to_owned()];
+    let source = ReleaseSource { people, unread: "some are too old".into(), ..ReleaseSource::default() };
+    story.answer(asked(&story).unwrap(), Answer::Merged(source));
+    story.settle();
+    story.seen.answers.0.retain(|question, _| !matches!(question, Question::Merged { .. }));
+    assert!(
+        said(&story).contains("but not Dana or Hana") && said(&story).contains("some are too old"),
+        "{}",
+        said(&story)
+    );
+    assert_eq!(asked(&story), None);
+    let leads = ["leads".to_owned()];
+    let vote = |user| Vote { verdict: Verdict::Approve, user, groups: &leads, reason: "" };
+    assert!(requests::decide(&story.seen, PROMOTION, &vote("hana")).is_err());
+    // what would be merged is something else now
+    story.write("staging", &[("shop", "v1", "1")]);
+    story.settle();
+    assert!(said(&story).contains("is being looked for"), "{}", said(&story));
+    assert!(asked(&story).is_some());
 }
 
 /// It was being written when another one, which came later, was put there: it is not pushed, and not tried again.

@@ -8,67 +8,55 @@ use flate2::write::GzEncoder;
 use object::{FileTree, MemoryTree};
 use render::helm::{pack, unpack};
 use render::{HelmOptions, HelmParameter, Source, ToolChoice, render};
+use test_support::Dice;
 
-/// xorshift64*.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
-    }
-
-    /// The text with pieces put in, lines taken away or doubled, or cut off.
-    fn spoil(&mut self, text: &str) -> String {
-        const PIECES: [&str; 22] = [
-            "\n",
-            "- ",
-            ": ",
-            "[",
-            "]",
-            "{",
-            "}",
-            "\"",
-            "*a",
-            "&a ",
-            "~",
-            "!!binary ",
-            "|\n",
-            "../",
-            "/",
-            "{{ ",
-            " }}",
-            "\u{0}",
-            "é",
-            "1e999",
-            "-1",
-            "\t",
-        ];
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        for _ in 0..=self.below(3) {
-            if lines.is_empty() {
-                break;
-            }
-            let line = self.below(lines.len());
-            match self.below(5) {
-                0 => drop(lines.remove(line)),
-                1 => lines.insert(line, lines[line].clone()),
-                2 => lines.truncate(line),
-                _ => {
-                    let chars: Vec<char> = lines[line].chars().collect();
-                    let at = self.below(chars.len() + 1);
-                    let (before, after) = chars.split_at(at);
-                    let piece = PIECES[self.below(PIECES.len())];
-                    lines[line] = before.iter().collect::<String>()
-                        + piece
-                        + &after.iter().skip(self.below(2)).collect::<String>();
-                }
+/// The text with pieces put in, lines taken away or doubled, or cut off.
+fn spoil(dice: &mut Dice, text: &str) -> String {
+    const PIECES: [&str; 22] = [
+        "\n",
+        "- ",
+        ": ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\"",
+        "*a",
+        "&a ",
+        "~",
+        "!!binary ",
+        "|\n",
+        "../",
+        "/",
+        "{{ ",
+        " }}",
+        "\u{0}",
+        "é",
+        "1e999",
+        "-1",
+        "\t",
+    ];
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for _ in 0..=dice.below(3) {
+        if lines.is_empty() {
+            break;
+        }
+        let line = dice.below(lines.len());
+        match dice.below(5) {
+            0 => drop(lines.remove(line)),
+            1 => lines.insert(line, lines[line].clone()),
+            2 => lines.truncate(line),
+            _ => {
+                let chars: Vec<char> = lines[line].chars().collect();
+                let at = dice.below(chars.len() + 1);
+                let (before, after) = chars.split_at(at);
+                let piece = PIECES[dice.below(PIECES.len())];
+                lines[line] =
+                    before.iter().collect::<String>() + piece + &after.iter().skip(dice.below(2)).collect::<String>();
             }
         }
-        lines.join("\n")
     }
+    lines.join("\n")
 }
 
 type Files = &'static [(&'static str, &'static str)];
@@ -115,16 +103,16 @@ const OVERLAY: Files = &[
 
 fn spoiled(files: Files, dice: &mut Dice) -> FileTree {
     let which = dice.below(files.len());
-    let spoil = |(number, (path, text)): (usize, &(&'static str, &'static str))| {
-        (*path, if number == which { dice.spoil(text) } else { (*text).to_owned() })
+    let one = |(number, (path, text)): (usize, &(&'static str, &'static str))| {
+        (*path, if number == which { spoil(dice, text) } else { (*text).to_owned() })
     };
-    let files: Vec<_> = files.iter().enumerate().map(spoil).collect();
+    let files: Vec<_> = files.iter().enumerate().map(one).collect();
     files.iter().fold(MemoryTree::default(), |tree, (path, text)| tree.file(path, text)).tree()
 }
 
 /// How many of the repositories still gave a whole set.
 fn each(rounds: usize, files: Files, source: impl Fn(&mut Dice) -> Source) -> usize {
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new(0x9E37_79B9_7F4A_7C15);
     (0..rounds).filter(|_| render(&spoiled(files, &mut dice), &source(&mut dice)).complete()).count()
 }
 
@@ -142,13 +130,13 @@ fn no_kustomization_panics() {
 
 #[test]
 fn no_parameter_panics() {
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(7);
     let tree = CHART.iter().fold(MemoryTree::default(), |tree, (path, text)| tree.file(path, *text)).tree();
     let mut whole = 0;
     for _ in 0..600 {
         let (name, value) = (dice.below(4), dice.below(4));
-        let name = dice.spoil(["a.b[0].c", "list[1].b", "kid.enabled", "a\\.b"][name]);
-        let value = dice.spoil(["{x,y}", "1", "null", "a=b,c[2]=d"][value]);
+        let name = spoil(&mut dice, ["a.b[0].c", "list[1].b", "kid.enabled", "a\\.b"][name]);
+        let value = spoil(&mut dice, ["{x,y}", "1", "null", "a=b,c[2]=d"][value]);
         let parameters = vec![HelmParameter { name, value, force_string: dice.below(2) == 0 }];
         let options = HelmOptions { parameters, ..HelmOptions::default() };
         let source = Source { path: "app".into(), tool: ToolChoice::Helm(Box::new(options)), ..Source::default() };
@@ -175,7 +163,7 @@ fn no_archive_panics() {
     let (_, packed) = pack(&tree, "app").unwrap();
     let mut plain = Vec::new();
     GzDecoder::new(&packed[..]).read_to_end(&mut plain).unwrap();
-    let mut dice = Dice(99);
+    let mut dice = Dice::new(99);
     let mut whole = 0;
     for round in 0..2_000 {
         let mut bytes = if round % 4 == 0 { packed.clone() } else { plain.clone() };

@@ -1,0 +1,149 @@
+//! Who is behind a release, whatever they do so as not to be seen.
+
+use serde_json::json;
+use test_support::GitRepo;
+
+use crate::fixtures::apply;
+use crate::promotions::{World, application};
+
+const PATCH: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\nspec:\n  template:\n    spec:\n      containers:\n      - name: shop\n        image: ghcr.io/acme/shop:";
+const REPLACEMENT: &str = "configMapGenerator:\n- name: pin\n  envs: [image.env]\nreplacements:\n- source: {kind: ConfigMap, name: pin, fieldPath: data.IMAGE}\n  targets:\n  - select: {kind: Deployment}\n    fieldPaths: [spec.template.spec.containers.0.image]\n";
+
+fn images(tag: &str) -> String {
+    format!("images:\n- name: ghcr.io/acme/shop\n  newTag: {tag}\n")
+}
+
+impl World {
+    async fn commit(&self, author: &str, files: &[(&str, &str)]) {
+        let files: Vec<_> = files.iter().map(|(path, text)| (*path, Some(*text))).collect();
+        self.repository.commit(author, &files, "Change something").await;
+    }
+
+    /// The local parts of the addresses of those behind a release; all of them are known.
+    async fn behind(&self, tag: &str) -> Vec<String> {
+        let source = self.source_of(tag).await;
+        assert_eq!(source.unread, "", "{tag}");
+        let name = |person: String| person.split_once(' ').map(|(name, _)| name.to_owned()).unwrap_or_default();
+        let mut names: Vec<String> = source.everybody().map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Long before, somebody writes an image into files that nobody reads. Somebody else links them in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wrote_what_is_linked_in_is_named() {
+    let world = World::start().await;
+    let component = format!("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n{}", images("v11"));
+    let base = format!("resources: [../../base]\n{}", images("\"v\\x312\""));
+    let (linked, moved) = (format!("{PATCH}v13\n"), format!("{PATCH}v15\n"));
+    let files = [
+        ("evil/component/kustomization.yaml", component.as_str()),
+        ("evil/base/kustomization.yaml", &base),
+        ("dev/hidden/linked.yaml", &linked),
+        ("dev/image.env", "IMAGE=ghcr.io/acme/shop:v14\n"),
+        ("evil/moved.yaml", &moved),
+    ];
+    world.commit("mallory", &files).await;
+    world.controller_settles().await;
+    let controller = world.controller(None);
+    let resources = "resources: [../base]\n";
+    world.repository.link("bob", "dev/linked.yaml", "hidden/linked.yaml");
+    for (tag, kustomization) in [
+        ("v11", format!("{resources}components: [../evil/component]\n")),
+        ("v12", "resources: [../evil/base]\n".to_owned()),
+        ("v13", format!("{resources}patches: [{{path: linked.yaml}}]\n")),
+        ("v14", format!("{resources}{REPLACEMENT}")),
+    ] {
+        world.commit("bob", &[("dev/kustomization.yaml", &kustomization)]).await;
+        assert_eq!(world.behind(tag).await, ["bob", "mallory"], "{tag}");
+    }
+    let kustomization = format!("{resources}patches: [{{path: moved.yaml}}]\n");
+    let edits = [
+        ("evil/moved.yaml", None),
+        ("dev/moved.yaml", Some(moved.as_str())),
+        ("dev/kustomization.yaml", Some(kustomization.as_str())),
+    ];
+    world.repository.commit("bob", &edits, "Move").await;
+    assert_eq!(world.behind("v15").await, ["bob", "mallory"], "a file that was moved");
+    controller.end().await;
+}
+
+/// The same with a chart: another file of values, by what lies beside it, and a template that was not used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wrote_values_and_templates_that_are_linked_in_is_named() {
+    let world = World::start().await;
+    let deployment = |image: &str| {
+        let patch = PATCH.replace("ghcr.io/acme/shop:", image).replace(
+            "template:",
+            "selector: {matchLabels: {app: shop}}\n  template:\n    metadata: {labels: {app: shop}}",
+        );
+        patch + "\n"
+    };
+    let chart = [
+        ("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n"),
+        ("chart/values.yaml", "tag: v1\n"),
+        ("chart/templates/d.yaml", &deployment("ghcr.io/acme/shop:{{ .Values.tag }}")),
+    ];
+    world.commit("dana", &chart).await;
+    let evil = [
+        ("chart/more.yaml", "tag: v21\n"),
+        ("chart/templates/_image.tpl", "{{ define \"image\" }}ghcr.io/acme/shop:v31{{ end }}\n"),
+    ];
+    world.commit("mallory", &evil).await;
+    let source = json!({"repoURL": world.repository.url(), "targetRevision": "main", "path": "chart",
+        "helm": {"releaseName": "shop"}});
+    apply(&world.cluster, application("dev", json!({"source": source}))).await;
+    world.controller_settles().await;
+    let controller = world.controller(None);
+    world.commit("bob", &[("chart/.argocd-source.yaml", "helm: {valueFiles: [more.yaml]}\n")]).await;
+    assert_eq!(world.behind("v21").await, ["bob", "mallory"]);
+    world.commit("bob", &[("chart/templates/d.yaml", &deployment("{{ include \"image\" . }}"))]).await;
+    assert_eq!(world.behind("v31").await, ["bob", "mallory"]);
+    controller.end().await;
+}
+
+/// Who merges may choose: what comes of it is as on the first side, which merging alone would not have given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_merges_and_decides_is_named() {
+    let world = World::start().await;
+    let pin = |tag: &str| format!("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n{}", images(tag));
+    let pinned = "resources: [../base]\ncomponents: [../pin]\n";
+    world.commit("ci", &[("pin/kustomization.yaml", &pin("v1")), ("dev/kustomization.yaml", pinned)]).await;
+    world.controller_settles().await;
+    let main = world.repository.open().head_of("main").await.unwrap();
+    world.repository.point("refs/heads/feature", main);
+    let other = format!("resources: [../base]\n{}", images("v9"));
+    let edit = [("dev/kustomization.yaml", Some(other.as_str()))];
+    let feature = world.repository.commit_to("feature", "gina", &edit, "Another way").await;
+    world.commit("dana", &[("pin/kustomization.yaml", &pin("v2"))]).await;
+    let repository = world.repository.open();
+    let base = repository.head_of("main").await.unwrap();
+    let (author, committer) = (GitRepo::author("tina"), GitRepo::author("tina"));
+    let edits = vec![("dev/kustomization.yaml".to_owned(), Some(pinned.into()))];
+    let (branch, message, merge) = ("main".to_owned(), "Merge feature".to_owned(), Some(feature));
+    let write = git::Write { branch, base, merge, edits, tag: None, message, sign: None, author, committer };
+    repository.commit_and_push(write).await.unwrap();
+    let controller = world.controller(None);
+    assert_eq!(world.behind("v2").await, ["dana", "gina", "tina"]);
+    controller.end().await;
+}
+
+/// More is not rendered than so much: then everybody counts, and it is said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_too_much_changed_everybody_counts() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let overlay = |tag: &str, note: usize| format!("resources: [../base]\n{}# {note}\n", images(tag));
+    world.commit("olga", &[("notes.txt", "beside it")]).await;
+    for note in 0..120 {
+        world.commit("bob", &[("dev/kustomization.yaml", &overlay("v1", note))]).await;
+    }
+    world.commit("dana", &[("dev/kustomization.yaml", &overlay("v2", 0))]).await;
+    let controller = world.controller(None);
+    let source = world.source_of("v2").await;
+    assert_eq!(source.author, "dana");
+    assert!(source.unread.contains("too many commits change what is rendered"), "{}", source.unread);
+    assert_eq!(source.everybody().count(), 3, "{:?}", source.people);
+    controller.end().await;
+}
