@@ -1,10 +1,13 @@
 //! Who is behind a release, whatever they do so as not to be seen.
 
+use api::gantline::{Promotion, Release, ReleaseSource};
+use cluster::{Patch, PatchOptions};
+use object::ResourceKey;
 use serde_json::json;
 use test_support::GitRepo;
 
-use crate::fixtures::apply;
-use crate::promotions::{World, application};
+use crate::fixtures::{apply, pause};
+use crate::promotions::{DEPLOYMENT, OVERLAY, World, application};
 
 const PATCH: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\nspec:\n  template:\n    spec:\n      containers:\n      - name: shop\n        image: ghcr.io/acme/shop:";
 const REPLACEMENT: &str = "configMapGenerator:\n- name: pin\n  envs: [image.env]\nreplacements:\n- source: {kind: ConfigMap, name: pin, fieldPath: data.IMAGE}\n  targets:\n  - select: {kind: Deployment}\n    fieldPaths: [spec.template.spec.containers.0.image]\n";
@@ -146,4 +149,91 @@ async fn where_too_much_changed_everybody_counts() {
     assert!(source.unread.contains("too many commits change what is rendered"), "{}", source.unread);
     assert_eq!(source.everybody().count(), 3, "{:?}", source.people);
     controller.end().await;
+}
+
+impl World {
+    /// A commit to `main` whose author did not make it, or a merge of another commit.
+    async fn commit_as(&self, people: [&str; 2], tag: &str, message: &str, merge: Option<git::CommitId>) {
+        let repository = self.repository.open();
+        let base = repository.head_of("main").await.unwrap();
+        let [author, committer] = people.map(GitRepo::author);
+        let edits = vec![("dev/kustomization.yaml".to_owned(), Some(OVERLAY.replace("v1", tag).into_bytes()))];
+        let (branch, message) = ("main".to_owned(), message.to_owned());
+        let write = git::Write { branch, base, merge, edits, tag: None, message, sign: None, author, committer };
+        repository.commit_and_push(write).await.unwrap();
+    }
+
+    async fn people_behind(&self, tag: &str) -> Vec<String> {
+        let source = self.source_of(tag).await;
+        assert_eq!(source.unread, "");
+        source.everybody().collect()
+    }
+
+    pub(crate) async fn source_of(&self, tag: &str) -> ReleaseSource {
+        let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", "Release"), "argocd");
+        let is = |release: &Release| release.spec.images[0].tag == tag;
+        for _ in 0..400 {
+            let all = self.cluster.list(&scope).await.unwrap().into_iter();
+            let mut all = all.map(|live| Release::from_value(live.into_value()).unwrap());
+            if let Some(release) = all.find(is) {
+                return release.spec.source;
+            }
+            pause(50).await;
+        }
+        panic!("{tag} is no release")
+    }
+}
+
+/// An author who is only said to be one, a co-author, and a change that was merged by another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_behind_a_release_is_named() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let controller = world.controller(None);
+    let note = OVERLAY.replace("# ours", "# theirs");
+    world.repository.commit("bob", &[("dev/kustomization.yaml", Some(&note))], "Note something").await;
+    let body =
+        "Build\n\nco-authored-by: Finn <finn@example.com>\n\nSigned-off-by: Gail <gail@example.com>\nReviewed-by: x\n";
+    world.commit_as(["dana", "erik"], "v2", body, None).await;
+    let people = ["dana", "erik", "Finn", "Gail"].map(|name| format!("{name} <{}@example.com>", name.to_lowercase()));
+    let mut found = world.people_behind("v2").await;
+    found.sort_by_key(|person| person.to_lowercase());
+    assert_eq!(found, people);
+
+    let main = world.repository.open().head_of("main").await.unwrap();
+    world.repository.point("refs/heads/feature", main);
+    let text = OVERLAY.replace("v1", "v3");
+    let files: [(&str, Option<&str>); 1] = [("dev/kustomization.yaml", Some(&text))];
+    let feature = world.repository.commit_to("feature", "gina", &files, "Set v3").await;
+    world.repository.commit("bob", &[("note.txt", Some("beside it"))], "Note something else").await;
+    world.commit_as(["tina", "tina"], "v3", "Merge feature", Some(feature)).await;
+    let mut found = world.people_behind("v3").await;
+    found.sort();
+    assert_eq!(found, ["gina <gina@example.com>", "tina <tina@example.com>"]);
+    controller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wrote_what_is_merged_does_not_approve() {
+    for (follows, merge) in [("release", true), ("v1.*", false)] {
+        let environments = [("dev", "main", false), ("staging", follows, merge)];
+        let world = World::with(&environments).await;
+        world.controller_settles().await;
+        let gated = json!({"spec": {"environments": [{"name": "dev", "application": "shop-dev"}, {"name": "staging",
+            "application": "shop-staging", "merge": merge, "gates": [{"approval": {"group": "leads"}}]}]}});
+        let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+        world.cluster.patch(&key, &Patch::Merge(gated), PatchOptions::default()).await.unwrap();
+        let controller = world.controller(None);
+        let scaled = DEPLOYMENT.replace("replicas: 1", "replicas: 2");
+        world.repository.commit("hana", &[("base/d.yaml", Some(&scaled))], "Scale").await;
+        world.push("v2").await;
+        let is = |p: &Promotion| {
+            let who = p.status.gates.first().map_or("", |gate| gate.who_can_act.as_str());
+            let kept =
+                || p.status.merged.as_ref().is_some_and(|kept| kept.people.iter().any(|it| it.starts_with("hana")));
+            p.spec.environment == "staging" && p.spec.tag == "v2" && who.contains("but not dana or hana") && kept()
+        };
+        world.until_promotion("but not dana or hana", is).await;
+        controller.end().await;
+    }
 }

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::argocd::{Application, OperationPhase, OperationState};
-use api::gantline::{Promotion, PromotionPhase, Release, ReleaseSource, crds};
+use api::gantline::{Promotion, PromotionPhase, crds};
 use clock::{Clock, Ids, ScaledClock};
 use cluster::{Cluster, Patch, PatchOptions};
-use control::requests::{Seen, SyncRequest, roll_back, sync};
+use control::requests::{Seen, roll_back};
 use control::workers::Renderer;
 use control::{AtStep, Controller, ControllerConfig, GitRemotes, Remotes, Replica};
 use object::ResourceKey;
@@ -22,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fixtures::{apply, pause, served};
 
-const OVERLAY: &str = "resources: [../base]\nimages:\n- name: ghcr.io/acme/shop\n  newTag: v1 # ours\n";
-const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\nspec:\n  replicas: 1\n  selector:\n    matchLabels: {app: shop}\n  template:\n    metadata:\n      labels: {app: shop}\n    spec:\n      containers:\n      - name: shop\n        image: ghcr.io/acme/shop\n";
+pub(crate) const OVERLAY: &str = "resources: [../base]\nimages:\n- name: ghcr.io/acme/shop\n  newTag: v1 # ours\n";
+pub(crate) const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\nspec:\n  replicas: 1\n  selector:\n    matchLabels: {app: shop}\n  template:\n    metadata:\n      labels: {app: shop}\n    spec:\n      containers:\n      - name: shop\n        image: ghcr.io/acme/shop\n";
 
 /// A cluster and a repository that outlive controllers.
 pub(crate) struct World {
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cluster: Cluster,
     pub(crate) repository: GitRepo,
 }
@@ -42,7 +41,7 @@ impl World {
         Self::with(&ON_ONE_BRANCH).await
     }
 
-    async fn with(environments: &[Environment]) -> Self {
+    pub(crate) async fn with(environments: &[Environment]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(60.0));
         let images = Arc::new(sandbox::AnyImage);
@@ -131,7 +130,7 @@ impl World {
         self.succeeded_in("staging", tag).await
     }
 
-    async fn succeeded_in(&self, environment: &str, tag: &str) -> Promotion {
+    pub(crate) async fn succeeded_in(&self, environment: &str, tag: &str) -> Promotion {
         let is = |p: &Promotion| p.spec.tag == tag && p.spec.environment == environment;
         for _ in 0..400 {
             let all = self.promotions().await;
@@ -147,7 +146,7 @@ impl World {
     }
 
     /// How many commits carry the promotion of `tag` to staging.
-    async fn commits(&self, tag: &str) -> usize {
+    pub(crate) async fn commits(&self, tag: &str) -> usize {
         let repository = self.repository.open();
         let head = repository.head_of("main").await.unwrap();
         let log = repository.log(head, None, 1000).await.unwrap();
@@ -166,7 +165,7 @@ pub(crate) fn application(environment: &str, spec: serde_json::Value) -> serde_j
     application_named(&format!("shop-{environment}"), environment, spec)
 }
 
-fn application_named(name: &str, environment: &str, mut spec: serde_json::Value) -> serde_json::Value {
+pub(crate) fn application_named(name: &str, environment: &str, mut spec: serde_json::Value) -> serde_json::Value {
     spec["project"] = json!("default");
     spec["destination"] = json!({"server": "https://kubernetes.default.svc", "namespace": environment});
     spec["syncPolicy"] = json!({"automated": {"prune": true, "selfHeal": true}});
@@ -520,537 +519,4 @@ async fn a_branch_that_keeps_moving_does_not_stop_a_promotion() {
     world.succeeded("v2").await;
     running.end().await;
     assert_eq!(world.commits("v2").await, 1);
-}
-
-/// Writes an object, or a part of its status, as somebody with kubectl does.
-async fn by_hand(world: &World, kind: &str, name: &str, patch: serde_json::Value) {
-    let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
-    let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
-    world.cluster.patch(&key, &Patch::Merge(patch), options).await.unwrap();
-}
-
-impl World {
-    async fn until_promotion(&self, what: &str, is: impl Fn(&Promotion) -> bool) {
-        for _ in 0..400 {
-            if self.promotions().await.iter().any(&is) {
-                return;
-            }
-            pause(50).await;
-        }
-        panic!("never {what}: {:#?}", self.promotions().await);
-    }
-}
-
-fn is_distrusted(promotion: &Promotion) -> bool {
-    promotion.status.phase == PromotionPhase::Failed && promotion.status.message.contains("written past Gantline")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_past_gantline_counts_for_nothing() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let pin = json!({"digest": format!("sha256:{}", "a".repeat(64)), "by": "mallory", "reason": "mine"});
-    let environments = json!([{"name": "staging", "application": "shop-staging", "pinned": pin}]);
-    by_hand(&world, "Pipeline", "shop", json!({"status": {"environments": environments}})).await;
-    let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
-    let patch = Patch::Merge(json!({"spec": {"pins": {"staging": pin}}}));
-    world.cluster.patch(&key, &patch, PatchOptions::default()).await.unwrap();
-    let controller = world.controller(None);
-    world.push("v2").await;
-    let first = world.succeeded("v2").await;
-    assert!(world.conditions().await.contains("its pin was written past Gantline"));
-    let head = async || world.repository.open().head_of("main").await.unwrap();
-    let before = head().await;
-
-    // a rollback to a release that never ran there, made with kubectl
-    let mut spec = json!(first.spec);
-    (spec["rollback"], spec["environment"], spec["replaces"]) = (true.into(), "dev".into(), "shop-v1".into());
-    let metadata = json!({"name": "forged", "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"}});
-    let forged =
-        json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Promotion", "metadata": metadata, "spec": spec});
-    apply(&world.cluster, forged).await;
-    world.until_promotion("refused", |p| p.metadata.name == "forged" && is_distrusted(p)).await;
-
-    // an approval of a ghost
-    let ghost = json!({"status": {"approvals": [{"user": "ghost", "groups": ["leads"]}]}});
-    by_hand(&world, "Promotion", &first.metadata.name, ghost).await;
-    world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
-    assert!(world.promotions().await.iter().all(|promotion| promotion.status.approvals.is_empty()));
-
-    // what it said before, with the seal of then
-    let before_that = json!({"status": first.status});
-    by_hand(&world, "Promotion", &first.metadata.name, before_that).await;
-    world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
-
-    // a release that would have been healthy for years
-    let entry = json!({"name": "staging", "phase": "Verified", "healthySince": "2020-01-01T00:00:00Z"});
-    by_hand(&world, "Release", &first.spec.release, json!({"status": {"environments": [entry]}})).await;
-    let key = ResourceKey::new("gantline.dev", "Release", "argocd", first.spec.release.as_str());
-    let reason = async || {
-        let live = world.cluster.get(&key).await.unwrap().unwrap();
-        live.value().pointer("/status/quarantine/reason").and_then(|why| why.as_str()).unwrap_or_default().to_owned()
-    };
-    for _ in 0..400 {
-        if !reason().await.is_empty() {
-            break;
-        }
-        pause(50).await;
-    }
-    assert!(reason().await.starts_with("it was written past Gantline"), "{}", reason().await);
-    assert_eq!(head().await, before, "nothing was committed by any of it");
-    controller.end().await;
-}
-
-impl World {
-    /// A commit to `main` whose author did not make it, or a merge of another commit.
-    async fn commit_as(&self, people: [&str; 2], tag: &str, message: &str, merge: Option<git::CommitId>) {
-        let repository = self.repository.open();
-        let base = repository.head_of("main").await.unwrap();
-        let [author, committer] = people.map(GitRepo::author);
-        let edits = vec![("dev/kustomization.yaml".to_owned(), Some(OVERLAY.replace("v1", tag).into_bytes()))];
-        let (branch, message) = ("main".to_owned(), message.to_owned());
-        let write = git::Write { branch, base, merge, edits, tag: None, message, sign: None, author, committer };
-        repository.commit_and_push(write).await.unwrap();
-    }
-
-    async fn people_behind(&self, tag: &str) -> Vec<String> {
-        let source = self.source_of(tag).await;
-        assert_eq!(source.unread, "");
-        source.everybody().collect()
-    }
-
-    pub(crate) async fn source_of(&self, tag: &str) -> ReleaseSource {
-        let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", "Release"), "argocd");
-        let is = |release: &Release| release.spec.images[0].tag == tag;
-        for _ in 0..400 {
-            let all = self.cluster.list(&scope).await.unwrap().into_iter();
-            let mut all = all.map(|live| Release::from_value(live.into_value()).unwrap());
-            if let Some(release) = all.find(is) {
-                return release.spec.source;
-            }
-            pause(50).await;
-        }
-        panic!("{tag} is no release")
-    }
-}
-
-/// An author who is only said to be one, a co-author, and a change that was merged by another.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_behind_a_release_is_named() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let controller = world.controller(None);
-    let note = OVERLAY.replace("# ours", "# theirs");
-    world.repository.commit("bob", &[("dev/kustomization.yaml", Some(&note))], "Note something").await;
-    let body =
-        "Build\n\nco-authored-by: Finn <finn@example.com>\n\nSigned-off-by: Gail <gail@example.com>\nReviewed-by: x\n";
-    world.commit_as(["dana", "erik"], "v2", body, None).await;
-    let people = ["dana", "erik", "Finn", "Gail"].map(|name| format!("{name} <{}@example.com>", name.to_lowercase()));
-    let mut found = world.people_behind("v2").await;
-    found.sort_by_key(|person| person.to_lowercase());
-    assert_eq!(found, people);
-
-    let main = world.repository.open().head_of("main").await.unwrap();
-    world.repository.point("refs/heads/feature", main);
-    let text = OVERLAY.replace("v1", "v3");
-    let files: [(&str, Option<&str>); 1] = [("dev/kustomization.yaml", Some(&text))];
-    let feature = world.repository.commit_to("feature", "gina", &files, "Set v3").await;
-    world.repository.commit("bob", &[("note.txt", Some("beside it"))], "Note something else").await;
-    world.commit_as(["tina", "tina"], "v3", "Merge feature", Some(feature)).await;
-    let mut found = world.people_behind("v3").await;
-    found.sort();
-    assert_eq!(found, ["gina <gina@example.com>", "tina <tina@example.com>"]);
-    controller.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_wrote_what_is_merged_does_not_approve() {
-    for (follows, merge) in [("release", true), ("v1.*", false)] {
-        let environments = [("dev", "main", false), ("staging", follows, merge)];
-        let world = World::with(&environments).await;
-        world.controller_settles().await;
-        let gated = json!({"spec": {"environments": [{"name": "dev", "application": "shop-dev"}, {"name": "staging",
-            "application": "shop-staging", "merge": merge, "gates": [{"approval": {"group": "leads"}}]}]}});
-        let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
-        world.cluster.patch(&key, &Patch::Merge(gated), PatchOptions::default()).await.unwrap();
-        let controller = world.controller(None);
-        let scaled = DEPLOYMENT.replace("replicas: 1", "replicas: 2");
-        world.repository.commit("hana", &[("base/d.yaml", Some(&scaled))], "Scale").await;
-        world.push("v2").await;
-        let is = |p: &Promotion| {
-            let who = p.status.gates.first().map_or("", |gate| gate.who_can_act.as_str());
-            let kept =
-                || p.status.merged.as_ref().is_some_and(|kept| kept.people.iter().any(|it| it.starts_with("hana")));
-            p.spec.environment == "staging" && p.spec.tag == "v2" && who.contains("but not dana or hana") && kept()
-        };
-        world.until_promotion("but not dana or hana", is).await;
-        controller.end().await;
-    }
-}
-
-impl World {
-    async fn application(&self, environment: &str) -> Application {
-        let key = ResourceKey::new("argoproj.io", "Application", "argocd", format!("shop-{environment}").as_str());
-        Application::from_value(self.cluster.get(&key).await.unwrap().unwrap().into_value()).unwrap()
-    }
-
-    /// What the Pipeline's conditions say.
-    async fn conditions(&self) -> String {
-        let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
-        let live = self.cluster.get(&key).await.unwrap().unwrap();
-        live.value().pointer("/status/conditions").map(ToString::to_string).unwrap_or_default()
-    }
-
-    async fn deployed(&self, environment: &str) -> String {
-        let key = ResourceKey::new("apps", "Deployment", environment, "shop");
-        let live = self.cluster.get(&key).await.unwrap().unwrap();
-        let image = live.value().pointer("/spec/template/spec/containers/0/image");
-        image.and_then(|image| image.as_str()).unwrap_or_default().to_owned()
-    }
-
-    async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
-        for _ in 0..400 {
-            if is().await {
-                return;
-            }
-            pause(50).await;
-        }
-        panic!(
-            "never {what}: {:#?} {}",
-            self.application("staging").await.status.operation_state,
-            self.conditions().await
-        )
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
-    world.succeeded("v2").await;
-
-    // somebody writes the overlay past the gates
-    let by_hand = OVERLAY.replace("v1", "v9");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
-    let failed = async || {
-        let state = world.application("staging").await.status.operation_state;
-        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
-    };
-    world.until("refused", failed).await;
-    world.until("said", async || world.conditions().await.contains("v9 was not promoted to staging")).await;
-    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
-
-    // nor does it help to say that somebody may
-    let forged = json!([{"name": "gantline.dev/override", "value": "HEAD 0123456789abcdef"}]);
-    let operation = json!({"operation": {"initiatedBy": {"username": "mallory"}, "info": forged, "sync": {}}});
-    let key = ResourceKey::new("argoproj.io", "Application", "argocd", "shop-staging");
-    let before = world.application("staging").await.status.operation_state.unwrap().started_at;
-    world.cluster.patch(&key, &Patch::Merge(operation), PatchOptions::default()).await.unwrap();
-    let again = async || {
-        let state = world.application("staging").await.status.operation_state.unwrap();
-        state.started_at > before && state.phase.completed()
-    };
-    world.until("refused again", again).await;
-    assert!(failed().await);
-    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
-
-    // taken back and promoted, all goes on by itself
-    let back = OVERLAY.replace("v1", "v2");
-    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
-    world.push("v3").await;
-    world.succeeded("v3").await;
-    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v3");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Again").await;
-    world.until("refused", failed).await;
-
-    let staging = world.application("staging").await;
-    let request = SyncRequest { overrides: vec![Arc::new(staging.clone())], ..SyncRequest::default() };
-    sync(&controller, &staging, "otto", request).await.unwrap();
-    world.until("synced", async || world.deployed("staging").await == "ghcr.io/acme/shop:v9").await;
-    assert!(world.conditions().await.contains("v9 was not promoted to staging"), "it stays said");
-
-    // Git goes back to what was promoted, by hand: nobody has to be asked
-    let back = OVERLAY.replace("v1", "v3");
-    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
-    world.until("back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v3").await;
-    world.until("silent", async || !world.conditions().await.contains("was not promoted")).await;
-    running.end().await;
-}
-
-impl World {
-    async fn named(&self, name: &str) -> Application {
-        let key = ResourceKey::new("argoproj.io", "Application", "argocd", name);
-        Application::from_value(self.cluster.get(&key).await.unwrap().unwrap().into_value()).unwrap()
-    }
-
-    /// Puts a manifest into Git and an Application on it, and waits for its first operation.
-    async fn beside(&self, name: &str, namespace: &str, manifest: &str) -> OperationState {
-        let path = format!("{name}/d.yaml");
-        self.repository.commit("mallory", &[(path.as_str(), Some(manifest))], "Add something beside").await;
-        let source = json!({"repoURL": self.repository.url(), "targetRevision": "main", "path": name});
-        apply(&self.cluster, application_named(name, namespace, json!({ "source": source }))).await;
-        self.operation(name).await
-    }
-
-    /// Once it has ended.
-    async fn operation(&self, name: &str) -> OperationState {
-        for _ in 0..400 {
-            let state = self.named(name).await.status.operation_state;
-            if let Some(state) = state.filter(|state| state.phase.completed()) {
-                return state;
-            }
-            pause(50).await;
-        }
-        panic!("{name} never ended: {:#?}", self.named(name).await)
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_other_application_brings_an_image_past_the_gates() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
-    world.succeeded("v2").await;
-    let pod = |image: &str| {
-        format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: debug}}\nspec: {{containers: [{{name: a, image: '{image}'}}]}}\n"
-        )
-    };
-    let volume = "apiVersion: v1\nkind: Pod\nmetadata: {name: debug}\nspec:\n  containers: [{name: a, image: busybox}]\n  volumes: [{name: v, image: {reference: 'ghcr.io/acme/shop:v9'}}]\n";
-    let stolen = DEPLOYMENT.replace("acme/shop\n", "acme/shop:v9\n");
-    world.repository.commit("mallory", &[("thief/d.yaml", Some(&stolen))], "Take it over").await;
-    let elsewhere = pod("ghcr.io/acme/shop:v9").replace("{name: debug}", "{name: debug, namespace: staging}");
-    for (name, namespace, manifest, brings) in [
-        ("beside", "staging", pod("GHCR.io:443/acme/shop:v9"), "GHCR.io:443/acme/shop:v9"),
-        ("volume", "staging", volume.to_owned(), "ghcr.io/acme/shop:v9"),
-        ("leaving", "production", elsewhere, "ghcr.io/acme/shop:v9"),
-    ] {
-        let state = world.beside(name, namespace, &manifest).await;
-        assert_eq!(state.phase, OperationPhase::Failed, "{name}: {}", state.message);
-        for part in [format!("{brings} was not"), format!("app sync {name} --override"), "override shop-staging".into()]
-        {
-            assert!(state.message.contains(&part), "{name}: {}", state.message);
-        }
-        let key = ResourceKey::new("", "Pod", "staging", "debug");
-        assert!(world.cluster.get(&key).await.unwrap().is_none(), "{name}");
-    }
-    for (name, namespace, manifest) in [
-        ("promoted", "staging", pod("ghcr.io/acme/shop:v2").replace("debug", "promoted")),
-        ("unrelated", "staging", pod("ghcr.io/acme/tool:v9").replace("debug", "unrelated")),
-        ("unowned", "production", pod("ghcr.io/acme/shop:v9").replace("debug", "unowned")),
-    ] {
-        let state = world.beside(name, namespace, &manifest).await;
-        assert_eq!(state.phase, OperationPhase::Succeeded, "{name}: {}", state.message);
-    }
-
-    // an object of the owner, by hand: what another wants an automated sync leaves alone
-    let source = json!({"repoURL": world.repository.url(), "targetRevision": "main", "path": "thief"});
-    let mut thief = application_named("thief", "staging", json!({ "source": source }));
-    thief["spec"]["syncPolicy"] = json!({});
-    thief["operation"] = json!({"initiatedBy": {"username": "mallory"}, "sync": {}});
-    apply(&world.cluster, thief).await;
-    let state = world.operation("thief").await;
-    assert!(state.phase == OperationPhase::Failed && state.message.contains("v9 was not"), "{state:?}");
-    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
-
-    // whoever may override the owner lets it in
-    let request =
-        SyncRequest { overrides: vec![Arc::new(world.named("shop-staging").await)], ..SyncRequest::default() };
-    sync(&controller, &world.named("volume").await, "otto", request).await.unwrap();
-    let key = ResourceKey::new("", "Pod", "staging", "debug");
-    world.until("let in", async || world.cluster.get(&key).await.unwrap().is_some()).await;
-    running.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_let_in_is_healed_at_its_commit_and_no_other() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
-    world.succeeded("v2").await;
-    let by_hand = OVERLAY.replace("v1", "v9");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
-    let refused = async |tag: &str| {
-        let state = world.application("staging").await.status.operation_state.unwrap();
-        state.phase == OperationPhase::Failed && state.message.contains(&format!("{tag} was not"))
-    };
-    world.until("refused", async || refused("v9").await).await;
-    let staging = world.application("staging").await;
-    let request = SyncRequest { overrides: vec![Arc::new(staging.clone())], ..SyncRequest::default() };
-    sync(&controller, &staging, "otto", request).await.unwrap();
-    let has_v9 = async || {
-        let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
-        let live = world.cluster.get(&key).await.unwrap().filter(|live| live.deletion_timestamp().is_none());
-        live.is_some_and(|live| live.value().to_string().contains("acme/shop:v9"))
-    };
-    world.until("let in", has_v9).await;
-
-    let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
-    let uid = world.cluster.get(&key).await.unwrap().unwrap().uid().to_owned();
-    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
-    let is_new = async || has_v9().await && world.cluster.get(&key).await.unwrap().is_some_and(|it| it.uid() != uid);
-    world.until("healed", is_new).await;
-    let image =
-        json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "ghcr.io/acme/shop:v2"}]);
-    world.cluster.patch(&key, &Patch::Json(image), PatchOptions::default()).await.unwrap();
-    world.until("healed again", has_v9).await;
-
-    // what was let in is no leave for what comes next
-    let next = OVERLAY.replace("v1", "v10");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&next))], "And another").await;
-    world.until("refused", async || refused("v10").await).await;
-    assert!(has_v9().await);
-    running.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_only_says_whose_it_is_is_not_believed() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let killed = Arc::new(AtomicBool::new(false));
-    let first = world.controller(Some(kill_at(WriteStep::Claimed, false, &killed)));
-    world.push("v2").await;
-    tokio::time::timeout(Duration::from_secs(20), first.task).await.expect("it was claimed").ok();
-    let claimed = world.promotions().await;
-    let claimed = claimed.iter().find(|p| p.status.phase == PromotionPhase::Writing).unwrap();
-    let message = format!("promote\n\nPromotion-Id: {}", promotion::promotion_id(claimed));
-    world.repository.commit("dana", &[("note.txt", Some("empty"))], &message).await;
-
-    let second = world.controller(None);
-    let done = world.succeeded("v2").await;
-    assert_eq!(world.repository.text("staging/kustomization.yaml").await, OVERLAY.replace("v1", "v2"));
-    let git = world.repository.open();
-    let found =
-        git.with_trailer("main", promotion::PROMOTION_ID, &promotion::promotion_id(claimed), None).await.unwrap();
-    let authors: Vec<&str> = found.iter().map(|commit| commit.author.email.as_str()).collect();
-    assert_eq!((authors.len(), authors[0]), (2, "gantline@gantline.dev"), "{authors:?}");
-    assert_eq!(done.status.commit, found[0].id.to_string());
-    second.end().await;
-}
-
-impl World {
-    async fn record(&self, kind: &str, name: &str) -> Option<serde_json::Value> {
-        let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
-        self.cluster.get(&key).await.unwrap().map(object::LiveObject::into_value)
-    }
-
-    async fn quarantine_of(&self, release: &str) -> String {
-        let reason = |value: serde_json::Value| {
-            value.pointer("/status/quarantine/reason").and_then(|why| why.as_str()).map(str::to_owned)
-        };
-        self.record("Release", release).await.and_then(reason).unwrap_or_default()
-    }
-
-    /// With kubectl.
-    async fn delete(&self, kind: &str, name: &str) {
-        let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
-        self.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
-    }
-
-    async fn delete_records(&self) {
-        for kind in ["Promotion", "Release"] {
-            let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", kind), "argocd");
-            for live in self.cluster.list(&scope).await.unwrap() {
-                self.delete(kind, live.name()).await;
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_quarantine_outlives_the_release_that_says_it() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
-    let bad = world.succeeded("v2").await.spec.release;
-    let seen = || Seen::whole(controller.observed("shop").unwrap());
-    roll_back(&controller, &seen(), "staging", "tina", "errors").await.unwrap();
-    world.until("quarantined", async || world.quarantine_of(&bad).await == "errors").await;
-    world.until("rolled back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v1").await;
-
-    let uid = |value: &serde_json::Value| value["metadata"]["uid"].clone();
-    let before = uid(&world.record("Release", &bad).await.unwrap());
-    world.delete("Release", &bad).await;
-    // dev runs it: it is made anew from Git
-    let again = async || world.record("Release", &bad).await.is_some_and(|value| uid(&value) != before);
-    world.until("made again", again).await;
-    world.until("quarantined still", async || world.quarantine_of(&bad).await == "errors").await;
-    let refused = control::requests::promote(&controller, &seen(), "staging", &bad, "eve", "").await.unwrap_err();
-    assert!(refused.to_string().contains("quarantined by tina: errors"), "{refused}");
-
-    control::requests::lift(&controller, &seen(), &bad, "tina", "it was the network").await.unwrap();
-    let lifted = uid(&world.record("Release", &bad).await.unwrap());
-    world.delete("Release", &bad).await;
-    let again = async || {
-        let made = world.record("Release", &bad).await.filter(|value| uid(value) != lifted);
-        made.is_some_and(|value| value.pointer("/status/environments/0").is_some())
-    };
-    world.until("made once more", again).await;
-    assert_eq!(world.quarantine_of(&bad).await, "", "what was lifted does not come back");
-    running.end().await;
-}
-
-/// Records and workload are gone, and an image stands in Git that nobody promoted.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_after_records_were_deleted_is_not_the_first() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let first = world.controller(None);
-    world.push("v2").await;
-    world.succeeded("v2").await;
-    first.end().await;
-    world.delete_records().await;
-    let by_hand = OVERLAY.replace("v1", "v9");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
-    let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
-    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
-
-    let second = world.controller(None);
-    let failed = async || {
-        let state = world.application("staging").await.status.operation_state;
-        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
-    };
-    world.until("refused", failed).await;
-    second.end().await;
-}
-
-/// A process that is killed between the two writes of a record that it makes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_without_a_status_is_sealed_by_who_comes_next() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let key = ResourceKey::new("", "Secret", "argocd", "gantline-records");
-    let secret = world.cluster.get(&key).await.unwrap().unwrap();
-    let key = base64::Engine::decode(
-        &base64::engine::general_purpose::STANDARD,
-        secret.value()["data"]["key"].as_str().unwrap(),
-    );
-    let seal = promotion::Seal::new(key.unwrap());
-    let image = json!({"name": "ghcr.io/acme/shop", "tag": "v7", "digest": format!("sha256:{}", "7".repeat(64))});
-    let spec = json!({"pipeline": "shop", "images": [image], "source": {"environment": "dev"}});
-    let mut other = spec.clone();
-    other["images"][0]["digest"] = json!(format!("sha256:{}", "6".repeat(64)));
-    let made = |name: &str, spec: &serde_json::Value, seal: String| {
-        let metadata = json!({"name": name, "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"},
-            "annotations": {"gantline.dev/seal": seal}});
-        json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Release", "metadata": metadata, "spec": spec})
-    };
-    let now = world.clock.now();
-    let sealed = seal.of_new("Release", "shop-777777777777", &spec, now);
-    apply(&world.cluster, made("shop-777777777777", &spec, sealed.clone())).await;
-    apply(&world.cluster, made("shop-forged", &other, sealed)).await;
-    let running = world.controller(None);
-    let sealed = async |name: &str| {
-        let value = world.record("Release", name).await.unwrap();
-        value.pointer("/status/seal").is_some()
-    };
-    world.until("sealed", async || sealed("shop-777777777777").await && sealed("shop-forged").await).await;
-    assert_eq!(world.quarantine_of("shop-777777777777").await, "");
-    assert!(world.quarantine_of("shop-forged").await.starts_with("it was written past Gantline"));
-    running.end().await;
 }

@@ -1,0 +1,231 @@
+//! What comes past the gates of an environment, and who lets it.
+
+use std::sync::Arc;
+
+use api::argocd::{Application, OperationPhase, OperationState};
+use cluster::{Patch, PatchOptions};
+use control::requests::{SyncRequest, sync};
+use object::ResourceKey;
+use serde_json::json;
+
+use crate::fixtures::{apply, pause};
+use crate::promotions::{DEPLOYMENT, OVERLAY, World, application_named};
+
+impl World {
+    pub(crate) async fn application(&self, environment: &str) -> Application {
+        let key = ResourceKey::new("argoproj.io", "Application", "argocd", format!("shop-{environment}").as_str());
+        Application::from_value(self.cluster.get(&key).await.unwrap().unwrap().into_value()).unwrap()
+    }
+
+    /// What the Pipeline's conditions say.
+    pub(crate) async fn conditions(&self) -> String {
+        let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+        let live = self.cluster.get(&key).await.unwrap().unwrap();
+        live.value().pointer("/status/conditions").map(ToString::to_string).unwrap_or_default()
+    }
+
+    pub(crate) async fn deployed(&self, environment: &str) -> String {
+        let key = ResourceKey::new("apps", "Deployment", environment, "shop");
+        let live = self.cluster.get(&key).await.unwrap().unwrap();
+        let image = live.value().pointer("/spec/template/spec/containers/0/image");
+        image.and_then(|image| image.as_str()).unwrap_or_default().to_owned()
+    }
+
+    pub(crate) async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
+        for _ in 0..400 {
+            if is().await {
+                return;
+            }
+            pause(50).await;
+        }
+        panic!(
+            "never {what}: {:#?} {}",
+            self.application("staging").await.status.operation_state,
+            self.conditions().await
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    world.succeeded("v2").await;
+
+    // somebody writes the overlay past the gates
+    let by_hand = OVERLAY.replace("v1", "v9");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    let failed = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
+    };
+    world.until("refused", failed).await;
+    world.until("said", async || world.conditions().await.contains("v9 was not promoted to staging")).await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+
+    // nor does it help to say that somebody may
+    let forged = json!([{"name": "gantline.dev/override", "value": "HEAD 0123456789abcdef"}]);
+    let operation = json!({"operation": {"initiatedBy": {"username": "mallory"}, "info": forged, "sync": {}}});
+    let key = ResourceKey::new("argoproj.io", "Application", "argocd", "shop-staging");
+    let before = world.application("staging").await.status.operation_state.unwrap().started_at;
+    world.cluster.patch(&key, &Patch::Merge(operation), PatchOptions::default()).await.unwrap();
+    let again = async || {
+        let state = world.application("staging").await.status.operation_state.unwrap();
+        state.started_at > before && state.phase.completed()
+    };
+    world.until("refused again", again).await;
+    assert!(failed().await);
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+
+    // taken back and promoted, all goes on by itself
+    let back = OVERLAY.replace("v1", "v2");
+    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
+    world.push("v3").await;
+    world.succeeded("v3").await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v3");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Again").await;
+    world.until("refused", failed).await;
+
+    let staging = world.application("staging").await;
+    let request = SyncRequest { overrides: vec![Arc::new(staging.clone())], ..SyncRequest::default() };
+    sync(&controller, &staging, "otto", request).await.unwrap();
+    world.until("synced", async || world.deployed("staging").await == "ghcr.io/acme/shop:v9").await;
+    assert!(world.conditions().await.contains("v9 was not promoted to staging"), "it stays said");
+
+    // Git goes back to what was promoted, by hand: nobody has to be asked
+    let back = OVERLAY.replace("v1", "v3");
+    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
+    world.until("back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v3").await;
+    world.until("silent", async || !world.conditions().await.contains("was not promoted")).await;
+    running.end().await;
+}
+
+impl World {
+    pub(crate) async fn named(&self, name: &str) -> Application {
+        let key = ResourceKey::new("argoproj.io", "Application", "argocd", name);
+        Application::from_value(self.cluster.get(&key).await.unwrap().unwrap().into_value()).unwrap()
+    }
+
+    /// Puts a manifest into Git and an Application on it, and waits for its first operation.
+    pub(crate) async fn beside(&self, name: &str, namespace: &str, manifest: &str) -> OperationState {
+        let path = format!("{name}/d.yaml");
+        self.repository.commit("mallory", &[(path.as_str(), Some(manifest))], "Add something beside").await;
+        let source = json!({"repoURL": self.repository.url(), "targetRevision": "main", "path": name});
+        apply(&self.cluster, application_named(name, namespace, json!({ "source": source }))).await;
+        self.operation(name).await
+    }
+
+    /// Once it has ended.
+    pub(crate) async fn operation(&self, name: &str) -> OperationState {
+        for _ in 0..400 {
+            let state = self.named(name).await.status.operation_state;
+            if let Some(state) = state.filter(|state| state.phase.completed()) {
+                return state;
+            }
+            pause(50).await;
+        }
+        panic!("{name} never ended: {:#?}", self.named(name).await)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_other_application_brings_an_image_past_the_gates() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    let pod = |image: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: debug}}\nspec: {{containers: [{{name: a, image: '{image}'}}]}}\n"
+        )
+    };
+    let volume = "apiVersion: v1\nkind: Pod\nmetadata: {name: debug}\nspec:\n  containers: [{name: a, image: busybox}]\n  volumes: [{name: v, image: {reference: 'ghcr.io/acme/shop:v9'}}]\n";
+    let stolen = DEPLOYMENT.replace("acme/shop\n", "acme/shop:v9\n");
+    world.repository.commit("mallory", &[("thief/d.yaml", Some(&stolen))], "Take it over").await;
+    let elsewhere = pod("ghcr.io/acme/shop:v9").replace("{name: debug}", "{name: debug, namespace: staging}");
+    for (name, namespace, manifest, brings) in [
+        ("beside", "staging", pod("GHCR.io:443/acme/shop:v9"), "GHCR.io:443/acme/shop:v9"),
+        ("volume", "staging", volume.to_owned(), "ghcr.io/acme/shop:v9"),
+        ("leaving", "production", elsewhere, "ghcr.io/acme/shop:v9"),
+    ] {
+        let state = world.beside(name, namespace, &manifest).await;
+        assert_eq!(state.phase, OperationPhase::Failed, "{name}: {}", state.message);
+        for part in [format!("{brings} was not"), format!("app sync {name} --override"), "override shop-staging".into()]
+        {
+            assert!(state.message.contains(&part), "{name}: {}", state.message);
+        }
+        let key = ResourceKey::new("", "Pod", "staging", "debug");
+        assert!(world.cluster.get(&key).await.unwrap().is_none(), "{name}");
+    }
+    for (name, namespace, manifest) in [
+        ("promoted", "staging", pod("ghcr.io/acme/shop:v2").replace("debug", "promoted")),
+        ("unrelated", "staging", pod("ghcr.io/acme/tool:v9").replace("debug", "unrelated")),
+        ("unowned", "production", pod("ghcr.io/acme/shop:v9").replace("debug", "unowned")),
+    ] {
+        let state = world.beside(name, namespace, &manifest).await;
+        assert_eq!(state.phase, OperationPhase::Succeeded, "{name}: {}", state.message);
+    }
+
+    // an object of the owner, by hand: what another wants an automated sync leaves alone
+    let source = json!({"repoURL": world.repository.url(), "targetRevision": "main", "path": "thief"});
+    let mut thief = application_named("thief", "staging", json!({ "source": source }));
+    thief["spec"]["syncPolicy"] = json!({});
+    thief["operation"] = json!({"initiatedBy": {"username": "mallory"}, "sync": {}});
+    apply(&world.cluster, thief).await;
+    let state = world.operation("thief").await;
+    assert!(state.phase == OperationPhase::Failed && state.message.contains("v9 was not"), "{state:?}");
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+
+    // whoever may override the owner lets it in
+    let request =
+        SyncRequest { overrides: vec![Arc::new(world.named("shop-staging").await)], ..SyncRequest::default() };
+    sync(&controller, &world.named("volume").await, "otto", request).await.unwrap();
+    let key = ResourceKey::new("", "Pod", "staging", "debug");
+    world.until("let in", async || world.cluster.get(&key).await.unwrap().is_some()).await;
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_let_in_is_healed_at_its_commit_and_no_other() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    let by_hand = OVERLAY.replace("v1", "v9");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    let refused = async |tag: &str| {
+        let state = world.application("staging").await.status.operation_state.unwrap();
+        state.phase == OperationPhase::Failed && state.message.contains(&format!("{tag} was not"))
+    };
+    world.until("refused", async || refused("v9").await).await;
+    let staging = world.application("staging").await;
+    let request = SyncRequest { overrides: vec![Arc::new(staging.clone())], ..SyncRequest::default() };
+    sync(&controller, &staging, "otto", request).await.unwrap();
+    let has_v9 = async || {
+        let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
+        let live = world.cluster.get(&key).await.unwrap().filter(|live| live.deletion_timestamp().is_none());
+        live.is_some_and(|live| live.value().to_string().contains("acme/shop:v9"))
+    };
+    world.until("let in", has_v9).await;
+
+    let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
+    let uid = world.cluster.get(&key).await.unwrap().unwrap().uid().to_owned();
+    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    let is_new = async || has_v9().await && world.cluster.get(&key).await.unwrap().is_some_and(|it| it.uid() != uid);
+    world.until("healed", is_new).await;
+    let image =
+        json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "ghcr.io/acme/shop:v2"}]);
+    world.cluster.patch(&key, &Patch::Json(image), PatchOptions::default()).await.unwrap();
+    world.until("healed again", has_v9).await;
+
+    // what was let in is no leave for what comes next
+    let next = OVERLAY.replace("v1", "v10");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&next))], "And another").await;
+    world.until("refused", async || refused("v10").await).await;
+    assert!(has_v9().await);
+    running.end().await;
+}

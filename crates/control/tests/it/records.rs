@@ -1,0 +1,243 @@
+//! Records that somebody writes past Gantline, or takes away.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use api::argocd::OperationPhase;
+use api::gantline::{Promotion, PromotionPhase};
+use cluster::{Patch, PatchOptions};
+use control::requests::{Seen, roll_back};
+use object::ResourceKey;
+use promotion::WriteStep;
+use serde_json::json;
+
+use crate::fixtures::{apply, pause};
+use crate::promotions::{OVERLAY, World, kill_at};
+
+/// Writes an object, or a part of its status, as somebody with kubectl does.
+pub(crate) async fn by_hand(world: &World, kind: &str, name: &str, patch: serde_json::Value) {
+    let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
+    let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
+    world.cluster.patch(&key, &Patch::Merge(patch), options).await.unwrap();
+}
+
+impl World {
+    pub(crate) async fn until_promotion(&self, what: &str, is: impl Fn(&Promotion) -> bool) {
+        for _ in 0..400 {
+            if self.promotions().await.iter().any(&is) {
+                return;
+            }
+            pause(50).await;
+        }
+        panic!("never {what}: {:#?}", self.promotions().await);
+    }
+}
+
+pub(crate) fn is_distrusted(promotion: &Promotion) -> bool {
+    promotion.status.phase == PromotionPhase::Failed && promotion.status.message.contains("written past Gantline")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_past_gantline_counts_for_nothing() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let pin = json!({"digest": format!("sha256:{}", "a".repeat(64)), "by": "mallory", "reason": "mine"});
+    let environments = json!([{"name": "staging", "application": "shop-staging", "pinned": pin}]);
+    by_hand(&world, "Pipeline", "shop", json!({"status": {"environments": environments}})).await;
+    let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+    let patch = Patch::Merge(json!({"spec": {"pins": {"staging": pin}}}));
+    world.cluster.patch(&key, &patch, PatchOptions::default()).await.unwrap();
+    let controller = world.controller(None);
+    world.push("v2").await;
+    let first = world.succeeded("v2").await;
+    assert!(world.conditions().await.contains("its pin was written past Gantline"));
+    let head = async || world.repository.open().head_of("main").await.unwrap();
+    let before = head().await;
+
+    // a rollback to a release that never ran there, made with kubectl
+    let mut spec = json!(first.spec);
+    (spec["rollback"], spec["environment"], spec["replaces"]) = (true.into(), "dev".into(), "shop-v1".into());
+    let metadata = json!({"name": "forged", "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"}});
+    let forged =
+        json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Promotion", "metadata": metadata, "spec": spec});
+    apply(&world.cluster, forged).await;
+    world.until_promotion("refused", |p| p.metadata.name == "forged" && is_distrusted(p)).await;
+
+    // an approval of a ghost
+    let ghost = json!({"status": {"approvals": [{"user": "ghost", "groups": ["leads"]}]}});
+    by_hand(&world, "Promotion", &first.metadata.name, ghost).await;
+    world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
+    assert!(world.promotions().await.iter().all(|promotion| promotion.status.approvals.is_empty()));
+
+    // what it said before, with the seal of then
+    let before_that = json!({"status": first.status});
+    by_hand(&world, "Promotion", &first.metadata.name, before_that).await;
+    world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
+
+    // a release that would have been healthy for years
+    let entry = json!({"name": "staging", "phase": "Verified", "healthySince": "2020-01-01T00:00:00Z"});
+    by_hand(&world, "Release", &first.spec.release, json!({"status": {"environments": [entry]}})).await;
+    let key = ResourceKey::new("gantline.dev", "Release", "argocd", first.spec.release.as_str());
+    let reason = async || {
+        let live = world.cluster.get(&key).await.unwrap().unwrap();
+        live.value().pointer("/status/quarantine/reason").and_then(|why| why.as_str()).unwrap_or_default().to_owned()
+    };
+    for _ in 0..400 {
+        if !reason().await.is_empty() {
+            break;
+        }
+        pause(50).await;
+    }
+    assert!(reason().await.starts_with("it was written past Gantline"), "{}", reason().await);
+    assert_eq!(head().await, before, "nothing was committed by any of it");
+    controller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_only_says_whose_it_is_is_not_believed() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let killed = Arc::new(AtomicBool::new(false));
+    let first = world.controller(Some(kill_at(WriteStep::Claimed, false, &killed)));
+    world.push("v2").await;
+    tokio::time::timeout(Duration::from_secs(20), first.task).await.expect("it was claimed").ok();
+    let claimed = world.promotions().await;
+    let claimed = claimed.iter().find(|p| p.status.phase == PromotionPhase::Writing).unwrap();
+    let message = format!("promote\n\nPromotion-Id: {}", promotion::promotion_id(claimed));
+    world.repository.commit("dana", &[("note.txt", Some("empty"))], &message).await;
+
+    let second = world.controller(None);
+    let done = world.succeeded("v2").await;
+    assert_eq!(world.repository.text("staging/kustomization.yaml").await, OVERLAY.replace("v1", "v2"));
+    let git = world.repository.open();
+    let found =
+        git.with_trailer("main", promotion::PROMOTION_ID, &promotion::promotion_id(claimed), None).await.unwrap();
+    let authors: Vec<&str> = found.iter().map(|commit| commit.author.email.as_str()).collect();
+    assert_eq!((authors.len(), authors[0]), (2, "gantline@gantline.dev"), "{authors:?}");
+    assert_eq!(done.status.commit, found[0].id.to_string());
+    second.end().await;
+}
+
+impl World {
+    pub(crate) async fn record(&self, kind: &str, name: &str) -> Option<serde_json::Value> {
+        let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
+        self.cluster.get(&key).await.unwrap().map(object::LiveObject::into_value)
+    }
+
+    pub(crate) async fn quarantine_of(&self, release: &str) -> String {
+        let reason = |value: serde_json::Value| {
+            value.pointer("/status/quarantine/reason").and_then(|why| why.as_str()).map(str::to_owned)
+        };
+        self.record("Release", release).await.and_then(reason).unwrap_or_default()
+    }
+
+    /// With kubectl.
+    pub(crate) async fn delete(&self, kind: &str, name: &str) {
+        let key = ResourceKey::new("gantline.dev", kind, "argocd", name);
+        self.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    }
+
+    pub(crate) async fn delete_records(&self) {
+        for kind in ["Promotion", "Release"] {
+            let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", kind), "argocd");
+            for live in self.cluster.list(&scope).await.unwrap() {
+                self.delete(kind, live.name()).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantine_outlives_the_release_that_says_it() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    let bad = world.succeeded("v2").await.spec.release;
+    let seen = || Seen::whole(controller.observed("shop").unwrap());
+    roll_back(&controller, &seen(), "staging", "tina", "errors").await.unwrap();
+    world.until("quarantined", async || world.quarantine_of(&bad).await == "errors").await;
+    world.until("rolled back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v1").await;
+
+    let uid = |value: &serde_json::Value| value["metadata"]["uid"].clone();
+    let before = uid(&world.record("Release", &bad).await.unwrap());
+    world.delete("Release", &bad).await;
+    // dev runs it: it is made anew from Git
+    let again = async || world.record("Release", &bad).await.is_some_and(|value| uid(&value) != before);
+    world.until("made again", again).await;
+    world.until("quarantined still", async || world.quarantine_of(&bad).await == "errors").await;
+    let refused = control::requests::promote(&controller, &seen(), "staging", &bad, "eve", "").await.unwrap_err();
+    assert!(refused.to_string().contains("quarantined by tina: errors"), "{refused}");
+
+    control::requests::lift(&controller, &seen(), &bad, "tina", "it was the network").await.unwrap();
+    let lifted = uid(&world.record("Release", &bad).await.unwrap());
+    world.delete("Release", &bad).await;
+    let again = async || {
+        let made = world.record("Release", &bad).await.filter(|value| uid(value) != lifted);
+        made.is_some_and(|value| value.pointer("/status/environments/0").is_some())
+    };
+    world.until("made once more", again).await;
+    assert_eq!(world.quarantine_of(&bad).await, "", "what was lifted does not come back");
+    running.end().await;
+}
+
+/// Records and workload are gone, and an image stands in Git that nobody promoted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_records_were_deleted_is_not_the_first() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let first = world.controller(None);
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    first.end().await;
+    world.delete_records().await;
+    let by_hand = OVERLAY.replace("v1", "v9");
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
+    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+
+    let second = world.controller(None);
+    let failed = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
+    };
+    world.until("refused", failed).await;
+    second.end().await;
+}
+
+/// A process that is killed between the two writes of a record that it makes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_without_a_status_is_sealed_by_who_comes_next() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let key = ResourceKey::new("", "Secret", "argocd", "gantline-records");
+    let secret = world.cluster.get(&key).await.unwrap().unwrap();
+    let key = base64::Engine::decode(
+        &base64::engine::general_purpose::STANDARD,
+        secret.value()["data"]["key"].as_str().unwrap(),
+    );
+    let seal = promotion::Seal::new(key.unwrap());
+    let image = json!({"name": "ghcr.io/acme/shop", "tag": "v7", "digest": format!("sha256:{}", "7".repeat(64))});
+    let spec = json!({"pipeline": "shop", "images": [image], "source": {"environment": "dev"}});
+    let mut other = spec.clone();
+    other["images"][0]["digest"] = json!(format!("sha256:{}", "6".repeat(64)));
+    let made = |name: &str, spec: &serde_json::Value, seal: String| {
+        let metadata = json!({"name": name, "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"},
+            "annotations": {"gantline.dev/seal": seal}});
+        json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Release", "metadata": metadata, "spec": spec})
+    };
+    let now = world.clock.now();
+    let sealed = seal.of_new("Release", "shop-777777777777", &spec, now);
+    apply(&world.cluster, made("shop-777777777777", &spec, sealed.clone())).await;
+    apply(&world.cluster, made("shop-forged", &other, sealed)).await;
+    let running = world.controller(None);
+    let sealed = async |name: &str| {
+        let value = world.record("Release", name).await.unwrap();
+        value.pointer("/status/seal").is_some()
+    };
+    world.until("sealed", async || sealed("shop-777777777777").await && sealed("shop-forged").await).await;
+    assert_eq!(world.quarantine_of("shop-777777777777").await, "");
+    assert!(world.quarantine_of("shop-forged").await.starts_with("it was written past Gantline"));
+    running.end().await;
+}
