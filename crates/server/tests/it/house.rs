@@ -89,13 +89,17 @@ impl House {
     pub(crate) async fn record(&self, kind: &str, name: &str, status: Value) {
         let key = ResourceKey::new("gantline.dev", kind, NAMESPACE, name);
         let mut value = self.cluster.get(&key).await.unwrap().unwrap().value().clone();
-        value["status"] = status.clone();
-        let sealed = match kind {
-            "Release" => seal().of_record(&Release::from_value(value).unwrap()),
-            _ => seal().of_record(&Promotion::from_value(value).unwrap()),
+        value["status"] = status;
+        let status = if kind == "Release" {
+            let mut release = Release::from_value(value).unwrap();
+            release.status.seal = seal().of_record(&release);
+            json!(release.status)
+        } else {
+            let mut promotion = Promotion::from_value(value).unwrap();
+            promotion.status.seal = seal().of_record(&promotion);
+            json!(promotion.status)
         };
-        let patch = json!([{ "op": "add", "path": "/status", "value": status },
-            { "op": "add", "path": "/status/seal", "value": sealed }]);
+        let patch = json!([{ "op": "add", "path": "/status", "value": status }]);
         let options = PatchOptions { subresource: "status", ..PatchOptions::default() };
         self.cluster.patch(&key, &Patch::Json(patch), options).await.unwrap();
     }
@@ -246,13 +250,13 @@ pub(crate) fn pipeline(name: &str) -> Value {
 
 /// As Gantline makes it: a record carries its seal.
 pub(crate) fn gantline(kind: &str, name: &str, spec: Value) -> Value {
-    let typed = match kind {
-        "Release" => json!(serde_json::from_value::<ReleaseSpec>(spec.clone()).unwrap()),
-        "Promotion" => json!(serde_json::from_value::<PromotionSpec>(spec.clone()).unwrap()),
-        _ => spec.clone(),
+    let spec = match kind {
+        "Release" => json!(serde_json::from_value::<ReleaseSpec>(spec).unwrap()),
+        "Promotion" => json!(serde_json::from_value::<PromotionSpec>(spec).unwrap()),
+        _ => spec,
     };
     let mut metadata = metadata(name);
-    metadata["annotations"] = json!({ SEAL_ANNOTATION: seal().of_new(kind, name, &typed, now()) });
+    metadata["annotations"] = json!({ SEAL_ANNOTATION: seal().of_new(kind, name, &spec, now()) });
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec })
 }
 
