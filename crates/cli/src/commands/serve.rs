@@ -17,7 +17,7 @@ use server::people::accounts;
 use server::{Access, Listener, Network, Transport};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Reach;
+use crate::args::{ClusterReach, Reach};
 use crate::commands::render_worker::Rendering;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output;
@@ -112,7 +112,7 @@ fn stopping_point(text: &str) -> Result<(WriteStep, bool), String> {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+    pub(crate) async fn run(self, reach: &ClusterReach) -> Outcome {
         take_all_files();
         survive_full_disks()?;
         let stop = CancellationToken::new();
@@ -159,7 +159,7 @@ impl Serve {
         Ok(Code::Done.into())
     }
 
-    async fn plan(&self, reach: &Reach, folder: Option<&SandboxFolder>) -> Result<Plan, Failure> {
+    async fn plan(&self, reach: &ClusterReach, folder: Option<&SandboxFolder>) -> Result<Plan, Failure> {
         let overrides: BTreeMap<String, String> = self.registry.iter().cloned().collect();
         let (cluster, clock, ids, speed, registry) = match folder {
             Some(folder) => (
@@ -180,7 +180,7 @@ impl Serve {
             cluster,
             clock,
             ids,
-            namespace: reach.namespace.clone(),
+            namespace: reach.namespace(),
             cache: self.cache.clone().unwrap_or_else(|| settings::cache().join("git")),
             registry,
             poll: Duration::from_secs(self.poll.max(1)),
@@ -240,7 +240,7 @@ pub(crate) fn survive_full_disks() -> Result<(), Failure> {
 }
 
 /// The cluster that the flags and the environment mean.
-pub(crate) fn target(reach: &Reach, in_cluster: bool) -> Target {
+pub(crate) fn target(reach: &ClusterReach, in_cluster: bool) -> Target {
     let path = reach.kubeconfig.clone().or_else(settings::default_kubeconfig);
     let inside = in_cluster || (path.is_none() && settings::environment("KUBERNETES_SERVICE_HOST").is_some());
     if inside { Target::InCluster } else { Target::Kubeconfig { path, context: reach.context.clone() } }
@@ -251,7 +251,7 @@ pub(crate) fn target(reach: &Reach, in_cluster: bool) -> Target {
 /// # Errors
 /// When the cluster cannot be reached.
 pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(ScaledClock::wall());
+    let (reach, clock): (_, Arc<dyn Clock>) = (&reach.cluster, Arc::new(ScaledClock::wall()));
     let cluster = Cluster::connect(&target(reach, false), Arc::clone(&clock)).await?;
     cluster.version().await?;
     let user = settings::environment("USER").unwrap_or_else(|| "kubeconfig".to_owned());
@@ -259,7 +259,7 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
         cluster,
         clock,
         ids: Ids::random(),
-        namespace: reach.namespace.clone(),
+        namespace: reach.namespace(),
         cache: settings::cache().join("git"),
         registry: git::RegistryClient::new(BTreeMap::new()).map_err(Failure::new)?,
         poll: Duration::from_secs(180),
