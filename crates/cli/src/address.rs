@@ -49,10 +49,10 @@ pub(crate) async fn silent(base: &str, error: reqwest::Error, http: &reqwest::Cl
             .hint("--ca FILE trusts the authority that signed it; --insecure trusts any");
     }
     if io == Some(ErrorKind::ConnectionRefused) {
-        return Failure::new(format!("nothing listens at {place}: the connection is refused")).hint(check);
+        return Failure::new(format!("nothing listens at {base}: the connection is refused")).hint(check);
     }
     if error.is_timeout() {
-        return Failure::new(format!("{place} does not answer")).hint(check);
+        return Failure::new(format!("{base} does not answer")).hint(check);
     }
     if causes.iter().any(|cause| cause.to_string().starts_with("dns error")) {
         return Failure::new(format!("there is no host {place}: its name cannot be resolved")).hint(FORM);

@@ -126,7 +126,7 @@ impl Args for Outer {
     }
 }
 
-/// A command with how it reaches what it talks about.
+// A command with how it reaches what it talks about; what clap says of it is what stands at the command.
 #[derive(Debug, Args)]
 pub(crate) struct To<C: Args, R: Args> {
     #[command(flatten)]
@@ -281,6 +281,16 @@ mod tests {
         check("logout", false, true, false);
         check("serve", false, false, true);
         assert!(!help("helm template").contains("--server "));
+        for (line, about) in [
+            ("login", "Log in to a server"),
+            ("logout", "End the session"),
+            ("serve", "Run the controller"),
+            ("app", "Applications: list, get"),
+            ("promote", "Put a release into an environment"),
+            ("where", "Which environments run an image"),
+        ] {
+            assert!(help(line).starts_with(about), "{line}: {}", help(line));
+        }
     }
 
     #[test]

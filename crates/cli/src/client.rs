@@ -199,6 +199,8 @@ impl Client {
         let kind = answer.text(header::CONTENT_TYPE).unwrap_or("nothing that it names");
         let what = format!("{} with {kind}", answer.status);
         match &self.way {
+            Way::Http { base, .. } if answer.status.is_server_error() => Failure::new(format!("{base} answers {what}"))
+                .hint("a proxy before the server says so: is the server running?"),
             Way::Http { base, .. } => address::foreign(base, &what),
             Way::Core(_) => Failure::new(format!("the server in this process answers {what}")),
         }

@@ -176,7 +176,9 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "a: b").unwrap();
         };
-        ["charts/shop/Chart.yaml", "charts/shop/values-prod.yaml", "values.yaml", "elsewhere.yaml"].map(write);
+        ["charts/shop/Chart.yaml", "charts/shop/values-prod.yaml", "values.yaml", "elsewhere.yaml"]
+            .iter()
+            .for_each(|path| write(path));
         fs::create_dir(outer.path().join(".git")).unwrap();
         let place = Place::open(&outer.path().join("charts/shop")).unwrap();
         let found = |name: &str| place.value_file(Path::new(name)).map_err(|failure| failure.message);

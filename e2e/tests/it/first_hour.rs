@@ -39,7 +39,8 @@ fn every_line_that_is_printed_works_in_a_fresh_shell() {
             .filter(|said| said.contains("explain checkout-service-production"))
             .ok_or_else(|| started.said())
     });
-    assert!(said.contains("admin / admin"), "{said}");
+    let admin = said.lines().find_map(|line| line.split_once("admin      has the password that this prints: "));
+    let admin = admin.expect("how admin logs in").1;
     let usual = "/usr/local/bin:/usr/bin:/bin";
     let commands: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("       ")).collect();
     assert!(commands.len() >= 7, "{said}");
@@ -49,13 +50,15 @@ fn every_line_that_is_printed_works_in_a_fresh_shell() {
     }
     let export = said.lines().find_map(|line| line.split_once("export KUBECONFIG=")).expect("the kubeconfig").1;
     works(&format!("export KUBECONFIG={export}; kubectl get nodes"), &home, usual);
+    works(admin, &home, usual);
+    let password = fresh_shell(admin, &home, usual).succeeds().out;
     // the README's lines, where `gantline` is on the path, in another clone
     let (program, clone) = (binary.parent().expect("a folder").display(), stage.join("another").display().to_string());
     for line in readme() {
         let line = line.replace("http://127.0.0.1:8080", &url).replace("FOLDER/shop", &format!("'{clone}'"));
         works(&line.replace("FOLDER", &format!("'{stage_name}'")), &home, &format!("{program}:{usual}"));
     }
-    bad_versions_stay_in_dev(&binary, room.path(), &stage_name, &url);
+    bad_versions_stay_in_dev(&binary, room.path(), &stage_name, &url, &password);
     assert_eq!(started.interrupt(), 0);
 }
 
@@ -69,11 +72,11 @@ fn readme() -> Vec<String> {
     lines
 }
 
-fn bad_versions_stay_in_dev(binary: &Path, temporary: &Path, stage: &str, url: &str) {
+fn bad_versions_stay_in_dev(binary: &Path, temporary: &Path, stage: &str, url: &str, password: &str) {
     let gantline = |words: &[&str]| {
         run(Command::new(binary).args(words).env("HOME", temporary).env("TMPDIR", temporary).env_remove("KUBECONFIG"))
     };
-    gantline(&["login", url, "-u", "admin", "-p", "admin"]).succeeds();
+    gantline(&["login", url, "-u", "admin", "-p", password]).succeeds();
     let pushed = gantline(&["demo", "push", "--bad", "--in", stage]).succeeds().says("its pods fail");
     let tag =
         pushed.out.split_once("checkout-service:").expect("a tag").1.split(' ').next().unwrap_or_default().to_owned();
@@ -128,7 +131,7 @@ fn an_address_that_is_wrong_is_told_with_what_would_work() {
     check(&format!("https://{plain}/"), 1, &["speaks plain HTTP", &format!("use {}", demo.url)]);
     check(&format!("http://{tls}"), 1, &["speaks HTTPS, not plain HTTP", &format!("use https://{tls}"), "--ca FILE"]);
     check(&format!("https://{tls}"), 1, &["certificate", "not trusted", "--ca FILE"]);
-    check("http://127.0.0.1:1", 1, &["nothing listens at 127.0.0.1:1"]);
+    check("http://127.0.0.1:1", 1, &["nothing listens at http://127.0.0.1:1"]);
     check("no-such-host.invalid", 1, &["there is no host no-such-host.invalid", "http://HOST:PORT"]);
     check(&format!("http://127.0.0.1:{other}"), 1, &["is no Gantline server", "text/html"]);
     check(&format!("127.0.0.1:{other}"), 1, &["speaks plain HTTP", "no Gantline server"]);

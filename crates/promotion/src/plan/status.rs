@@ -103,7 +103,7 @@ const WHOLE: usize = 16;
 fn runs(environments: &[EnvironmentStatus]) -> String {
     let tag = |status: &EnvironmentStatus| match status.tag.chars().count() {
         0 => "-".to_owned(),
-        ..=WHOLE => status.tag.clone(),
+        1..=WHOLE => status.tag.clone(),
         _ => status.tag.chars().take(SHORT).collect(),
     };
     environments.iter().map(|status| format!("{}={}", status.name, tag(status))).collect::<Vec<_>>().join(" ")

@@ -1,8 +1,10 @@
 //! What a demo prints when it runs: where it is, who may log in, and what to try. Every line that is meant for a shell works
 //! pasted into a fresh one, in any folder, and once more.
 
+use server::people::accounts;
+
 use super::commits::overlay;
-use super::stage::{ACCOUNTS, NEXT_TAG, REPOSITORY, SERVICE, Stage};
+use super::stage::{ACCOUNTS, NAMESPACE, NEXT_TAG, REPOSITORY, SERVICE, Stage};
 use crate::output;
 use crate::program::{program, quoted};
 
@@ -15,11 +17,16 @@ fn invitation(stage: &Stage) -> String {
     let (folder, kubeconfig) = (quoted(&stage.folder), quoted(&stage.kubeconfig));
     let repository = quoted(&stage.commits.repositories.join(format!("{REPOSITORY}.git")));
     let (clone, file) = (quoted(&stage.folder.join("shop")), quoted(&stage.folder.join("shop").join(overlay("dev"))));
-    let accounts = ACCOUNTS.map(|name| format!("{name} / {name}")).join(", ");
+    let people = ACCOUNTS.map(|name| format!("{name} / {name}")).join(", ");
+    let secret = accounts::INITIAL_PASSWORD_SECRET;
+    let password = format!(
+        "kubectl --kubeconfig {kubeconfig} -n {NAMESPACE} get secret {secret} -o go-template='{{{{.data.password | base64decode}}}}'"
+    );
     format!(
         "Gantline runs: {url}   (time goes {speed} times faster here; Ctrl-C ends it)
 
-  accounts   {accounts}
+  accounts   {people}
+  admin      has the password that this prints: {password}
   cluster    export KUBECONFIG={kubeconfig}
   Git        {repository}
 

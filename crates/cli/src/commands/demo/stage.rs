@@ -40,7 +40,7 @@ const REFERENCES: [(&str, &str); 2] =
     [("manual-app-helm", "refs/heads/release"), ("manual-app-helm", "refs/tags/v1.0")];
 
 /// Accounts of the demo; each has its name as password.
-pub(super) const ACCOUNTS: [&str; 3] = ["developer", "team-lead", "admin"];
+pub(super) const ACCOUNTS: [&str; 2] = ["developer", "team-lead"];
 
 /// What the invitation and the story deliver: a service, its image in the registry, and the repository that deploys it.
 pub(super) const SERVICE: &str = "checkout-service";
@@ -50,7 +50,7 @@ pub(super) const REPOSITORY: &str = "ecommerce-infra";
 /// A version of checkout-service that is built and not deployed anywhere.
 pub(super) const NEXT_TAG: &str = "9b1c64d2f0a8e35d7741c06fb2e98a5d31f7c480";
 
-const NAMESPACE: &str = "argocd";
+pub(super) const NAMESPACE: &str = "argocd";
 
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
@@ -241,9 +241,7 @@ fn manifests(repositories: &Path) -> Result<Vec<Value>, Failure> {
 /// Argo CD's settings: the accounts, their passwords, their groups.
 fn settings(clock: &dyn Clock) -> Result<Vec<Value>, Failure> {
     let metadata = |name: &str| json!({ "name": name, "namespace": NAMESPACE, "labels": { "app.kubernetes.io/part-of": "argocd" } });
-    // admin is there without being named
-    let named = ACCOUNTS.iter().filter(|name| **name != "admin");
-    let logins: BTreeMap<String, &str> = named.map(|name| (format!("accounts.{name}"), "login")).collect();
+    let logins: BTreeMap<String, &str> = ACCOUNTS.iter().map(|name| (format!("accounts.{name}"), "login")).collect();
     let policy = "g, team-lead, team-leads\n\
                   p, role:developer, pipelines, promote, */*, allow\n\
                   p, role:developer, applications, sync, */*, allow\n\
