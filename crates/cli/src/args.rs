@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     pub(crate) verbose: bool,
 }
 
-/// How a command reaches what it talks about.
+// How a command reaches what it talks about. No doc comments on these: clap would take them for what the command is about.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Reach {
     /// URL of the server [default: $GANTLINE_SERVER, else the one that was logged in to last]
@@ -43,7 +43,7 @@ pub(crate) struct Reach {
     pub(crate) cluster: ClusterReach,
 }
 
-/// Whose certificates a server may show.
+// Whose certificates a server may show.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Trust {
     /// Trust this certificate authority (PEM) of the server
@@ -54,7 +54,7 @@ pub(crate) struct Trust {
     pub(crate) insecure: bool,
 }
 
-/// Which cluster, and which namespace of it.
+// Which cluster, and which namespace of it.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ClusterReach {
     /// Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
@@ -126,7 +126,7 @@ impl Args for Outer {
     }
 }
 
-// A command with how it reaches what it talks about; what clap says of it is what stands at the command.
+// A command with how it reaches what it talks about.
 #[derive(Debug, Args)]
 pub(crate) struct To<C: Args, R: Args> {
     #[command(flatten)]
