@@ -172,10 +172,15 @@ pub struct Session<'a> {
 
 impl Session<'_> {
     pub fn gantline(&self, arguments: &[&str]) -> Ran {
+        self.gantline_with(arguments, &[])
+    }
+
+    /// With more variables in its environment.
+    pub fn gantline_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         let mut command = Command::new(&self.demo.binary);
         command.env("GANTLINE_CONFIG", self.home.path().join("config.json"));
-        command.env_remove("KUBECONFIG").env("HOME", self.home.path());
-        run(command.args(arguments))
+        command.env_remove("KUBECONFIG").env_remove("COLUMNS").env("HOME", self.home.path());
+        run(command.envs(variables.iter().copied()).args(arguments))
     }
 
     /// Where the session is kept.

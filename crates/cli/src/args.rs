@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 
@@ -19,39 +19,140 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) outer: Outer,
     /// Say more on standard error
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 }
 
-/// How the commands reach what they talk about.
+// How a command reaches what it talks about. No doc comments on these: clap would take them for what the command is about.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Reach {
-    /// URL of the server [default: the one that was logged in to last]
-    #[arg(long, global = true, env = "GANTLINE_SERVER", value_name = "URL", help_heading = "Reaching the server")]
+    /// URL of the server [default: $GANTLINE_SERVER, else the one that was logged in to last]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Reaching the server")]
     pub(crate) server: Option<String>,
-    /// Session token instead of a login
-    #[arg(long, global = true, env = "GANTLINE_TOKEN", hide_env_values = true, help_heading = "Reaching the server")]
+    /// Session token instead of a login [default: $GANTLINE_TOKEN]
+    #[arg(long, global = true, help_heading = "Reaching the server")]
     pub(crate) token: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
+    /// Straight to the cluster, without a server, with the rights of the kubeconfig
+    #[arg(long, global = true, help_heading = "Reaching the server")]
+    pub(crate) core: bool,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterReach,
+}
+
+// Whose certificates a server may show.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Trust {
     /// Trust this certificate authority (PEM) of the server
     #[arg(long, global = true, value_name = "FILE", help_heading = "Reaching the server")]
     pub(crate) ca: Option<PathBuf>,
     /// Do not check the server's certificate
     #[arg(long, global = true, help_heading = "Reaching the server")]
     pub(crate) insecure: bool,
-    /// Straight to the cluster, without a server, with the rights of the kubeconfig
-    #[arg(long, global = true, help_heading = "Reaching the server")]
-    pub(crate) core: bool,
+}
+
+// Which cluster, and which namespace of it.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ClusterReach {
     /// Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Reaching the cluster")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig
     #[arg(long, global = true, help_heading = "Reaching the cluster")]
     pub(crate) context: Option<String>,
-    /// Namespace of Applications and Pipelines
-    #[arg(long, global = true, default_value = "argocd", help_heading = "Reaching the cluster")]
-    pub(crate) namespace: String,
+    /// Namespace of Applications and Pipelines [default: argocd; through a server, its own]
+    #[arg(long, global = true, help_heading = "Reaching the cluster")]
+    pub(crate) namespace: Option<String>,
+}
+
+impl ClusterReach {
+    /// Argo CD's, unless another is named.
+    pub(crate) fn namespace(&self) -> String {
+        self.namespace.clone().unwrap_or_else(|| "argocd".to_owned())
+    }
+
+    fn or(self, outer: &Self) -> Self {
+        Self {
+            kubeconfig: self.kubeconfig.or_else(|| outer.kubeconfig.clone()),
+            context: self.context.or_else(|| outer.context.clone()),
+            namespace: self.namespace.or_else(|| outer.namespace.clone()),
+        }
+    }
+}
+
+impl Trust {
+    fn or(self, outer: &Self) -> Self {
+        Self { ca: self.ca.or_else(|| outer.ca.clone()), insecure: self.insecure || outer.insecure }
+    }
+}
+
+impl Reach {
+    fn or(self, outer: &Self) -> Self {
+        Self {
+            server: self.server.or_else(|| outer.server.clone()),
+            token: self.token.or_else(|| outer.token.clone()),
+            trust: self.trust.or(&outer.trust),
+            core: self.core || outer.core,
+            cluster: self.cluster.or(&outer.cluster),
+        }
+    }
+}
+
+/// The same flags before the command. They are not handed down: the help of a command has those that it uses.
+#[derive(Debug, Default)]
+pub(crate) struct Outer(pub(crate) Reach);
+
+impl FromArgMatches for Outer {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Reach::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl Args for Outer {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let flags = Reach::augment_args(clap::Command::new("outer"));
+        command.args(flags.get_arguments().map(|flag| flag.clone().global(false)))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+// A command with how it reaches what it talks about.
+#[derive(Debug, Args)]
+pub(crate) struct To<C: Args, R: Args> {
+    #[command(flatten)]
+    command: C,
+    #[command(flatten)]
+    reach: R,
+}
+
+impl<C: Args> To<C, Reach> {
+    /// What was said nearest to the command counts.
+    pub(crate) fn parts(self, outer: &Reach) -> (C, Reach) {
+        (self.command, self.reach.or(outer))
+    }
+}
+
+impl<C: Args> To<C, Trust> {
+    pub(crate) fn parts(self, outer: &Reach) -> (C, Reach) {
+        let reach = Reach { trust: self.reach, ..Reach::default() };
+        (self.command, reach.or(outer))
+    }
+}
+
+impl<C: Args> To<C, ClusterReach> {
+    pub(crate) fn parts(self, outer: &Reach) -> (C, ClusterReach) {
+        (self.command, self.reach.or(&outer.cluster))
+    }
 }
 
 /// How answers are printed.
@@ -70,6 +171,15 @@ pub(crate) struct Output {
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Format,
+    /// With json and yaml: also who owns which field (metadata.managedFields)
+    #[arg(long)]
+    pub(crate) show_managed_fields: bool,
+}
+
+impl From<Format> for Output {
+    fn from(output: Format) -> Self {
+        Self { output, show_managed_fields: false }
+    }
 }
 
 // A command of commands: a group of arguments, because clap builds those only once they are typed.
@@ -88,36 +198,36 @@ pub(crate) enum Command {
     /// Deploy somebody's repository into a sandbox and report what is healthy, what is not, and why
     Try(commands::try_repository::Try),
     /// Run the controller and the server against a cluster
-    Serve(commands::serve::Serve),
+    Serve(Box<To<commands::serve::Serve, ClusterReach>>),
     /// Print the manifests that a cluster needs
     Install(commands::install::Install),
     /// Log in to a server and remember the session
-    Login(commands::login::Login),
+    Login(Box<To<commands::login::Login, Trust>>),
     /// End the session
-    Logout,
+    Logout(Box<To<commands::login::Logout, Trust>>),
     /// Applications: list, get, diff, sync, wait, history, refresh, delete
     #[command(visible_alias = "application")]
-    App(Group<commands::app::App>),
+    App(Box<To<Group<commands::app::App>, Reach>>),
     /// Clusters that Applications may name, and whether they answer
-    Cluster(Group<commands::cluster::Cluster>),
+    Cluster(Box<To<Group<commands::cluster::Cluster>, Reach>>),
     /// Pipelines: which environments an image passes, through which gates
-    Pipeline(Group<commands::pipeline::Pipeline>),
+    Pipeline(Box<To<Group<commands::pipeline::Pipeline>, Reach>>),
     /// Releases: the images that travel
-    Release(Group<commands::release::Release>),
+    Release(Box<To<Group<commands::release::Release>, Reach>>),
     /// Put a release into an environment (the gates still decide)
-    Promote(commands::promote::Promote),
+    Promote(Box<To<commands::promote::Promote, Reach>>),
     /// Approve a promotion that waits
-    Approve(commands::approve::Decide),
+    Approve(Box<To<commands::approve::Decide, Reach>>),
     /// Reject a promotion that waits
-    Reject(commands::approve::Decide),
+    Reject(Box<To<commands::approve::Decide, Reach>>),
     /// Go back to what ran before, by a revert commit, and hold the bad image
-    Rollback(commands::rollback::Rollback),
+    Rollback(Box<To<commands::rollback::Rollback, Reach>>),
     /// Why an Application is not Synced, why a release does not move: value, needed, earliest time, who can act
-    Explain(commands::explain::Explain),
+    Explain(Box<To<commands::explain::Explain, Reach>>),
     /// Which environments run an image, tag or digest
-    Where(commands::whereabouts::Where),
+    Where(Box<To<commands::whereabouts::Where, Reach>>),
     /// The environments of a service: purpose, namespace, image source, config source, trigger
-    Env(commands::env::Env),
+    Env(Box<To<commands::env::Env, Reach>>),
     /// The kinds of gates that a Pipeline may have: when each passes, and how it is written
     Gates(commands::gates::Gates),
     /// Render a folder of a local repository as the controller would
@@ -138,10 +248,100 @@ pub(crate) enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Arguments::command().debug_assert();
+        Arguments::command().debug_assert();
+    }
+
+    /// What `--help` of a command prints.
+    fn help(line: &str) -> String {
+        let words = ["gantline"].into_iter().chain(line.split(' ')).chain(["--help"]);
+        Arguments::try_parse_from(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_help_of_a_command_has_the_flags_that_it_uses() {
+        let check = |line: &str, server: bool, certificates: bool, cluster: bool| {
+            let help = help(line);
+            assert_eq!(help.contains("--token"), server, "{line}: {help}");
+            assert_eq!(help.contains("--insecure "), certificates, "{line}: {help}");
+            assert_eq!(help.contains("--context"), cluster, "{line}: {help}");
+        };
+        for line in ["app list", "pipeline get", "release show", "promote", "approve", "where", "env", "cluster list"] {
+            check(line, true, true, true);
+        }
+        for line in ["completion", "render", "gates", "demo", "demo push", "try", "install", "kustomize build"] {
+            check(line, false, false, false);
+        }
+        check("login", false, true, false);
+        check("logout", false, true, false);
+        check("serve", false, false, true);
+        assert!(!help("helm template").contains("--server "));
+        for (line, about) in [
+            ("login", "Log in to a server"),
+            ("logout", "End the session"),
+            ("serve", "Run the controller"),
+            ("app", "Applications: list, get"),
+            ("promote", "Put a release into an environment"),
+            ("where", "Which environments run an image"),
+        ] {
+            assert!(help(line).starts_with(about), "{line}: {}", help(line));
+        }
+    }
+
+    #[test]
+    fn flags_may_stand_on_either_side_of_the_command() {
+        let reach = |line: &str| {
+            let parsed = Arguments::try_parse_from(line.split(' ')).unwrap();
+            let Command::App(app) = parsed.command else { panic!("{line}") };
+            app.parts(&parsed.outer.0).1
+        };
+        let both = reach("gantline --server one --namespace team app list --server two --core");
+        assert_eq!((both.server.as_deref(), both.core), (Some("two"), true));
+        assert_eq!(both.cluster.namespace(), "team");
+        assert_eq!(reach("gantline --server one app list").server.as_deref(), Some("one"));
+        assert_eq!(reach("gantline app --server one list").server.as_deref(), Some("one"));
+        assert_eq!(reach("gantline app list").cluster.namespace(), "argocd");
+    }
+
+    /// An empty name would be a path of the API that is not meant.
+    #[test]
+    fn names_are_never_empty() {
+        let lines: &[&[&str]] = &[
+            &["app", "get", ""],
+            &["app", "diff", ""],
+            &["app", "sync", ""],
+            &["app", "wait", ""],
+            &["app", "history", ""],
+            &["app", "refresh", ""],
+            &["app", "logs", ""],
+            &["app", "events", ""],
+            &["app", "terminate", ""],
+            &["app", "delete", ""],
+            &["pipeline", "get", ""],
+            &["release", "list", ""],
+            &["release", "show", ""],
+            &["release", "lift", ""],
+            &["env", ""],
+            &["where", ""],
+            &["where", " "],
+            &["explain", ""],
+            &["promote", "", "--to", "x"],
+            &["promote", "x", "--to", ""],
+            &["approve", ""],
+            &["reject", ""],
+            &["rollback", "", "--in", "x"],
+            &["rollback", "x", "--in", ""],
+            &["login", ""],
+        ];
+        for line in lines {
+            let refused = Arguments::try_parse_from([&["gantline"], *line].concat()).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{line:?}: {refused}");
+            assert!(refused.to_string().contains("is empty"), "{line:?}: {refused}");
+        }
     }
 }

@@ -1,22 +1,31 @@
 //! One way to the server's API, whether it listens somewhere or is mounted in this process (`--core`).
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::args::Reach;
+use crate::address;
+use crate::args::{Reach, Trust};
 use crate::commands::serve;
 use crate::failure::Failure;
-use crate::settings::Config;
+use crate::settings::{self, Config};
 
 /// Requests to the API.
-pub(crate) enum Client {
+pub(crate) struct Client {
+    way: Way,
+    /// When the last answer was given, by the server's clock.
+    told: Mutex<Option<Timestamp>>,
+}
+
+enum Way {
     Http {
         base: String,
         token: Option<String>,
@@ -26,31 +35,63 @@ pub(crate) enum Client {
     Core(Box<Router>),
 }
 
+/// An answer whose body is still to come.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: BoxStream<'static, Result<Bytes, Failure>>,
+}
+
 impl Client {
+    /// For what there is in one namespace only, which a server knows.
+    ///
+    /// # Errors
+    /// As [`Client::anywhere`]; also when a namespace is named to a server.
+    pub(crate) async fn connect(reach: &Reach) -> Result<Self, Failure> {
+        match &reach.cluster.namespace {
+            Some(namespace) if !reach.core => Err(Failure::usage(format!(
+                "--namespace {namespace}: a server has all but Applications in the namespace that it runs in"
+            ))
+            .hint("leave --namespace out, or go straight to the cluster with --core")),
+            _ => Self::anywhere(reach).await,
+        }
+    }
+
     /// # Errors
     /// When there is neither a server nor `--core`, or the cluster cannot be reached.
-    pub(crate) async fn connect(reach: &Reach) -> Result<Self, Failure> {
+    pub(crate) async fn anywhere(reach: &Reach) -> Result<Self, Failure> {
         if reach.core {
-            return Ok(Self::Core(Box::new(serve::core_router(reach).await?)));
+            return Ok(Self::of(Way::Core(Box::new(serve::core_router(reach).await?))));
         }
         let config = Config::load();
-        let base = reach.server.clone().or_else(|| Some(config.current.clone()).filter(|c| !c.is_empty()));
+        let said = reach.server.clone().or_else(|| settings::environment("GANTLINE_SERVER"));
+        let base = said.or_else(|| Some(config.current.clone()).filter(|c| !c.is_empty()));
         let base = base.ok_or_else(|| {
             Failure::usage("which server?").hint(
                 "log in first (gantline login URL), name one with --server, or go straight to the cluster with --core",
             )
         })?;
-        let base = base.trim_end_matches('/').to_owned();
-        let token = reach.token.clone().or_else(|| config.servers.get(&base).cloned());
-        Ok(Self::Http { http: http_client(reach)?, base, token })
+        let base = address::parse(&base)?;
+        let token = reach.token.clone().or_else(|| settings::environment("GANTLINE_TOKEN"));
+        let token = token.or_else(|| config.servers.get(&base).cloned());
+        Ok(Self::of(Way::Http { http: http_client(&reach.trust)?, base, token }))
     }
 
     /// A client for `base` without a session.
     ///
     /// # Errors
     /// When the certificate authority cannot be read.
-    pub(crate) fn anonymous(base: &str, reach: &Reach) -> Result<Self, Failure> {
-        Ok(Self::Http { http: http_client(reach)?, base: base.trim_end_matches('/').to_owned(), token: None })
+    pub(crate) fn anonymous(base: &str, trust: &Trust) -> Result<Self, Failure> {
+        Ok(Self::of(Way::Http { http: http_client(trust)?, base: base.to_owned(), token: None }))
+    }
+
+    fn of(way: Way) -> Self {
+        Self { way, told: Mutex::default() }
+    }
+
+    /// When the last answer was given, by the server's clock, which is faster than the wall's in a demo.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -70,11 +111,11 @@ impl Client {
     /// # Errors
     /// As any request; also when `each` has one.
     pub(crate) async fn lines(&self, path: &str, mut each: impl FnMut(Value)) -> Result<(), Failure> {
-        let (status, mut chunks) = self.open(path).await?;
+        let mut answer = self.send(Method::GET, path, None).await?;
         let mut rest = Vec::new();
-        while let Some(chunk) = chunks.next().await {
+        while let Some(chunk) = answer.body.next().await {
             rest.extend_from_slice(&chunk?);
-            if !status.is_success() {
+            if !answer.status.is_success() {
                 continue;
             }
             while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -82,23 +123,7 @@ impl Client {
                 each(serde_json::from_slice(&line)?);
             }
         }
-        if status.is_success() { Ok(()) } else { Err(refused(status, &String::from_utf8_lossy(&rest))) }
-    }
-
-    async fn open(&self, path: &str) -> Result<(StatusCode, BoxStream<'static, Result<Bytes, Failure>>), Failure> {
-        match self {
-            Self::Http { base, token, http } => {
-                let request = http.get(format!("{base}{path}"));
-                let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
-                let answer = request.send().await?;
-                Ok((answer.status(), answer.bytes_stream().map(|chunk| chunk.map_err(Failure::from)).boxed()))
-            }
-            Self::Core(router) => {
-                let answer = router.as_ref().clone().oneshot(Request::builder().uri(path).body(Body::empty())?).await?;
-                let (status, stream) = (answer.status(), answer.into_body().into_data_stream());
-                Ok((status, stream.map(|chunk| chunk.map_err(Failure::from)).boxed()))
-            }
-        }
+        if answer.status.is_success() { Ok(()) } else { Err(self.refused(&answer, &rest)) }
     }
 
     /// The items of a list; an answer without items is an empty list.
@@ -114,56 +139,89 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-        let (status, text) = match self {
-            Self::Http { base, token, http } => {
-                let mut request = http.request(method, format!("{base}{path}"));
-                if let Some(token) = token {
-                    request = request.bearer_auth(token);
-                }
-                if let Some(body) = &body {
-                    request = request.json(body);
-                }
-                let answer = request.send().await.map_err(|error| {
-                    Failure::from(error)
-                        .hint(format!("is the server at {base} running? (gantline serve, gantline demo)"))
-                })?;
-                (answer.status(), answer.text().await?)
+        let mut answer = self.send(method, path, body).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.body.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        if !answer.status.is_success() {
+            return Err(self.refused(&answer, &bytes));
+        }
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes).map_err(|_| self.foreign(&answer))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, Failure> {
+        let answer = match &self.way {
+            Way::Http { base, token, http } => {
+                let request = http.request(method, format!("{base}{path}"));
+                let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+                let request = body.iter().fold(request, |request, body| request.json(body));
+                let answer = match request.send().await {
+                    Ok(answer) => answer,
+                    Err(error) => return Err(address::silent(base, error, http).await),
+                };
+                let (status, headers) = (answer.status(), answer.headers().clone());
+                let body = answer.bytes_stream().map(|chunk| chunk.map_err(Failure::from)).boxed();
+                Answer { status, headers, body }
             }
-            Self::Core(router) => {
-                let builder =
-                    Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
-                let body = body.map_or_else(Body::empty, |b| Body::from(b.to_string()));
-                let answer = router.as_ref().clone().oneshot(builder.body(body)?).await?;
-                let status = answer.status();
-                let mut bytes = Vec::new();
-                let mut stream = answer.into_body().into_data_stream();
-                while let Some(chunk) = stream.next().await {
-                    bytes.extend_from_slice(&chunk?);
-                }
-                (status, String::from_utf8_lossy(&bytes).into_owned())
+            Way::Core(router) => {
+                let request = Request::builder().method(method).uri(path);
+                let request = request.header(header::CONTENT_TYPE, "application/json");
+                let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+                let (head, body) = router.as_ref().clone().oneshot(request.body(body)?).await?.into_parts();
+                let body = body.into_data_stream().map(|chunk| chunk.map_err(Failure::from)).boxed();
+                Answer { status: head.status, headers: head.headers, body }
             }
         };
-        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        if status.is_success() {
-            return Ok(value);
+        if let Some(time) = answer.time() {
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
         }
-        Err(refused(status, &text))
+        Ok(answer)
+    }
+
+    /// What the server says in place of an answer.
+    fn refused(&self, answer: &Answer, body: &[u8]) -> Failure {
+        let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        match value.get("message").and_then(Value::as_str) {
+            Some(said) if answer.status == StatusCode::UNAUTHORIZED => {
+                Failure::new(said).hint("log in: gantline login URL")
+            }
+            Some(said) => Failure::new(said),
+            None => self.foreign(answer),
+        }
+    }
+
+    /// Whoever answers so is no server of ours.
+    fn foreign(&self, answer: &Answer) -> Failure {
+        let kind = answer.text(header::CONTENT_TYPE).unwrap_or("nothing that it names");
+        let what = format!("{} with {kind}", answer.status);
+        match &self.way {
+            Way::Http { base, .. } if answer.status.is_server_error() => Failure::new(format!("{base} answers {what}"))
+                .hint("a proxy before the server says so: is the server running?"),
+            Way::Http { base, .. } => address::foreign(base, &what),
+            Way::Core(_) => Failure::new(format!("the server in this process answers {what}")),
+        }
     }
 }
 
-/// What the server says in place of an answer.
-fn refused(status: StatusCode, text: &str) -> Failure {
-    let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-    let said = value.get("message").and_then(Value::as_str);
-    let failure = Failure::new(said.map_or_else(|| format!("{status} {text}"), str::to_owned));
-    if status == StatusCode::UNAUTHORIZED { failure.hint("log in: gantline login URL") } else { failure }
+impl Answer {
+    fn text(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        jiff::fmt::rfc2822::parse(self.text(header::DATE)?).ok().map(|time| time.timestamp())
+    }
 }
 
-fn http_client(reach: &Reach) -> Result<reqwest::Client, Failure> {
+fn http_client(trust: &Trust) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(10))
-        .tls_danger_accept_invalid_certs(reach.insecure);
-    if let Some(path) = &reach.ca {
+        .tls_danger_accept_invalid_certs(trust.insecure);
+    if let Some(path) = &trust.ca {
         let pem = std::fs::read(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         builder = builder.tls_certs_merge([reqwest::Certificate::from_pem(&pem)?]);
     }

@@ -48,6 +48,23 @@ impl Place {
         Ok(inner.to_string_lossy().into_owned())
     }
 
+    /// A value file as a path in the tree: as an Application of the folder names it, else as a path of this machine.
+    ///
+    /// # Errors
+    /// When it is in neither place, or outside.
+    pub(crate) fn value_file(&self, named: &Path) -> Result<String, Failure> {
+        let text = named.to_string_lossy();
+        let base = if text.starts_with('/') { "" } else { &self.folder };
+        let ours = object::path::join(base, text.trim_start_matches('/'));
+        if let Some(path) = ours.filter(|path| self.root.join(path).is_file()) {
+            return Ok(path);
+        }
+        self.file(named).map_err(|failure| {
+            let folder = if base.is_empty() { "the root of the repository" } else { base };
+            Failure { message: format!("{}; nor is it in {folder}", failure.message), ..failure }
+        })
+    }
+
     /// The problem with its path as people in the current folder write it.
     pub(crate) fn shown(&self, problem: &Problem) -> Problem {
         let file = if problem.file.is_empty() { String::new() } else { self.path(&problem.file) };
@@ -150,6 +167,29 @@ impl TreeReader for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn value_files_are_named_as_in_an_application() {
+        let outer = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = outer.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "a: b").unwrap();
+        };
+        ["charts/shop/Chart.yaml", "charts/shop/values-prod.yaml", "values.yaml", "elsewhere.yaml"]
+            .iter()
+            .for_each(|path| write(path));
+        fs::create_dir(outer.path().join(".git")).unwrap();
+        let place = Place::open(&outer.path().join("charts/shop")).unwrap();
+        let found = |name: &str| place.value_file(Path::new(name)).map_err(|failure| failure.message);
+        assert_eq!(found("values-prod.yaml").as_deref(), Ok("charts/shop/values-prod.yaml"));
+        assert_eq!(found("../../values.yaml").as_deref(), Ok("values.yaml"));
+        assert_eq!(found("/values.yaml").as_deref(), Ok("values.yaml"));
+        let of_the_machine = outer.path().join("elsewhere.yaml").display().to_string();
+        assert_eq!(found(&of_the_machine).as_deref(), Ok("elsewhere.yaml"));
+        let absent = found("values-dev.yaml").unwrap_err();
+        assert!(absent.contains("values-dev.yaml") && absent.contains("nor is it in charts/shop"), "{absent}");
+    }
 
     #[test]
     fn a_folder_outside_of_git_may_use_its_neighbours() {

@@ -1,20 +1,24 @@
 //! `gantline`: arguments to calls, answers to terminal output.
 
+mod address;
 mod args;
 mod client;
 mod commands;
 mod examples;
 mod failure;
 mod folder;
+mod names;
 mod output;
 mod plane;
+mod program;
 mod remotes;
 mod sandbox_folder;
 mod settings;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
+use clap_complete::CompleteEnv;
 use tokio::runtime::{Builder, Runtime};
 
 /// Thousands of small values come and go: a fifth less time, and memory that is used again (`bench/scale`).
@@ -28,6 +32,8 @@ fn main() -> ExitCode {
     // every TLS client and server of this process uses ring; a second call would be a mistake of ours, not an error
     let _ = rustls::crypto::ring::default_provider().install_default();
     hush_the_yaml_reader();
+    // asked by a shell what may come next: answers, and ends
+    CompleteEnv::with_factory(args::Arguments::command).var(commands::completion::VARIABLE).complete();
     let arguments = args::Arguments::parse();
     match arguments.command {
         // before anything else is opened or started

@@ -3,13 +3,18 @@
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{Cell, Color, Table, presets};
+use jiff::Timestamp;
 use object::printable;
 use serde_json::{Value, json};
 
-use crate::args::Format;
+use crate::args::{Format, Output};
 use crate::failure::Failure;
 use crate::settings;
+
+mod table;
+
+use table::Sight;
+pub(crate) use table::{Column, age, column, wide};
 
 /// Writes one line to standard output, as [`printable`] has it; a closed pipe (`| head`) is no error.
 pub(crate) fn line(text: impl fmt::Display) {
@@ -27,52 +32,79 @@ pub(crate) fn raw(text: &str) {
     let _ = std::io::stdout().write_all(shown.as_bytes());
 }
 
-/// Writes a table. The texts of its cells are [`printable`]; colours are its own.
-pub(crate) fn rows(table: &Table) {
-    let _ = writeln!(std::io::stdout(), "{table}");
+/// How somebody wants an answer, and what it is seen from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    output: Output,
+    now: Option<Timestamp>,
 }
 
-/// A column: its title, the value of a row, and whether only `-o wide` shows it.
-pub(crate) struct Column {
-    title: &'static str,
-    value: fn(&Value) -> String,
-    wide: bool,
+impl Output {
+    /// `now`: what ages count from.
+    pub(crate) fn view(self, now: Option<Timestamp>) -> View {
+        View { output: self, now }
+    }
 }
 
-pub(crate) const fn column(title: &'static str, value: fn(&Value) -> String) -> Column {
-    Column { title, value, wide: false }
-}
-
-pub(crate) const fn wide(title: &'static str, value: fn(&Value) -> String) -> Column {
-    Column { title, value, wide: true }
-}
-
-/// Prints a list as `format` asks; as data, the way kubectl does.
+/// Prints a list as it is wanted; as data, the way kubectl does.
 ///
 /// # Errors
 /// When a value cannot be written.
-pub(crate) fn list(items: &[Value], columns: &[Column], format: Format, kind: &str) -> Result<(), Failure> {
-    match format {
-        Format::Json => line(serde_json::to_string_pretty(&data(items))?),
-        Format::Yaml => raw(&yaml(&data(items))),
+pub(crate) fn list(items: &[Value], columns: &[Column], view: &View, kind: &str) -> Result<(), Failure> {
+    match view.output.output {
+        Format::Json => line(serde_json::to_string_pretty(&shown(data(items), view.output))?),
+        Format::Yaml => raw(&yaml(&shown(data(items), view.output))),
         Format::Name => items.iter().for_each(|item| line(format!("{kind}/{}", name(item)))),
-        Format::Table | Format::Wide => rows(&table(items, columns, format == Format::Wide)),
+        Format::Table | Format::Wide => rows(items, columns, view),
     }
     Ok(())
+}
+
+/// Prints a table. The texts of its cells are [`printable`]; colours are its own.
+pub(crate) fn rows(items: &[Value], columns: &[Column], view: &View) {
+    let sight = Sight { wide: view.output.output == Format::Wide, width: settings::width(), now: view.now };
+    let _ = writeln!(std::io::stdout(), "{}", table::table(items, columns, &sight));
 }
 
 fn data(items: &[Value]) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items })
 }
 
+/// As kubectl shows data: without who owns which field, unless that is asked for.
+fn shown(mut value: Value, output: Output) -> Value {
+    if !output.show_managed_fields {
+        forget_owners(&mut value);
+    }
+    value
+}
+
+fn forget_owners(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+                metadata.remove("managedFields");
+            }
+            map.values_mut().for_each(forget_owners);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_owners),
+        _ => {}
+    }
+}
+
 /// Prints one object: as data when asked for, else by `human`.
 ///
 /// # Errors
 /// When a value cannot be written.
-pub(crate) fn one(item: &Value, format: Format, kind: &str, human: impl FnOnce(&Value)) -> Result<(), Failure> {
-    match format {
-        Format::Json => line(serde_json::to_string_pretty(item)?),
-        Format::Yaml => raw(&yaml(item)),
+pub(crate) fn one(
+    item: &Value,
+    output: impl Into<Output>,
+    kind: &str,
+    human: impl FnOnce(&Value),
+) -> Result<(), Failure> {
+    let output = output.into();
+    match output.output {
+        Format::Json => line(serde_json::to_string_pretty(&shown(item.clone(), output))?),
+        Format::Yaml => raw(&yaml(&shown(item.clone(), output))),
         Format::Name => line(format!("{kind}/{}", name(item))),
         Format::Table | Format::Wide => human(item),
     }
@@ -83,43 +115,11 @@ pub(crate) fn yaml(value: &Value) -> String {
     object::yaml::to_string(value)
 }
 
+/// Where the name of what is shown stands: of an object, of an answer about one, of a row.
+const NAMES: [&str; 6] = ["/metadata/name", "/release/metadata/name", "/name", "/application", "/release", "/id"];
+
 fn name(item: &Value) -> String {
-    ["/metadata/name", "/name", "/application", "/id"].into_iter().find_map(|p| text(item, p)).unwrap_or_default()
-}
-
-fn table(items: &[Value], columns: &[Column], all: bool) -> Table {
-    let shown: Vec<&Column> = columns.iter().filter(|c| all || !c.wide).collect();
-    let mut table = plain_table();
-    table.set_header(shown.iter().map(|c| c.title));
-    for item in items {
-        table.add_row(shown.iter().map(|c| cell((c.value)(item))));
-    }
-    table
-}
-
-/// A table without lines, as kubectl prints them.
-pub(crate) fn plain_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    if !settings::colour() {
-        table.force_no_tty();
-    }
-    table
-}
-
-pub(crate) fn cell(text: String) -> Cell {
-    let colour = match text.as_str() {
-        "Synced" | "Healthy" | "Successful" | "Succeeded" | "Verified" | "Passed" => Some(Color::Green),
-        "OutOfSync" | "Missing" | "Suspended" | "Waiting" | "Soaking" => Some(Color::Yellow),
-        "Degraded" | "Failed" | "Error" | "Rejected" | "Unknown" => Some(Color::Red),
-        "Progressing" | "Running" | "Deploying" | "Converging" | "Converged" => Some(Color::Blue),
-        _ => None,
-    };
-    let cell = Cell::new(printable(&text));
-    match colour {
-        Some(colour) if settings::colour() => cell.fg(colour),
-        _ => cell,
-    }
+    NAMES.into_iter().find_map(|pointer| text(item, pointer)).unwrap_or_default()
 }
 
 /// The text at a JSON pointer; numbers and booleans too.
@@ -143,17 +143,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_cell_says_is_for_people_and_not_for_the_terminal() {
-        let columns = [column("NAME", |item| or_dash(item, "/name"))];
-        let shown = table(&[json!({ "name": "web\u{1b}]52;c;ZXZpbA==\u{7}\u{202e}" })], &columns, true).to_string();
-        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']) && shown.contains("web\\u001b]52"), "{shown:?}");
-    }
-
-    #[test]
     fn lists_are_data_as_kubectl_prints_them() {
         let list = data(&[json!({ "metadata": { "name": "web" } })]);
         assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("v1"), &json!("List")));
         assert_eq!(list.pointer("/items/0/metadata/name"), Some(&json!("web")));
         assert_eq!(data(&[])["items"], json!([]));
+    }
+
+    #[test]
+    fn who_owns_which_field_is_shown_when_asked_for() {
+        let web = json!({ "metadata": { "name": "web", "managedFields": [{ "manager": "gantline" }] } });
+        let answer = json!({ "release": web, "items": [web], "spec": { "managedFields": 1 } });
+        let all = Output { output: Format::Json, show_managed_fields: true };
+        assert_eq!(shown(answer.clone(), all), answer);
+        let bare = json!({ "metadata": { "name": "web" } });
+        let expected = json!({ "release": bare, "items": [bare], "spec": { "managedFields": 1 } });
+        assert_eq!(shown(answer, Format::Json.into()), expected);
+    }
+
+    #[test]
+    fn everything_that_is_shown_has_a_name() {
+        let check = |item: Value, expected: &str| assert_eq!(name(&item), expected, "{item}");
+        check(json!({ "metadata": { "name": "shop-1" }, "name": "x" }), "shop-1");
+        check(json!({ "release": { "metadata": { "name": "shop-1" } }, "promotions": [] }), "shop-1");
+        check(json!({ "release": "shop-1", "summary": "" }), "shop-1");
+        check(json!({ "application": "web", "release": "shop-1" }), "web");
+        check(json!({ "application": "", "release": "shop-1" }), "shop-1");
+        check(json!({ "id": 3 }), "3");
     }
 }

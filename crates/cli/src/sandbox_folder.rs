@@ -42,6 +42,12 @@ struct Running {
     speed: f64,
 }
 
+impl Running {
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(ScaledClock::new(self.origin, self.starts_at, self.speed))
+    }
+}
+
 /// A sandbox that this process serves, or one that another process does.
 pub(crate) struct SandboxFolder {
     pub(crate) path: PathBuf,
@@ -68,7 +74,29 @@ const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// So far ahead, so that no clock goes back behind what anybody has seen, though a note may come late.
 const AHEAD: u32 = 3;
 
+/// What another process needs to act in a sandbox that runs.
+pub(crate) struct Joined {
+    pub(crate) registry_url: String,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
 impl SandboxFolder {
+    /// Looks on at the sandbox that another process serves from this folder.
+    ///
+    /// # Errors
+    /// When none runs there.
+    pub(crate) async fn joined(path: &Path) -> Result<Joined, Failure> {
+        let none = || {
+            Failure::new(format!("no demo runs from {}", path.display())).hint("start one: gantline demo --keep DIR")
+        };
+        let text = std::fs::read_to_string(path.join(RUNNING)).map_err(|_| none())?;
+        let running: Running = serde_json::from_str(&text)?;
+        // what a process that was killed has left says so too
+        reqwest::get(format!("{}/v2/", running.registry)).await.map_err(|_| none())?;
+        let clock = running.clock();
+        Ok(Joined { registry_url: running.registry, clock })
+    }
+
     /// Joins the sandbox that runs from this folder, or starts it.
     ///
     /// # Errors
@@ -94,7 +122,7 @@ impl SandboxFolder {
         // it is there when that process has got so far
         let Ok(text) = std::fs::read_to_string(path.join(RUNNING)) else { return Err(used.into()) };
         let running: Running = serde_json::from_str(&text)?;
-        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(running.origin, running.starts_at, running.speed));
+        let clock = running.clock();
         let kubeconfig = path.join(KUBECONFIG);
         let cluster = connect(&kubeconfig, &clock).await?;
         if let Err(error) = cluster.version().await {

@@ -23,8 +23,15 @@ pub(crate) fn progress() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Characters of a line of the terminal; none where nobody looks on, unless `$COLUMNS` is handed over.
+pub(crate) fn width() -> Option<usize> {
+    let size = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    size.or_else(|| environment("COLUMNS")?.parse().ok()).filter(|width| *width > 0)
+}
+
 pub(crate) fn log(arguments: &Arguments) {
-    let default = if arguments.verbose { "info,kube=warn" } else { "error" };
+    // a certificate that is not trusted is told as the error that it is
+    let default = if arguments.verbose { "info,kube=warn" } else { "error,rustls_platform_verifier=off" };
     let filter = environment("GANTLINE_LOG").unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Log);

@@ -45,7 +45,8 @@ mod watch;
 pub use door::Door;
 pub use private::{private_file, private_folder};
 pub use registry::{
-    AnyImage, CRASH_LABEL, ImageError, ImageSource, NOT_READY_LABEL, PulledImage, Registry, RegistryError, Resolving,
+    AnyImage, CRASH_LABEL, Image, ImageError, ImageSource, MANIFEST, NOT_READY_LABEL, PulledImage, Registry,
+    RegistryError, Resolving, digest_of,
 };
 pub use sandbox::{Entrance, Sandbox, SandboxError, SandboxOptions, StoreFolder};
 pub use store::{Dropped, OnDamage, StoreError};

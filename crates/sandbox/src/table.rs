@@ -650,7 +650,17 @@ fn custom(resource: &Resource, object: &Value, now: Timestamp) -> Vec<Value> {
     cells
 }
 
-/// The simple JSONPath of printer columns: fields, indexes, and `[?(@.type=="Ready")]`.
+/// Where in a list of that length an index leads, or a slice begins.
+fn place(inside: &str, length: usize) -> Option<usize> {
+    let start = match inside.split_once(':').map_or(inside, |(start, _)| start) {
+        "*" | "" => 0,
+        start => start.parse::<isize>().ok()?,
+    };
+    if start < 0 { length.checked_sub(start.unsigned_abs()) } else { usize::try_from(start).ok() }
+}
+
+/// The simple JSONPath of printer columns: fields, indexes, and `[?(@.type=="Ready")]`; of several values the first, as in
+/// an API server.
 fn json_path(object: &Value, path: &str) -> Option<Value> {
     let mut at = object.clone();
     let mut rest = path.trim_start_matches('.').to_owned();
@@ -663,9 +673,9 @@ fn json_path(object: &Value, path: &str) -> Option<Value> {
                     let value = value.trim_matches(['"', '\'']);
                     at.as_array()?.iter().find(|item| item[field.trim()] == value)?.clone()
                 }
-                None => match inside.trim_matches(['\'', '"']).parse::<usize>() {
-                    Ok(index) => at.get(index)?.clone(),
-                    Err(_) => at.get(inside.trim_matches(['\'', '"']))?.clone(),
+                None => match place(inside, at.as_array().map_or(0, Vec::len)) {
+                    Some(index) => at.get(index)?.clone(),
+                    None => at.get(inside.trim_matches(['\'', '"']))?.clone(),
                 },
             };
             rest = after.trim_start_matches('.').to_owned();
@@ -708,5 +718,9 @@ mod tests {
         assert_eq!(json_path(&object, ".status.conditions[?(@.type==\"Ready\")].status"), Some(json!("True")));
         assert_eq!(json_path(&object, ".status.n[1]"), Some(json!(2)));
         assert_eq!(json_path(&object, ".status.x"), None);
+        for (path, expected) in [("n[-1:]", 2), ("n[*]", 1), ("n[1:]", 2), ("n[-2]", 1)] {
+            assert_eq!(json_path(&object, &format!(".status.{path}")), Some(json!(expected)), "{path}");
+        }
+        assert_eq!(json_path(&json!({"n": []}), ".n[-1:]"), None);
     }
 }

@@ -18,6 +18,7 @@ use crate::overview::{self, Lane};
 use crate::people::Identity;
 use crate::rights::{Needs, Object, Resource, Verb, allowed, permit};
 use crate::stores::UnreadablePipeline;
+use crate::suggest;
 use crate::veil::Veil;
 use crate::views::{self, EnvironmentView};
 
@@ -156,15 +157,9 @@ impl Asker {
     }
 
     fn hint(&self, name: &str) -> String {
-        let all = self.applications();
-        let near = |known: &&str| {
-            known.contains(name) || name.contains(known) || known.split('-').next() == name.split('-').next()
-        };
-        let near: Vec<&str> = all.iter().map(|app| app.metadata.name.as_str()).filter(near).take(5).collect();
-        match near.as_slice() {
-            [] => format!("`gantline app list` shows the {} that there are", all.len()),
-            names => format!("did you mean {}?", names.join(" or ")),
-        }
+        let all: Vec<String> = self.applications().iter().map(|app| self.name_of(app)).collect();
+        let command = || format!("`gantline app list` shows the {} that there are", all.len());
+        suggest::meant(name, &all).unwrap_or_else(command)
     }
 
     /// Why there is none that may be seen.
@@ -198,7 +193,7 @@ impl Asker {
                     "there is no Pipeline {name:?}, and no other either: apply one to namespace {}",
                     self.server.config.namespace
                 ),
-                _ => format!("there is no Pipeline {name:?}: there are {}", known.join(", ")),
+                _ => format!("there is no Pipeline {name:?}: {}", suggest::among(name, &known)),
             }
         })
     }
@@ -289,9 +284,9 @@ impl Asker {
     /// 404 when there is none of the name, 403 when the route's right is missing.
     pub(crate) fn environment<'p>(&self, pipeline: &'p Pipeline, name: &str) -> Result<&'p Environment, ApiError> {
         let environment = pipeline.environment(name).ok_or_else(|| {
-            let known: Vec<&str> = pipeline.spec.environments.iter().map(|e| e.name.as_str()).collect();
-            let text = format!("{} has no environment {name:?}: it has {}", pipeline.metadata.name, known.join(", "));
-            ApiError::not_found(text)
+            let known: Vec<String> = pipeline.spec.environments.iter().map(|e| e.name.clone()).collect();
+            let pipeline = &pipeline.metadata.name;
+            ApiError::not_found(format!("{pipeline} has no environment {name:?}: {}", suggest::among(name, &known)))
         })?;
         let what = format!("{} in {name}", pipeline.metadata.name);
         self.allowed(&Object::environment(pipeline, environment), &what)?;
@@ -312,11 +307,17 @@ impl Asker {
             return Err(ApiError::invalid(format!("{text:?} may mean {}: say which", names.join(" or "))));
         }
         let found = found.into_iter().next();
-        self.visible(found, |release| self.of_release(release), Resource::Releases, text, || {
-            format!(
-                "there is no release {text:?}: name one as `gantline release list` shows it, by its name, tag or digest"
-            )
-        })
+        self.visible(
+            found,
+            |release| self.of_release(release),
+            Resource::Releases,
+            text,
+            || {
+                let known: Vec<String> = self.releases(pipeline).iter().flat_map(|release| called(release)).collect();
+                let command = || "name one as `gantline release list` shows it, by its name, tag or digest".to_owned();
+                format!("there is no release {text:?}: {}", suggest::meant(text, &known).unwrap_or_else(command))
+            },
+        )
     }
 
     /// As [`Self::release`], for what the route does to it.
@@ -412,6 +413,12 @@ fn meant(all: &[Arc<Release>], text: &str) -> Vec<Arc<Release>> {
     let exact: Vec<_> = all.iter().filter(|release| names(release).any(|name| name == text)).cloned().collect();
     let begins = |r: &&Arc<Release>| text.len() >= 8 && names(r).any(|name| name.starts_with(text));
     if exact.is_empty() { all.iter().filter(begins).cloned().collect() } else { exact }
+}
+
+/// What people type of a release.
+fn called(release: &Release) -> Vec<String> {
+    let tags = release.spec.images.iter().map(|image| image.tag.clone());
+    std::iter::once(release.metadata.name.clone()).chain(tags).collect()
 }
 
 /// What a release may be called: the tags and digests of its images, and what stands for all of them.

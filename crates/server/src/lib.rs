@@ -16,6 +16,7 @@ mod routes;
 mod server;
 mod stores;
 mod streams;
+mod suggest;
 mod tls;
 mod veil;
 mod views;

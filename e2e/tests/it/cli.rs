@@ -22,6 +22,10 @@ fn commands_answer_and_exit_as_documented() {
     check("app list -l environment=none", 0, &["NAME"]);
     check("app list -l environment=of=none", 1, &["label selector"]);
     check("app list -l (", 1, &["label selector"]);
+    assert_eq!(developer.gantline(&["app", "list", "--namespace", "nope"]).succeeds().out.lines().count(), 1);
+    for words in [["app", "get", ""].as_slice(), &["where", ""], &["release", "show", " "]] {
+        developer.gantline(words).exits(2).says("it is empty: give a name");
+    }
     check("app get myapp-prod", 0, &["Namespace:         myapp-prod", "Deployment", "Synced"]);
     check("app get myapp-prod -o name", 0, &["application/myapp-prod"]);
     check("app get myap-prod", 1, &["there is no Application"]);
@@ -36,6 +40,16 @@ fn commands_answer_and_exit_as_documented() {
     check("pipeline list -o name", 0, &["pipeline/myapp"]);
     check("pipeline get myapp", 0, &["staging", "myapp-staging", "sha256:"]);
     check("pipeline get nothing", 1, &["there is no Pipeline", "myapp"]);
+    check("pipeline get checkout-servic", 1, &["did you mean checkout-service?"]);
+    check("env checkout-servic", 1, &["did you mean checkout-service?"]);
+    check("release list nope", 1, &["there is no Pipeline \"nope\""]);
+    check("release show 1.21.6-alpine -o name", 0, &["release/myapp-"]);
+    check("explain 1.21.6-alpine -o name", 0, &["explanation/myapp-"]);
+    check("where 1.2", 1, &["nothing runs 1.2", "from 6 characters on"]);
+    check("app list --namespace argocd -o name", 0, &["application/myapp-prod"]);
+    check("app get myapp-prod --namespace argocd -o name", 0, &["application/myapp-prod"]);
+    check("app get myapp-prod --namespace nope", 1, &["there is no Application \"nope/myapp-prod\""]);
+    check("pipeline list --namespace argocd", 2, &["--namespace argocd", "--core"]);
     check("release list myapp", 0, &["1.21.6-alpine", "dev=Verified"]);
     check("release show nothing", 1, &["nothing"]);
     check("release lift nothing", 1, &["there is no release"]);
@@ -115,6 +129,9 @@ fn a_clone_is_rendered_without_server_and_cluster() {
         let theirs = run(Command::new("kubectl").arg("kustomize").arg(&folder)).succeeds();
         assert_eq!(built.out, theirs.out, "kubectl kustomize builds something else");
     }
+    std::fs::create_dir(clone.path().join("empty")).expect("a folder");
+    let empty = clone.path().join("empty").display().to_string();
+    stranger.gantline(&["render", &empty]).exits(1).says("has no manifests").says("spec.source.path");
     clone.write("environments/prod/myapp/kustomization.yaml", "resources: [nowhere]\n");
     stranger.gantline(&["kustomize", "build", &folder]).exits(1).says("nowhere");
     clone.write("environments/prod/myapp/kustomization.yaml", "resources:\n- a: [\n");

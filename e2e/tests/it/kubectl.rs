@@ -142,7 +142,13 @@ fn the_api_describes_itself() {
     check("auth whoami", 0, &["Username"]);
     check("get nodes", 0, &["Ready"]);
     check("get applications -n argocd", 0, &["frontend-shell-production"]);
-    check("get pipelines,releases -n argocd", 0, &["pipeline.gantline.dev/myapp"]);
+    check("get pipelines,releases -n argocd", 0, &["pipeline.gantline.dev/myapp", "RUNS", "PHASE"]);
+    check(
+        "get pipelines myapp -n argocd --no-headers",
+        0,
+        &["dev=1.21.6-alpine staging=1.21.6-alpine prod=1.21.6-alpine"],
+    );
+    check("get releases -n argocd --no-headers", 0, &["1.21.6-alpine", "prod", "Verified"]);
     check("get all -n myapp-prod", 0, &["deployment.apps/myapp", "service/myapp", "replicaset.apps/myapp"]);
     check("get deployment absent -n dev", 1, &["NotFound"]);
     check("get unknownkind", 1, &["the server doesn't have a resource type"]);

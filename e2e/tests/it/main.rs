@@ -5,6 +5,7 @@ mod application;
 mod cli;
 mod delivery;
 mod faults;
+mod first_hour;
 mod hostile;
 mod kubectl;
 mod lifecycle;

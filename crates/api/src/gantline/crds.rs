@@ -85,13 +85,14 @@ pub fn pipeline_crd() -> Value {
     let status = open(object(
         json!({
             "environments": list(open(object(json!({"name": text(), "application": text(), "since": moment()}), &[]))),
+            "runs": text(),
             "conditions": list(open(object(json!({"type": text(), "message": text()}), &[]))),
         }),
         &[],
     ));
     let columns = [
-        ("Environments", "string", ".spec.environments[*].name"),
-        ("Tags", "string", ".status.environments[*].tag"),
+        ("Runs", "string", ".status.runs"),
+        ("Problem", "string", ".status.conditions[0].message"),
         ("Age", "date", ".metadata.creationTimestamp"),
     ];
     definition("Pipeline", "pipelines", &["pl"], spec, status, &columns)
@@ -125,7 +126,9 @@ pub fn release_crd() -> Value {
     let columns = [
         ("Pipeline", "string", ".spec.pipeline"),
         ("Tag", "string", ".spec.images[0].tag"),
-        ("Phases", "string", ".status.environments[*].phase"),
+        // entries come in the order of the way: the last one says how far it is
+        ("Environment", "string", ".status.environments[-1:].name"),
+        ("Phase", "string", ".status.environments[-1:].phase"),
         ("Quarantine", "string", ".status.quarantine.reason"),
         ("Age", "date", ".metadata.creationTimestamp"),
     ];

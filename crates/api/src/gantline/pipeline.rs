@@ -74,6 +74,9 @@ pub struct Environment {
 #[serde(rename_all = "camelCase", default)]
 pub struct PipelineStatus {
     pub environments: Vec<EnvironmentStatus>,
+    /// What they run on one line, `dev=v2 production=v1`, for `kubectl get`: its columns cannot tell of each in a list.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub runs: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<PipelineCondition>,
 }

@@ -12,8 +12,8 @@ use super::app_voices::{Events, Logs};
 use crate::args::{Format, Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
-use crate::output::{self, Column, column, or_dash, text, wide};
-use crate::settings;
+use crate::output::{self, Column, View, age, column, or_dash, text, wide};
+use crate::{names, settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum App {
@@ -31,6 +31,7 @@ pub(crate) enum App {
     },
     /// Show one Application: where from, where to, how it is, and each of its resources
     Get {
+        #[arg(value_parser = names::name, add = names::applications())]
         name: String,
         /// Look at Git and the cluster first
         #[arg(long)]
@@ -43,6 +44,7 @@ pub(crate) enum App {
     },
     /// Show what differs between Git and the cluster; exit code 20 if something does
     Diff {
+        #[arg(value_parser = names::name, add = names::applications())]
         name: String,
         #[command(flatten)]
         output: Output,
@@ -53,12 +55,14 @@ pub(crate) enum App {
     Wait(Wait),
     /// Show what was deployed, and when
     History {
+        #[arg(value_parser = names::name, add = names::applications())]
         name: String,
         #[command(flatten)]
         output: Output,
     },
     /// Look at Git and the cluster again
     Refresh {
+        #[arg(value_parser = names::name, add = names::applications())]
         name: String,
         /// Render anew even if nothing was pushed
         #[arg(long)]
@@ -69,9 +73,13 @@ pub(crate) enum App {
     /// Show the Events about it, or about one of its objects
     Events(Events),
     /// End the operation that is under way
-    Terminate { name: String },
+    Terminate {
+        #[arg(value_parser = names::name, add = names::applications())]
+        name: String,
+    },
     /// Delete an Application, and its resources with --cascade
     Delete {
+        #[arg(value_parser = names::name, add = names::applications())]
         name: String,
         /// Delete what it deployed, too
         #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
@@ -84,6 +92,7 @@ pub(crate) enum App {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sync {
+    #[arg(value_parser = names::name, add = names::applications())]
     name: String,
     /// Deploy this revision instead of the one that the Application tracks
     #[arg(long)]
@@ -110,7 +119,7 @@ pub(crate) struct Sync {
 
 #[derive(Debug, Args)]
 pub(crate) struct Wait {
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = names::name, add = names::applications())]
     names: Vec<String>,
     /// Wait until it is Synced
     #[arg(long)]
@@ -130,11 +139,11 @@ const COLUMNS: &[Column] = &[
     column("NAME", |a| or_dash(a, "/metadata/name")),
     wide("PROJECT", |a| or_dash(a, "/spec/project")),
     wide("CLUSTER", cluster),
-    column("NAMESPACE", |a| or_dash(a, "/spec/destination/namespace")),
+    column("NAMESPACE", |a| or_dash(a, "/spec/destination/namespace")).spare(1),
     column("SYNC STATUS", |a| or_dash(a, "/status/sync/status")),
     column("HEALTH STATUS", |a| or_dash(a, "/status/health/status")),
-    column("REVISION", |a| or_dash(a, "/status/sync/revision").chars().take(10).collect()),
-    wide("PROVEN AT", |a| or_dash(a, "/status/provenAt").chars().take(10).collect()),
+    column("REVISION", |a| or_dash(a, "/status/sync/revision")),
+    wide("PROVEN AT", |a| or_dash(a, "/status/provenAt")),
     wide("REPOSITORY", |a| or_dash(a, "/spec/source/repoURL")),
     wide("PATH", |a| or_dash(a, "/spec/source/path")),
     wide("TARGET", |a| or_dash(a, "/spec/source/targetRevision")),
@@ -143,9 +152,20 @@ const COLUMNS: &[Column] = &[
 
 const HISTORY: &[Column] = &[
     column("ID", |h| or_dash(h, "/id")),
-    column("DATE", |h| or_dash(h, "/deployedAt")),
-    column("REVISION", |h| or_dash(h, "/revision").chars().take(10).collect()),
+    age("AGE", "/deployedAt"),
+    column("REVISION", |h| or_dash(h, "/revision")),
+    wide("DATE", |h| or_dash(h, "/deployedAt")),
     wide("BY", |h| text(h, "/initiatedBy/username").unwrap_or_else(|| "automated sync".into())),
+];
+
+const RESOURCES: &[Column] = &[
+    column("KIND", |r| text(r, "/kind").unwrap_or_default()),
+    column("GROUP", |r| text(r, "/group").unwrap_or_default()).spare(2),
+    column("NAMESPACE", |r| text(r, "/namespace").unwrap_or_default()).spare(1),
+    column("NAME", |r| text(r, "/name").unwrap_or_default()),
+    column("STATUS", |r| text(r, "/status").unwrap_or_default()),
+    column("HEALTH", |r| text(r, "/health/status").unwrap_or_default()),
+    column("MESSAGE", |r| text(r, "/health/message").unwrap_or_default()),
 ];
 
 /// Its name where the Application says that, else its server.
@@ -166,10 +186,20 @@ pub(super) fn path(name: &str) -> String {
 }
 
 impl App {
-    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
-        let client = Client::connect(reach).await?;
+    pub(crate) async fn run(mut self, reach: &Reach) -> Outcome {
+        let client = Client::anywhere(reach).await?;
+        // with --core, that is the namespace that is looked at
+        let namespace = reach.cluster.namespace.as_deref().filter(|_| !reach.core);
+        namespace.iter().for_each(|namespace| self.lead_to(namespace));
         match self {
-            Self::List { selector, project, output } => list(&client, selector, project, output.output).await,
+            Self::List { selector, project, output } => {
+                list(
+                    &client,
+                    [("selector", selector), ("projects", project), ("appNamespace", namespace.map(str::to_owned))],
+                    output,
+                )
+                .await
+            }
             Self::Get { name, refresh, hard_refresh, output } => {
                 let query = if hard_refresh {
                     "?refresh=hard"
@@ -179,7 +209,7 @@ impl App {
                     ""
                 };
                 let app = client.get(&format!("{}{query}", path(&name))).await?;
-                output::one(&app, output.output, "application", describe)?;
+                output::one(&app, output, "application", |app| describe(app, &output.view(client.now())))?;
                 Ok(Code::Done.into())
             }
             Self::Diff { name, output } => diff(&client, &name, output.output).await,
@@ -188,7 +218,7 @@ impl App {
             Self::History { name, output } => {
                 let app = client.get(&path(&name)).await?;
                 let history = app.pointer("/status/history").and_then(Value::as_array).cloned().unwrap_or_default();
-                output::list(&history, HISTORY, output.output, "history")?;
+                output::list(&history, HISTORY, &output.view(client.now()), "history")?;
                 Ok(Code::Done.into())
             }
             Self::Logs(logs) => logs.run(&client).await,
@@ -211,19 +241,42 @@ impl App {
             Self::Delete { name, cascade, yes } => delete(&client, &name, cascade, yes).await,
         }
     }
+
+    /// What is named without a namespace is of this one.
+    fn lead_to(&mut self, namespace: &str) {
+        for name in self.named() {
+            if !name.contains('/') {
+                *name = format!("{namespace}/{name}");
+            }
+        }
+    }
+
+    fn named(&mut self) -> &mut [String] {
+        match self {
+            Self::List { .. } => &mut [],
+            Self::Get { name, .. }
+            | Self::Diff { name, .. }
+            | Self::History { name, .. }
+            | Self::Refresh { name, .. }
+            | Self::Terminate { name }
+            | Self::Delete { name, .. } => std::slice::from_mut(name),
+            Self::Sync(sync) => std::slice::from_mut(&mut sync.name),
+            Self::Wait(wait) => &mut wait.names,
+            Self::Logs(logs) => std::slice::from_mut(&mut logs.name),
+            Self::Events(events) => std::slice::from_mut(&mut events.name),
+        }
+    }
 }
 
-async fn list(client: &Client, selector: Option<String>, project: Option<String>, format: Format) -> Outcome {
-    let query: Vec<String> = [("selector", selector), ("projects", project)]
-        .into_iter()
-        .filter_map(|(key, value)| value.map(|v| format!("{key}={}", segment(&v))))
-        .collect();
+async fn list<const N: usize>(client: &Client, wanted: [(&str, Option<String>); N], output: Output) -> Outcome {
+    let said = wanted.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", segment(&value?))));
+    let query: Vec<String> = said.collect();
     let items = client.items(&format!("/api/v1/applications?{}", query.join("&"))).await?;
-    output::list(&items, COLUMNS, format, "application")?;
+    output::list(&items, COLUMNS, &output.view(client.now()), "application")?;
     Ok(Code::Done.into())
 }
 
-fn describe(app: &Value) {
+fn describe(app: &Value, view: &View) {
     for (title, pointer) in [
         ("Name", "/metadata/name"),
         ("Project", "/spec/project"),
@@ -251,15 +304,7 @@ fn describe(app: &Value) {
     let resources = app.pointer("/status/resources").and_then(Value::as_array).cloned().unwrap_or_default();
     if !resources.is_empty() {
         output::line("");
-        let mut table = output::plain_table();
-        table.set_header(["GROUP", "KIND", "NAMESPACE", "NAME", "STATUS", "HEALTH", "MESSAGE"]);
-        for r in &resources {
-            table.add_row(
-                ["/group", "/kind", "/namespace", "/name", "/status", "/health/status", "/health/message"]
-                    .map(|pointer| output::cell(text(r, pointer).unwrap_or_default())),
-            );
-        }
-        output::rows(&table);
+        output::rows(&resources, RESOURCES, view);
     }
 }
 
@@ -267,7 +312,7 @@ async fn diff(client: &Client, name: &str, format: Format) -> Outcome {
     let items = client.items(&format!("{}/managed-resources", path(name))).await?;
     let changed: Vec<Value> = items.into_iter().filter(|i| i.get("modified") == Some(&Value::Bool(true))).collect();
     if matches!(format, Format::Json | Format::Yaml) {
-        output::list(&changed, &[], format, "resource")?;
+        output::list(&changed, &[], &Output::from(format).view(client.now()), "resource")?;
     } else {
         for item in &changed {
             print_difference(item);

@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::args::Output;
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
-use crate::output::{self, Column, column, or_dash, text};
+use crate::names;
+use crate::output::{self, Column, age, column, or_dash, text};
 
 /// Which of the Application's objects; all of them where nothing is said.
 #[derive(Debug, Args)]
@@ -26,7 +27,8 @@ struct Object {
 
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
-    name: String,
+    #[arg(value_parser = names::name, add = names::applications())]
+    pub(super) name: String,
     #[command(flatten)]
     of: Object,
     /// Of this pod
@@ -51,7 +53,8 @@ pub(crate) struct Logs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Events {
-    name: String,
+    #[arg(value_parser = names::name, add = names::applications())]
+    pub(super) name: String,
     #[command(flatten)]
     of: Object,
     #[command(flatten)]
@@ -59,11 +62,11 @@ pub(crate) struct Events {
 }
 
 const COLUMNS: &[Column] = &[
-    column("LAST SEEN", |e| or_dash(e, "/lastTimestamp")),
+    age("LAST SEEN", "/lastTimestamp"),
     column("TYPE", |e| or_dash(e, "/type")),
     column("REASON", |e| or_dash(e, "/reason")),
     column("OBJECT", |e| format!("{}/{}", or_dash(e, "/involvedObject/kind"), or_dash(e, "/involvedObject/name"))),
-    column("COUNT", |e| or_dash(e, "/count")),
+    column("COUNT", |e| or_dash(e, "/count")).spare(1),
     column("MESSAGE", |e| or_dash(e, "/message")),
 ];
 
@@ -109,7 +112,7 @@ impl Events {
         ]);
         let answer = client.get(&format!("{}/events{query}", super::app::path(&self.name))).await?;
         let all = |part: &str| answer[part].as_array().cloned().unwrap_or_default();
-        output::list(&all("items"), COLUMNS, self.output.output, "event")?;
+        output::list(&all("items"), COLUMNS, &self.output.view(client.now()), "event")?;
         all("silent").iter().for_each(|object| output::aside(without_events(object)));
         Ok(Code::Done.into())
     }

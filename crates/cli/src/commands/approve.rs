@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 use crate::args::Reach;
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
+use crate::names;
 use crate::output::{self, or_dash, text};
 
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
     /// The Pipeline, or the name of the promotion
+    #[arg(value_parser = names::name, add = names::decisions())]
     subject: String,
     /// The environment, when a Pipeline was named
-    #[arg(long, visible_alias = "in", value_name = "ENVIRONMENT")]
+    #[arg(long, visible_alias = "in", value_name = "ENVIRONMENT", value_parser = names::name, add = names::environments())]
     to: Option<String>,
     /// Why; stands in the Promotion and the timeline
     #[arg(long, short = 'm')]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::args::{Output, Reach};
 use crate::client::Client;
 use crate::failure::{Code, Outcome};
-use crate::output::{self, Column, column, or_dash, text};
+use crate::output::{self, Column, age, column, or_dash, text};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cluster {
@@ -21,12 +21,12 @@ pub(crate) enum Cluster {
 const COLUMNS: &[Column] = &[
     column("NAME", |c| or_dash(c, "/name")),
     column("SERVER", |c| or_dash(c, "/server")),
-    column("VERSION", |c| or_dash(c, "/info/serverVersion")),
+    column("VERSION", |c| or_dash(c, "/info/serverVersion")).spare(2),
     column("STATUS", |c| or_dash(c, "/info/connectionState/status")),
-    column("SINCE", |c| or_dash(c, "/info/connectionState/attemptedAt")),
-    column("PROJECT", |c| or_dash(c, "/project")),
-    column("NAMESPACES", namespaces),
-    column("APPLICATIONS", |c| or_dash(c, "/info/applicationsCount")),
+    age("SINCE", "/info/connectionState/attemptedAt").spare(1),
+    column("PROJECT", |c| or_dash(c, "/project")).spare(5),
+    column("NAMESPACES", namespaces).spare(4),
+    column("APPLICATIONS", |c| or_dash(c, "/info/applicationsCount")).spare(3),
     column("MESSAGE", |c| text(c, "/info/connectionState/message").unwrap_or_default()),
 ];
 
@@ -39,8 +39,9 @@ fn namespaces(cluster: &Value) -> String {
 impl Cluster {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
         let Self::List { output } = self;
-        let items = Client::connect(reach).await?.items("/api/v1/clusters").await?;
-        output::list(&items, COLUMNS, output.output, "cluster")?;
+        let client = Client::connect(reach).await?;
+        let items = client.items("/api/v1/clusters").await?;
+        output::list(&items, COLUMNS, &output.view(client.now()), "cluster")?;
         Ok(Code::Done.into())
     }
 }

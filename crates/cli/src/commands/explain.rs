@@ -6,11 +6,13 @@ use serde_json::Value;
 use crate::args::{Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
+use crate::names;
 use crate::output::{self, or_dash, text};
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// An Application, or a Release by its name, tag or digest
+    #[arg(value_parser = names::name, add = names::subjects())]
     name: String,
     #[command(flatten)]
     output: Output,

@@ -20,7 +20,7 @@ pub(crate) struct Gates {
 
 const COLUMNS: &[Column] = &[
     column("NAME", |g| or_dash(g, "/name")),
-    column("PASSES WHEN", |g| or_dash(g, "/about")),
+    column("PASSES WHEN", |g| or_dash(g, "/about")).spare(1),
     column("EXAMPLE", |g| or_dash(g, "/example")),
     wide("SAYS", |g| or_dash(g, "/says")),
 ];
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
 impl Gates {
     pub(crate) fn run(&self) -> Outcome {
         let rows: Result<Vec<Value>, Failure> = GateKind::WRITTEN.iter().map(|kind| row(*kind)).collect();
-        output::list(&rows?, COLUMNS, self.output.output, "gate")?;
+        output::list(&rows?, COLUMNS, &self.output.view(None), "gate")?;
         Ok(Code::Done.into())
     }
 }

@@ -1,6 +1,6 @@
 //! `gantline login`, `gantline logout`
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
 use serde_json::json;
@@ -8,12 +8,13 @@ use serde_json::json;
 use crate::args::Reach;
 use crate::client::Client;
 use crate::failure::{Code, Failure, Outcome};
-use crate::output;
 use crate::settings::Config;
+use crate::{address, names, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct Login {
-    /// URL of the server, such as http://127.0.0.1:8080
+    /// URL of the server, such as http://127.0.0.1:8080; https unless said
+    #[arg(value_parser = names::name)]
     url: String,
     #[arg(long, short, default_value = "admin")]
     username: String,
@@ -22,24 +23,33 @@ pub(crate) struct Login {
     password: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Logout {
+    /// URL of the server [default: the one that was logged in to last]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+}
+
 impl Login {
     pub(crate) async fn run(self, reach: &Reach) -> Outcome {
-        let url = if self.url.contains("://") { self.url } else { format!("https://{}", self.url) };
-        let url = url.trim_end_matches('/').to_owned();
+        let url = address::parse(&self.url)?;
+        let client = Client::anonymous(&url, &reach.trust)?;
+        // whoever listens there is told no password before it has said what it is
+        if !client.get("/api/version").await?["Version"].is_string() {
+            return Err(address::foreign(&url, "without a version"));
+        }
         let password = match self.password {
             Some(password) => password,
             None => ask(&self.username)?,
         };
-        let client = Client::anonymous(&url, reach)?;
         let answer = client.post("/api/v1/session", json!({ "username": self.username, "password": password })).await?;
-        let token = output::text(&answer, "/token")
-            .ok_or_else(|| Failure::new(format!("{url} answered without a token: is it a Gantline server?")))?;
+        let token = output::text(&answer, "/token").ok_or_else(|| address::foreign(&url, "a login without a token"))?;
         let mut config = Config::load();
         config.servers.insert(url.clone(), token);
         config.current = url.clone();
         config.save()?;
         output::line(format!("'{}' logged in to {url}", self.username));
-        let who = Client::connect(&Reach { server: Some(url), ..reach.clone() }).await?;
+        let who = Client::anywhere(&Reach { server: Some(url), ..reach.clone() }).await?;
         let who = who.get("/api/v1/session/userinfo").await?;
         for slip in who["slips"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
             output::aside(format!("Warning: {slip}"));
@@ -48,14 +58,15 @@ impl Login {
     }
 }
 
-/// Reads a password: from standard input when it is not a terminal, else by asking.
+/// Reads a password: from standard input when it is not a terminal, else by asking, and nobody sees what is typed.
 fn ask(username: &str) -> Result<String, Failure> {
-    if std::io::stdin().is_terminal() {
-        let _ = write!(std::io::stderr(), "Password of {username} (it will be seen): ");
-    }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    let password = if std::io::stdin().is_terminal() {
+        rpassword::prompt_password(format!("Password of {username}: "))?
+    } else {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
     if password.is_empty() {
         Err(Failure::usage("no password given").hint("use --password, GANTLINE_PASSWORD, or standard input"))
     } else {
@@ -63,23 +74,29 @@ fn ask(username: &str) -> Result<String, Failure> {
     }
 }
 
-pub(crate) async fn logout(reach: &Reach) -> Outcome {
-    let mut config = Config::load();
-    let url = reach.server.clone().unwrap_or_else(|| config.current.clone());
-    if config.servers.contains_key(&url) {
-        let ended = Client::connect(&Reach { server: Some(url.clone()), ..reach.clone() })
-            .await?
-            .delete("/api/v1/session")
-            .await;
-        config.servers.remove(&url);
-        config.save()?;
-        // the session may have expired already: forgetting it is what counts here
-        if let Err(failure) = ended {
-            output::line(format!("forgot the session; the server says: {}", failure.message));
+impl Logout {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let mut config = Config::load();
+        let url = match self.server.as_ref().or(reach.server.as_ref()) {
+            Some(said) => address::parse(said)?,
+            None if config.current.is_empty() => {
+                return Err(Failure::usage("logged in nowhere").hint("name a server with --server"));
+            }
+            None => config.current.clone(),
+        };
+        if config.servers.contains_key(&url) {
+            let reach = Reach { server: Some(url.clone()), core: false, ..reach.clone() };
+            let ended = async { Client::anywhere(&reach).await?.delete("/api/v1/session").await };
+            // the session may have expired already: forgetting it is what counts here
+            if let Err(failure) = ended.await {
+                output::line(format!("forgot the session; the server says: {}", failure.message));
+            }
+            config.servers.remove(&url);
+            config.save()?;
         }
+        output::line(format!("logged out of {url}"));
+        Ok(Code::Done.into())
     }
-    output::line(format!("logged out of {url}"));
-    Ok(Code::Done.into())
 }
 
 #[cfg(test)]

@@ -30,25 +30,67 @@ use crate::failure::Outcome;
 
 /// Runs one command to its end.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    let reach = arguments.reach;
+    let outer = arguments.outer.0;
     match arguments.command {
         Command::Demo(command) => command.run().await,
         Command::Try(command) => command.run().await,
-        Command::Serve(command) => command.run(&reach).await,
+        Command::Serve(serve) => {
+            let (command, reach) = serve.parts(&outer);
+            command.run(&reach).await
+        }
         Command::Install(command) => command.run(),
-        Command::Login(command) => command.run(&reach).await,
-        Command::Logout => login::logout(&reach).await,
-        Command::App(group) => group.command.run(&reach).await,
-        Command::Cluster(group) => group.command.run(&reach).await,
-        Command::Pipeline(group) => group.command.run(&reach).await,
-        Command::Release(group) => group.command.run(&reach).await,
-        Command::Promote(command) => command.run(&reach).await,
-        Command::Approve(command) => command.run(&reach, approve::Verdict::Approve).await,
-        Command::Reject(command) => command.run(&reach, approve::Verdict::Reject).await,
-        Command::Rollback(command) => command.run(&reach).await,
-        Command::Explain(command) => command.run(&reach).await,
-        Command::Where(command) => command.run(&reach).await,
-        Command::Env(command) => command.run(&reach).await,
+        Command::Login(login) => {
+            let (command, reach) = login.parts(&outer);
+            command.run(&reach).await
+        }
+        Command::Logout(logout) => {
+            let (command, reach) = logout.parts(&outer);
+            command.run(&reach).await
+        }
+        Command::App(to) => {
+            let (group, reach) = to.parts(&outer);
+            group.command.run(&reach).await
+        }
+        Command::Cluster(to) => {
+            let (group, reach) = to.parts(&outer);
+            group.command.run(&reach).await
+        }
+        Command::Pipeline(to) => {
+            let (group, reach) = to.parts(&outer);
+            group.command.run(&reach).await
+        }
+        Command::Release(to) => {
+            let (group, reach) = to.parts(&outer);
+            group.command.run(&reach).await
+        }
+        Command::Promote(to) => {
+            let (command, reach) = to.parts(&outer);
+            command.run(&reach).await
+        }
+        Command::Approve(to) => {
+            let (command, reach) = to.parts(&outer);
+            command.run(&reach, approve::Verdict::Approve).await
+        }
+        Command::Reject(to) => {
+            let (command, reach) = to.parts(&outer);
+            command.run(&reach, approve::Verdict::Reject).await
+        }
+        Command::Rollback(to) => {
+            let (command, reach) = to.parts(&outer);
+            command.run(&reach).await
+        }
+        Command::Explain(to) => {
+            let (command, reach) = to.parts(&outer);
+            command.run(&reach).await
+        }
+        Command::Where(to) => {
+            let (command, reach) = to.parts(&outer);
+            command.run(&reach).await
+        }
+        Command::Env(to) => {
+            let (command, reach) = to.parts(&outer);
+            command.run(&reach).await
+        }
         Command::Gates(command) => command.run(),
         Command::Render(command) => command.run().await,
         Command::RenderWorker(command) => Ok(command.run()),

@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::args::{Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
-use crate::output::{self, Column, column, or_dash, text, wide};
+use crate::names;
+use crate::output::{self, Column, View, age, column, or_dash, text, wide};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pipeline {
@@ -18,6 +19,7 @@ pub(crate) enum Pipeline {
     },
     /// Show one Pipeline: each environment, its gates, and what they wait for
     Get {
+        #[arg(value_parser = names::name, add = names::pipelines())]
         name: String,
         #[command(flatten)]
         output: Output,
@@ -28,10 +30,7 @@ const COLUMNS: &[Column] = &[
     column("NAME", |p| or_dash(p, "/metadata/name")),
     column("ENVIRONMENTS", |p| {
         let environments = p.pointer("/status/environments").and_then(Value::as_array).into_iter().flatten();
-        environments
-            .map(|e| format!("{}={}", or_dash(e, "/name"), short(&or_dash(e, "/tag"))))
-            .collect::<Vec<_>>()
-            .join(" ")
+        environments.map(|e| format!("{}={}", or_dash(e, "/name"), or_dash(e, "/tag"))).collect::<Vec<_>>().join(" ")
     }),
     column("PROBLEM", |p| {
         let conditions = p.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
@@ -43,9 +42,19 @@ const COLUMNS: &[Column] = &[
     }),
 ];
 
-/// Commit hashes as tags are cut where people still tell them apart.
-pub(crate) fn short(tag: &str) -> String {
-    if tag.len() > 16 { tag.chars().take(10).collect() } else { tag.to_owned() }
+const ENVIRONMENTS: &[Column] = &[
+    column("ENVIRONMENT", |e| or_dash(e, "/name")),
+    column("APPLICATION", |e| or_dash(e, "/application")).spare(1),
+    column("TAG", |e| or_dash(e, "/tag")),
+    column("DIGEST", |e| or_dash(e, "/digest")).spare(2),
+    column("HEALTH", |e| or_dash(e, "/health")),
+    age("SINCE", "/since"),
+    column("WAITING", |e| waiting(e).join("; ")),
+];
+
+fn waiting(environment: &Value) -> Vec<String> {
+    let all = environment.get("waiting").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|it| it.as_str().map(str::to_owned).or_else(|| text(it, "/message"))).collect()
 }
 
 impl Pipeline {
@@ -54,37 +63,21 @@ impl Pipeline {
         match self {
             Self::List { output } => {
                 let items = client.items("/api/v1/pipelines").await?;
-                output::list(&items, COLUMNS, output.output, "pipeline")?;
+                output::list(&items, COLUMNS, &output.view(client.now()), "pipeline")?;
             }
             Self::Get { name, output } => {
                 let item = client.get(&format!("/api/v1/pipelines/{}", segment(&name))).await?;
-                output::one(&item, output.output, "pipeline", describe)?;
+                output::one(&item, output, "pipeline", |item| describe(item, &output.view(client.now())))?;
             }
         }
         Ok(Code::Done.into())
     }
 }
 
-fn describe(pipeline: &Value) {
+fn describe(pipeline: &Value, view: &View) {
     output::line(format!("Name:    {}", or_dash(pipeline, "/metadata/name")));
-    let mut table = output::plain_table();
-    table.set_header(["ENVIRONMENT", "APPLICATION", "TAG", "DIGEST", "HEALTH", "SINCE", "WAITING"]);
-    for e in pipeline.pointer("/status/environments").and_then(Value::as_array).into_iter().flatten() {
-        let waiting = e.get("waiting").and_then(Value::as_array).into_iter().flatten();
-        let waiting: Vec<String> =
-            waiting.filter_map(|w| w.as_str().map(str::to_owned).or_else(|| text(w, "/message"))).collect();
-        let digest: String = or_dash(e, "/digest").chars().take(19).collect();
-        table.add_row([
-            output::cell(or_dash(e, "/name")),
-            output::cell(or_dash(e, "/application")),
-            output::cell(short(&or_dash(e, "/tag"))),
-            output::cell(digest),
-            output::cell(or_dash(e, "/health")),
-            output::cell(or_dash(e, "/since")),
-            output::cell(waiting.join("; ")),
-        ]);
-    }
-    output::rows(&table);
+    let environments = pipeline.pointer("/status/environments").and_then(Value::as_array);
+    output::rows(environments.map_or(&[], Vec::as_slice), ENVIRONMENTS, view);
     for condition in pipeline.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
         output::line(format!("{}: {}", or_dash(condition, "/type"), or_dash(condition, "/message")));
     }

@@ -6,18 +6,20 @@ use serde_json::json;
 use crate::args::Reach;
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
+use crate::names;
 use crate::output::{self, or_dash};
 
 #[derive(Debug, Args)]
 #[command(after_help = "The gates still decide: this asks for the promotion and says what it waits for.")]
 pub(crate) struct Promote {
     /// The Pipeline
+    #[arg(value_parser = names::name, add = names::pipelines())]
     service: String,
     /// The environment that shall run it
-    #[arg(long, value_name = "ENVIRONMENT")]
+    #[arg(long, value_name = "ENVIRONMENT", value_parser = names::name, add = names::environments())]
     to: String,
     /// The Release [default: what runs, verified, in the environment before]
-    #[arg(long)]
+    #[arg(long, value_parser = names::name, add = names::releases())]
     release: Option<String>,
     /// Why; stands in the audit trail
     #[arg(long, short = 'm')]

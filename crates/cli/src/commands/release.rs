@@ -3,11 +3,11 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::pipeline::short;
 use crate::args::{Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
-use crate::output::{self, Column, column, or_dash, text, wide};
+use crate::names;
+use crate::output::{self, Column, View, age, column, or_dash, text, wide};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Release {
@@ -15,6 +15,7 @@ pub(crate) enum Release {
     #[command(visible_alias = "ls")]
     List {
         /// Only those of one Pipeline
+        #[arg(value_parser = names::name, add = names::pipelines())]
         pipeline: Option<String>,
         #[command(flatten)]
         output: Output,
@@ -22,6 +23,8 @@ pub(crate) enum Release {
     /// Show one Release: its images, where it came from, how far it is
     #[command(visible_alias = "get")]
     Show {
+        /// Its name, tag or digest
+        #[arg(value_parser = names::name, add = names::releases())]
         name: String,
         #[command(flatten)]
         output: Output,
@@ -29,6 +32,7 @@ pub(crate) enum Release {
     /// Lift the quarantine of a Release: it may be asked for again, the gates still decide
     Lift {
         /// Its name, tag or digest
+        #[arg(value_parser = names::name, add = names::releases())]
         name: String,
         /// Why; stands in the timeline
         #[arg(long, short = 'm')]
@@ -38,22 +42,37 @@ pub(crate) enum Release {
 
 const COLUMNS: &[Column] = &[
     column("NAME", |r| or_dash(r, "/metadata/name")),
-    column("PIPELINE", |r| or_dash(r, "/spec/pipeline")),
-    column("TAG", |r| of_images(r, "/tag", short)),
-    column("ENVIRONMENTS", environments),
+    column("PIPELINE", |r| or_dash(r, "/spec/pipeline")).spare(2),
+    column("TAG", |r| of_images(r, "/tag")),
+    column("REACHED", reached),
+    column("ENVIRONMENTS", environments).spare(1),
     column("QUARANTINE", |r| or_dash(r, "/status/quarantine/reason")),
-    column("CREATED", |r| or_dash(r, "/metadata/creationTimestamp")),
-    wide("IMAGES", |r| of_images(r, "/name", str::to_owned)),
-    wide("DIGEST", |r| of_images(r, "/digest", str::to_owned)),
+    age("AGE", "/metadata/creationTimestamp"),
+    wide("IMAGES", |r| of_images(r, "/name")),
+    wide("DIGEST", |r| of_images(r, "/digest")),
     wide("AUTHOR", |r| or_dash(r, "/spec/source/author")),
 ];
 
+const ENVIRONMENTS: &[Column] = &[
+    column("ENVIRONMENT", |e| or_dash(e, "/name")),
+    column("PHASE", |e| or_dash(e, "/phase")),
+    age("SINCE", "/since"),
+    column("COMMIT", |e| or_dash(e, "/commit")).spare(1),
+    column("MESSAGE", |e| text(e, "/message").unwrap_or_default()),
+];
+
 /// What differs between its images, all of it.
-fn of_images(release: &Value, pointer: &str, shown: fn(&str) -> String) -> String {
+fn of_images(release: &Value, pointer: &str) -> String {
     let images = release.pointer("/spec/images").and_then(Value::as_array).into_iter().flatten();
-    let mut all: Vec<String> = images.map(|image| shown(&or_dash(image, pointer))).collect();
+    let mut all: Vec<String> = images.map(|image| or_dash(image, pointer)).collect();
     all.dedup();
     if all.is_empty() { "-".into() } else { all.join(" + ") }
+}
+
+/// How far it is: entries come in the order of the way.
+fn reached(release: &Value) -> String {
+    let last = release.pointer("/status/environments").and_then(Value::as_array).and_then(|all| all.last());
+    last.map_or_else(|| "-".to_owned(), |it| format!("{} {}", or_dash(it, "/name"), or_dash(it, "/phase")))
 }
 
 fn environments(release: &Value) -> String {
@@ -70,11 +89,11 @@ impl Release {
                 let query = pipeline.map(|p| format!("?pipeline={}", segment(&p))).unwrap_or_default();
                 let mut items = client.items(&format!("/api/v1/releases{query}")).await?;
                 items.sort_by_key(|r| std::cmp::Reverse(text(r, "/metadata/creationTimestamp")));
-                output::list(&items, COLUMNS, output.output, "release")?;
+                output::list(&items, COLUMNS, &output.view(client.now()), "release")?;
             }
             Self::Show { name, output } => {
                 let item = client.get(&format!("/api/v1/releases/{}", segment(&name))).await?;
-                output::one(&item, output.output, "release", describe)?;
+                output::one(&item, output, "release", |item| describe(item, &output.view(client.now())))?;
             }
             Self::Lift { name, reason } => {
                 let path = format!("/api/v1/releases/{}/lift", segment(&name));
@@ -86,7 +105,7 @@ impl Release {
     }
 }
 
-fn describe(item: &Value) {
+fn describe(item: &Value, view: &View) {
     let (release, promotions) = (&item["release"], &item["promotions"]);
     for (title, pointer) in [
         ("Name", "/metadata/name"),
@@ -113,14 +132,8 @@ fn describe(item: &Value) {
             or_dash(image, "/digest")
         ));
     }
-    let mut table = output::plain_table();
-    table.set_header(["ENVIRONMENT", "PHASE", "SINCE", "COMMIT", "MESSAGE"]);
-    for e in release.pointer("/status/environments").and_then(Value::as_array).into_iter().flatten() {
-        table.add_row(
-            ["/name", "/phase", "/since", "/commit", "/message"].map(|p| output::cell(text(e, p).unwrap_or_default())),
-        );
-    }
-    output::rows(&table);
+    let environments = release.pointer("/status/environments").and_then(Value::as_array);
+    output::rows(environments.map_or(&[], Vec::as_slice), ENVIRONMENTS, view);
     for promotion in promotions.as_array().into_iter().flatten() {
         let place = or_dash(promotion, "/spec/environment");
         output::line(format!(
@@ -157,9 +170,9 @@ mod tests {
     fn all_images_of_a_release_are_listed() {
         let images = json!([{ "name": "shop", "tag": "v1", "digest": "sha256:1" }, { "name": "worker", "tag": "w2" }]);
         let release = json!({ "spec": { "images": images } });
-        assert_eq!(of_images(&release, "/tag", short), "v1 + w2");
-        assert_eq!(of_images(&release, "/digest", str::to_owned), "sha256:1 + -");
+        assert_eq!(of_images(&release, "/tag"), "v1 + w2");
+        assert_eq!(of_images(&release, "/digest"), "sha256:1 + -");
         let same = json!({ "spec": { "images": [{ "tag": "v1" }, { "tag": "v1" }] } });
-        assert_eq!(of_images(&same, "/tag", short), "v1");
+        assert_eq!(of_images(&same, "/tag"), "v1");
     }
 }

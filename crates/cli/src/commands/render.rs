@@ -1,9 +1,9 @@
 //! `gantline render PATH [-f VALUES] [--trace OBJECT]`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use render::{HelmOptions, RenderContext, Source, ToolChoice};
+use render::{HelmOptions, RenderContext, Rendered, Source, Tool, ToolChoice};
 
 use crate::args::Format;
 use crate::commands::helm::surroundings;
@@ -18,7 +18,8 @@ pub(crate) struct Render {
     /// A folder of a repository on this machine
     #[arg(default_value = ".")]
     path: PathBuf,
-    /// A value file of the chart in the folder, as an Application names it in valueFiles; later ones win
+    /// A value file of the chart, as an Application names it in valueFiles: from the folder of the chart, or with a / in front
+    /// from the root of the repository; what is not there is looked for from the working directory. Later ones win
     #[arg(short = 'f', long = "values", value_name = "FILE")]
     values: Vec<PathBuf>,
     /// yaml, json or name
@@ -51,6 +52,9 @@ impl Render {
         for problem in &rendered.problems {
             output::aside(place.shown(problem));
         }
+        if rendered.manifests.is_empty() && rendered.complete() {
+            return nothing(&self.path, &rendered);
+        }
         Ok(if rendered.complete() { Code::Done.into() } else { Code::Failed.into() })
     }
 
@@ -60,8 +64,21 @@ impl Render {
             return Ok(source);
         }
         let value_files: Result<_, _> =
-            self.values.iter().map(|file| place.file(file).map(|f| format!("/{f}"))).collect();
+            self.values.iter().map(|file| place.value_file(file).map(|f| format!("/{f}"))).collect();
         let options = HelmOptions { value_files: value_files?, ..HelmOptions::default() };
         Ok(Source { tool: ToolChoice::Helm(Box::new(options)), ..source })
     }
+}
+
+/// A folder without manifests is a mistake; a chart or a kustomization may have reasons to give none.
+fn nothing(path: &Path, rendered: &Rendered) -> Outcome {
+    let path = path.display();
+    if rendered.tool != Tool::Directory {
+        output::aside(format!("warning: {path} renders to nothing"));
+        return Ok(Code::Done.into());
+    }
+    Err(Failure::new(format!(
+        "{path} has no manifests: neither a kustomization, nor a Chart.yaml, nor YAML or JSON files with objects"
+    ))
+    .hint("name the folder that an Application names in spec.source.path"))
 }

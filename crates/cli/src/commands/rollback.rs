@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::args::Reach;
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
+use crate::names;
 use crate::output::{self, or_dash};
 
 #[derive(Debug, Args)]
@@ -14,8 +15,9 @@ use crate::output::{self, or_dash};
 )]
 pub(crate) struct Rollback {
     /// The Pipeline
+    #[arg(value_parser = names::name, add = names::pipelines())]
     service: String,
-    #[arg(long = "in", visible_alias = "to", value_name = "ENVIRONMENT")]
+    #[arg(long = "in", visible_alias = "to", value_name = "ENVIRONMENT", value_parser = names::name, add = names::environments())]
     environment: String,
     /// Why; stands in the commit and the audit trail
     #[arg(long, short = 'm')]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,11 +17,12 @@ use server::people::accounts;
 use server::{Access, Listener, Network, Transport};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Reach;
+use crate::args::{ClusterReach, Reach};
 use crate::commands::render_worker::Rendering;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output;
 use crate::plane::{self, Plan, Plane};
+use crate::program::quoted;
 use crate::sandbox_folder::{SandboxFolder, Starting};
 use crate::settings;
 
@@ -112,7 +113,7 @@ fn stopping_point(text: &str) -> Result<(WriteStep, bool), String> {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+    pub(crate) async fn run(self, reach: &ClusterReach) -> Outcome {
         take_all_files();
         survive_full_disks()?;
         let stop = CancellationToken::new();
@@ -145,12 +146,14 @@ impl Serve {
         // who reads that it serves may end it
         let interrupted = interrupted();
         output::line(format!("gantline serves {url} for {}", cluster.address()));
+        let sandbox = folder.as_ref().map(|folder| std::path::absolute(&folder.kubeconfig)).transpose()?;
         output::line(format!(
-            "The first password of admin: kubectl -n {namespace} get secret {} -o jsonpath='{{.data.password}}' | base64 -d",
+            "The first password of admin: {} -n {namespace} get secret {} -o jsonpath='{{.data.password}}' | base64 -d",
+            kubectl(reach, sandbox.as_deref()),
             accounts::INITIAL_PASSWORD_SECRET
         ));
-        if let Some(folder) = &folder {
-            output::line(format!("kubectl reaches the sandbox by: export KUBECONFIG={}", folder.kubeconfig.display()));
+        if let Some(kubeconfig) = &sandbox {
+            output::line(format!("kubectl reaches the sandbox by: export KUBECONFIG={}", quoted(kubeconfig)));
         }
         interrupted.await;
         stop.cancel();
@@ -159,7 +162,7 @@ impl Serve {
         Ok(Code::Done.into())
     }
 
-    async fn plan(&self, reach: &Reach, folder: Option<&SandboxFolder>) -> Result<Plan, Failure> {
+    async fn plan(&self, reach: &ClusterReach, folder: Option<&SandboxFolder>) -> Result<Plan, Failure> {
         let overrides: BTreeMap<String, String> = self.registry.iter().cloned().collect();
         let (cluster, clock, ids, speed, registry) = match folder {
             Some(folder) => (
@@ -180,7 +183,7 @@ impl Serve {
             cluster,
             clock,
             ids,
-            namespace: reach.namespace.clone(),
+            namespace: reach.namespace(),
             cache: self.cache.clone().unwrap_or_else(|| settings::cache().join("git")),
             registry,
             poll: Duration::from_secs(self.poll.max(1)),
@@ -240,10 +243,19 @@ pub(crate) fn survive_full_disks() -> Result<(), Failure> {
 }
 
 /// The cluster that the flags and the environment mean.
-pub(crate) fn target(reach: &Reach, in_cluster: bool) -> Target {
+pub(crate) fn target(reach: &ClusterReach, in_cluster: bool) -> Target {
     let path = reach.kubeconfig.clone().or_else(settings::default_kubeconfig);
     let inside = in_cluster || (path.is_none() && settings::environment("KUBERNETES_SERVICE_HOST").is_some());
     if inside { Target::InCluster } else { Target::Kubeconfig { path, context: reach.context.clone() } }
+}
+
+/// `kubectl` for the cluster that is served, in whatever shell it is pasted into.
+fn kubectl(reach: &ClusterReach, sandbox: Option<&Path>) -> String {
+    let named = reach.kubeconfig.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let kubeconfig = sandbox.or(named.as_deref()).map(|path| format!(" --kubeconfig {}", quoted(path)));
+    let context = reach.context.as_deref().filter(|_| sandbox.is_none());
+    let context = context.map(|context| format!(" --context {}", quoted(Path::new(context))));
+    format!("kubectl{}{}", kubeconfig.unwrap_or_default(), context.unwrap_or_default())
 }
 
 /// The server's routes on the cluster itself, for `--core`: no controller runs, who asks has the kubeconfig's rights.
@@ -251,7 +263,7 @@ pub(crate) fn target(reach: &Reach, in_cluster: bool) -> Target {
 /// # Errors
 /// When the cluster cannot be reached.
 pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(ScaledClock::wall());
+    let (reach, clock): (_, Arc<dyn Clock>) = (&reach.cluster, Arc::new(ScaledClock::wall()));
     let cluster = Cluster::connect(&target(reach, false), Arc::clone(&clock)).await?;
     cluster.version().await?;
     let user = settings::environment("USER").unwrap_or_else(|| "kubeconfig".to_owned());
@@ -259,7 +271,7 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
         cluster,
         clock,
         ids: Ids::random(),
-        namespace: reach.namespace.clone(),
+        namespace: reach.namespace(),
         cache: settings::cache().join("git"),
         registry: git::RegistryClient::new(BTreeMap::new()).map_err(Failure::new)?,
         poll: Duration::from_secs(180),
@@ -303,6 +315,19 @@ mod tests {
         for name in ["", "A", "-a", "a-", "a_b", "a.b", &"a".repeat(201)] {
             assert!(replica_name(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn kubectl_is_called_for_the_cluster_that_is_served() {
+        let said = |kubeconfig: Option<&str>, context: Option<&str>| ClusterReach {
+            kubeconfig: kubeconfig.map(PathBuf::from),
+            context: context.map(str::to_owned),
+            namespace: None,
+        };
+        assert_eq!(kubectl(&said(None, None), None), "kubectl");
+        let both = said(Some("/home/me/a b"), Some("prod"));
+        assert_eq!(kubectl(&both, None), "kubectl --kubeconfig '/home/me/a b' --context prod");
+        assert_eq!(kubectl(&both, Some(Path::new("/stage/kubeconfig"))), "kubectl --kubeconfig /stage/kubeconfig");
     }
 
     #[test]

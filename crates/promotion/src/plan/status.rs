@@ -20,7 +20,7 @@ impl Draft<'_> {
             message: environment.not_promoted.clone(),
         });
         let conditions = self.conditions.iter().cloned().chain(past).collect();
-        PipelineStatus { environments, conditions }
+        PipelineStatus { runs: runs(&environments), environments, conditions }
     }
 
     fn environment_status(&self, environment: &Environment, sight: &Sight<'_>) -> EnvironmentStatus {
@@ -91,5 +91,37 @@ impl Draft<'_> {
         let open = self.promotions.iter().filter(|p| p.spec.environment == environment && p.status.phase.is_open());
         let gates = open.flat_map(|promotion| &promotion.status.gates);
         gates.filter(|gate| gate.state != GateState::Passed).map(|gate| gate.name.clone()).collect()
+    }
+}
+
+/// Characters of a tag that is a commit hash: enough to tell them apart.
+const SHORT: usize = 10;
+/// Tags up to this many characters are shown whole.
+const WHOLE: usize = 16;
+
+/// What the environments run, on one line.
+fn runs(environments: &[EnvironmentStatus]) -> String {
+    let tag = |status: &EnvironmentStatus| match status.tag.chars().count() {
+        0 => "-".to_owned(),
+        1..=WHOLE => status.tag.clone(),
+        _ => status.tag.chars().take(SHORT).collect(),
+    };
+    environments.iter().map(|status| format!("{}={}", status.name, tag(status))).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_environments_run_is_one_line() {
+        let status = |name: &str, tag: &str| EnvironmentStatus {
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            ..EnvironmentStatus::default()
+        };
+        let all =
+            [status("dev", &"4f2a9c1e7b".repeat(4)), status("staging", "v1.21.6-alpine"), status("production", "")];
+        assert_eq!(runs(&all), "dev=4f2a9c1e7b staging=v1.21.6-alpine production=-");
     }
 }

@@ -12,41 +12,46 @@ pub const CRASH_LABEL: &str = "dev.gantline.sandbox.crash";
 /// An image with this label runs but is never ready.
 pub const NOT_READY_LABEL: &str = "dev.gantline.sandbox.not-ready";
 
-pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of its manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
+/// What a registry is given: two blobs, and the manifest that names them.
 #[derive(Debug)]
-pub(crate) struct Image {
-    pub(crate) layer: Vec<u8>,
-    pub(crate) config: Vec<u8>,
-    pub(crate) manifest: Vec<u8>,
+pub struct Image {
+    pub layer: Vec<u8>,
+    pub config: Vec<u8>,
+    pub manifest: Vec<u8>,
 }
 
-pub(crate) fn digest_of(bytes: &[u8]) -> String {
+/// `sha256:...`
+pub fn digest_of(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// Holds one file, `/release`, that says what it is.
-pub(crate) fn build(repository: &str, tag: &str, labels: &BTreeMap<String, String>) -> Image {
-    let archive = archive("release", format!("{repository}:{tag}\n").as_bytes());
-    let layer = gzip(&archive);
-    let config = json!({
-        "architecture": "amd64",
-        "os": "linux",
-        "created": "1970-01-01T00:00:00Z",
-        "config": { "Entrypoint": ["/release"], "Labels": labels },
-        "rootfs": { "type": "layers", "diff_ids": [digest_of(&archive)] },
-        "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "gantline sandbox" }],
-    });
-    let config = config.to_string().into_bytes();
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": { "mediaType": CONFIG, "digest": digest_of(&config), "size": config.len() },
-        "layers": [{ "mediaType": LAYER, "digest": digest_of(&layer), "size": layer.len() }],
-    });
-    Image { layer, config, manifest: manifest.to_string().into_bytes() }
+impl Image {
+    /// Holds one file, `/release`, that says what it is.
+    pub fn build(repository: &str, tag: &str, labels: &BTreeMap<String, String>) -> Self {
+        let archive = archive("release", format!("{repository}:{tag}\n").as_bytes());
+        let layer = gzip(&archive);
+        let config = json!({
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": { "Entrypoint": ["/release"], "Labels": labels },
+            "rootfs": { "type": "layers", "diff_ids": [digest_of(&archive)] },
+            "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "gantline sandbox" }],
+        });
+        let config = config.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": { "mediaType": CONFIG, "digest": digest_of(&config), "size": config.len() },
+            "layers": [{ "mediaType": LAYER, "digest": digest_of(&layer), "size": layer.len() }],
+        });
+        Self { layer, config, manifest: manifest.to_string().into_bytes() }
+    }
 }
 
 /// A tar archive (ustar) of one file.
@@ -82,10 +87,10 @@ mod tests {
     #[test]
     fn an_image_is_the_same_each_time_and_hangs_together() {
         let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-        let (one, two) = (build("shop/web", "1.0", &labels), build("shop/web", "1.0", &labels));
+        let (one, two) = (Image::build("shop/web", "1.0", &labels), Image::build("shop/web", "1.0", &labels));
         assert_eq!(one.manifest, two.manifest);
-        assert_ne!(one.manifest, build("shop/web", "1.1", &labels).manifest);
-        assert_ne!(one.manifest, build("shop/web", "1.0", &BTreeMap::new()).manifest);
+        assert_ne!(one.manifest, Image::build("shop/web", "1.1", &labels).manifest);
+        assert_ne!(one.manifest, Image::build("shop/web", "1.0", &BTreeMap::new()).manifest);
         let manifest: serde_json::Value = serde_json::from_slice(&one.manifest).unwrap();
         assert_eq!(manifest["config"]["digest"], digest_of(&one.config));
         assert_eq!(manifest["layers"][0]["digest"], digest_of(&one.layer));

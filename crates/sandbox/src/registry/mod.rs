@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use object::ImageRef;
 use serde_json::Value;
 
-use image::digest_of;
-pub use image::{CRASH_LABEL, NOT_READY_LABEL};
+pub use image::{CRASH_LABEL, Image, MANIFEST, NOT_READY_LABEL, digest_of};
 use shelf::{Manifest, Shelf};
 
 /// What a node has after it pulled an image.
@@ -62,8 +61,7 @@ impl ImageSource for AnyImage {
     fn resolve<'a>(&'a self, image: &'a str) -> Resolving<'a> {
         Box::pin(async move {
             let reference: ImageRef = image.parse().map_err(|_| ImageError::Invalid { image: image.to_owned() })?;
-            let digest =
-                reference.digest.map_or_else(|| image::digest_of(image.as_bytes()), |digest| digest.to_string());
+            let digest = reference.digest.map_or_else(|| digest_of(image.as_bytes()), |digest| digest.to_string());
             Ok(PulledImage { digest, size: 4096, labels: BTreeMap::new() })
         })
     }
@@ -110,18 +108,18 @@ impl Registry {
     /// Builds a small image (one layer, one configuration with `labels`) and tags it; the same arguments always give
     /// the same digest. The answer is the manifest's digest.
     pub fn push_image(&self, repository: &str, tag: &str, labels: &BTreeMap<String, String>) -> String {
-        self.push(repository, tag, image::build(repository, tag, labels), true)
+        self.push(repository, tag, Image::build(repository, tag, labels), true)
     }
 
     /// As [`Registry::push_image`], but its layer never arrives: the tag has a digest, and nobody can pull it.
     pub fn push_image_without_layer(&self, repository: &str, tag: &str) -> String {
-        self.push(repository, tag, image::build(repository, tag, &BTreeMap::new()), false)
+        self.push(repository, tag, Image::build(repository, tag, &BTreeMap::new()), false)
     }
 
-    fn push(&self, repository: &str, tag: &str, image: image::Image, with_layer: bool) -> String {
+    fn push(&self, repository: &str, tag: &str, image: Image, with_layer: bool) -> String {
         let mut shelf = self.shelf();
         let digest = digest_of(&image.manifest);
-        let manifest = Manifest { media_type: image::MANIFEST.to_owned(), body: image.manifest };
+        let manifest = Manifest { media_type: MANIFEST.to_owned(), body: image.manifest };
         let layer = if with_layer { shelf.put_blob(&image.layer).map(drop) } else { Ok(()) };
         let config = layer.and_then(|()| shelf.put_blob(&image.config));
         if let Err(error) = config.and_then(|_| shelf.put_manifest(repository, Some(tag), manifest)) {

@@ -200,9 +200,11 @@ function urgency(service) {
 function draw() {
   if (!overview) return
   const trouble = overview.applications.filter((a) => a.sync !== 'Synced' || a.health !== 'Healthy')
-  $('summary').textContent = trouble.length
+  const decisions = overview.services.flatMap((service) => service.environments).filter((e) => e.next?.needsApproval).length
+  const applications = trouble.length
     ? `${trouble.length} of ${overview.applications.length} Applications need a look`
     : `${overview.applications.length} Applications, all Synced and Healthy`
+  $('summary').textContent = [decisions && `${decisions} ${decisions === 1 ? 'decision waits' : 'decisions wait'}`, applications].filter(Boolean).join(' · ')
   $('badge').hidden = !overview.simulated
   $('services').replaceChildren(...(overview.services.length ? overview.services.toSorted((a, b) => urgency(a) - urgency(b)).map(serviceLane)
     : [make('p', { className: 'note', textContent: 'No Pipeline yet. Apply one: gantline pipeline list shows what a Pipeline sees.' })]))
@@ -267,7 +269,6 @@ function showLogin() {
 }
 
 $('login').querySelector('form').onsubmit = async (event) => {
-  if (event.submitter?.value === 'cancel') return
   event.preventDefault()
   const form = event.target
   try {
@@ -288,6 +289,9 @@ $('account').onclick = async () => {
   location.reload()
 }
 
+// no submit button: Enter means the first one of a form
+for (const cancel of document.querySelectorAll('dialog .cancel')) cancel.onclick = () => cancel.closest('dialog').close()
+
 function act(verb, about, path, body = {}, why = true) {
   const dialog = $('act')
   dialog.querySelector('h2').textContent = verb
@@ -298,7 +302,6 @@ function act(verb, about, path, body = {}, why = true) {
   form.reset()
   form.reason.parentElement.hidden = !why
   form.onsubmit = async (event) => {
-    if (event.submitter?.value === 'cancel') return
     event.preventDefault()
     try {
       await call('POST', path, why ? { ...body, reason: form.reason.value } : body)

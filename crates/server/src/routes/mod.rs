@@ -43,6 +43,7 @@ pub(crate) fn router(server: Server) -> Router {
         .method_not_allowed_fallback(async move |method: Method, uri: Uri| no_method.method(&method, &uri))
         .layer(middleware::from_fn(guard::same_site))
         .layer(middleware::from_fn(guard::security_headers))
+        .layer(middleware::from_fn_with_state(server.clone(), guard::dated))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         // a list of Applications is a tenth of it; streams of events are left alone
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))

@@ -18,9 +18,10 @@ pub(super) struct Decision {
     pub(super) reason: Option<String>,
 }
 
-pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Json<List<Promotion>> {
+pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Result<Json<List<Promotion>>, ApiError> {
     let promotions = asker.promotions(of.pipeline.as_deref());
-    Json(List::whole(promotions.iter().map(|promotion| asker.shown_promotion(promotion)).collect()))
+    of.exists(&asker, promotions.is_empty())?;
+    Ok(Json(List::whole(promotions.iter().map(|promotion| asker.shown_promotion(promotion)).collect())))
 }
 
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Object<Promotion>>, ApiError> {

@@ -19,9 +19,23 @@ pub(super) struct Of {
     pub(super) pipeline: Option<String>,
 }
 
-pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Json<List<Release>> {
+impl Of {
+    /// Nothing is found of a pipeline that is not there either; what one left behind that is gone is.
+    ///
+    /// # Errors
+    /// As [`Asker::pipeline`] where nothing was found.
+    pub(super) fn exists(&self, asker: &Asker, is_empty: bool) -> Result<(), ApiError> {
+        match self.pipeline.as_deref().filter(|_| is_empty) {
+            Some(name) if asker.unreadable_pipeline(name).is_none() => asker.pipeline(name).map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) async fn list(Query(of): Query<Of>, asker: Asker) -> Result<Json<List<Release>>, ApiError> {
     let releases = asker.releases(of.pipeline.as_deref());
-    Json(List::whole(releases.iter().map(|release| asker.shown_release(release)).collect()))
+    of.exists(&asker, releases.is_empty())?;
+    Ok(Json(List::whole(releases.iter().map(|release| asker.shown_release(release)).collect())))
 }
 
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<ReleaseWithPromotions>, ApiError> {

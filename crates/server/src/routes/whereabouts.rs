@@ -36,7 +36,12 @@ pub(super) async fn get(Query(wanted): Query<Wanted>, asker: Asker) -> Result<Js
     let others = apps.iter().filter(|(name, _)| items.iter().all(|place| place.application != **name));
     let others: Vec<Place> = others.flat_map(|(name, app)| in_application(name, app, text)).collect();
     items.extend(others);
-    Ok(Json(Whereabouts { image: text.to_owned(), items }))
+    let note = if items.is_empty() && digits(text).len() < SHORTEST { too_short(text) } else { String::new() };
+    Ok(Json(Whereabouts { image: text.to_owned(), items, note }))
+}
+
+fn too_short(text: &str) -> String {
+    format!("{text} may be the beginning of a tag or digest, which is looked for from {SHORTEST} characters on")
 }
 
 fn in_pipeline(
@@ -107,16 +112,22 @@ fn in_application(name: &str, app: &Application, text: &str) -> Vec<Place> {
     app.status.summary.images.iter().filter(|image| runs(text, image)).map(place).collect()
 }
 
+/// Of the beginning of a tag or digest.
+const SHORTEST: usize = 6;
+
+/// Of a digest; anything else is as it was.
+fn digits(text: &str) -> &str {
+    text.trim_start_matches("sha256:")
+}
+
 fn matches(text: &str, image: &str, tag: &str, digest: &str) -> bool {
-    let hex = |digest: &str| digest.trim_start_matches("sha256:").to_owned();
     let (name, rest) = split(text);
     let named = |name: &str| image == name || image.ends_with(&format!("/{name}"));
     match rest {
-        Some(rest) => named(name) && (tag == rest || hex(digest) == hex(rest)),
+        Some(rest) => named(name) && (tag == rest || digits(digest) == digits(rest)),
         None => {
-            let digits = hex(text);
-            let begins =
-                (text.len() >= 6 && tag.starts_with(text)) || (digits.len() >= 6 && hex(digest).starts_with(&digits));
+            let start = digits(text);
+            let begins = start.len() >= SHORTEST && (tag.starts_with(text) || digits(digest).starts_with(start));
             named(name) || (!tag.is_empty() && tag == text) || begins
         }
     }

@@ -8,6 +8,10 @@ pub(crate) struct Whereabouts {
     /// What was asked for.
     pub(crate) image: String,
     pub(crate) items: Vec<Place>,
+    /// Why there may be more than was found; empty where there is not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    pub(crate) note: String,
 }
 
 /// One Application that runs the image; pipeline and environment are empty where no Pipeline moves it, and what is the

@@ -271,6 +271,6 @@ pub(crate) async fn pause() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the house runs on the wall clock")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -13,6 +13,7 @@ mod logins;
 mod matrix;
 mod offers;
 mod overrides;
+mod page;
 mod refusals;
 mod releases;
 mod rights;

@@ -57,6 +57,12 @@ async fn what_is_not_understood_is_told_in_one_shape() {
             404,
             &["no GET /api/v1/pipelines/shop/promotee", "{name}/promote"],
         ),
+        ("GET", "/api/v1/pipelines/shp", None, 404, &["no Pipeline \"shp\"", "did you mean shop?"]),
+        ("GET", "/api/v1/applications/wep", None, 404, &["no Application \"wep\"", "did you mean web?"]),
+        ("GET", "/api/v1/releases/shop-2", None, 404, &["no release \"shop-2\"", "did you mean shop-1?"]),
+        ("GET", "/api/v1/releases?pipeline=shp", None, 404, &["no Pipeline \"shp\"", "did you mean shop?"]),
+        ("GET", "/api/v1/promotions?pipeline=shp", None, 404, &["no Pipeline \"shp\"", "did you mean shop?"]),
+        ("POST", promote, Some(json!({ "environment": "prduction" })), 404, &["did you mean production?"]),
         ("GET", "/api/v2/pipelines", None, 404, &["/api/openapi.json"]),
         ("GET", promote, None, 405, &["takes no GET: it takes POST"]),
         ("DELETE", "/api/v1/clusters", None, 405, &["takes no DELETE: it takes GET"]),
@@ -111,6 +117,32 @@ async fn filters_are_honoured() {
     }
     let (_, clusters) = house.get(&otto, "/api/v1/clusters?server=https%3A%2F%2Fother.test").await;
     assert_eq!(clusters["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_beginning_that_is_too_short_is_told() {
+    let house = House::start().await;
+    let otto = house.log_in("otto").await;
+    for (image, noted) in [("9b1", true), ("sha256:9b1", true), ("9b1c64", false), ("no-such-image", false)] {
+        let (status, found) = house.get(&otto, &format!("/api/v1/where?image={image}")).await;
+        assert_eq!((status, &found["items"]), (200, &json!([])), "{image}");
+        let note = found["note"].as_str().unwrap_or_default();
+        assert_eq!(note.contains("6 characters"), noted, "{image}: {found}");
+    }
+}
+
+/// By the server's own clock, which may run faster than the wall's.
+#[tokio::test]
+async fn answers_say_when_they_were_given() {
+    let house = House::start().await;
+    for (path, expected) in [("/healthz", 200), ("/api/v1/nowhere", 404), ("/api/v1/overview", 401)] {
+        let response = house.send("", "GET", path, None, None).await;
+        assert_eq!(response.status().as_u16(), expected, "{path}");
+        let date = response.headers()[header::DATE].to_str().unwrap();
+        let date = jiff::fmt::rfc2822::parse(date).unwrap().timestamp();
+        let now = crate::house::now();
+        assert!(now.as_second() - date.as_second() < 60, "{date} is not {now}");
+    }
 }
 
 #[tokio::test]

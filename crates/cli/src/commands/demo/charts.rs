@@ -51,7 +51,7 @@ pub(super) async fn deliver(stage: &Stage) -> Result<Charts, Failure> {
     for service in &SERVICES {
         let digest = stage.registry.push_image(service.image, service.tag, &BTreeMap::new());
         let message = format!("ci: {} {}", service.name, service.tag);
-        stage.write_tag(service.repository, service.values[0].1, "tag:", service.tag, &message).await?;
+        stage.commits.write_tag(service.repository, service.values[0].1, "tag:", service.tag, &message).await?;
         digests.push((service, digest));
     }
     Ok(Charts(digests))
@@ -82,12 +82,12 @@ async fn written(stage: &Stage) -> Result<(), Failure> {
     for service in &SERVICES {
         let revisions = if service.name == "manual-app" { ["main", "release", "v1.*"] } else { ["main"; 3] };
         for ((environment, path), revision) in service.values.into_iter().zip(revisions) {
-            let values = stage.file(service.repository, revision, path).await?;
+            let values = stage.commits.file(service.repository, revision, path).await?;
             ensure(values.contains(service.tag), format!("{path} at {revision} does not say {}", service.tag))?;
             output::line(format!("   {} in {environment}: {} in {path} at {revision}", service.name, service.tag));
         }
     }
-    let repository = stage.repository("manual-app-helm")?;
+    let repository = stage.commits.repository("manual-app-helm")?;
     repository.refresh().await?;
     let tag = repository.highest_tag("v1.*").await?.map(|(tag, _)| tag).unwrap_or_default();
     ensure(tag == "v1.1", format!("the highest tag is {tag}, not v1.1"))

@@ -2,13 +2,16 @@
 
 mod charts;
 mod check;
+mod commits;
+mod invite;
+mod push;
 mod stage;
 mod story;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::commands::serve::interrupted;
 use crate::failure::{Code, Outcome};
@@ -18,7 +21,10 @@ use stage::Stage;
 
 /// The whole product on this machine: sandbox cluster, Git repositories, registry, controller and page
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Demo {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Play the story, check every step, and end
     #[arg(long)]
     unattended: bool,
@@ -36,13 +42,28 @@ pub(crate) struct Demo {
     listen: SocketAddr,
 }
 
+/// What is done with a demo that runs.
+#[derive(Debug, Subcommand)]
+enum Action {
+    Push(push::Push),
+}
+
 impl Demo {
-    pub(crate) async fn run(self) -> Outcome {
+    pub(crate) async fn run(mut self) -> Outcome {
+        match self.action.take() {
+            Some(Action::Push(push)) => push.run().await,
+            None => self.play().await,
+        }
+    }
+
+    async fn play(self) -> Outcome {
         let temporary = match &self.keep {
             Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("gantline-demo-").tempdir()?),
+            None => Some(tempfile::Builder::new().prefix(push::PREFIX).tempdir()?),
         };
         let folder = self.keep.clone().or_else(|| temporary.as_ref().map(|t| t.path().to_owned())).unwrap_or_default();
+        // what is printed works from any folder
+        let folder = std::path::absolute(folder)?;
         let listen = if self.unattended { SocketAddr::from(([127, 0, 0, 1], 0)) } else { self.listen };
         let starting = Starting { speed: self.speed, recover: self.recover, names: Vec::new() };
         let mut stage = Stage::set_up(&folder, &starting, listen).await?;
@@ -53,7 +74,7 @@ impl Demo {
             };
             told.map(|()| Code::Done.into())
         } else {
-            invite(&stage);
+            invite::invite(&stage);
             interrupted().await;
             output::line("\nStopping.");
             Ok(Code::Done.into())
@@ -61,34 +82,4 @@ impl Demo {
         stage.tear_down().await;
         played
     }
-}
-
-/// The URL, and three things to try.
-fn invite(stage: &Stage) {
-    let url = &stage.url;
-    let ecommerce = stage.repositories.join("ecommerce-infra.git");
-    output::line(format!(
-        "Gantline runs: {url}   (time goes {} times faster here; Ctrl-C ends it)
-
-  accounts   team-lead / team-lead   and   developer / developer
-  cluster    export KUBECONFIG={}
-  Git        {}
-
-Three things to try:
-  1. Be CI: the image of a new version of checkout-service is in the registry. Write its tag for dev, and watch it
-     travel to production's gate on the page; approve it there as team-lead.
-       git clone {} shop && cd shop
-       sed -i 's/newTag: .*/newTag: {}/' apps/checkout-service/overlays/dev/kustomization.yaml
-       git commit -am 'ci: checkout-service' && git push
-  2. Change something behind Git's back, and see who is named when it is healed:
-       kubectl -n dev scale deployment checkout-service --replicas 9
-  3. Ask why something does not move:
-       gantline login {url} --username team-lead --password team-lead
-       gantline explain checkout-service-production",
-        stage.speed,
-        stage.kubeconfig.display(),
-        ecommerce.display(),
-        ecommerce.display(),
-        stage::NEXT_TAG,
-    ));
 }

@@ -10,7 +10,7 @@ use api::argocd::{Application, Settings};
 use axum::Router;
 use axum::extract::Request;
 use clock::Clock;
-use git::{Credentials, Edit, Repositories, Repository, Signature, Write};
+use git::Signature;
 use object::{FileTree, Manifest, MemoryTree, yaml};
 use sandbox::Registry;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::commits::Commits;
 use crate::commands::render_worker::Rendering;
 use crate::examples;
 use crate::failure::Failure;
@@ -39,17 +40,22 @@ const REFERENCES: [(&str, &str); 2] =
     [("manual-app-helm", "refs/heads/release"), ("manual-app-helm", "refs/tags/v1.0")];
 
 /// Accounts of the demo; each has its name as password.
-const ACCOUNTS: [&str; 2] = ["developer", "team-lead"];
+pub(super) const ACCOUNTS: [&str; 2] = ["developer", "team-lead"];
+
+/// What the invitation and the story deliver: a service, its image in the registry, and the repository that deploys it.
+pub(super) const SERVICE: &str = "checkout-service";
+pub(super) const IMAGE: &str = "acme/checkout-service";
+pub(super) const REPOSITORY: &str = "ecommerce-infra";
 
 /// A version of checkout-service that is built and not deployed anywhere.
 pub(super) const NEXT_TAG: &str = "9b1c64d2f0a8e35d7741c06fb2e98a5d31f7c480";
 
-const NAMESPACE: &str = "argocd";
+pub(super) const NAMESPACE: &str = "argocd";
 
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
-    pub(super) repositories: PathBuf,
     pub(super) kubeconfig: PathBuf,
+    pub(super) commits: Commits,
     pub(super) url: String,
     pub(super) speed: f64,
     pub(super) sandbox: SandboxFolder,
@@ -70,7 +76,7 @@ impl Stage {
         let repositories = folder.join("git");
         make_repositories(&repositories, &*sandbox.clock)?;
         push_images(&registry)?;
-        registry.push_image("acme/checkout-service", NEXT_TAG, &BTreeMap::new());
+        registry.push_image(IMAGE, NEXT_TAG, &BTreeMap::new());
         plane::install_definitions(&sandbox.cluster, &*sandbox.clock).await?;
         plane::apply(&sandbox.cluster, settings(&*sandbox.clock)?).await?;
         accounts::prepare(&sandbox.cluster, NAMESPACE, &*sandbox.clock, &sandbox.ids).await?;
@@ -82,7 +88,7 @@ impl Stage {
         };
         let mut stage = Self {
             folder: folder.to_owned(),
-            repositories,
+            commits: Commits { repositories, cache: folder.join("cache"), clock: Arc::clone(&sandbox.clock) },
             kubeconfig: sandbox.kubeconfig.clone(),
             url: listener.url(),
             speed: sandbox.speed,
@@ -139,63 +145,6 @@ impl Stage {
 
     pub(super) fn controller(&self) -> Option<&control::Controller> {
         self.plane.as_ref().map(|(plane, _)| &plane.controller)
-    }
-
-    pub(super) fn repository(&self, name: &str) -> Result<Repository, Failure> {
-        let url = format!("file://{}", self.repositories.join(format!("{name}.git")).display());
-        Ok(Repositories::new(self.folder.join("cache")).open(&url, &Credentials::default())?)
-    }
-
-    /// Commits to `main` as somebody; gives the commit.
-    pub(super) async fn commit(
-        &self,
-        repository: &str,
-        author: &str,
-        message: &str,
-        edits: Vec<Edit>,
-    ) -> Result<String, Failure> {
-        let repository = self.repository(repository)?;
-        repository.refresh().await?;
-        let base = repository.head_of("main").await?;
-        let time = self.sandbox.clock.now();
-        let who = Signature { name: author.to_owned(), email: format!("{author}@acme.example"), time };
-        let write = Write {
-            sign: None,
-            branch: "main".into(),
-            base,
-            merge: None,
-            edits,
-            tag: None,
-            message: message.to_owned(),
-            author: who.clone(),
-            committer: who,
-        };
-        Ok(repository.commit_and_push(write).await?.to_string())
-    }
-
-    /// What CI does after a build: another tag on the line that begins with `key`.
-    pub(super) async fn write_tag(
-        &self,
-        repository: &str,
-        path: &str,
-        key: &str,
-        tag: &str,
-        message: &str,
-    ) -> Result<String, Failure> {
-        let text = self.file(repository, "main", path).await?;
-        let line = text.lines().find(|line| line.trim_start().starts_with(key)).unwrap_or_default();
-        let old = line.split_whitespace().nth(1).unwrap_or_default().trim_matches('"');
-        let new = text.replace(line, &line.replace(old, tag));
-        self.commit(repository, "dana", message, vec![(path.to_owned(), Some(new.into_bytes()))]).await
-    }
-
-    /// A file as it is now at the head of a branch or tag.
-    pub(super) async fn file(&self, repository: &str, revision: &str, path: &str) -> Result<String, Failure> {
-        let repository = self.repository(repository)?;
-        repository.refresh().await?;
-        let tree = repository.tree(repository.resolve(revision).await?).await?;
-        let bytes = tree.read(path)?.ok_or_else(|| Failure::new(format!("{path} is not in the repository")))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     pub(super) async fn tear_down(&mut self) {

@@ -10,16 +10,12 @@ use serde_json::{Value, json};
 
 use super::charts;
 use super::check::{User, ensure, pause};
-use super::stage::Stage;
+use super::stage::{IMAGE, NEXT_TAG, REPOSITORY, SERVICE, Stage};
 use crate::failure::Failure;
 use crate::output;
 
-const SERVICE: &str = "checkout-service";
-const IMAGE: &str = "acme/checkout-service";
-const REPOSITORY: &str = "ecommerce-infra";
-
 /// The tags that CI gives: commits of the application's own repository.
-const GOOD: &str = super::stage::NEXT_TAG;
+const GOOD: &str = NEXT_TAG;
 const BAD: &str = "d41d8cd98f00b204e9800998ecf8427e00c0ffee";
 const LAST: &str = "77aa03be5c1f4d2689e0b3a1c5d7f9e246801357";
 
@@ -111,7 +107,7 @@ async fn all_green(user: &User) -> Result<(), Failure> {
 /// What CI does: push the image, write its tag into the dev overlay.
 async fn deliver(stage: &Stage, user: &User, tag: &str) -> Result<String, Failure> {
     let digest = stage.registry.push_image(IMAGE, tag, &BTreeMap::new());
-    write_dev(stage, tag).await?;
+    stage.commits.deliver(tag).await?;
     let name = format!("/api/v1/releases/{SERVICE}-{}", short(&digest));
     let release = user
         .until("a Release for the new image", &name, |v| v.pointer("/release/spec/images/0/digest").is_some())
@@ -129,11 +125,6 @@ async fn deliver(stage: &Stage, user: &User, tag: &str) -> Result<String, Failur
 
 fn short(digest: &str) -> String {
     digest.trim_start_matches("sha256:").chars().take(12).collect()
-}
-
-async fn write_dev(stage: &Stage, tag: &str) -> Result<String, Failure> {
-    let path = format!("apps/{SERVICE}/overlays/dev/kustomization.yaml");
-    stage.write_tag(REPOSITORY, &path, "newTag:", tag, &format!("ci: {SERVICE} {tag}")).await
 }
 
 async fn travel(user: &User, digest: &str) -> Result<(), Failure> {
@@ -215,7 +206,7 @@ async fn promoted(stage: &Stage, user: &User, digest: &str) -> Result<(), Failur
     let runs =
         |e: &Value| e["digest"] == digest && e["sync"] == "Synced" && e["health"] == "Healthy" && e["next"].is_null();
     user.until_environment("production runs the digest", SERVICE, "production", runs).await?;
-    let repository = stage.repository(REPOSITORY)?;
+    let repository = stage.commits.repository(REPOSITORY)?;
     repository.refresh().await?;
     let log = repository.log(repository.head_of("main").await?, None, 20).await?;
     let subject = format!("promote(production): {SERVICE} → {GOOD}");
@@ -276,7 +267,7 @@ async fn heal(stage: &Stage, user: &User) -> Result<(), Failure> {
 
 async fn bad_image(stage: &Stage, user: &User) -> Result<(), Failure> {
     let digest = stage.registry.push_image_without_layer(IMAGE, BAD);
-    write_dev(stage, BAD).await?;
+    stage.commits.deliver(BAD).await?;
     let degraded = |e: &Value| e["tag"] == BAD && e["health"] == "Degraded";
     user.until_environment("dev is Degraded", SERVICE, "dev", degraded).await?;
     let pulls = |v: &Value| v.to_string().contains("ImagePullBackOff") || v.to_string().contains("ErrImagePull");
@@ -301,7 +292,7 @@ async fn roll_back(stage: &Stage, user: &User) -> Result<(), Failure> {
             && e["next"].is_null()
     };
     user.until_environment("production is back and pinned", SERVICE, "production", back).await?;
-    let repository = stage.repository(REPOSITORY)?;
+    let repository = stage.commits.repository(REPOSITORY)?;
     repository.refresh().await?;
     let log = repository.log(repository.head_of("main").await?, None, 20).await?;
     let found = log.iter().find(|commit| commit.subject.starts_with("rollback(production)"));
@@ -319,7 +310,7 @@ async fn killed(stage: &mut Stage) -> Result<(), Failure> {
     let user = User::log_in(&stage.url, "team-lead").await?;
     stage.registry.push_image(IMAGE, LAST, &BTreeMap::new());
     stage.stop_plane().await;
-    write_dev(stage, LAST).await?;
+    stage.commits.deliver(LAST).await?;
     let mut child = tokio::process::Command::new(std::env::current_exe()?)
         .args(["serve", "--listen", "127.0.0.1:0", "--stop-at", "Pushed:after"])
         .arg("--sandbox")
@@ -346,7 +337,7 @@ async fn killed(stage: &mut Stage) -> Result<(), Failure> {
     stage.start_plane().await?;
     let runs = |e: &Value| e["tag"] == LAST && e["sync"] == "Synced" && e["health"] == "Healthy";
     user.until_environment("staging converges after the restart", SERVICE, "staging", runs).await?;
-    let repository = stage.repository(REPOSITORY)?;
+    let repository = stage.commits.repository(REPOSITORY)?;
     repository.refresh().await?;
     let log = repository.log(repository.head_of("main").await?, None, 50).await?;
     let subject = format!("promote(staging): {SERVICE} → {LAST}");
