@@ -8,6 +8,7 @@ mod charts;
 mod confinement;
 mod events;
 mod fixtures;
+mod hooks;
 mod promotions;
 mod replicas;
 mod sites;
