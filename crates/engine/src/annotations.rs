@@ -115,3 +115,51 @@ pub(crate) fn has_option(manifest: &Manifest, annotation: &str, option: &str) ->
 pub fn has_sync_option(manifest: &Manifest, option: &str) -> bool {
     has_option(manifest, names::SYNC_OPTIONS, option)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn annotated(annotations: &[(&str, &str)]) -> Manifest {
+        let map: serde_json::Map<_, _> = annotations.iter().map(|(name, text)| ((*name).into(), json!(text))).collect();
+        Manifest::new(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": map}}))
+            .unwrap()
+    }
+
+    #[test]
+    fn types_of_hooks_are_compared_as_argo_cd_does() {
+        let check = |own: Option<&str>, helm: Option<&str>, hook: bool, phases: &[SyncPhase]| {
+            let own = own.map(|text| (names::HOOK, text));
+            let manifest = annotated(&own.into_iter().chain(helm.map(|it| (names::HELM_HOOK, it))).collect::<Vec<_>>());
+            let found: Vec<SyncPhase> = hook_phases(&manifest).into_iter().collect();
+            assert_eq!((is_hook(&manifest), found.as_slice()), (hook, phases), "{own:?} {helm:?}");
+        };
+        check(None, None, false, &[]);
+        check(Some(" PostSync ,PreSync,"), None, true, &[SyncPhase::PreSync, SyncPhase::PostSync]);
+        check(Some("presync"), None, true, &[]);
+        check(Some("PreDelete"), None, true, &[]);
+        check(Some(""), None, true, &[]);
+        check(Some("Skip"), None, false, &[]);
+        check(Some("Skip,Sync"), None, true, &[SyncPhase::Sync]);
+        check(Some("Nonsense"), Some("post-install"), true, &[SyncPhase::PostSync]);
+        check(Some("Sync"), Some("post-install"), true, &[SyncPhase::Sync]);
+        check(None, Some("test"), true, &[]);
+        check(None, Some("crd-install"), false, &[]);
+        check(None, Some(""), true, &[]);
+    }
+
+    #[test]
+    fn both_annotations_say_when_a_hook_goes() {
+        use HookDeletePolicy::{BeforeHookCreation, HookFailed, HookSucceeded};
+        let check = |own: &str, helm: &str, expected: &[HookDeletePolicy]| {
+            let both = [(names::HOOK_DELETE_POLICY, own), (names::HELM_HOOK_DELETE_POLICY, helm)];
+            let found: Vec<HookDeletePolicy> = hook_delete_policies(&annotated(&both)).into_iter().collect();
+            assert_eq!(found, expected, "{own} {helm}");
+        };
+        check("HookSucceeded", "hook-failed", &[HookSucceeded, HookFailed]);
+        check("hook-succeeded", "", &[BeforeHookCreation]);
+        check("", "before-hook-creation, hook-succeeded", &[HookSucceeded, BeforeHookCreation]);
+    }
+}

@@ -227,3 +227,19 @@ async fn two_applications_that_make_one_namespace_both_come_to_their_end() {
     }
     world.end().await;
 }
+
+/// Every sync would make another one.
+#[tokio::test]
+async fn an_object_without_a_name_that_is_no_hook_is_refused_with_what_to_do() {
+    let world = World::start().await;
+    let nameless = job("generateName: migrate-", "HookSucceeded").replace("argocd.argoproj.io/hook: PreSync, ", "");
+    world.repository.commit(&[("app/j.yaml", nameless), ("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({})).await;
+    let told = |app: &Application| {
+        let state = app.status.operation_state.as_ref();
+        state.is_some_and(|state| state.message.contains("batch/Job") && state.message.contains("has no name: give it"))
+    };
+    world.until("refused", told).await;
+    assert!(world.live("", "ConfigMap", "a").await.is_none(), "nothing was written");
+    world.end().await;
+}

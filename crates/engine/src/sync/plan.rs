@@ -40,6 +40,8 @@ pub struct SyncInput {
     pub revision: String,
     /// When the operation began; part of the names of hooks.
     pub started_at: Timestamp,
+    /// How often the operation was tried before; part of those names as well, as what failed may still be there.
+    pub attempt: i64,
     /// The instance name, for messages about shared objects.
     pub application: String,
     /// Objects to leave alone, because another Application still wants them ([`Comparison::contested`]).
@@ -79,6 +81,7 @@ impl SyncInput {
             ignore: Vec::new(),
             scopes: Scopes::default(),
             started_at,
+            attempt: 0,
             application: application.to_owned(),
             contested: BTreeSet::new(),
             stays: comparison.stays.clone(),
@@ -261,7 +264,8 @@ fn generated_from(target: &Manifest) -> Option<&str> {
 /// `0123456-presync-1767225600`: in small letters, and without what the version of a chart may have and a name may not.
 fn hook_suffix(phase: SyncPhase, input: &SyncInput) -> String {
     let revision: String = input.revision.chars().take(7).collect();
-    let suffix = format!("{revision}-{}-{}", phase.as_str(), input.started_at.as_second()).to_lowercase();
+    let again = if input.attempt == 0 { String::new() } else { format!("-{}", input.attempt) };
+    let suffix = format!("{revision}-{}-{}{again}", phase.as_str(), input.started_at.as_second()).to_lowercase();
     suffix.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")
 }
 
