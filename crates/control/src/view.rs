@@ -295,7 +295,7 @@ fn hide_both(before: Option<&mut Value>, after: Option<&mut Value>) {
     hide_secret(before);
     hide_secret(after);
     for part in ["data", "stringData"] {
-        for (name, value) in before[part].as_object_mut().into_iter().flatten() {
+        for (name, value) in before.get_mut(part).and_then(Value::as_object_mut).into_iter().flatten() {
             if was[part][name.as_str()] != becomes[part][name.as_str()] {
                 *value = json!("++++++++++++");
             }
@@ -350,6 +350,7 @@ mod tests {
         let (before, after) = (both.before.unwrap(), both.after.unwrap());
         assert_ne!(before["data"]["a"], after["data"]["a"]);
         assert_eq!(before["data"]["b"], after["data"]["b"]);
+        assert!(before.get("stringData").is_none(), "{before}");
         let created = change(None, Some(secret("hidden3"))).after.unwrap();
         assert!(![before, after, created].iter().any(|shown| shown.to_string().contains("hidden")));
     }

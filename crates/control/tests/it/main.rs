@@ -6,6 +6,7 @@ mod absence;
 mod applications;
 mod charts;
 mod confinement;
+mod differences;
 mod events;
 mod fixtures;
 mod hooks;

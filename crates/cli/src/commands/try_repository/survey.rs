@@ -276,7 +276,7 @@ impl Survey<'_> {
         };
         let sources = sources_of(spec);
         let found = sources.iter().filter(|source| source["chart"].is_null() && is_here(source)).map(address);
-        found.chain([normalize_git_url(self.origin.url)]).collect()
+        found.chain([place_of(self.origin.url)]).collect()
     }
 
     fn folder(&mut self, folder: String, kind: Kind, used: &Used) -> Option<Found> {
@@ -359,7 +359,15 @@ fn folders_of(app: &Value) -> Vec<String> {
 }
 
 fn address(source: &Value) -> String {
-    normalize_git_url(source["repoURL"].as_str().unwrap_or_default())
+    place_of(source["repoURL"].as_str().unwrap_or_default())
+}
+
+/// Host and path: a repository is reached by HTTP and by SSH.
+fn place_of(url: &str) -> String {
+    let url = normalize_git_url(url);
+    let place = url.split_once("://").map_or(&*url, |(_, rest)| rest);
+    let place = place.rsplit_once('@').map_or(place, |(_, rest)| rest);
+    place.replacen(':', "/", 1).trim_end_matches('/').to_owned()
 }
 
 fn is_of_group(object: &Value, group: &str) -> bool {
