@@ -1,7 +1,7 @@
 //! `gantline app diff`, and what `gantline app sync --dry-run` foretells: both show what the controller's comparison
 //! foresees of a sync.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use api::argocd::{Application, Settings};
 use clap::{ArgAction, Args};
@@ -62,7 +62,7 @@ async fn compared_at(client: &Client, name: &str, revision: &str) -> Result<Vec<
 }
 
 /// With what a folder of this machine renders, by the options of the Application's source.
-async fn compared_with(client: &Client, name: &str, folder: &PathBuf) -> Result<Vec<Value>, Failure> {
+async fn compared_with(client: &Client, name: &str, folder: &Path) -> Result<Vec<Value>, Failure> {
     let app = Application::from_value(client.get(&path(name)).await?)?;
     let [declared] = app.spec.all_sources() else {
         return Err(Failure::usage(format!(

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use control::workers::{Pool, Renderer};
 use git::{Credentials, Repositories};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -20,6 +21,7 @@ use self::stage::Stage;
 use self::survey::{Found, Origin, What, survey};
 use self::verdict::{Status, Verdict};
 use crate::args::{Format, Output};
+use crate::commands::render_worker::Rendering;
 use crate::commands::serve::interrupted;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output;
@@ -63,7 +65,8 @@ impl Try {
         let commit = repository.resolve(&self.revision).await?;
         let tree = repository.tree(commit).await?;
         let origin = Origin { url: repository.url(), commit: &commit.to_string() };
-        let mut found = survey(&tree, self.path.trim_matches('/'), origin);
+        let renderer = Renderer::Processes(Pool::new(Rendering::default().pool()));
+        let mut found = survey(&tree, self.path.trim_matches('/'), origin, &renderer).await;
         if found.is_empty() {
             let place = if self.path.is_empty() { "the repository".to_owned() } else { self.path.clone() };
             return Err(Failure::new(format!("{place} holds no Applications, charts, kustomizations or manifests"))

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::argocd::normalize_git_url;
+use control::workers::Renderer;
+use futures::future::join_all;
 use object::{EntryKind, FileTree, Manifest, path, yaml};
 use render::{DirectoryOptions, RenderContext, Rendered, Source, Tool, ToolChoice};
 use serde_json::{Value, json};
@@ -53,9 +55,9 @@ const PLUGIN: &str = "config management plugins are not supported yet";
 const NAME_LENGTH: usize = 53;
 
 /// Everything below a folder that would be deployed by itself, by path.
-pub(super) fn survey(tree: &FileTree, below: &str, origin: Origin<'_>) -> Vec<Found> {
-    let mut survey = Survey { tree, origin, names: BTreeSet::new(), renders: BTreeMap::new() };
-    let places = survey.places(below);
+pub(super) async fn survey(tree: &FileTree, below: &str, origin: Origin<'_>, renderer: &Renderer) -> Vec<Found> {
+    let mut survey = Survey { tree, origin, renderer, names: BTreeSet::new(), renders: BTreeMap::new() };
+    let places = survey.places(below).await;
     let applications = survey.applications(&places);
     let sources: BTreeSet<String> = applications.iter().flat_map(|(_, app)| folders_of(app)).collect();
     let used = survey.used(&sources);
@@ -64,7 +66,7 @@ pub(super) fn survey(tree: &FileTree, below: &str, origin: Origin<'_>) -> Vec<Fo
         let marker = survey.renders.get(&folder).and_then(|render| render.marker.clone());
         let is_used = sources.contains(&folder) || marker.is_some_and(|file| used.users_of(&file, &folder));
         if !is_used {
-            found.extend(survey.folder(folder, kind, &used));
+            found.extend(survey.folder(folder, kind, &used).await);
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -116,28 +118,35 @@ impl Used {
 struct Survey<'a> {
     tree: &'a FileTree,
     origin: Origin<'a>,
+    /// What comes from elsewhere is rendered with limits.
+    renderer: &'a Renderer,
     names: BTreeSet<String>,
     renders: BTreeMap<String, Render>,
 }
 
 impl Survey<'_> {
     /// The folders that may be deployed, each rendered where it has a tool of its own.
-    fn places(&mut self, below: &str) -> Vec<Place> {
-        let (mut folders, mut places) = (Vec::new(), Vec::<Place>::new());
+    async fn places(&mut self, below: &str) -> Vec<Place> {
+        let (mut folders, mut places) = (Vec::new(), Vec::<(Place, Option<String>)>::new());
         walk(self.tree, below, 0, &mut folders);
         for folder in folders {
-            let in_chart = |place: &Place| place.kind == Kind::Chart && is_below(&folder, &place.folder);
+            let in_chart = |(place, _): &(Place, _)| place.kind == Kind::Chart && is_below(&folder, &place.folder);
             if places.iter().any(in_chart) {
                 continue;
             }
             let Some((kind, marker)) = self.kind_of(&folder) else { continue };
-            if kind != Kind::Jsonnet {
-                let rendered = self.render(&folder, ToolChoice::Auto);
-                self.renders.insert(folder.clone(), Render { marker, rendered });
-            }
-            places.push(Place { folder, kind });
+            places.push((Place { folder, kind }, marker));
         }
-        places
+        let render = async |(Place { folder, kind }, marker): &(Place, Option<String>)| {
+            let rendered = match kind {
+                Kind::Jsonnet => return None,
+                Kind::Chart | Kind::Kustomization | Kind::Manifests => self.render(folder, ToolChoice::Auto).await,
+            };
+            Some((folder.clone(), Render { marker: marker.clone(), rendered }))
+        };
+        let renders = join_all(places.iter().map(render)).await;
+        self.renders = renders.into_iter().flatten().collect();
+        places.into_iter().map(|(place, _)| place).collect()
     }
 
     fn kind_of(&self, folder: &str) -> Option<(Kind, Option<String>)> {
@@ -169,9 +178,9 @@ impl Survey<'_> {
         yaml::value(&String::from_utf8_lossy(&text)).ok()
     }
 
-    fn render(&self, folder: &str, tool: ToolChoice) -> Rendered {
+    async fn render(&self, folder: &str, tool: ToolChoice) -> Rendered {
         let context = RenderContext { app_name: name_of(folder, self.origin.url), ..RenderContext::default() };
-        render::render_in(self.tree, &Source { tool, ..Source::auto(folder) }, &context)
+        self.renderer.rendered(folder, self.tree, Source { tool, ..Source::auto(folder) }, context).await
     }
 
     /// What each folder with a tool of its own, and each folder of an Application, is made from.
@@ -279,7 +288,7 @@ impl Survey<'_> {
         found.chain([place_of(self.origin.url)]).collect()
     }
 
-    fn folder(&mut self, folder: String, kind: Kind, used: &Used) -> Option<Found> {
+    async fn folder(&mut self, folder: String, kind: Kind, used: &Used) -> Option<Found> {
         let not = |why: &str| {
             Some(Found { path: folder.clone(), kind: kind.word(), what: What::NotDeployed(why.to_owned()) })
         };
@@ -294,7 +303,7 @@ impl Survey<'_> {
                 if !include.is_empty() {
                     source["directory"] = json!({ "include": include });
                 }
-                self.render(&folder, ToolChoice::Directory(options))
+                self.render(&folder, ToolChoice::Directory(options)).await
             }
         };
         let manifests: Vec<Manifest> = rendered.manifests.iter().map(|it| it.manifest.clone()).collect();
@@ -420,18 +429,22 @@ mod tests {
 
     const ORIGIN: Origin<'static> = Origin { url: "https://git.test/acme/shop.git", commit: "c1" };
 
-    fn found(tree: &MemoryTree) -> Vec<String> {
+    async fn all(tree: &MemoryTree) -> Vec<Found> {
+        survey(&tree.clone().tree(), "", ORIGIN, &Renderer::InProcess).await
+    }
+
+    async fn found(tree: &MemoryTree) -> Vec<String> {
         let shown = |found: &Found| match &found.what {
             What::Deployable(it) => format!("{} {} -> {}", found.path, found.kind, it.namespace),
             What::NotDeployed(why) => format!("{} {}: {why}", found.path, found.kind),
         };
-        survey(&tree.clone().tree(), "", ORIGIN).iter().map(shown).collect()
+        all(tree).await.iter().map(shown).collect()
     }
 
     const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n";
 
-    #[test]
-    fn a_survey_finds_what_can_be_deployed() {
+    #[tokio::test]
+    async fn a_survey_finds_what_can_be_deployed() {
         let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: x}\nspec: {source: {path: overlays/dev, repoURL: u}, destination: {namespace: dev}}\n";
         let tree = MemoryTree::default()
             .file("base/kustomization.yaml", "resources: [d.yaml]\n")
@@ -444,7 +457,7 @@ mod tests {
             .file("library/Chart.yaml", "apiVersion: v2\nname: l\nversion: 1.0.0\ntype: library\n")
             .file("apps/a.yaml", application);
         assert_eq!(
-            found(&tree),
+            found(&tree).await,
             [
                 "chart chart -> chart",
                 "overlays/dev Application -> dev",
@@ -454,8 +467,8 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_others_use_and_what_other_programs_read_is_not_deployed() {
+    #[tokio::test]
+    async fn what_others_use_and_what_other_programs_read_is_not_deployed() {
         let component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches: [{path: p.yaml}]\n";
         let overlay = "resources: [../base]\ncomponents: [../component]\npatches: [{path: ../patches/d.yaml}]\n";
         let tree = MemoryTree::default()
@@ -476,7 +489,7 @@ mod tests {
             .file("sonnet/main.jsonnet", "{}\n")
             .file("empty/Chart.yaml", "apiVersion: v2\nname: e\nversion: 1.0.0\n");
         assert_eq!(
-            found(&tree),
+            found(&tree).await,
             [
                 "empty chart: it renders no objects with its own values",
                 "mixed manifests -> mixed",
@@ -484,14 +497,14 @@ mod tests {
                 "sonnet jsonnet: Jsonnet is not rendered yet"
             ]
         );
-        let all = survey(&tree.tree(), "", ORIGIN);
+        let all = all(&tree).await;
         let mixed = all.iter().find(|found| found.path == "mixed").unwrap();
         let What::Deployable(mixed) = &mixed.what else { panic!("{mixed:?}") };
         assert_eq!(mixed.sources[0]["directory"]["include"], "d.yaml");
     }
 
-    #[test]
-    fn applications_keep_their_sources_and_take_the_files_of_this_commit() {
+    #[tokio::test]
+    async fn applications_keep_their_sources_and_take_the_files_of_this_commit() {
         let app = |name: &str, spec: Value| {
             json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name}, "spec": spec}).to_string()
         };
@@ -500,15 +513,15 @@ mod tests {
         let own = json!({"repoURL": "git@git.test:acme/shop.git", "targetRevision": "main", "ref": "here"});
         let several = json!({"sources": [chart, own], "destination": {"namespace": "cache"}});
         let tree = MemoryTree::default()
-            .file("apps/redis.yaml", &app("redis", several))
+            .file("apps/redis.yaml", app("redis", several))
             .file("parent/Chart.yaml", "apiVersion: v2\nname: p\nversion: 1.0.0\n")
             .file(
                 "parent/templates/web.yaml",
-                &app("web", json!({"source": {"repoURL": "https://x.test/y", "path": "web"}})),
+                app("web", json!({"source": {"repoURL": "https://x.test/y", "path": "web"}})),
             )
             .file("web/d.yaml", DEPLOYMENT);
-        assert_eq!(found(&tree), ["apps/redis.yaml Application -> cache", "web Application -> web"]);
-        let all = survey(&tree.tree(), "", ORIGIN);
+        assert_eq!(found(&tree).await, ["apps/redis.yaml Application -> cache", "web Application -> web"]);
+        let all = all(&tree).await;
         let sources = |index: usize| match &all[index].what {
             What::Deployable(it) => it.sources.clone(),
             What::NotDeployed(why) => panic!("{why}"),
