@@ -243,3 +243,23 @@ async fn an_object_without_a_name_that_is_no_hook_is_refused_with_what_to_do() {
     assert!(world.live("", "ConfigMap", "a").await.is_none(), "nothing was written");
     world.end().await;
 }
+
+/// As Argo CD's `Force=true`: what refuses the change is deleted and made anew, which its dry run has to know.
+#[tokio::test]
+async fn an_object_that_is_forced_may_change_what_cannot_be_changed() {
+    let world = World::start_at_speed(20.0).await;
+    let forced = |image: &str| {
+        let options = "argocd.argoproj.io/sync-options: Force=true, ";
+        job("name: once", "HookSucceeded").replace("argocd.argoproj.io/hook: PreSync, ", options).replace("m:1", image)
+    };
+    let first = world.repository.commit(&[("app/j.yaml", forced("m:1"))]);
+    world.application(json!({})).await;
+    world.until("synced", is_synced(&first)).await;
+    let second = world.repository.commit(&[("app/j.yaml", forced("m:2"))]);
+    let app = world.until("synced to the second commit", is_synced(&second)).await;
+    let state = app.status.operation_state.unwrap();
+    assert_eq!((state.phase, state.retry_count), (OperationPhase::Succeeded, 0), "{}", state.message);
+    let live = world.live("batch", "Job", "once").await.unwrap();
+    assert_eq!(live.value()["spec"]["template"]["spec"]["containers"][0]["image"], "registry.test/m:2");
+    world.end().await;
+}
