@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use crate::output;
 
-/// Exit codes: 0 done, 1 failed, 2 wrong usage (clap's own), 20 there are differences.
+/// Exit codes: 0 done, 1 failed (of a comparison: something differs), 2 wrong usage (clap's own), 20 nothing could be
+/// compared, as Argo CD has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     Done = 0,
     Failed = 1,
     Usage = 2,
-    Differences = 20,
+    NotCompared = 20,
 }
 
 impl From<Code> for ExitCode {

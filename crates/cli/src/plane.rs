@@ -7,7 +7,7 @@ use std::time::Duration;
 use clock::{Clock, Ids};
 use cluster::{ApplyOptions, Cluster};
 use control::workers::{Pool, Renderer};
-use control::{AtStep, Controller, ControllerConfig, GitRemotes, Replica};
+use control::{AtStep, Connector, Controller, ControllerConfig, GitRemotes, Replica};
 use object::Manifest;
 use serde_json::Value;
 use server::{Access, Server, ServerConfig};
@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) replica: Option<Replica>,
     pub(crate) at_step: Option<AtStep>,
     pub(crate) rendering: Rendering,
+    /// How other clusters are reached; as their Secrets say, unless they are in this process.
+    pub(crate) connector: Option<Arc<dyn Connector>>,
 }
 
 /// Controller and server; nothing runs until [`Plane::run`].
@@ -58,6 +60,9 @@ impl Plane {
         config.registry = Some(plan.registry);
         config.replica = plan.replica;
         config.at_step = plan.at_step;
+        if let Some(connector) = plan.connector {
+            config.connector = connector;
+        }
         let controller = Controller::new(config);
         let server = Server::new(ServerConfig {
             controller: controller.clone(),

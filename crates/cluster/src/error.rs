@@ -65,6 +65,11 @@ pub struct FieldConflict {
 pub enum ClusterError {
     #[error("{object} does not exist")]
     NotFound { object: String },
+    #[error(
+        "{object}: namespace {namespace:?} does not exist: create it, put it into the manifests, or, where it is the \
+         destination's, set the sync option CreateNamespace=true"
+    )]
+    NoNamespace { object: String, namespace: String },
     #[error("{object} exists already")]
     AlreadyExists { object: String },
     /// Someone else changed the object meanwhile, or (with owners) owns fields that an apply wanted.
@@ -132,9 +137,16 @@ impl ClusterError {
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let code = body.get("code").and_then(Value::as_u64).and_then(|c| u16::try_from(c).ok()).unwrap_or(code);
         let (object, reason) = (object.to_owned(), text("reason"));
-        let message = if is_secret(&object) { without_values(&text("message")) } else { text("message") };
+        let said = text("message");
+        // the server calls this an error of its own
+        let is_malformed = said.contains("failed to create typed patch object");
+        let message = if is_secret(&object) { without_values(&said) } else { said };
         match (code, reason.as_str()) {
-            (404, _) => Self::NotFound { object },
+            (500, _) if is_malformed => Self::Invalid { object, message },
+            (404, _) => match missing_namespace(body).filter(|_| !is_of(&object, "namespace")) {
+                Some(namespace) => Self::NoNamespace { object, namespace: namespace.to_owned() },
+                None => Self::NotFound { object },
+            },
             (409, "AlreadyExists") => Self::AlreadyExists { object },
             (409, _) => Self::Conflict { object, message, owners: owners(body) },
             (403, _) => Self::Forbidden { object, message },
@@ -146,9 +158,19 @@ impl ClusterError {
     }
 }
 
+/// The namespace that an object was to be written into and that is not there.
+fn missing_namespace(status: &Value) -> Option<&str> {
+    let said = |pointer: &str| status.pointer(pointer).and_then(Value::as_str);
+    said("/details/name").filter(|_| said("/details/kind") == Some("namespaces"))
+}
+
 /// Whether the text names a Secret, as keys and paths of objects do.
 fn is_secret(object: &str) -> bool {
-    object.split(['/', ' ']).any(|part| matches!(part.to_ascii_lowercase().as_str(), "secret" | "secrets"))
+    is_of(object, "secret") || is_of(object, "secrets")
+}
+
+fn is_of(object: &str, kind: &str) -> bool {
+    object.split(['/', ' ']).any(|part| part.eq_ignore_ascii_case(kind))
 }
 
 /// What an API server, or a webhook that it asked, says of a Secret may quote its values: what is left are the fields that
@@ -238,6 +260,28 @@ mod tests {
         let hpa = FieldConflict { manager: "hpa".into(), fields: vec![".spec.replicas".into(), ".spec.y".into()] };
         let edit = FieldConflict { manager: "edit".into(), fields: vec![".spec.x".into()] };
         assert_eq!(owners, [hpa, edit]);
+    }
+
+    #[test]
+    fn fields_that_a_schema_lacks_are_no_outage() {
+        let message = "failed to create typed patch object (a/g; it.test/v1, Kind=Gadget): .spec.color: field not declared \
+                       in schema";
+        let error = ClusterError::from_status("it.test/Gadget/a/g", 500, &json!({ "message": message }));
+        assert!(!error.is_transient() && !error.is_for_its_keepers(), "{error}");
+        assert!(error.to_string().contains(".spec.color"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_namespace_is_named() {
+        let said = |kind: &str, name: &str| {
+            let status = json!({"code": 404, "reason": "NotFound", "details": {"kind": kind, "name": name}});
+            ClusterError::from_status("/ConfigMap/team/c", 404, &status).to_string()
+        };
+        let text = said("namespaces", "team");
+        assert!(text.starts_with("/ConfigMap/team/c: namespace \"team\" does not exist: create it"), "{text}");
+        assert_eq!(said("configmaps", "c"), "/ConfigMap/team/c does not exist");
+        let own = json!({"code": 404, "reason": "NotFound", "details": {"kind": "namespaces", "name": "team"}});
+        assert!(matches!(ClusterError::from_status("/Namespace//team", 404, &own), ClusterError::NotFound { .. }));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use api::argocd::{SyncPhase, names};
 use clock::Clock;
 use cluster::{ApplyOptions, ClusterError, FieldConflict, Patch, PatchOptions, Propagation};
 use engine::sync::{Action, Outcome, Verb};
-use engine::{Permitted, Removal};
+use engine::{HookDeletePolicy, Permitted, Removal};
 use failpoint::Point;
 use futures::{FutureExt, future};
 use object::{LiveObject, Manifest, ResourceKey};
@@ -23,6 +23,9 @@ const BETWEEN_WAVES: Duration = Duration::from_secs(2);
 /// How often an object that is deleted to be created anew is asked for, and how often in all.
 const GONE_EVERY: Duration = Duration::from_millis(500);
 const GONE_TRIES: usize = 120;
+/// How often a new definition is asked for until its kind is served, and how often in all.
+const ESTABLISHED_EVERY: Duration = Duration::from_millis(100);
+const ESTABLISHED_TRIES: usize = 30;
 
 /// Does all actions at the same time; the outcomes are in their order.
 pub(crate) async fn execute(cx: &Context, site: &Site, app: &About, actions: Vec<Action>) -> Vec<Outcome> {
@@ -122,6 +125,11 @@ impl Write<'_> {
             Verb::Replace => self.replace(site.cluster.clock()).await,
         };
         let written = match written {
+            Err(error) if self.dry_run && self.is_made_anew(&error) => {
+                let tried = site.cluster.predict_new(self.hand.manifest(), self.validate).await;
+                // what it says of an object under another name is not for people
+                tried.map(|object| (object, "made anew")).map_err(|_| error)
+            }
             Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => {
                 cx.lending(self.anew(site.cluster.clock())).await
             }
@@ -130,6 +138,7 @@ impl Write<'_> {
         match written {
             Ok((object, word)) => {
                 if !self.dry_run {
+                    self.established(site).await;
                     // a kind that this sync brought has not been watched yet
                     let _ = site.live.ensure(&self.hand.key().group_kind()).await;
                     site.live.note(object);
@@ -137,6 +146,32 @@ impl Write<'_> {
                 Ok(format!("{} {word}", self.title()))
             }
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Whether what the API server has against the change does not count: the old object goes before the new one comes.
+    fn is_made_anew(&self, error: &ClusterError) -> bool {
+        let object = self.hand.manifest();
+        let goes_first = engine::is_hook(object)
+            && engine::hook_delete_policies(object).contains(&HookDeletePolicy::BeforeHookCreation);
+        match error {
+            ClusterError::Invalid { .. } => goes_first || self.force || self.verb == Verb::Replace,
+            ClusterError::Conflict { .. } => goes_first,
+            _ => false,
+        }
+    }
+
+    /// After a definition was written: until its kind is served, so that objects of it can follow. One that never is fails
+    /// with them.
+    async fn established(&self, site: &Site) {
+        if self.hand.key().kind != "CustomResourceDefinition" {
+            return;
+        }
+        for _ in 0..ESTABLISHED_TRIES {
+            match self.hand.get().await {
+                Ok(Some(live)) if !is_established(&live) => site.cluster.clock().sleep(ESTABLISHED_EVERY).await,
+                _ => break,
+            }
         }
     }
 
@@ -262,6 +297,11 @@ fn forget_removed(last: &Value, wanted: &mut Value) {
             None => drop(wanted.insert(name.clone(), Value::Null)),
         }
     }
+}
+
+fn is_established(definition: &LiveObject) -> bool {
+    let conditions = definition.value().pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|it| it["type"] == "Established" && it["status"] == "True")
 }
 
 /// Whether the manager is a program that would set its fields again: it applies, or it scales. kubectl never does so by

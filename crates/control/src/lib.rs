@@ -67,5 +67,5 @@ pub use source::to_render;
 pub use stores::{ACCOUNTS_SECRET, AppKey, CONFIG_MAPS, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use touched::{Touched, Touches};
-pub use view::{FieldChange, ManagedResource};
+pub use view::{Against, FieldChange, ManagedResource, ResourceChange};
 pub use voices::{Heard, Line, Pick, Silent};

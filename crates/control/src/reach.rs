@@ -13,6 +13,9 @@ use engine::{Permitted, Removal};
 use futures::Stream;
 use object::{GroupKind, LiveObject, Manifest, ResourceKey};
 
+/// So much of a name stays where it is made another one: the shortest limit is 63 characters, and CronJobs have 52.
+const NAME_TAKEN: usize = 44;
+
 /// A cluster that can be read.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader(Cluster);
@@ -85,6 +88,20 @@ impl Reader {
     pub(crate) async fn predict(&self, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
         let options = ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate: false };
         self.0.apply(manifest, options).await
+    }
+
+    /// What the server would make of an object if there were none of its name: nothing is written.
+    ///
+    /// # Errors
+    /// As [`Cluster::apply`].
+    pub(crate) async fn predict_new(&self, manifest: &Manifest, validate: bool) -> Result<LiveObject, ClusterError> {
+        let mut free = manifest.clone();
+        let name: String = manifest.name().chars().take(NAME_TAKEN).chain("-new".chars()).collect();
+        if let Some(metadata) = free.value_mut().get_mut("metadata").and_then(|metadata| metadata.as_object_mut()) {
+            metadata.insert("name".to_owned(), name.into());
+        }
+        let options = ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate };
+        self.0.apply(&free, options).await
     }
 }
 

@@ -10,7 +10,7 @@ use api::argocd::{
 use engine::DesiredSet;
 use failpoint::Point;
 use jiff::Timestamp;
-use object::{FileTree, ReadSet, shown_address};
+use object::{FileTree, Manifest, ReadSet, shown_address};
 use render::kustomize::{BuildOptions, HelmFlags, LoadRestrictor, Reorder};
 use render::{DirectoryOptions, KustomizeOptions, KustomizePatch, RemoteRevision, RemoteTree, Source, ToolChoice};
 use serde_json::Value;
@@ -43,6 +43,12 @@ pub(crate) struct Wanted {
 const WARNINGS_SHOWN: usize = 5;
 
 impl Wanted {
+    /// What somebody has at hand, of no commit: it can be compared, and nothing is proven by it.
+    pub(crate) fn at_hand(manifests: Vec<Manifest>) -> Self {
+        let set = DesiredSet::new(manifests, Vec::new(), "");
+        Self { set, commits: Vec::new(), tools: Vec::new(), warnings: Vec::new() }
+    }
+
     /// The condition for what is doubtful in the sources.
     pub(crate) fn doubts(&self) -> Option<Condition> {
         let shown = self.warnings.iter().take(WARNINGS_SHOWN).cloned().collect::<Vec<_>>().join("; ");

@@ -173,22 +173,27 @@ enum Driven {
 
 async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncRun) -> Driven {
     let site = &judged.compared.site;
-    let mut live: LiveState = judged.compared.live.clone();
+    // what it made before it was taken up again, under names of its own
+    let made = run.results().iter().map(|r| ResourceKey::new(&*r.group, &*r.kind, &*r.namespace, &*r.name));
+    let mut keys: BTreeSet<ResourceKey> = made.collect();
+    let mut live = if keys.is_empty() {
+        judged.compared.live.clone()
+    } else {
+        let Some(found) = seen(cx, app, judged, &keys).await else { return Driven::Waiting };
+        found
+    };
     let mut acted = false;
     loop {
         match run.advance(&live, &|object| Ok(engine::health(object))) {
             sync::Next::Do(actions) => {
                 acted |= actions.iter().any(Action::changes_something);
+                keys.extend(actions.iter().filter_map(Action::written).cloned());
                 let about = app.into();
                 let outcomes = site.patiently(&cx.turns, execute(cx, site, &about, actions)).await;
                 run.report(outcomes);
-                let keys = judged.compared.comparison.objects.iter().map(|object| object.key.clone());
-                match site.patiently(&cx.turns, live_of(cx, site, app, keys.collect())).await {
-                    Ok(found) => live = found,
-                    Err(error) => {
-                        tracing::debug!(%error, "live objects not read");
-                        return Driven::Waiting;
-                    }
+                match seen(cx, app, judged, &keys).await {
+                    Some(found) => live = found,
+                    None => return Driven::Waiting,
                 }
             }
             // what was just written may be as it shall be already: nobody tells of a namespace
@@ -200,4 +205,14 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
             sync::Next::Finished => return Driven::Finished,
         }
     }
+}
+
+/// What is there of what was compared, and of what the sync made. `None` when the cluster does not tell.
+async fn seen(cx: &Context, app: &Application, judged: &Judged, made: &BTreeSet<ResourceKey>) -> Option<LiveState> {
+    let compared = &judged.compared;
+    let wanted = compared.comparison.objects.iter().map(|object| &object.key).chain(made);
+    let keys: BTreeSet<&ResourceKey> = wanted.filter(|key| compared.options.permits.check(key).is_ok()).collect();
+    let found = live_of(cx, &compared.site, app, keys.into_iter().cloned().collect());
+    let found = compared.site.patiently(&cx.turns, found).await;
+    found.inspect_err(|error| tracing::debug!(%error, "live objects not read")).ok()
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::{Application, Condition, ConditionType};
+use api::argocd::{Application, Condition, ConditionType, ResourceIgnoreDifferences};
 use cluster::{Cause, ClusterError};
-use engine::{ExplainInput, Explanation, LiveState, Reason, ResourceTree, explain, tree};
+use engine::{ExplainInput, Explanation, Foreseen, LiveState, Reason, ResourceTree, explain, tree};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,12 +14,13 @@ use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::controller::Controller;
-use crate::live::{kinds_of, live_of, watch_resources};
+use crate::live::{Compared, compared, kinds_of, live_of, site_of, watch_resources};
 use crate::memory::Memory;
 use crate::patience::within;
 use crate::queue::{Depth, Request};
 use crate::reconcile::{Judged, judge};
 use crate::sites::Site;
+use crate::source::{Sources, Wanted, wanted};
 use crate::stores::AppKey;
 use crate::sync;
 
@@ -41,9 +42,34 @@ pub struct ManagedResource {
     pub desired: Option<Value>,
     pub live: Option<Value>,
     pub fields: Vec<FieldChange>,
+    /// What a sync does with it, with the object before and after; absent where it does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ResourceChange>,
     /// Why the API server would refuse the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+}
+
+/// What a sync does with an object, without what the API server writes by itself.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceChange {
+    /// `create`, `update` or `prune`.
+    pub action: &'static str,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+}
+
+/// What an Application's objects are compared with.
+#[derive(Debug, Clone, Default)]
+pub enum Against {
+    /// What it wants.
+    #[default]
+    Itself,
+    /// Its source at another revision.
+    Revision(String),
+    /// What somebody has at hand.
+    Manifests(Vec<Manifest>),
 }
 
 /// A field that is not as it should be.
@@ -74,9 +100,32 @@ impl Controller {
     ///
     /// # Errors
     /// The conditions that say why it cannot be compared.
-    pub async fn managed_resources(&self, app: &Application) -> Result<Vec<ManagedResource>, Vec<Condition>> {
-        let (judged, _) = self.judged(app).await?;
-        Ok(judged.compared.comparison.objects.iter().map(managed).collect())
+    pub async fn managed_resources(
+        &self,
+        app: &Application,
+        against: Against,
+    ) -> Result<Vec<ManagedResource>, Vec<Condition>> {
+        let compared = match against {
+            Against::Itself => self.judged(app).await?.0.compared,
+            other => {
+                let compared = within(PATIENCE, self.compared_with(app, other)).await;
+                compared.ok_or_else(|| vec![too_slow(app)])??
+            }
+        };
+        let ignore = &compared.options.ignore;
+        Ok(compared.comparison.objects.iter().map(|object| managed(object, ignore)).collect())
+    }
+
+    /// Nothing of it is remembered: the next look is at what the Application wants again.
+    async fn compared_with(&self, app: &Application, against: Against) -> Result<Compared, Vec<Condition>> {
+        let (cx, mut memory) = (&self.context, Memory::default());
+        let site = site_of(cx, app)?;
+        let wanted = match against {
+            Against::Manifests(manifests) => Wanted::at_hand(manifests),
+            Against::Itself => wanted_at(cx, app, None, &mut memory).await?,
+            Against::Revision(revision) => wanted_at(cx, app, Some(&revision), &mut memory).await?,
+        };
+        compared(cx, &site, app, &wanted, &mut memory).await.map_err(|condition| vec![condition])
     }
 
     /// What the Application's objects own, with health.
@@ -138,6 +187,29 @@ impl Controller {
     }
 }
 
+/// What the Application wants at a revision.
+async fn wanted_at(
+    cx: &Context,
+    app: &Application,
+    revision: Option<&str>,
+    memory: &mut Memory,
+) -> Result<Wanted, Vec<Condition>> {
+    let mut sources = Sources::of(app);
+    match (sources.list.as_mut_slice(), revision) {
+        (_, None) => {}
+        ([source], Some(revision)) => source.target_revision = revision.to_owned(),
+        (several, Some(revision)) => {
+            let (name, count) = (&app.metadata.name, several.len());
+            let why =
+                format!("{name} has {count} sources: it is not certain which of them {revision:?} is a revision of");
+            return Err(vec![Condition::new(ConditionType::InvalidSpecError, why)]);
+        }
+    }
+    sources.own = revision.is_none();
+    let request = Request { depth: Depth::Latest, since: cx.clock.now() };
+    wanted(cx, app, &sources, memory, request).await.map_err(|condition| vec![condition])
+}
+
 fn unanswered(app: &Application) -> ClusterError {
     let (cluster, seconds) = (app.spec.destination.cluster(), PATIENCE.as_secs());
     let message = format!("cluster {cluster:?} has not answered within {seconds} seconds");
@@ -177,7 +249,7 @@ fn with_descendants(site: &Site, mut live: LiveState) -> LiveState {
     live
 }
 
-fn managed(object: &engine::Compared) -> ManagedResource {
+fn managed(object: &engine::Compared, ignore: &[ResourceIgnoreDifferences]) -> ManagedResource {
     let key = &object.key;
     let fields = object.differences.iter().map(|difference| FieldChange {
         path: difference.path.clone(),
@@ -196,7 +268,38 @@ fn managed(object: &engine::Compared) -> ManagedResource {
         desired: object.target.as_ref().map(shown),
         live: object.live.as_ref().map(|live| shown(live.manifest())),
         fields: fields.collect(),
+        change: object.foreseen(ignore).map(changed),
         refused: object.refused.clone(),
+    }
+}
+
+fn changed(foreseen: Foreseen) -> ResourceChange {
+    let Foreseen { change, mut before, mut after } = foreseen;
+    let is_secret = |value: &Value| value["kind"] == "Secret" && value["apiVersion"] == "v1";
+    if before.iter().chain(&after).any(is_secret) {
+        hide_both(before.as_mut(), after.as_mut());
+    }
+    for value in [&mut before, &mut after].into_iter().flatten() {
+        without_copy(value);
+    }
+    ResourceChange { action: change.as_str(), before, after }
+}
+
+/// Hides what two states of a Secret keep: that a value changes can still be seen.
+fn hide_both(before: Option<&mut Value>, after: Option<&mut Value>) {
+    let (before, after) = match (before, after) {
+        (Some(before), Some(after)) => (before, after),
+        (one, other) => return one.into_iter().chain(other).for_each(hide_secret),
+    };
+    let (was, becomes) = (before.clone(), after.clone());
+    hide_secret(before);
+    hide_secret(after);
+    for part in ["data", "stringData"] {
+        for (name, value) in before.get_mut(part).and_then(Value::as_object_mut).into_iter().flatten() {
+            if was[part][name.as_str()] != becomes[part][name.as_str()] {
+                *value = json!("++++++++++++");
+            }
+        }
     }
 }
 
@@ -205,17 +308,25 @@ fn shown(manifest: &Manifest) -> Value {
     let mut value = manifest.value().clone();
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
-        let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
-        // holds a copy of the whole object
-        annotations.map(|annotations| annotations.remove("kubectl.kubernetes.io/last-applied-configuration"));
     }
+    without_copy(&mut value);
     if manifest.gvk().kind == "Secret" && manifest.gvk().group.is_empty() {
-        let parts = value.as_object_mut().into_iter().flatten();
-        // also what was written in a place or a shape that is wrong
-        let known = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata" | "type" | "immutable");
-        parts.filter(|(name, _)| !known(name)).for_each(|(_, part)| hide(part));
+        hide_secret(&mut value);
     }
     value
+}
+
+/// kubectl keeps a copy of the whole object in an annotation.
+fn without_copy(value: &mut Value) {
+    let annotations = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+    annotations.map(|annotations| annotations.remove("kubectl.kubernetes.io/last-applied-configuration"));
+}
+
+/// Also what was written in a place or a shape that is wrong.
+fn hide_secret(value: &mut Value) {
+    let parts = value.as_object_mut().into_iter().flatten();
+    let known = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata" | "type" | "immutable");
+    parts.filter(|(name, _)| !known(name)).for_each(|(_, part)| hide(part));
 }
 
 fn hide(part: &mut Value) {
@@ -227,7 +338,22 @@ fn hide(part: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use engine::Change;
+
     use super::*;
+
+    #[test]
+    fn a_change_of_a_secret_is_seen_and_not_shown() {
+        let secret = |old: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": old, "b": "hidden"}});
+        let change = |before, after| changed(Foreseen { change: Change::Update, before, after });
+        let both = change(Some(secret("hidden1")), Some(secret("hidden2")));
+        let (before, after) = (both.before.unwrap(), both.after.unwrap());
+        assert_ne!(before["data"]["a"], after["data"]["a"]);
+        assert_eq!(before["data"]["b"], after["data"]["b"]);
+        assert!(before.get("stringData").is_none(), "{before}");
+        let created = change(None, Some(secret("hidden3"))).after.unwrap();
+        assert!(![before, after, created].iter().any(|shown| shown.to_string().contains("hidden")));
+    }
 
     #[test]
     fn secrets_are_not_shown() {

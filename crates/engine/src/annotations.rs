@@ -17,49 +17,66 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
 }
 
-/// The hook types that are written on the object: Argo CD's own annotation, else Helm's.
-pub(crate) fn hook_types(manifest: &Manifest) -> BTreeSet<&str> {
-    if let Some(text) = manifest.annotation(names::HOOK) {
-        return list(text).filter(|kind| !kind.is_empty()).collect();
-    }
-    let helm = manifest.annotation(names::HELM_HOOK).unwrap_or_default();
-    list(helm).filter(|kind| !kind.is_empty() && *kind != "crd-install").collect()
+/// A type of hook that there is. Spelled in another way, also in other case, it is none, as in Argo CD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum HookType {
+    Phase(SyncPhase),
+    Skip,
 }
 
-/// Whether a sync runs the object as a hook, also when no phase of a sync is meant (`PreDelete`, Helm's `test`).
-pub fn is_hook(manifest: &Manifest) -> bool {
-    if manifest.annotation(names::HOOK).is_some() {
-        let types = hook_types(manifest);
-        return types
-            .iter()
-            .any(|kind| matches!(*kind, "PreSync" | "Sync" | "PostSync" | "SyncFail" | "PreDelete" | "PostDelete"))
-            || types.contains("Skip");
+impl HookType {
+    fn named(text: &str) -> Option<Self> {
+        match text {
+            "PreSync" => Some(Self::Phase(SyncPhase::PreSync)),
+            "Sync" => Some(Self::Phase(SyncPhase::Sync)),
+            "PostSync" => Some(Self::Phase(SyncPhase::PostSync)),
+            "SyncFail" => Some(Self::Phase(SyncPhase::SyncFail)),
+            "Skip" => Some(Self::Skip),
+            _ => None,
+        }
     }
-    !hook_types(manifest).is_empty()
+
+    fn named_by_helm(text: &str) -> Option<Self> {
+        match text {
+            "pre-install" | "pre-upgrade" => Some(Self::Phase(SyncPhase::PreSync)),
+            "post-install" | "post-upgrade" => Some(Self::Phase(SyncPhase::PostSync)),
+            _ => None,
+        }
+    }
+}
+
+/// The types that are written on the object: by Argo CD's own annotation, or, where that names none, by Helm's.
+fn hook_types(manifest: &Manifest) -> BTreeSet<HookType> {
+    let of = |name: &str| manifest.annotation(name).into_iter().flat_map(list);
+    let own: BTreeSet<HookType> = of(names::HOOK).filter_map(HookType::named).collect();
+    if own.is_empty() { of(names::HELM_HOOK).filter_map(HookType::named_by_helm).collect() } else { own }
+}
+
+/// Whether the object is a hook: by its annotation, whatever types that names. One with none that a sync runs
+/// (`PreDelete`, Helm's `test`, a slip of the pen) is a hook that never runs.
+pub fn is_hook(manifest: &Manifest) -> bool {
+    match manifest.annotation(names::HOOK) {
+        Some(_) => !is_skipped(manifest),
+        // so Helm 2 marked definitions
+        None => manifest.annotation(names::HELM_HOOK).is_some_and(|types| types != "crd-install"),
+    }
 }
 
 /// Whether a sync leaves the object alone altogether: `Skip` and nothing else.
 pub fn is_skipped(manifest: &Manifest) -> bool {
-    let types = hook_types(manifest);
-    types.len() == 1 && types.contains("Skip")
+    hook_types(manifest).into_iter().eq([HookType::Skip])
 }
 
 /// The phases in which the hook runs; empty for hooks that no sync runs.
 pub fn hook_phases(manifest: &Manifest) -> BTreeSet<SyncPhase> {
-    if is_skipped(manifest) {
-        return BTreeSet::new();
-    }
-    let phase = |kind: &str| match kind {
-        "PreSync" | "pre-install" | "pre-upgrade" => Some(SyncPhase::PreSync),
-        "Sync" => Some(SyncPhase::Sync),
-        "PostSync" | "post-install" | "post-upgrade" => Some(SyncPhase::PostSync),
-        "SyncFail" => Some(SyncPhase::SyncFail),
-        _ => None,
+    let phase = |kind| match kind {
+        HookType::Phase(phase) => Some(phase),
+        HookType::Skip => None,
     };
     hook_types(manifest).into_iter().filter_map(phase).collect()
 }
 
-/// When the hook's object goes; before the next creation unless something else is written.
+/// When the hook's object goes, by Argo CD's annotation and by Helm's; before the next creation where neither says so.
 pub fn hook_delete_policies(manifest: &Manifest) -> BTreeSet<HookDeletePolicy> {
     let own = manifest.annotation(names::HOOK_DELETE_POLICY);
     let helm = manifest.annotation(names::HELM_HOOK_DELETE_POLICY);
@@ -76,9 +93,7 @@ pub fn hook_delete_policies(manifest: &Manifest) -> BTreeSet<HookDeletePolicy> {
         _ => None,
     };
     let mut policies: BTreeSet<_> = own.into_iter().flat_map(list).filter_map(policy).collect();
-    if policies.is_empty() {
-        policies = helm.into_iter().flat_map(list).filter_map(helm_policy).collect();
-    }
+    policies.extend(helm.into_iter().flat_map(list).filter_map(helm_policy));
     if policies.is_empty() {
         policies.insert(HookDeletePolicy::BeforeHookCreation);
     }
@@ -99,4 +114,52 @@ pub(crate) fn has_option(manifest: &Manifest, annotation: &str, option: &str) ->
 /// As [`has_option`] on `sync-options`.
 pub fn has_sync_option(manifest: &Manifest, option: &str) -> bool {
     has_option(manifest, names::SYNC_OPTIONS, option)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn annotated(annotations: &[(&str, &str)]) -> Manifest {
+        let map: serde_json::Map<_, _> = annotations.iter().map(|(name, text)| ((*name).into(), json!(text))).collect();
+        Manifest::new(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": map}}))
+            .unwrap()
+    }
+
+    #[test]
+    fn types_of_hooks_are_compared_as_argo_cd_does() {
+        let check = |own: Option<&str>, helm: Option<&str>, hook: bool, phases: &[SyncPhase]| {
+            let own = own.map(|text| (names::HOOK, text));
+            let manifest = annotated(&own.into_iter().chain(helm.map(|it| (names::HELM_HOOK, it))).collect::<Vec<_>>());
+            let found: Vec<SyncPhase> = hook_phases(&manifest).into_iter().collect();
+            assert_eq!((is_hook(&manifest), found.as_slice()), (hook, phases), "{own:?} {helm:?}");
+        };
+        check(None, None, false, &[]);
+        check(Some(" PostSync ,PreSync,"), None, true, &[SyncPhase::PreSync, SyncPhase::PostSync]);
+        check(Some("presync"), None, true, &[]);
+        check(Some("PreDelete"), None, true, &[]);
+        check(Some(""), None, true, &[]);
+        check(Some("Skip"), None, false, &[]);
+        check(Some("Skip,Sync"), None, true, &[SyncPhase::Sync]);
+        check(Some("Nonsense"), Some("post-install"), true, &[SyncPhase::PostSync]);
+        check(Some("Sync"), Some("post-install"), true, &[SyncPhase::Sync]);
+        check(None, Some("test"), true, &[]);
+        check(None, Some("crd-install"), false, &[]);
+        check(None, Some(""), true, &[]);
+    }
+
+    #[test]
+    fn both_annotations_say_when_a_hook_goes() {
+        use HookDeletePolicy::{BeforeHookCreation, HookFailed, HookSucceeded};
+        let check = |own: &str, helm: &str, expected: &[HookDeletePolicy]| {
+            let both = [(names::HOOK_DELETE_POLICY, own), (names::HELM_HOOK_DELETE_POLICY, helm)];
+            let found: Vec<HookDeletePolicy> = hook_delete_policies(&annotated(&both)).into_iter().collect();
+            assert_eq!(found, expected, "{own} {helm}");
+        };
+        check("HookSucceeded", "hook-failed", &[HookSucceeded, HookFailed]);
+        check("hook-succeeded", "", &[BeforeHookCreation]);
+        check("", "before-hook-creation, hook-succeeded", &[HookSucceeded, BeforeHookCreation]);
+    }
 }

@@ -3,6 +3,8 @@
 //! Two pure steps with one round of input between them: [`needs_dry_run`] lists the objects whose verdict only the API
 //! server can give, the caller asks it, [`compare`] judges.
 
+mod foreseen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use crate::permit::{Denied, Permits};
 use crate::scope::Scopes;
 use crate::stay::Stay;
 use crate::tracking::Tracking;
+
+pub use foreseen::{Change, Foreseen};
 
 /// What a comparison goes by.
 #[derive(Debug, Clone, Default)]

@@ -26,7 +26,9 @@ mod tree;
 pub use annotations::{
     HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,
 };
-pub use compare::{CompareOptions, Compared, Comparison, DryRun, InSyncMarks, Prediction, compare, needs_dry_run};
+pub use compare::{
+    Change, CompareOptions, Compared, Comparison, DryRun, Foreseen, InSyncMarks, Prediction, compare, needs_dry_run,
+};
 pub use conditions::set_conditions;
 pub use desired::{CompleteSet, DesiredSet, Incomplete, Targets, targets};
 pub use explain::{ExplainInput, Explanation, Reason, Topic, explain};

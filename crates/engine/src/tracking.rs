@@ -62,6 +62,15 @@ impl TrackingId {
     }
 }
 
+/// Names the object in its tracking id, where it got its name after it was marked.
+pub(crate) fn complete(manifest: &mut Manifest) {
+    let id = manifest.annotation(names::TRACKING_ID).and_then(|text| TrackingId::parse(text).ok());
+    if let Some(mut id) = id.filter(|id| id.key.name.is_empty()) {
+        id.key.name = manifest.name().to_owned();
+        manifest.set_annotation(names::TRACKING_ID, &id.text());
+    }
+}
+
 /// At most 63 characters, as labels allow, not ending in a dash after a cut.
 pub fn truncated_label(application: &str) -> String {
     if application.chars().count() <= 63 {

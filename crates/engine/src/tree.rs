@@ -66,8 +66,13 @@ impl ResourceTree {
     /// pods cannot pull their image says so.
     pub fn cause(&self, root: &ResourceKey) -> Option<(&ResourceNode, &HealthStatus)> {
         let below = self.descendants(root).into_iter().filter_map(|node| Some((node, node.health.as_ref()?)));
-        let bad = below.filter(|(_, health)| health.status == HealthStatusCode::Degraded);
-        bad.max_by_key(|(node, health)| (!health.message.is_empty(), node.created_at))
+        // a pod that only starts has nothing to say
+        let is_stuck = |node: &ResourceNode, health: &HealthStatus| {
+            node.key.kind == "Pod" && health.status == HealthStatusCode::Progressing && !health.message.is_empty()
+        };
+        let is_bad = |health: &HealthStatus| health.status == HealthStatusCode::Degraded;
+        let bad = below.filter(|(node, health)| is_bad(health) || is_stuck(node, health));
+        bad.max_by_key(|(node, health)| (!health.message.is_empty(), is_bad(health), node.created_at))
     }
 }
 
@@ -174,6 +179,21 @@ mod tests {
         assert_eq!(node.key.name, "web-1-a");
         assert_eq!(health.message, "ImagePullBackOff: Back-off pulling image \"x:1\"");
         assert_eq!(tree.images(), ["x:1"]);
+    }
+
+    #[test]
+    fn a_pod_that_no_node_takes_is_a_cause() {
+        let message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
+        let unscheduled = json!({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]});
+        let live = LiveState::new([
+            object("Deployment", "web", None, json!({})),
+            object("ReplicaSet", "web-1", Some("web"), json!({})),
+            object("Pod", "web-1-a", Some("web-1"), unscheduled),
+        ]);
+        let root = ResourceKey::new("apps", "Deployment", "shop", "web");
+        let tree = tree(&live, &BTreeSet::from([root.clone()]));
+        assert_eq!(tree.cause(&root).unwrap().1.message, format!("Unschedulable: {message}"));
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn node(api: &Api, number: u8) -> Value {
     });
     let labels = json!({
         "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "amd64",
         "topology.kubernetes.io/region": "sandbox", "topology.kubernetes.io/zone": format!("sandbox-{number}"),
     });
     json!({

@@ -88,7 +88,7 @@ impl From<RequestError> for ApiError {
 impl From<ClusterError> for ApiError {
     fn from(error: ClusterError) -> Self {
         let status = match &error {
-            ClusterError::NotFound { .. } => StatusCode::NOT_FOUND,
+            ClusterError::NotFound { .. } | ClusterError::NoNamespace { .. } => StatusCode::NOT_FOUND,
             ClusterError::Conflict { .. } => StatusCode::CONFLICT,
             other if other.is_unreachable() => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_GATEWAY,

@@ -44,9 +44,10 @@ fn an_application_is_synced_by_hand() {
         });
     };
     status("OutOfSync");
-    developer.gantline(&["app", "diff", name]).exits(20).says("/Deployment/").says("+");
+    developer.gantline(&["app", "diff", name]).exits(1).says("/Deployment/").says("+");
     developer.gantline(&["explain", name]).succeeds().says("OutOfSync");
-    developer.gantline(&["app", "sync", name, "--dry-run"]).succeeds();
+    developer.gantline(&["app", "diff", "nowhere"]).exits(20).says("nowhere");
+    developer.gantline(&["app", "sync", name, "--dry-run"]).succeeds().says("create  apps/Deployment/");
     demo.kubectl(&["-n", name, "get", "deployment", "manual"]).exits(1).says("NotFound");
     developer.gantline(&["app", "sync", name, "--resource", "x"]).exits(2).says("GROUP:KIND:NAME");
     developer.gantline(&["app", "sync", name, "--timeout", "30"]).succeeds().says("Succeeded");
@@ -57,7 +58,7 @@ fn an_application_is_synced_by_hand() {
     clone.write("e2e/manual/all.yaml", &manifests(2));
     clone.push("One more");
     status("OutOfSync");
-    developer.gantline(&["app", "diff", name, "-o", "json"]).exits(20).says("replicas");
+    developer.gantline(&["app", "diff", name, "-o", "json"]).exits(1).says("replicas");
     developer.gantline(&["app", "sync", name, "--resource", "apps:Deployment:manual"]).succeeds().says("Succeeded");
     status("Sync Status:       Synced");
 

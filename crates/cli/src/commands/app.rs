@@ -8,8 +8,9 @@ use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::app_diff::{self, Diff};
 use super::app_voices::{Events, Logs};
-use crate::args::{Format, Output, Reach};
+use crate::args::{Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{self, Column, View, age, column, or_dash, text, wide};
@@ -42,13 +43,8 @@ pub(crate) enum App {
         #[command(flatten)]
         output: Output,
     },
-    /// Show what differs between Git and the cluster; exit code 20 if something does
-    Diff {
-        #[arg(value_parser = names::name, add = names::applications())]
-        name: String,
-        #[command(flatten)]
-        output: Output,
-    },
+    /// Show what a sync would change, and who changed it; exit code 1 if something would
+    Diff(Diff),
     /// Make the cluster equal to Git now
     Sync(Sync),
     /// Wait until an Application is Synced and Healthy
@@ -103,7 +99,7 @@ pub(crate) struct Sync {
     /// Delete what is no longer in Git
     #[arg(long)]
     prune: bool,
-    /// Say what would be done, do nothing
+    /// List what would be created, changed and pruned, do nothing
     #[arg(long)]
     dry_run: bool,
     /// Only these: GROUP:KIND:NAME
@@ -212,7 +208,7 @@ impl App {
                 output::one(&app, output, "application", |app| describe(app, &output.view(client.now())))?;
                 Ok(Code::Done.into())
             }
-            Self::Diff { name, output } => diff(&client, &name, output.output).await,
+            Self::Diff(diff) => diff.run(&client).await,
             Self::Sync(sync) => sync.run(&client).await,
             Self::Wait(wait) => wait.run(&client).await,
             Self::History { name, output } => {
@@ -255,11 +251,11 @@ impl App {
         match self {
             Self::List { .. } => &mut [],
             Self::Get { name, .. }
-            | Self::Diff { name, .. }
             | Self::History { name, .. }
             | Self::Refresh { name, .. }
             | Self::Terminate { name }
             | Self::Delete { name, .. } => std::slice::from_mut(name),
+            Self::Diff(diff) => std::slice::from_mut(&mut diff.name),
             Self::Sync(sync) => std::slice::from_mut(&mut sync.name),
             Self::Wait(wait) => &mut wait.names,
             Self::Logs(logs) => std::slice::from_mut(&mut logs.name),
@@ -308,36 +304,6 @@ fn describe(app: &Value, view: &View) {
     }
 }
 
-async fn diff(client: &Client, name: &str, format: Format) -> Outcome {
-    let items = client.items(&format!("{}/managed-resources", path(name))).await?;
-    let changed: Vec<Value> = items.into_iter().filter(|i| i.get("modified") == Some(&Value::Bool(true))).collect();
-    if matches!(format, Format::Json | Format::Yaml) {
-        output::list(&changed, &[], &Output::from(format).view(client.now()), "resource")?;
-    } else {
-        for item in &changed {
-            print_difference(item);
-        }
-    }
-    Ok(if changed.is_empty() { Code::Done.into() } else { Code::Differences.into() })
-}
-
-fn print_difference(item: &Value) {
-    let title = ["/group", "/kind", "/namespace", "/name"].map(|p| text(item, p).unwrap_or_default()).join("/");
-    output::line(format!("===== {title} ======"));
-    for field in item.get("fields").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(by) = text(field, "/changedBy") {
-            output::line(format!("# {} was changed by {by}", or_dash(field, "/path")));
-        }
-    }
-    let yaml = |pointer: &str| match item.get(pointer) {
-        Some(Value::Null) | None => String::new(),
-        Some(value) => output::yaml(value),
-    };
-    let (live, desired) = (yaml("live"), yaml("desired"));
-    let diff = similar::TextDiff::from_lines(&live, &desired);
-    output::raw(&diff.unified_diff().context_radius(3).header("live", "desired").to_string());
-}
-
 async fn delete(client: &Client, name: &str, cascade: bool, yes: bool) -> Outcome {
     if !yes {
         let what = if cascade { " and everything it deployed" } else { ", keeping what it deployed" };
@@ -352,13 +318,17 @@ async fn delete(client: &Client, name: &str, cascade: bool, yes: bool) -> Outcom
 impl Sync {
     async fn run(self, client: &Client) -> Outcome {
         let resources: Result<Vec<Value>, Failure> = self.resources.iter().map(|r| resource(r)).collect();
-        let revision = self.revision.unwrap_or_default();
+        let resources = resources?;
+        let revision = self.revision.clone().unwrap_or_default();
         let mut body =
-            json!({ "revision": revision, "prune": self.prune, "dryRun": self.dry_run, "resources": resources? });
+            json!({ "revision": revision, "prune": self.prune, "dryRun": self.dry_run, "resources": resources });
         if self.r#override {
             body["override"] = json!(true);
         }
         client.post(&format!("{}/sync", path(&self.name)), body).await?;
+        if self.dry_run {
+            app_diff::foretell(client, &self.name, &revision, &resources, self.prune).await?;
+        }
         if self.background {
             output::line(format!("{}: sync requested", self.name));
             return Ok(Code::Done.into());
@@ -372,7 +342,8 @@ impl Sync {
         })
         .await?;
         let phase = or_dash(&app, "/status/operationState/phase");
-        output::line(format!("{}: {phase}: {}", self.name, or_dash(&app, "/status/operationState/message")));
+        let dry = if self.dry_run { " (dry run)" } else { "" };
+        output::line(format!("{}: {phase}{dry}: {}", self.name, or_dash(&app, "/status/operationState/message")));
         Ok(if phase == "Succeeded" { Code::Done.into() } else { Code::Failed.into() })
     }
 }

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod app;
+pub(crate) mod app_diff;
 pub(crate) mod app_voices;
 pub(crate) mod approve;
 pub(crate) mod cluster;

@@ -194,6 +194,7 @@ impl Serve {
             replica: None,
             at_step: self.stopper(),
             rendering: self.rendering.clone(),
+            connector: None,
         })
     }
 
@@ -282,6 +283,7 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
         replica: None,
         at_step: None,
         rendering: Rendering::default(),
+        connector: None,
     });
     plane.controller.stores().ready().await;
     plane.server.ready().await;

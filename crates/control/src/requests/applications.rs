@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::argocd::{Application, OperationPhase, names};
+use api::argocd::{Application, OperationPhase, SyncStatusCode, names};
 use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
 use object::ResourceKey;
 use serde_json::{Value, json};
@@ -72,6 +72,7 @@ pub async fn sync(
         );
         return Err(RequestError::Refused(text));
     }
+    check_resources(app, &request)?;
     let resources: Vec<Value> = request
         .resources
         .iter()
@@ -96,6 +97,32 @@ pub async fn sync(
         operation["info"] = json!(info);
     }
     write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
+}
+
+/// So many objects are listed for somebody who named another one.
+const LISTED: usize = 20;
+
+/// # Errors
+/// When an object is chosen that the Application does not have. Of another revision nobody knows before it is rendered.
+fn check_resources(app: &Application, request: &SyncRequest) -> Result<(), RequestError> {
+    let is_own = request.revision.is_empty() || request.revision == app.status.sync.revision;
+    if !is_own || app.status.reconciled_at.is_none() || app.status.sync.status == SyncStatusCode::Unknown {
+        return Ok(());
+    }
+    let has = |(group, kind, name): &(String, String, String)| {
+        app.status.resources.iter().any(|it| (&it.group, &it.kind, &it.name) == (group, kind, name))
+    };
+    let Some((group, kind, name)) = request.resources.iter().find(|chosen| !has(chosen)) else { return Ok(()) };
+    let mut names: Vec<String> =
+        app.status.resources.iter().map(|it| format!("{}:{}:{}", it.group, it.kind, it.name)).collect();
+    // those of the kind first
+    names.sort_by_key(|it| !it.starts_with(&format!("{group}:{kind}:")));
+    let more = names.len().saturating_sub(LISTED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    names.truncate(LISTED);
+    let there = if names.is_empty() { "no objects".to_owned() } else { names.join(", ") };
+    let app = &app.metadata.name;
+    Err(RequestError::Invalid(format!("{app} has no object {group}:{kind}:{name}; it has {there}{more}")))
 }
 
 /// Ends the operation that is under way.

@@ -2,10 +2,12 @@
 
 use std::marker::PhantomData;
 
-use object::{FileTree, ImageRef};
+use object::{FileTree, ImageRef, Manifest};
 use prometheus_client::registry::Registry;
 use promotion::Traced;
 use render::remote::Wanted;
+use render::{Origin, RenderContext, Rendered, RenderedManifest, Source};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -26,6 +28,24 @@ impl Renderer {
     /// [`render::render_in`]
     pub(crate) fn render(&self, subject: Subject) -> Running<Output> {
         self.start(Job::new(subject, Task::Render))
+    }
+
+    /// As [`render::render_in`], for who only looks: without where each object is written. A render that was ended has no
+    /// objects, and says so.
+    pub async fn rendered(&self, name: &str, tree: &FileTree, source: Source, context: RenderContext) -> Rendered {
+        let subject = Subject { name: name.to_owned(), tree: tree.clone(), source, context };
+        let output = self.render(subject.clone()).end().await;
+        let output = output.unwrap_or_else(|ended| Output::without_answer(&ended, &subject));
+        let values: Vec<Value> = serde_json::from_slice(&output.manifests).unwrap_or_default();
+        let manifests = values.into_iter().filter_map(|value| Manifest::new(value).ok());
+        Rendered {
+            manifests: manifests.map(|manifest| RenderedManifest { manifest, origin: Origin::default() }).collect(),
+            problems: output.problems,
+            left_out: output.left_out,
+            reads: output.reads,
+            reference_reads: output.reference_reads,
+            tool: output.tool,
+        }
     }
 
     /// [`render::remote::wanted`]

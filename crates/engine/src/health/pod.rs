@@ -48,11 +48,20 @@ fn waiting_messages(live: &LiveObject) -> Option<String> {
 }
 
 /// The reason and message of the first container, init or not, that waits because something is wrong, such as
-/// `ImagePullBackOff: Back-off pulling image "x:1"`.
+/// `ImagePullBackOff: Back-off pulling image "x:1"`, or why no node takes the pod.
 pub fn waiting_problem(pod: &LiveObject) -> Option<String> {
     let init = pod.value().pointer("/status/initContainerStatuses").and_then(Value::as_array).into_iter().flatten();
-    let status = init.chain(container_statuses(pod)).find(|s| is_problem(field(s, "/state/waiting/reason")))?;
-    let (reason, message) = (field(status, "/state/waiting/reason"), field(status, "/state/waiting/message"));
+    let waits = |status: &&Value| {
+        let reason = field(status, "/state/waiting/reason");
+        is_problem(reason) || reason == "InvalidImageName"
+    };
+    let status = init.chain(container_statuses(pod)).find(waits);
+    let status = status.map(|s| (field(s, "/state/waiting/reason"), field(s, "/state/waiting/message")));
+    let unscheduled = || {
+        let found = status_conditions(pod).find(|c| c.kind == "PodScheduled" && c.status == "False")?;
+        Some((found.reason, found.message))
+    };
+    let (reason, message) = status.or_else(unscheduled)?;
     Some(if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") })
 }
 

@@ -107,6 +107,10 @@ impl Draft {
             return Step::RestUntil(due);
         }
         state.phase = phase;
+        if terminated {
+            // somebody wanted its end
+            state.operation.retry.limit = 0;
+        }
         let state = state.clone();
         self.app.operation = None;
         if phase == OperationPhase::Succeeded {

@@ -112,7 +112,12 @@ fn automatic(draft: &mut Draft, observed: &Observed<'_>) -> Step {
     };
     set_conditions(&mut draft.app.status.conditions, &[ConditionType::SyncError], refusal, observed.now);
     match decision {
-        Decision::Nothing(_) | Decision::Refuse(_) => Step::Rest,
+        Decision::Refuse(_) => match tried_again(&draft.app, observed) {
+            Some((at, _)) if at > observed.now => Step::RestUntil(at),
+            Some((_, operation)) => draft.begin(operation, observed.now),
+            None => Step::Rest,
+        },
+        Decision::Nothing(_) => Step::Rest,
         Decision::Later { at } => Step::RestUntil(at),
         Decision::Start(operation) => {
             let sync = operation.sync.as_ref().filter(|sync| sync.auto_heal_attempts_count > 0);
@@ -123,6 +128,24 @@ fn automatic(draft: &mut Draft, observed: &Observed<'_>) -> Step {
         }
     }
 }
+
+/// What follows a failed sync where self-heal is on, and when: the same again after a growing pause. What was missing may
+/// have come meanwhile, and nobody tells of that. (Argo CD 3.5.1 stays where it is until somebody pushes.)
+fn tried_again(app: &Application, observed: &Observed<'_>) -> Option<(Timestamp, Operation)> {
+    app.spec.automated().filter(|policy| policy.self_heal)?;
+    let last = app.status.operation_state.as_ref().filter(|last| last.phase.failed())?;
+    let is_for_us = last.operation.initiated_by.automated && last.operation.retry.limit != 0;
+    let attempts = last.operation.sync.as_ref().filter(|_| is_for_us)?.auto_heal_attempts_count;
+    // as if it had not been tried: whatever else is against it still is
+    let mut untried = app.clone();
+    untried.status.operation_state = None;
+    let Decision::Start(mut operation) = decision(&untried, observed) else { return None };
+    operation.sync.as_mut()?.auto_heal_attempts_count = attempts + 1;
+    Some((last.finished_at? + SelfHealDelay::Growing.after(attempts + RETRIES_BEFORE), *operation))
+}
+
+/// The retries of the operation itself came before: the first pause is 54 s, the longest five minutes.
+const RETRIES_BEFORE: i64 = 4;
 
 /// The objects that a self-heal brings back: what it leaves alone, nobody may say that it healed.
 fn healed<'a>(

@@ -77,6 +77,7 @@ pub fn sync_input(
     let kept = comparison.kept_namespace.as_ref().filter(|_| app.spec.kept_namespace_metadata().is_some());
     input.namespace_metadata = kept.map(|kept| kept.metadata.clone());
     input.scopes = options.scopes.clone();
+    input.attempt = state.retry_count;
     input.is_automated = state.operation.initiated_by.automated;
     input.contested = if input.is_automated { contested } else { BTreeSet::new() };
     input

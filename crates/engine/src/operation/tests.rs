@@ -237,6 +237,34 @@ fn self_heal_says_who_did_what() {
 }
 
 #[test]
+fn a_failed_sync_is_tried_again_by_self_heal_after_a_growing_pause() {
+    let comparison = drifted(None);
+    let failed = |attempts: i64, limit: i64, automated: bool| {
+        let mut draft = healing(&comparison);
+        let state = draft.app.status.operation_state.as_mut().unwrap();
+        state.phase = OperationPhase::Failed;
+        state.operation.retry.limit = limit;
+        state.operation.initiated_by.automated = automated;
+        state.operation.sync.get_or_insert_default().auto_heal_attempts_count = attempts;
+        draft
+    };
+    for (attempts, pause) in [(0, 54), (1, 162), (2, 300), (9, 300)] {
+        let mut draft = failed(attempts, 5, true);
+        assert_eq!(step(&mut draft, Ok(&comparison), 70 + pause - 1), Step::RestUntil(at(70 + pause)));
+        assert_eq!(draft.app.status.conditions[0].kind, ConditionType::SyncError, "it is told all the while");
+        assert_eq!(step(&mut draft, Ok(&comparison), 70 + pause), Step::Begun);
+        let sync = state(&draft).operation.sync.as_ref().unwrap();
+        assert_eq!((sync.auto_heal_attempts_count, sync.resources.len()), (attempts + 1, 0));
+    }
+    for mut draft in [failed(0, 0, true), failed(0, 5, false)] {
+        assert_eq!(step(&mut draft, Ok(&comparison), 10_000), Step::Rest);
+    }
+    let mut off = failed(0, 5, true);
+    merge_spec(&mut off, json!({"syncPolicy": {"automated": {"selfHeal": false}}}));
+    assert_eq!(step(&mut off, Ok(&comparison), 10_000), Step::Rest);
+}
+
+#[test]
 fn an_emptied_folder_prunes_nothing_by_itself_also_where_a_namespace_is_kept() {
     for label in ["shop", "other"] {
         let comparison = emptied(label, &["a", "b"]);

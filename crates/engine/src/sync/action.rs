@@ -1,7 +1,7 @@
 //! What a sync asks the cluster to do, and the answers.
 
 use api::argocd::SyncPhase;
-use object::Manifest;
+use object::{Manifest, ResourceKey};
 
 use crate::permit::{Permitted, Removal};
 
@@ -57,6 +57,14 @@ pub enum Action {
 }
 
 impl Action {
+    /// The object that is there after it.
+    pub fn written(&self) -> Option<&ResourceKey> {
+        match self {
+            Self::Write { object, dry_run: false, .. } => Some(object.key()),
+            Self::Write { .. } | Self::Delete { .. } | Self::SetFinalizers { .. } | Self::EndWave { .. } => None,
+        }
+    }
+
     /// Whether the cluster may look different after it.
     pub fn changes_something(&self) -> bool {
         match self {

@@ -19,6 +19,7 @@ use crate::live::LiveState;
 use crate::permit::Permits;
 use crate::scope::Scopes;
 use crate::stay::Stay;
+use crate::tracking;
 
 /// What a sync is made from: a comparison, as values that stay the same for the whole operation.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct SyncInput {
     pub revision: String,
     /// When the operation began; part of the names of hooks.
     pub started_at: Timestamp,
+    /// How often the operation was tried before; part of those names as well, as what failed may still be there.
+    pub attempt: i64,
     /// The instance name, for messages about shared objects.
     pub application: String,
     /// Objects to leave alone, because another Application still wants them ([`Comparison::contested`]).
@@ -78,6 +81,7 @@ impl SyncInput {
             ignore: Vec::new(),
             scopes: Scopes::default(),
             started_at,
+            attempt: 0,
             application: application.to_owned(),
             contested: BTreeSet::new(),
             stays: comparison.stays.clone(),
@@ -106,6 +110,8 @@ pub struct Task {
     pub hook: Option<Hook>,
     /// The kind comes into being in this sync.
     pub(super) skip_dry_run: bool,
+    /// What a dry run says against it proves nothing: this sync makes its namespace, or makes or changes its definition.
+    pub(super) is_premature: bool,
     /// The kind is known to nobody.
     pub(super) invalid: Option<String>,
     /// Nothing to do: it is in sync (`ApplyOutOfSyncOnly`), or another Application still wants it.
@@ -171,9 +177,7 @@ pub fn plan_sync(input: &SyncInput, live: &LiveState) -> SyncPlan {
         tasks.extend(hooks(input, live));
     }
     tasks.extend(namespace(input, live, &tasks));
-    if input.options.dry_run {
-        leave_out_what_has_no_namespace(&mut tasks);
-    }
+    find_premature(input, &mut tasks);
     judge_kinds(input, &mut tasks);
     order::reverse_prune_waves(&mut tasks);
     if input.options.prune_last {
@@ -195,6 +199,7 @@ fn task(phase: SyncPhase, manifest: &Manifest) -> Task {
         live: None,
         hook: None,
         skip_dry_run: false,
+        is_premature: false,
         invalid: None,
         untouched: false,
     }
@@ -236,20 +241,32 @@ fn hooks(input: &SyncInput, live: &LiveState) -> Vec<Task> {
     tasks
 }
 
-/// Hooks with `generateName` get a name that is the same at every step of one operation.
+/// Hooks with `generateName` get a name that is the same at every step of one operation, also in another process.
 fn with_hook_name(target: &Manifest, phase: SyncPhase, input: &SyncInput) -> Manifest {
     let mut named = target.clone();
-    let prefix = target.value().pointer("/metadata/generateName").and_then(Value::as_str).unwrap_or_default();
-    if target.name().is_empty() && !prefix.is_empty() {
-        let revision: String = input.revision.chars().take(7).collect();
-        let phase = phase.as_str().to_lowercase();
-        let name = format!("{prefix}{revision}-{phase}-{}", input.started_at.as_second());
-        if let Some(metadata) = named.value_mut().get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("generateName");
-            metadata.insert("name".to_owned(), name.into());
-        }
+    let prefix = generated_from(target).unwrap_or_default().to_owned();
+    if prefix.is_empty() {
+        return named;
     }
+    if let Some(metadata) = named.value_mut().get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("generateName");
+        metadata.insert("name".to_owned(), format!("{prefix}{}", hook_suffix(phase, input)).into());
+    }
+    tracking::complete(&mut named);
     named
+}
+
+/// What the API server would make the object's name from.
+fn generated_from(target: &Manifest) -> Option<&str> {
+    target.value().pointer("/metadata/generateName").and_then(Value::as_str).filter(|_| target.name().is_empty())
+}
+
+/// `0123456-presync-1767225600`: in small letters, and without what the version of a chart may have and a name may not.
+fn hook_suffix(phase: SyncPhase, input: &SyncInput) -> String {
+    let revision: String = input.revision.chars().take(7).collect();
+    let again = if input.attempt == 0 { String::new() } else { format!("-{}", input.attempt) };
+    let suffix = format!("{revision}-{}-{}{again}", phase.as_str(), input.started_at.as_second()).to_lowercase();
+    suffix.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")
 }
 
 /// The finalizer keeps a finished hook readable until the controller has seen its outcome.
@@ -280,12 +297,21 @@ fn namespace(input: &SyncInput, live: &LiveState, tasks: &[Task]) -> Option<Task
     Some(Task { live: there.cloned(), target: Some(target), untouched, ..skeleton })
 }
 
-/// When nothing is written at all, the API cannot judge objects of a namespace that is not there yet.
-fn leave_out_what_has_no_namespace(tasks: &mut [Task]) {
-    let made = |task: &&Task| task.key.kind == "Namespace" && task.live.is_none() && !task.is_prune();
-    let names: Vec<String> = tasks.iter().filter(made).map(|task| task.key.name.clone()).collect();
-    for task in tasks.iter_mut().filter(|task| names.contains(&task.key.namespace)) {
-        task.skip_dry_run = true;
+/// Finds what the API can judge only after other tasks: objects of a namespace that is not there yet, and of a kind whose
+/// definition is new or changes. When nothing is written at all, those of a new namespace are not even tried.
+fn find_premature(input: &SyncInput, tasks: &mut [Task]) {
+    let dry_run = input.options.dry_run;
+    let is_new = |task: &&Task| task.key.kind == "Namespace" && task.live.is_none() && !task.is_prune();
+    // the destination's own is made before anything is tried
+    let is_in_time = |task: &&Task| dry_run || task.key.name != input.namespace;
+    let namespaces: BTreeSet<String> =
+        tasks.iter().filter(is_new).filter(is_in_time).map(|task| task.key.name.clone()).collect();
+    let changes = |task: &&Task| task.key.kind == "CustomResourceDefinition" && !input.in_sync.contains(&task.key);
+    let definitions: Vec<Task> = tasks.iter().filter(changes).cloned().collect();
+    for task in tasks.iter_mut().filter(|task| !task.is_prune()) {
+        let homeless = namespaces.contains(&task.key.namespace);
+        task.skip_dry_run = homeless && dry_run;
+        task.is_premature = homeless || definitions.iter().any(|definition| order::defines(definition, task));
     }
 }
 
@@ -300,13 +326,15 @@ fn judge_kinds(input: &SyncInput, tasks: &mut [Task]) {
                 "Shared resource found: {} is part of applications {} and {owner}",
                 tasks[at].key, input.application
             ));
+        } else if tasks[at].target.as_ref().is_some_and(|target| target.name().is_empty()) {
+            tasks[at].invalid = Some(unnamed(&tasks[at].key));
         } else if unknown(&tasks[at]) {
             let brought = tasks.iter().any(|definition| order::defines(definition, &tasks[at]));
             let skips = input.options.skip_dry_run_on_missing
                 || tasks[at].target.as_ref().is_some_and(|t| has_sync_option(t, "SkipDryRunOnMissingResource=true"));
             let task = &mut tasks[at];
-            task.skip_dry_run = brought || skips;
-            task.invalid = (!task.skip_dry_run).then(|| {
+            task.skip_dry_run |= brought || skips;
+            task.invalid = (!(brought || skips)).then(|| {
                 format!(
                     "The Kubernetes API could not find {}/{} for requested resource {}/{}. Make sure the {:?} CRD is installed on the destination cluster.",
                     task.key.group, task.key.kind, task.key.namespace, task.key.name, task.key.kind
@@ -314,6 +342,14 @@ fn judge_kinds(input: &SyncInput, tasks: &mut [Task]) {
             });
         }
     }
+}
+
+fn unnamed(key: &ResourceKey) -> String {
+    let ResourceKey { group, kind, namespace, .. } = key;
+    format!(
+        "{group}/{kind} in namespace {namespace:?} has no name: give it metadata.name; generateName is for hooks \
+         (argocd.argoproj.io/hook), as every sync would make another object"
+    )
 }
 
 fn prune_last_by_annotation(tasks: &mut [Task]) {

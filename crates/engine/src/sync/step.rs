@@ -425,10 +425,7 @@ impl<'a> Step<'a> {
     /// Writes runs of equal kind together, one run after the other; a dry run needs no order.
     fn write(&mut self, tasks: &[&Task], dry_run: bool) -> Result<Ran, Suspended> {
         let (untried, tasks): (Vec<&Task>, Vec<&Task>) = tasks.iter().partition(|t| dry_run && t.skip_dry_run);
-        for task in untried.iter().filter(|_| self.input.options.dry_run) {
-            let message = "not tried: this sync would make its namespace or its kind first";
-            self.set(task, Some(ResultCode::Synced), Some(OperationPhase::Succeeded), message);
-        }
+        untried.iter().for_each(|task| self.note_untried(task));
         let runs: Vec<&[&Task]> = if dry_run {
             if tasks.is_empty() { Vec::new() } else { vec![tasks.as_slice()] }
         } else {
@@ -442,6 +439,14 @@ impl<'a> Step<'a> {
             }
         }
         Ok(ran)
+    }
+
+    /// Where nothing else follows, it is said that nobody tried.
+    fn note_untried(&mut self, task: &Task) {
+        if self.input.options.dry_run {
+            let message = "not tried: this sync would make its namespace or its kind first";
+            self.set(task, Some(ResultCode::Synced), Some(OperationPhase::Succeeded), message);
+        }
     }
 
     fn writing(&self, task: &Task, dry_run: bool) -> Option<Action> {
@@ -461,6 +466,10 @@ impl<'a> Step<'a> {
 
     fn written(&mut self, task: &Task, outcome: Outcome, dry_run: bool) -> bool {
         match outcome {
+            Outcome::Failed(_) if dry_run && task.is_premature => {
+                self.note_untried(task);
+                true
+            }
             Outcome::Failed(reason) => {
                 self.set(task, Some(ResultCode::SyncFailed), Some(OperationPhase::Failed), &reason);
                 false

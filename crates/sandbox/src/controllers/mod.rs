@@ -1,6 +1,7 @@
 //! Simulated controllers: each looks at the state of the cluster and the time, and says what should change. None of
 //! them does anything by itself; [`Simulation`] writes what they decide, [`driver`] gives it the time.
 
+mod autoscaler;
 mod budget;
 mod cron;
 mod cronjob;
@@ -11,6 +12,7 @@ mod endpoints;
 pub(crate) mod faults;
 mod fields;
 mod gc;
+mod ingress;
 mod job;
 mod memory;
 mod namespace;
@@ -71,6 +73,8 @@ fn reconcile(view: &Snapshot, failures: &Failures, key: &Key, now: Timestamp) ->
         "jobs.batch" => job::reconcile(view, key, found, now),
         "cronjobs.batch" => cronjob::reconcile(view, key, found, now),
         "poddisruptionbudgets.policy" => budget::reconcile(view, key, found, now),
+        "horizontalpodautoscalers.autoscaling" => autoscaler::reconcile(view, key, found, now),
+        "ingresses.networking.k8s.io" => ingress::reconcile(key, found),
         "pods" => pod::reconcile(view, key, found, now),
         "services" => endpoints::reconcile(view, key, object, now),
         "replicationcontrollers" => replicaset::reconcile(view, failures, key, found, now),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::autoscaler;
 use super::fields::{condition, leaving, list, namespace, text, uid};
 use super::snapshot::Snapshot;
 use crate::selector::label_selector_matches;
@@ -42,6 +43,9 @@ pub(crate) fn affected(view: &Snapshot, change: &Change) -> Vec<Key> {
             keys.extend(waiting_pods(view, ""));
         }
         "storageclasses.storage.k8s.io" | "persistentvolumes" => keys.extend(all(view, "persistentvolumeclaims", "")),
+        storage if autoscaler::SCALED.contains(&storage) => {
+            keys.extend(all_in(view, "horizontalpodautoscalers.autoscaling", &change.key.namespace));
+        }
         _ => {}
     }
     keys

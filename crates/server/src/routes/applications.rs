@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use control::AppKey;
 use control::requests::{self, SyncRequest};
-use object::LabelSelector;
+use control::{Against, AppKey};
+use object::{LabelSelector, Manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -138,6 +138,22 @@ pub(super) struct SyncBody {
     resources: Vec<ResourceName>,
     sync_options: Items,
     strategy: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, rename_all = "camelCase")]
+#[into_params(rename_all = "camelCase")]
+pub(super) struct DiffOptions {
+    /// Compare with the source at this revision; the Application's own where it is empty.
+    revision: String,
+}
+
+/// What an Application's objects are compared with.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DiffBody {
+    /// Kubernetes objects.
+    manifests: Vec<Value>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -320,9 +336,32 @@ pub(super) async fn delete(
     Ok(Json(Done {}))
 }
 
-pub(super) async fn managed_resources(named: Named, asker: Asker) -> Result<Json<ManagedResources>, ApiError> {
+pub(super) async fn managed_resources(
+    named: Named,
+    Query(options): Query<DiffOptions>,
+    asker: Asker,
+) -> Result<Json<ManagedResources>, ApiError> {
     let app = named.app(&asker)?;
-    let items = asker.controller().managed_resources(&app).await.map_err(|conditions| {
+    let against =
+        if options.revision.is_empty() { Against::Itself } else { Against::Revision(options.revision.clone()) };
+    compared(&asker, &app, against).await
+}
+
+/// Whoever may say what is deployed may see how anything compares with what is there.
+pub(super) async fn diff(
+    named: Named,
+    asker: Asker,
+    Body(body): Body<DiffBody>,
+) -> Result<Json<ManagedResources>, ApiError> {
+    let app = named.app(&asker)?;
+    asker.overrides(&app)?;
+    let manifests: Result<Vec<Manifest>, _> = body.manifests.into_iter().map(Manifest::new).collect();
+    let manifests = manifests.map_err(|error| ApiError::invalid(format!("manifests: {error}")))?;
+    compared(&asker, &app, Against::Manifests(manifests)).await
+}
+
+async fn compared(asker: &Asker, app: &Application, against: Against) -> Result<Json<ManagedResources>, ApiError> {
+    let items = asker.controller().managed_resources(app, against).await.map_err(|conditions| {
         let messages: Vec<String> = conditions.into_iter().map(|condition| condition.message).collect();
         ApiError::new(StatusCode::CONFLICT, messages.join("; "))
     })?;

@@ -25,9 +25,24 @@ pub(crate) struct ManagedResource {
     desired: Option<Value>,
     live: Option<Value>,
     fields: Vec<FieldChange>,
+    /// What a sync does with it; absent where it does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<ResourceChange>,
     /// Why the API server would refuse the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
+}
+
+/// What a sync does with an object, as a dry run foresees it, without what the API server writes by itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResourceChange {
+    /// `create`, `update` or `prune`.
+    action: &'static str,
+    /// `null`: it is not there.
+    before: Option<Value>,
+    /// `null`: it is gone, or the API server would refuse it.
+    after: Option<Value>,
 }
 
 /// A field that is not as it should be.
@@ -50,6 +65,8 @@ impl From<control::ManagedResource> for ManagedResource {
         if object.group == "argoproj.io" {
             let changed = object.fields.iter_mut().flat_map(|field| [&mut field.desired, &mut field.live]);
             changed.chain([&mut object.desired, &mut object.live]).flatten().for_each(hide_credentials);
+            let sides = object.change.iter_mut().flat_map(|change| [&mut change.before, &mut change.after]);
+            sides.flatten().for_each(hide_credentials);
         }
         Self {
             group: object.group,
@@ -62,8 +79,15 @@ impl From<control::ManagedResource> for ManagedResource {
             desired: object.desired,
             live: object.live,
             fields: object.fields.into_iter().map(FieldChange::from).collect(),
+            change: object.change.map(ResourceChange::from),
             refused: object.refused,
         }
+    }
+}
+
+impl From<control::ResourceChange> for ResourceChange {
+    fn from(change: control::ResourceChange) -> Self {
+        Self { action: change.action, before: change.before, after: change.after }
     }
 }
 

@@ -26,6 +26,7 @@ const MATRIX: &[(&str, [u16; 5])] = &[
     ("GET /api/v1/applications/{name}/resource-tree", [401, 403, 200, 403, 200]),
     ("GET /api/v1/applications/{name}/logs", [401, 403, 404, 403, 404]),
     ("GET /api/v1/applications/{name}/events", [401, 403, 200, 403, 200]),
+    ("POST /api/v1/applications/{name}/diff", [401, 403, 403, 403, 409]),
     ("POST /api/v1/applications/{name}/sync", [401, 403, 403, 403, 400]),
     ("DELETE /api/v1/applications/{name}/operation", [401, 403, 403, 403, 409]),
     ("GET /api/v1/clusters", [401, 200, 200, 200, 200]),

@@ -125,6 +125,7 @@ impl Stage {
             replica: None,
             at_step: None,
             rendering: Rendering::default(),
+            connector: None,
         });
         let stop = CancellationToken::new();
         plane.run(stop.clone());

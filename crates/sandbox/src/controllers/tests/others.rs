@@ -263,6 +263,33 @@ fn services_follow_ready_pods_and_budgets_count_them() {
 }
 
 #[test]
+fn autoscalers_find_what_they_scale_and_leave_it() {
+    let mut world = World::new();
+    let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "shop" });
+    let spec = json!({ "scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 5 });
+    world.create(json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "shop" }, "spec": spec }));
+    world.pass(1);
+    let all = |world: &World| conditions(world, "horizontalpodautoscalers.autoscaling", "shop");
+    assert_eq!(all(&world), ["AbleToScale False FailedGetScale"]);
+    world.create(deployment("shop", "web:1", 2));
+    world.pass(5);
+    assert_eq!(all(&world), ["AbleToScale True ReadyForNewScale", "ScalingLimited False DesiredWithinRange"]);
+    let autoscaler = world.get("horizontalpodautoscalers.autoscaling", "shop").unwrap();
+    assert_eq!(autoscaler["status"]["currentReplicas"], 2);
+    assert_eq!(world.get("deployments.apps", "shop").unwrap()["spec"]["replicas"], 2);
+}
+
+#[test]
+fn ingresses_get_an_address() {
+    let mut world = World::new();
+    let backend = json!({ "service": { "name": "shop", "port": { "number": 80 } } });
+    world.create(json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": "shop" }, "spec": { "defaultBackend": backend } }));
+    world.pass(1);
+    let ingress = world.get("ingresses.networking.k8s.io", "shop").unwrap();
+    assert_eq!(ingress["status"]["loadBalancer"]["ingress"][0]["ip"], "192.0.2.80");
+}
+
+#[test]
 fn quotas_say_what_is_used() {
     let mut world = World::new();
     let hard = json!({ "pods": "5", "requests.cpu": "2", "count/deployments.apps": "3" });
