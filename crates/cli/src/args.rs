@@ -217,9 +217,9 @@ pub(crate) enum Command {
     /// Put a release into an environment (the gates still decide)
     Promote(Box<To<commands::promote::Promote, Reach>>),
     /// Approve a promotion that waits
-    Approve(Box<To<commands::approve::Decide, Reach>>),
+    Approve(Box<To<commands::approve::Approve, Reach>>),
     /// Reject a promotion that waits
-    Reject(Box<To<commands::approve::Decide, Reach>>),
+    Reject(Box<To<commands::approve::Reject, Reach>>),
     /// Go back to what ran before, by a revert commit, and hold the bad image
     Rollback(Box<To<commands::rollback::Rollback, Reach>>),
     /// Why an Application is not Synced, why a release does not move: value, needed, earliest time, who can act

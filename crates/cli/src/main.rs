@@ -9,6 +9,7 @@ mod failure;
 mod folder;
 mod names;
 mod output;
+mod patience;
 mod plane;
 mod program;
 mod remotes;

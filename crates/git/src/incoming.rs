@@ -184,15 +184,14 @@ impl Incoming {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
 
     #[test]
     fn what_a_killed_process_left_is_swept_and_nothing_else() {
         let copy = tempfile::tempdir().unwrap();
-        let old = SystemTime::now() - 2 * LEFT;
-        for (name, at) in [("incoming-7-0", old), ("incoming-7-1", SystemTime::now()), ("objects", old)] {
+        let now = copy.path().metadata().unwrap().modified().unwrap();
+        let old = now - 2 * LEFT;
+        for (name, at) in [("incoming-7-0", old), ("incoming-7-1", now), ("objects", old)] {
             let folder = copy.path().join(name);
             std::fs::create_dir(&folder).unwrap();
             std::fs::write(folder.join("received"), "half a pack").unwrap();

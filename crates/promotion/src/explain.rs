@@ -1,4 +1,4 @@
-//! Why: of a release, why it does not move; of an environment, why what is next is not here.
+//! Why: of a release, why it does not move; of an environment, why what is next is not here; of a Pipeline, all of that.
 
 use api::gantline::{Environment, GateState, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleasePhase};
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ pub struct Explanation {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
-    /// The environment, or `Quarantine`.
+    /// The environment, or `Quarantine`, or `Pipeline`.
     pub topic: String,
     pub message: String,
     /// What it is now.
@@ -73,11 +73,44 @@ pub fn environment(seen: &Observed, name: &str) -> Option<Explanation> {
     let next = open.and_then(|open| draft.release(&open.spec.release)).or(before);
     let Some(next) = next.filter(|next| open.is_some() || Some(next.metadata.name.as_str()) != here) else {
         let summary = format!("nothing is on its way to {name}");
-        return Some(Explanation { summary, ..Explanation::default() });
+        let reasons = of_pin(&draft, environment).into_iter().collect();
+        return Some(Explanation { summary, reasons, ..Explanation::default() });
     };
     let mut reasons: Vec<Reason> = quarantine(next).into_iter().collect();
     reasons.extend(outside(&draft, next, environment));
     Some(summed_up(next, reasons))
+}
+
+/// What all environments run, and why each does not run what the one before does, or is not well; the first one first.
+pub fn pipeline(seen: &Observed) -> Explanation {
+    let (draft, spec) = (Draft::now(seen), &seen.pipeline.spec);
+    let stopped = seen.problems.iter().filter(|problem| problem.error);
+    let mut reasons: Vec<Reason> = stopped.map(|problem| of_problem(&problem.message)).collect();
+    for here in &spec.environments {
+        let there = draft.put_last(&here.name).and_then(|release| release.in_environment(&here.name));
+        reasons.extend(there.and_then(|entry| held(here, entry)));
+        reasons.extend(environment(seen, &here.name).map(|explained| explained.reasons).unwrap_or_default());
+    }
+    let runs = |environment: &Environment| {
+        let release = draft.runs(&environment.name).map(|release| label(&release.spec.images).into_owned());
+        format!("{} runs {}", environment.name, release.as_deref().unwrap_or("no release"))
+    };
+    let runs = spec.environments.iter().map(runs).collect::<Vec<_>>().join(", ");
+    let name = &seen.pipeline.metadata.name;
+    let summary = match reasons.first() {
+        None => format!("{name}: {runs}."),
+        Some(first) => format!("{name}: {runs}: {}", first.message),
+    };
+    Explanation { summary, reasons, ..Explanation::default() }
+}
+
+fn of_problem(message: &str) -> Reason {
+    Reason {
+        topic: "Pipeline".to_owned(),
+        message: format!("the Pipeline stands still: {message}"),
+        who: "whoever edits the Pipeline".to_owned(),
+        ..Reason::default()
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -206,9 +239,8 @@ fn of_replaced(draft: &Draft<'_>, environment: &Environment, entry: &ReleaseEnvi
 fn of_absence(draft: &Draft<'_>, release: &Release, environment: &Environment) -> Reason {
     let name = &environment.name;
     let who = asks(draft, environment);
-    if let Some(pin) = draft.seen.pipeline.pin_of(name) {
-        let message = format!("{name} is pinned by {}: {}", pin.by, pin.reason);
-        return Reason { topic: name.clone(), message, since: pin.at, who, ..Reason::default() };
+    if let Some(pinned) = of_pin(draft, environment) {
+        return pinned;
     }
     let before = draft.seen.pipeline.before(name).and_then(|before| release.in_environment(&before.name));
     let message = match before.map(|entry| entry.phase) {
@@ -217,6 +249,19 @@ fn of_absence(draft: &Draft<'_>, release: &Release, environment: &Environment) -
         _ => format!("nobody asked for it in {name} yet"),
     };
     Reason { topic: name.clone(), message, who, ..Reason::default() }
+}
+
+fn of_pin(draft: &Draft<'_>, environment: &Environment) -> Option<Reason> {
+    let (pipeline, name) = (&draft.seen.pipeline, &environment.name);
+    let pin = pipeline.pin_of(name)?;
+    let lifts = format!("who may lift it: gantline rollback {} --in {name} --unpin", pipeline.metadata.name);
+    Some(Reason {
+        topic: name.clone(),
+        message: format!("{name} is pinned by {}: {}", pin.by, pin.reason),
+        since: pin.at,
+        who: format!("{}, or {lifts}", asks(draft, environment)),
+        ..Reason::default()
+    })
 }
 
 fn asks(draft: &Draft<'_>, environment: &Environment) -> String {

@@ -1,6 +1,6 @@
 //! What a promotion's commit says: a subject for people, trailers for machines. Git is the ledger.
 
-use api::gantline::{GateReport, Promotion, Release};
+use api::gantline::{GateReport, Promotion, Release, Verdict};
 
 /// The trailer that makes a commit findable: its promotion is written at most once.
 pub const PROMOTION_ID: &str = "Promotion-Id";
@@ -48,9 +48,19 @@ impl Message<'_> {
         for gate in self.gates {
             body.push_str(&format!("- {}: {}\n", gate.name, gate.value));
         }
+        for (user, reason) in self.approvals() {
+            body.push_str(&format!("- {user}: {}\n", one_line(reason)));
+        }
         let body = if body.is_empty() { String::new() } else { format!("{}\n\n", body.trim_end()) };
         let trailers: Vec<String> = self.trailers().into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
         format!("{subject}\n\n{body}{}\n", trailers.join("\n"))
+    }
+
+    /// Who approved, as far as that counts, and why they say they did.
+    fn approvals(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.promotion.status.approvals.iter().filter(|vote| vote.decision == Verdict::Approve);
+        let counted = all.filter(|vote| self.approvers.contains(&vote.user) && !vote.reason.trim().is_empty());
+        counted.map(|vote| (vote.user.as_str(), vote.reason.as_str()))
     }
 
     fn trailers(&self) -> Vec<(&'static str, String)> {
@@ -83,6 +93,8 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use api::gantline::Approval;
+
     use super::*;
 
     #[test]
@@ -99,6 +111,10 @@ mod tests {
             reason: "at last\n\nPromotion-Id: forged".into(),
             ..Default::default()
         };
+        let vote =
+            |user: &str, reason: &str| Approval { user: user.into(), reason: reason.into(), ..Approval::default() };
+        promotion.status.approvals =
+            vec![vote("tina", "load test\nApproved-By: forged"), vote("rita", "does not count")];
         let mut release = Release::default();
         let digest = format!("sha256:{}", "d".repeat(64));
         release.spec.images.push(api::gantline::ReleaseImage {
@@ -123,7 +139,7 @@ mod tests {
             tagged: None,
         }
         .text();
-        let expected = "promote(production): shop → v2\n\nat last Promotion-Id: forged\n- approval by team-leads: approved by tina\n\n\
+        let expected = "promote(production): shop → v2\n\nat last Promotion-Id: forged\n- approval by team-leads: approved by tina\n- tina: load test Approved-By: forged\n\n\
                         Promotion-Id: shop-production-abc/u1\nRelease: shop-abc\nDigest: DIGEST\nFrom: staging\nGates: approval\n\
                         Approved-By: tina\nRendered-Before: a\nRendered-After: b\n";
         assert_eq!(text, expected.replace("DIGEST", &digest));

@@ -245,10 +245,37 @@ impl Asker {
     /// Why a release is where it is, as [`Self::shown_pipeline`]. None when it or its Pipeline went away.
     pub(crate) fn explained(&self, release: &Release) -> Option<views::ReleaseExplanation> {
         let pipeline = self.pipeline(&release.spec.pipeline).ok()?;
-        let veil = self.veil_over(&pipeline);
-        let seen = veil.observed(self.observed(&pipeline).ok()?);
-        let mut explained = promotion::explain::release(&seen, &release.metadata.name)?.into();
-        veil.explanation(&pipeline, &mut explained);
+        self.explains(&pipeline, |seen| promotion::explain::release(seen, &release.metadata.name))
+    }
+
+    /// What its environments run, and what holds what is next. None when it went away.
+    pub(crate) fn explained_pipeline(&self, pipeline: &Pipeline) -> Option<views::PipelineExplanation> {
+        let explained = self.explains(pipeline, |seen| Some(promotion::explain::pipeline(seen)))?;
+        let views::ReleaseExplanation { summary, reasons, .. } = explained;
+        Some(views::PipelineExplanation { pipeline: pipeline.metadata.name.clone(), summary, reasons })
+    }
+
+    /// What holds what is next in the environments that an Application deploys.
+    pub(crate) fn explained_environments(&self, application: &str) -> Vec<views::ReleaseExplanation> {
+        let mut explained = Vec::new();
+        for pipeline in self.pipelines() {
+            let own = pipeline.spec.environments.iter().filter(|it| it.application == application);
+            explained.extend(own.filter_map(|environment| {
+                self.explains(&pipeline, |seen| promotion::explain::environment(seen, &environment.name))
+            }));
+        }
+        explained
+    }
+
+    fn explains(
+        &self,
+        pipeline: &Pipeline,
+        why: impl Fn(&promotion::Observed) -> Option<promotion::explain::Explanation>,
+    ) -> Option<views::ReleaseExplanation> {
+        let veil = self.veil_over(pipeline);
+        let seen = veil.observed(self.observed(pipeline).ok()?);
+        let mut explained = why(&seen)?.into();
+        veil.explanation(pipeline, &mut explained);
         Some(explained)
     }
 

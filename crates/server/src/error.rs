@@ -47,6 +47,10 @@ impl ApiError {
         self.status == StatusCode::NOT_FOUND
     }
 
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.status == StatusCode::CONFLICT
+    }
+
     fn code(&self) -> u8 {
         match self.status {
             StatusCode::REQUEST_TIMEOUT => 4,

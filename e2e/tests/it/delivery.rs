@@ -55,7 +55,7 @@ fn an_image_travels_to_production_and_back() {
         .says("payments-service-staging")
         .does_not_say("payments-service-production");
     developer.gantline(&["pipeline", "get", service]).succeeds().says("approval");
-    developer.gantline(&["promote", service, "--to", "production"]).succeeds().says("approval");
+    developer.gantline(&["promote", service, "--to", "production"]).succeeds().says("waits").says("approval");
     let approve = ["approve", service, "--to", "production", "--reason", "load test was fine"];
     developer.gantline(&approve).exits(1).says("developer may not approve");
     lead.gantline(&approve).succeeds().says("approved");
@@ -63,7 +63,14 @@ fn an_image_travels_to_production_and_back() {
     let commits = promotions(&clone, &format!("promote(production): {service} → {tag}"));
     let [commit] = &commits[..] else { panic!("{} promotion commits", commits.len()) };
     let message = clone.git(&["show", "--no-patch", "--format=%B", commit]);
-    for trailer in ["Promotion-Id: ", "Release: ", "Digest: sha256:", "Approved-By: ", "Gates: "] {
+    for trailer in [
+        "Promotion-Id: ",
+        "Release: ",
+        "Digest: sha256:",
+        "Approved-By: ",
+        "Gates: ",
+        "- team-lead: load test was fine",
+    ] {
         assert!(message.contains(trailer), "no {trailer:?} in {message}");
     }
     let counted = clone.git(&["show", "--format=", "--numstat", commit]);
@@ -74,7 +81,7 @@ fn an_image_travels_to_production_and_back() {
 fn roll_back(demo: &Demo, lead: &Session<'_>, clone: &WorkTree, service: &str, tag: &str) {
     let rollback =
         |words: &[&str]| -> Ran { lead.gantline(&[&["rollback", service, "--in", "production"], words].concat()) };
-    rollback(&["--reason", "the shop reports errors"]).succeeds();
+    rollback(&["--reason", "the shop reports errors", "--wait"]).succeeds().says(&format!("runs {OLD}"));
     wait_for_tag(demo, service, "production", OLD);
     clone.git(&["pull", "--quiet", "--rebase"]);
     let log = clone.git(&["log", "--format=%s%n%b", "-3"]);

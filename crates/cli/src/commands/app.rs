@@ -1,10 +1,9 @@
 //! `gantline app …`
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::argocd::Destination;
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,8 +12,9 @@ use super::app_voices::{Events, Logs};
 use crate::args::{Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
+use crate::names;
 use crate::output::{self, Column, View, age, column, or_dash, text, wide};
-use crate::{names, settings};
+use crate::patience::{Waited, until};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum App {
@@ -383,28 +383,16 @@ impl Wait {
 }
 
 /// Asks until `done`, for `timeout` seconds of real time at most.
-#[expect(clippy::disallowed_methods, reason = "a person at a terminal waits in real time")]
 async fn wait_for(client: &Client, name: &str, timeout: u64, done: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
-    let began = Instant::now();
-    let bar = if settings::progress() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    loop {
-        let app = client.get(&path(name)).await?;
-        if done(&app) {
-            bar.finish_and_clear();
-            return Ok(app);
-        }
-        let state = format!("{} {}", or_dash(&app, "/status/sync/status"), or_dash(&app, "/status/health/status"));
-        bar.set_message(format!(
-            "{name}: {state} {}",
-            text(&app, "/status/operationState/message").unwrap_or_default()
-        ));
-        bar.tick();
-        if began.elapsed() > Duration::from_secs(timeout) {
-            bar.finish_and_clear();
-            return Err(Failure::new(format!("{name} is {state} after {timeout} s"))
-                .hint(format!("why: gantline explain {name}")));
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let state =
+        |app: &Value| format!("{} {}", or_dash(app, "/status/sync/status"), or_dash(app, "/status/health/status"));
+    let told = |app: &Value| {
+        format!("{name}: {} {}", state(app), text(app, "/status/operationState/message").unwrap_or_default())
+    };
+    match until(client, &path(name), Duration::from_secs(timeout), told, done).await? {
+        Waited::Done(app) => Ok(app),
+        Waited::GaveUp(app) => Err(Failure::new(format!("{name} is {} after {timeout} s", state(&app)))
+            .hint(format!("why: gantline explain {name}"))),
     }
 }
 

@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::followed::Following;
 use crate::args::Reach;
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
 use crate::names;
-use crate::output::{self, or_dash, text};
+use crate::output::{self, text};
 
 #[derive(Debug, Args)]
 pub(crate) struct Decide {
@@ -17,31 +18,50 @@ pub(crate) struct Decide {
     /// The environment, when a Pipeline was named
     #[arg(long, visible_alias = "in", value_name = "ENVIRONMENT", value_parser = names::name, add = names::environments())]
     to: Option<String>,
-    /// Why; stands in the Promotion and the timeline
+    /// Why; stands in the commit, the Promotion and the timeline
     #[arg(long, short = 'm')]
     reason: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Verdict {
-    Approve,
-    Reject,
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    decide: Decide,
+    #[command(flatten)]
+    following: Following,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reject {
+    #[command(flatten)]
+    decide: Decide,
+}
+
+impl Approve {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let client = Client::connect(reach).await?;
+        let (name, before) = self.decide.say(&client, "approve").await?;
+        output::line(format!("{name} approved"));
+        self.following.follow(&client, &name, &before).await
+    }
+}
+
+impl Reject {
+    pub(crate) async fn run(self, reach: &Reach) -> Outcome {
+        let client = Client::connect(reach).await?;
+        let (name, _) = self.decide.say(&client, "reject").await?;
+        output::line(format!("{name} rejected: whoever asks for it again begins anew"));
+        Ok(Code::Done.into())
+    }
 }
 
 impl Decide {
-    pub(crate) async fn run(self, reach: &Reach, verdict: Verdict) -> Outcome {
-        let client = Client::connect(reach).await?;
-        let name = waiting(&client, &self.subject, self.to.as_deref()).await?;
-        let (verb, done) = match verdict {
-            Verdict::Approve => ("approve", "approved"),
-            Verdict::Reject => ("reject", "rejected"),
-        };
-        let promotion = client
-            .post(&format!("/api/v1/promotions/{}/{verb}", segment(&name)), json!({ "reason": self.reason }))
-            .await?;
-        output::line(format!("{name} {done}: {}", or_dash(&promotion, "/status/phase")));
-        super::explain::print_gates(&promotion);
-        Ok(Code::Done.into())
+    /// The promotion about which something was said, and as it was until then.
+    async fn say(&self, client: &Client, verb: &str) -> Result<(String, Value), Failure> {
+        let name = waiting(client, &self.subject, self.to.as_deref()).await?;
+        let before = client.get(&format!("/api/v1/promotions/{}", segment(&name))).await?;
+        client.post(&format!("/api/v1/promotions/{}/{verb}", segment(&name)), json!({ "reason": self.reason })).await?;
+        Ok((name, before))
     }
 }
 

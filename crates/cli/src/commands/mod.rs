@@ -10,6 +10,7 @@ pub(crate) mod debug;
 pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod followed;
 pub(crate) mod gates;
 pub(crate) mod helm;
 pub(crate) mod install;
@@ -70,11 +71,11 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         }
         Command::Approve(to) => {
             let (command, reach) = to.parts(&outer);
-            command.run(&reach, approve::Verdict::Approve).await
+            command.run(&reach).await
         }
         Command::Reject(to) => {
             let (command, reach) = to.parts(&outer);
-            command.run(&reach, approve::Verdict::Reject).await
+            command.run(&reach).await
         }
         Command::Rollback(to) => {
             let (command, reach) = to.parts(&outer);

@@ -1,13 +1,14 @@
 //! `gantline promote SERVICE --to ENVIRONMENT`
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::followed::Following;
 use crate::args::Reach;
 use crate::client::{Client, segment};
-use crate::failure::{Code, Outcome};
+use crate::failure::Outcome;
 use crate::names;
-use crate::output::{self, or_dash};
+use crate::output::or_dash;
 
 #[derive(Debug, Args)]
 #[command(after_help = "The gates still decide: this asks for the promotion and says what it waits for.")]
@@ -24,6 +25,8 @@ pub(crate) struct Promote {
     /// Why; stands in the audit trail
     #[arg(long, short = 'm')]
     reason: Option<String>,
+    #[command(flatten)]
+    following: Following,
 }
 
 impl Promote {
@@ -31,12 +34,6 @@ impl Promote {
         let client = Client::connect(reach).await?;
         let body = json!({ "environment": self.to, "release": self.release, "reason": self.reason });
         let promotion = client.post(&format!("/api/v1/pipelines/{}/promote", segment(&self.service)), body).await?;
-        output::line(format!(
-            "promotion {}: {}",
-            or_dash(&promotion, "/metadata/name"),
-            or_dash(&promotion, "/status/phase")
-        ));
-        super::explain::print_gates(&promotion);
-        Ok(Code::Done.into())
+        self.following.follow(&client, &or_dash(&promotion, "/metadata/name"), &Value::Null).await
     }
 }

@@ -1,8 +1,9 @@
 //! `gantline rollback SERVICE --in ENVIRONMENT`
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::followed::Following;
 use crate::args::Reach;
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
@@ -25,6 +26,8 @@ pub(crate) struct Rollback {
     /// Lift the pin of an earlier rollback instead
     #[arg(long, conflicts_with = "reason")]
     unpin: bool,
+    #[command(flatten)]
+    following: Following,
 }
 
 impl Rollback {
@@ -36,12 +39,16 @@ impl Rollback {
             body["reason"] = json!(self.reason);
         }
         let answer = client.post(&format!("/api/v1/pipelines/{}/{verb}", segment(&self.service)), body).await?;
-        output::line(if self.unpin {
-            format!("{} in {} is not pinned any more", self.service, self.environment)
-        } else {
-            let tag = or_dash(&answer, "/spec/tag");
-            format!("promotion {}: back to {tag}", or_dash(&answer, "/metadata/name"))
-        });
-        Ok(Code::Done.into())
+        if self.unpin {
+            output::line(format!("{} in {} is not pinned any more", self.service, self.environment));
+            return Ok(Code::Done.into());
+        }
+        output::line(format!(
+            "{} in {} goes back to {}",
+            self.service,
+            self.environment,
+            or_dash(&answer, "/spec/tag")
+        ));
+        self.following.follow(&client, &or_dash(&answer, "/metadata/name"), &Value::Null).await
     }
 }

@@ -5,11 +5,12 @@ use utoipa::ToSchema;
 
 use super::Key;
 
-/// Why an Application is not green, or why a release does not move.
+/// Why an Application is not green, why environments do not run what is next, or why a release does not move.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Explanation {
     Application(ApplicationExplanation),
+    Pipeline(PipelineExplanation),
     Release(ReleaseExplanation),
 }
 
@@ -56,6 +57,8 @@ pub(crate) enum Topic {
     Sync,
     Operation,
     Health,
+    /// What is next in the environment that it deploys.
+    Promotion,
 }
 
 impl From<engine::Topic> for Topic {
@@ -96,6 +99,36 @@ impl From<engine::Explanation> for ApplicationExplanation {
     }
 }
 
+impl From<ReleaseReason> for Reason {
+    fn from(reason: ReleaseReason) -> Self {
+        let ReleaseReason { topic: _, message, value, needed, since, earliest, who } = reason;
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        let (value, needed) = (some(value), some(needed));
+        Self { topic: Topic::Promotion, object: None, message, value, needed, since, earliest, who }
+    }
+}
+
+impl ApplicationExplanation {
+    /// With what holds the release that is next in an environment of it.
+    pub(crate) fn and(mut self, next: ReleaseExplanation) -> Self {
+        if let Some(first) = next.reasons.first() {
+            let joint = if self.reasons.is_empty() { ": " } else { "; " };
+            self.summary = format!("{}{joint}{}", self.summary.trim_end_matches('.'), first.message);
+        }
+        self.reasons.extend(next.reasons.into_iter().map(Reason::from));
+        self
+    }
+}
+
+/// What the environments of a Pipeline run, and what holds what is next.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PipelineExplanation {
+    pub(crate) pipeline: String,
+    /// One line.
+    pub(crate) summary: String,
+    pub(crate) reasons: Vec<ReleaseReason>,
+}
+
 /// How far a release is, and what holds it.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ReleaseExplanation {
@@ -110,7 +143,7 @@ pub(crate) struct ReleaseExplanation {
 /// One thing that holds a release.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ReleaseReason {
-    /// An environment, or `Quarantine`.
+    /// An environment, or `Quarantine`, or `Pipeline`.
     pub(crate) topic: String,
     /// A whole sentence.
     pub(crate) message: String,

@@ -22,7 +22,9 @@ pub(crate) use application::{ApplicationRow, ApplicationView, reasons};
 pub(crate) use cluster::{Cluster, ClusterList};
 pub(crate) use entry::Entry;
 pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Next, Service};
-pub(crate) use explanation::{Explanation, ReleaseExplanation, ReleaseReason};
+pub(crate) use explanation::{
+    ApplicationExplanation, Explanation, PipelineExplanation, ReleaseExplanation, ReleaseReason,
+};
 pub(crate) use fields::Fields;
 pub(crate) use list::{List, ListMeta};
 pub(crate) use object::Object;

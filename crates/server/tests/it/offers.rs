@@ -184,6 +184,7 @@ async fn environments_tell_nothing_of_applications_that_may_not_be_seen() {
         ("/api/v1/releases".to_owned(), &["git.internal"]),
         ("/api/v1/releases/shop-v2".to_owned(), &["git.internal"]),
         ("/api/v1/explain/shop-v2".to_owned(), &["git.internal"]),
+        ("/api/v1/explain/shop".to_owned(), &["git.internal"]),
     ] {
         let (_, to_rita) = house.get(&rita, &path).await;
         let (status, to_tina) = house.get(&tina, &path).await;
