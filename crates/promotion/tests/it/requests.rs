@@ -291,7 +291,7 @@ fn an_explanation_does_not_contradict_the_facts() {
     let (summary, _) = explained(&story, FIRST);
     assert!(summary.ends_with("is Rejected: approval by leads: rejected by tina: not today"), "{summary}");
     let whole = explain::pipeline(&story.seen);
-    assert!(whole.summary.starts_with("shop: dev runs v1, staging runs v1, production runs no release: "), "{whole:?}");
+    assert!(whole.summary.starts_with("shop: dev runs v1, staging runs v1, production runs v0: "), "{whole:?}");
     assert!(whole.summary.ends_with("is Rejected: approval by leads: rejected by tina: not today"), "{whole:?}");
 
     let mut story = waiting(json!({}));
