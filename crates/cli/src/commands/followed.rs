@@ -15,7 +15,7 @@ use crate::patience::{Waited, until};
 /// So soon the controller says what a promotion waits for.
 const SAID_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long somebody looks on.
+// How long somebody looks on. (No doc comment: clap would take it for that of the command.)
 #[derive(Debug, Args)]
 pub(crate) struct Following {
     /// Wait until it has ended; exit code 1 unless it succeeded
