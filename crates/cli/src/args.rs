@@ -13,7 +13,7 @@ use crate::commands;
     version,
     propagate_version = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 20 there are differences.\nNew here? Try: gantline demo"
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 20 nothing could be compared (app diff: 1 if something differs).\nNew here? Try: gantline demo"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -1,10 +1,8 @@
-//! What outlives the records of Pipelines, in a Secret of the control plane beside the key that seals them: who may write
+//! What outlives the records of Pipelines, in Secrets of the control plane beside the key that seals them: who may write
 //! there could forge all of it. One entry for each Pipeline, by its name; entries are never taken away.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::Secret;
 use api::argocd::secret_data;
 use api::gantline::Pipeline;
 use base64::Engine as _;
@@ -16,17 +14,35 @@ use serde_json::json;
 
 use crate::context::Context;
 
-/// The Secret that has them.
-pub const LEDGER_SECRET: &str = "gantline-ledger";
+/// The Secrets that have them: a Secret has room for a megabyte, and who writes one entry waits for those who write others
+/// of the same Secret. What they are called does not depend on what there is, so that rights can name them.
+pub const LEDGER_SECRETS: [&str; 16] = [
+    "gantline-ledger-0",
+    "gantline-ledger-1",
+    "gantline-ledger-2",
+    "gantline-ledger-3",
+    "gantline-ledger-4",
+    "gantline-ledger-5",
+    "gantline-ledger-6",
+    "gantline-ledger-7",
+    "gantline-ledger-8",
+    "gantline-ledger-9",
+    "gantline-ledger-a",
+    "gantline-ledger-b",
+    "gantline-ledger-c",
+    "gantline-ledger-d",
+    "gantline-ledger-e",
+    "gantline-ledger-f",
+];
+/// The Secrets are watched by this label.
+pub(crate) const LEDGER_LABEL: &str = "gantline.dev/ledger";
 /// Other Pipelines write into the same Secret.
 const TRIES: usize = 10;
 
-/// By the name of the Pipeline; why one cannot be read.
-pub(crate) type Ledgers = BTreeMap<String, Result<Arc<Ledger>, String>>;
-
-pub(crate) fn read_all(secret: &Secret) -> Ledgers {
-    let read = |(name, text): (&String, &String)| (name.clone(), read(name, text).map(Arc::new));
-    secret.data.iter().map(read).collect()
+/// The Secret that has the entry of a Pipeline, whichever version asks.
+fn secret_of(pipeline: &str) -> &'static str {
+    let hash = pipeline.bytes().fold(0_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte));
+    LEDGER_SECRETS[usize::from(hash) % LEDGER_SECRETS.len()]
 }
 
 /// # Errors
@@ -34,18 +50,21 @@ pub(crate) fn read_all(secret: &Secret) -> Ledgers {
 fn read(pipeline: &str, text: &str) -> Result<Ledger, String> {
     serde_json::from_str(text).map_err(|error| {
         format!(
-            "data.{pipeline} of the Secret {LEDGER_SECRET} is no ledger: {error}: put the old one back, or take the entry \
-             out: then only what Releases and Promotions say counts"
+            "data.{pipeline} of the Secret {} is no ledger: {error}: put the old one back, or take the entry out: then only \
+             what Releases and Promotions say counts",
+            secret_of(pipeline)
         )
     })
 }
 
 /// The ledger of a Pipeline as it is known now; of one that cannot be read, the safest there could be, and why.
 pub(crate) fn of(cx: &Context, pipeline: &Pipeline) -> (Arc<Ledger>, Option<String>) {
-    match cx.stores.ledgers().get(&pipeline.metadata.name) {
+    let name = pipeline.metadata.name.as_str();
+    let secret = cx.stores.ledgers.get(&cx.namespace, secret_of(name));
+    match secret.as_ref().and_then(|secret| secret.data.get(name)).map(|text| read(name, text)) {
         None => (Arc::default(), None),
-        Some(Ok(ledger)) => (Arc::clone(ledger), None),
-        Some(Err(why)) => (Arc::new(Ledger::closed(pipeline)), Some(why.clone())),
+        Some(Ok(ledger)) => (Arc::new(ledger), None),
+        Some(Err(why)) => (Arc::new(Ledger::closed(pipeline)), Some(why)),
     }
 }
 
@@ -54,7 +73,7 @@ pub(crate) fn of(cx: &Context, pipeline: &Pipeline) -> (Arc<Ledger>, Option<Stri
 /// # Errors
 /// [`ClusterError::Conflict`] when that is not the one that stands there, or others write all the time.
 pub(crate) async fn write(cx: &Context, pipeline: &str, seen: &Ledger, new: &Ledger) -> Result<(), ClusterError> {
-    let key = key(cx);
+    let key = key(cx, pipeline);
     for _ in 0..TRIES {
         let live = cx.cluster.get(&key).await?;
         let known = live.as_ref().map(|live| secret_data(live.value())).unwrap_or_default();
@@ -90,13 +109,30 @@ async fn put(
         let patch = json!({ "metadata": { "resourceVersion": live.resource_version() }, "data": data });
         return cx.cluster.patch(key, &Patch::Merge(patch), PatchOptions::default()).await;
     }
-    let metadata = json!({ "name": LEDGER_SECRET, "namespace": cx.namespace,
-        "labels": { "app.kubernetes.io/part-of": "gantline" },
+    let metadata = json!({ "name": key.name, "namespace": cx.namespace,
+        "labels": { "app.kubernetes.io/part-of": "gantline", LEDGER_LABEL: "" },
         "annotations": { "gantline.dev/about": "what is quarantined, and what was entered, whatever becomes of Releases" } });
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data });
     cx.cluster.create(&Manifest::new(secret).map_err(|error| malformed(error.to_string()))?).await
 }
 
-fn key(cx: &Context) -> ResourceKey {
-    ResourceKey::new("", "Secret", cx.namespace.as_str(), LEDGER_SECRET)
+fn key(cx: &Context, pipeline: &str) -> ResourceKey {
+    ResourceKey::new("", "Secret", cx.namespace.as_str(), secret_of(pipeline))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn entries_are_spread_and_stay_where_they_are() {
+        assert_eq!(secret_of("shop"), "gantline-ledger-6");
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for number in 0..1_600 {
+            *counts.entry(secret_of(&format!("team-{}-shop-{number}", number % 7))).or_default() += 1;
+        }
+        assert!(counts.len() == 16 && counts.values().all(|count| (50..200).contains(count)), "{counts:?}");
+    }
 }

@@ -58,7 +58,7 @@ pub use clusters::{ConnectedCluster, ConnectionState, ConnectionStatus};
 pub use config::{AtStep, ControllerConfig};
 pub use controller::Controller;
 pub use git_remotes::GitRemotes;
-pub use ledger::LEDGER_SECRET;
+pub use ledger::LEDGER_SECRETS;
 pub use metrics::Metrics;
 pub use repositories::{Access, Address, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};
 pub use shares::Replica;

@@ -71,6 +71,9 @@ pub(crate) async fn passage(
 
 /// Keeps what was let in past the gates, until other images are synced.
 pub(crate) fn keep(cx: &Context, app: &mut Application, judged: &Judged, seals: Vec<String>) {
+    if seals.is_empty() && !app.metadata.annotations.contains_key(OVERRIDDEN) {
+        return;
+    }
     let Some(seal) = cx.seal() else { return };
     let (images, annotations) = (seal.of_override("", &lets_in(judged)), &mut app.metadata.annotations);
     let kept = annotations.remove(OVERRIDDEN).unwrap_or_default();
@@ -116,8 +119,9 @@ fn let_past(
     let is = said.any(|(said, sealed)| {
         let Some((about, at)) = said.rsplit_once(' ') else { return false };
         let fits = about == asked || about == judged.wanted.commits.join(",") || is_seen(about);
-        // what was said once is not said for ever
-        let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| state.started_at.duration_since(at).abs() < FRESH);
+        // what was said once is not said for ever, and whoever writes the Application writes when its operation began; what
+        // goes on later goes by what was kept
+        let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| cx.clock.now().duration_since(at).abs() < FRESH);
         fits && is_fresh && seal.holds_override(&subject, said, sealed)
     });
     (was || is).then(|| seal.of_override(&subject, &lets_in))
@@ -167,7 +171,7 @@ pub(crate) fn owners_near(cx: &Context, app: &Application) -> Vec<Arc<Applicatio
     };
     let mut found = BTreeMap::new();
     for pipeline in cx.stores.pipelines.all() {
-        let owners = promotion::owners(&pipeline).filter_map(|name| cx.application(name));
+        let owners = promotion::owners(&pipeline).into_iter().filter_map(|name| cx.application(name));
         found.extend(owners.filter(|owner| is_near(owner)).map(|owner| (owner.metadata.name.clone(), owner)));
     }
     found.into_values().collect()

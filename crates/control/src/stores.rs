@@ -15,7 +15,7 @@ use object::{Kind, ResourceKey};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::ledger::{self, LEDGER_SECRET, Ledgers};
+use crate::ledger::LEDGER_LABEL;
 use crate::namespaces::{ApplicationNamespaces, PARAMETERS};
 use crate::touched::Touches;
 
@@ -89,14 +89,13 @@ macro_rules! kinds {
             namespace: Arc<str>,
             config: Arc<Derived<Config>>,
             credentials: Arc<Derived<Arc<CredentialStore>>>,
-            of_ledgers: Arc<Derived<Arc<Ledgers>>>,
             following: Option<Arc<AbortOnDropHandle<()>>>,
         }
 
         impl Stores {
             fn empty(namespace: &str) -> Self {
-                let (config, credentials, of_ledgers, following) = Default::default();
-                Self { $($store: Store::default(),)* namespace: namespace.into(), config, credentials, of_ledgers, following }
+                let (config, credentials, following) = Default::default();
+                Self { $($store: Store::default(),)* namespace: namespace.into(), config, credentials, following }
             }
 
             fn follow_own_namespace(&self, cluster: &Cluster) {
@@ -138,8 +137,8 @@ kinds! {
     config_maps: ConfigMap from named(&CONFIG_MAPS) => Told;
     /// [`ACCOUNTS_SECRET`] and [`SESSIONS_SECRET`].
     secrets: Secret from named(&[ACCOUNTS_SECRET, SESSIONS_SECRET]);
-    /// [`LEDGER_SECRET`].
-    ledgers: Secret from named(&[LEDGER_SECRET]) => Told;
+    /// [`LEDGER_SECRETS`](crate::LEDGER_SECRETS).
+    ledgers: Secret from ledgers => Told;
 }
 
 fn all(own: Scope) -> Vec<Scope> {
@@ -149,6 +148,10 @@ fn all(own: Scope) -> Vec<Scope> {
 /// Secrets of one purpose.
 fn labelled(is: &str) -> impl Fn(Scope) -> Vec<Scope> {
     move |own| vec![own.with_labels(format!("{SECRET_TYPE_LABEL} {is}"))]
+}
+
+fn ledgers(own: Scope) -> Vec<Scope> {
+    vec![own.with_labels(LEDGER_LABEL.to_owned())]
 }
 
 fn named(names: &[&str]) -> impl Fn(Scope) -> Vec<Scope> {
@@ -266,12 +269,6 @@ impl Stores {
     pub fn credentials(&self) -> Arc<CredentialStore> {
         let secrets = || self.repositories.all().into_iter().map(|secret| (*secret).clone());
         self.credentials.of(&self.repositories, || Arc::new(CredentialStore::new(secrets())))
-    }
-
-    /// What outlives the records of Pipelines.
-    pub(crate) fn ledgers(&self) -> Arc<Ledgers> {
-        let secret = || self.ledgers.get(&self.namespace, LEDGER_SECRET).unwrap_or_default();
-        self.of_ledgers.of(&self.ledgers, || Arc::new(ledger::read_all(&secret())))
     }
 
     fn config(&self) -> Config {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::{Application, Condition, ConditionType, ResourceIgnoreDifferences};
+use api::argocd::{Application, Condition, ConditionType, SyncOperation};
 use cluster::{Cause, ClusterError};
+use engine::sync::SyncOptions;
 use engine::{ExplainInput, Explanation, Foreseen, LiveState, Reason, ResourceTree, explain, tree};
 use object::{LiveObject, Manifest, ResourceKey};
 use serde::Serialize;
@@ -112,8 +113,10 @@ impl Controller {
                 compared.ok_or_else(|| vec![too_slow(app)])??
             }
         };
-        let ignore = &compared.options.ignore;
-        Ok(compared.comparison.objects.iter().map(|object| managed(object, ignore)).collect())
+        let sync = SyncOperation { sync_options: app.spec.sync_options().to_vec(), ..SyncOperation::default() };
+        let (comparison, options) = (&compared.comparison, SyncOptions::new(&sync, false));
+        let foreseen = |object| comparison.foreseen(object, &compared.options.ignore, |live| options.keeps(live));
+        Ok(comparison.objects.iter().map(|object| managed(object, foreseen(object))).collect())
     }
 
     /// Nothing of it is remembered: the next look is at what the Application wants again.
@@ -249,7 +252,7 @@ fn with_descendants(site: &Site, mut live: LiveState) -> LiveState {
     live
 }
 
-fn managed(object: &engine::Compared, ignore: &[ResourceIgnoreDifferences]) -> ManagedResource {
+fn managed(object: &engine::Compared, foreseen: Option<Foreseen>) -> ManagedResource {
     let key = &object.key;
     let fields = object.differences.iter().map(|difference| FieldChange {
         path: difference.path.clone(),
@@ -268,7 +271,7 @@ fn managed(object: &engine::Compared, ignore: &[ResourceIgnoreDifferences]) -> M
         desired: object.target.as_ref().map(shown),
         live: object.live.as_ref().map(|live| shown(live.manifest())),
         fields: fields.collect(),
-        change: object.foreseen(ignore).map(changed),
+        change: foreseen.map(changed),
         refused: object.refused.clone(),
     }
 }

@@ -175,10 +175,12 @@ fn pipeline(stores: &Stores, name: &str) -> (Key, Depth) {
 
 /// The Pipelines whose entries differ.
 fn changed(change: &Change<Secret>) -> BTreeSet<String> {
-    let entry =
-        |side: &Option<Arc<Secret>>, name: &str| side.as_ref().and_then(|secret| secret.data.get(name).cloned());
-    let names = sides(change).flat_map(|secret| secret.data.keys());
-    names.filter(|name| entry(&change.old, name) != entry(&change.new, name)).cloned().collect()
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    let differs = |name: &&String| {
+        let [was, is] = [old, new].map(|side| side.and_then(|secret| secret.data.get(*name)));
+        was != is
+    };
+    sides(change).flat_map(|secret| secret.data.keys()).filter(differs).cloned().collect()
 }
 
 fn of_pipelines<'a>(stores: &Stores, names: impl Iterator<Item = &'a str>) -> Vec<(Key, Depth)> {

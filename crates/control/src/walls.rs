@@ -23,6 +23,8 @@ pub(crate) struct Wall {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) owner: Arc<Application>,
     brings: Images,
+    /// The images of the environment's objects, by namespace: as far as somebody asked.
+    there: BTreeMap<String, Vec<ImageRef>>,
 }
 
 impl Wall {
@@ -34,7 +36,9 @@ impl Wall {
     }
 
     fn meet(&mut self, cx: &Context, site: &Site, brought: &Brought<'_>, standing: Standing) {
-        let there = of_owner(cx, site, &self.owner, Some(&brought.object.key.namespace));
+        let namespace = &brought.object.key.namespace;
+        let owner = &self.owner;
+        let there = self.there.entry(namespace.clone()).or_insert_with(|| of_owner(cx, site, owner, Some(namespace)));
         self.brings.new.extend(brought.new.iter().filter(|image| !there.contains(image)).cloned());
         if standing == Standing::Its {
             self.brings.replaced.extend(brought.replaced.iter().cloned());
@@ -59,13 +63,14 @@ pub(crate) fn walls(
     let objects = judged.compared.comparison.objects.iter().filter(|object| is_chosen(object));
     for brought in objects.filter_map(Brought::by) {
         for pipeline in brought.pipelines(cx, &own) {
-            for owner in promotion::owners(&pipeline).filter_map(|name| cx.application(name)) {
+            for owner in promotion::owners(&pipeline).into_iter().filter_map(|name| cx.application(name)) {
                 let Some(standing) = standing(cx, app, &own, &pipeline, &owner, brought.object) else { continue };
                 let key = (pipeline.metadata.name.clone(), owner.metadata.name.clone());
                 let wall = walls.entry(key).or_insert_with(|| Wall {
                     pipeline: Arc::clone(&pipeline),
                     brings: Images { live: running(cx, site, &owner), ..Images::default() },
                     owner: Arc::clone(&owner),
+                    there: BTreeMap::new(),
                 });
                 wall.meet(cx, site, &brought, standing);
             }
@@ -86,7 +91,7 @@ enum Standing {
 fn of_owner(cx: &Context, site: &Site, owner: &Application, namespace: Option<&str>) -> Vec<ImageRef> {
     let roots = belonging(cx, site, owner).filter(|live| live.owner_references().is_empty());
     let there = roots.filter(|live| namespace.is_none_or(|namespace| live.namespace() == namespace));
-    there.flat_map(|live| Found::of(&live).images).collect()
+    there.flat_map(|live| Found::of(&live).images).map(|(_, image)| image).collect()
 }
 
 /// What an environment runs, by what is known here and by what the status says where another replica works on it.
@@ -140,15 +145,19 @@ impl<'a> Brought<'a> {
     fn by(object: &'a Compared) -> Option<Self> {
         let wanted = Found::of(object.target.as_ref()?);
         let live = object.live.as_deref().map(|live| Found::of(live)).unwrap_or_default();
-        let is_there = |image: &ImageRef| live.images.contains(image) && object.shared_with.is_none();
-        let stays = |old: &ImageRef| wanted.images.iter().any(|new| new.same_repository(&old.name));
+        let is_there =
+            |image: &ImageRef| live.images.iter().any(|(_, there)| there == image) && object.shared_with.is_none();
+        // in its own place: an init container with the old image beside another one's container is not what ran
+        let stays = |place: &str, old: &ImageRef| {
+            wanted.images.iter().any(|(now, new)| now == place && new.same_repository(&old.name))
+        };
         let name = format!("{}/{}", object.key.kind, object.key.name);
         let unreadable = wanted.unreadable.iter().filter(|text| !live.unreadable.contains(text));
         let brought = Self {
             object,
             unreadable: unreadable.map(|text| format!("{text:?} of {name}")).collect(),
-            replaced: live.images.iter().filter(|old| !stays(old)).cloned().collect(),
-            new: wanted.images.iter().filter(|image| !is_there(image)).cloned().collect(),
+            replaced: live.images.iter().filter(|(at, old)| !stays(at, old)).map(|(_, old)| old.clone()).collect(),
+            new: wanted.images.iter().map(|(_, image)| image).filter(|image| !is_there(image)).cloned().collect(),
         };
         let nothing = brought.new.is_empty() && brought.replaced.is_empty() && brought.unreadable.is_empty();
         (!nothing).then_some(brought)
@@ -170,7 +179,8 @@ impl<'a> Brought<'a> {
 /// The images of an object, and what is none though it stands where only images do.
 #[derive(Default)]
 struct Found {
-    images: Vec<ImageRef>,
+    /// With the places where they are.
+    images: Vec<(String, ImageRef)>,
     unreadable: Vec<String>,
 }
 
@@ -179,7 +189,7 @@ impl Found {
         let mut found = Self::default();
         for image in all_images(manifest) {
             match image.text.parse() {
-                Ok(image) => found.images.push(image),
+                Ok(parsed) => found.images.push((image.place(), parsed)),
                 Err(_) if image.runs => found.unreadable.push(image.text),
                 Err(_) => {}
             }

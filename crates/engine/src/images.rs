@@ -44,10 +44,20 @@ pub fn images(manifest: &Manifest) -> Vec<ContainerImage> {
 pub struct NamedImage {
     /// `spec.template.spec.containers[0].image`
     pub path: String,
+    /// What the container or volume is called; empty where nothing is.
+    pub of: String,
     /// As written.
     pub text: String,
     /// It is a container's or a volume's, so that it can be nothing but an image.
     pub runs: bool,
+}
+
+impl NamedImage {
+    /// The list and the name, whatever the order: where an image has to be to be the same container's.
+    pub fn place(&self) -> String {
+        let parts = self.path.split('.').map(|part| part.split('[').next().unwrap_or(part));
+        format!("{}/{}", parts.collect::<Vec<_>>().join("."), self.of)
+    }
 }
 
 /// All images that an object of any kind may bring into a pod, by its structure alone: a text `image`, and an `image` that
@@ -93,7 +103,8 @@ fn look(path: &str, value: &Value, holder: Holder, found: &mut Vec<NamedImage>) 
                 if name == "image"
                     && let Some((text, runs)) = written(value, holder)
                 {
-                    found.push(NamedImage { path: path.clone(), text, runs });
+                    let of = fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                    found.push(NamedImage { path: path.clone(), of, text, runs });
                 }
                 look(&path, value, Holder::named(name), found);
             }
@@ -199,6 +210,11 @@ mod tests {
             let mut found = all(kind, body);
             assert!(found.iter().all(|image| image.runs), "{kind}: {found:?}");
             found.sort_by(|a, b| a.path.cmp(&b.path));
+            let places: Vec<String> = found.iter().map(NamedImage::place).collect();
+            assert!(
+                places.iter().any(|place| place.ends_with(".containers.image/a") || place == "spec.containers.image/a")
+            );
+            assert!(places.iter().any(|place| place.ends_with("volumes.image/v")), "{places:?}");
             let mut texts: Vec<&str> = found.iter().map(|image| image.text.as_str()).collect();
             texts.sort_unstable_by_key(|text| of_pod.iter().position(|known| known == text));
             assert_eq!(texts, of_pod, "{kind}");

@@ -8,6 +8,7 @@ mod differences;
 mod files;
 mod fingerprint;
 mod gvk;
+mod hashes;
 mod image;
 mod kind;
 mod manifest;
@@ -25,6 +26,7 @@ pub use files::{
 };
 pub use fingerprint::fingerprint;
 pub use gvk::{GroupKind, Gvk, ResourceKey};
+pub use hashes::short_hash;
 pub use image::{ImageDigest, ImageError, ImageRef, canonical_repository};
 pub use kind::{Index, Kind};
 pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};

@@ -39,4 +39,4 @@ pub use plan::{
 };
 pub use prove::prove_edit;
 pub use seal::{Record, Seal, Tampered, Trust};
-pub use write::{Located, Traced, WriteError, WritePlan, already_there, is_release_tag, locate, plan_write, trace};
+pub use write::{Located, Traced, WriteError, WritePlan, already_there, locate, plan_write, trace};

@@ -1,5 +1,6 @@
 //! What an environment may run: what was promoted into it. Only the first is written by people.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
@@ -43,8 +44,8 @@ pub fn is_owned(pipeline: &Pipeline, application: &str) -> bool {
 }
 
 /// The Applications of the environments whose images come by promotions.
-pub fn owners(pipeline: &Pipeline) -> impl Iterator<Item = &str> {
-    later(pipeline).map(|environment| environment.application.as_str())
+pub fn owners(pipeline: &Pipeline) -> BTreeSet<&str> {
+    later(pipeline).map(|environment| environment.application.as_str()).collect()
 }
 
 /// The first is written by people.

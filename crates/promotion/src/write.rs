@@ -78,11 +78,6 @@ pub enum WriteError {
     ChangesMore { place: String, what: String },
 }
 
-/// Whether a tag is one of those that are releases, by the Pipeline's regular expression.
-pub fn is_release_tag(image: &api::gantline::ImageSource, tag: &str) -> bool {
-    image.tags.is_empty() || regex::Regex::new(&image.tags).is_ok_and(|tags| tags.is_match(tag))
-}
-
 /// The image of `name` that the source renders, and where it is set. The same image in several containers is one.
 ///
 /// # Errors

@@ -1,9 +1,11 @@
 //! The Pipeline: environments in order, and what must hold before an image enters each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use object::ImageDigest;
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -25,6 +27,9 @@ pub struct Pipeline {
     /// Fields that were written and that there are not: what they were meant to say is not known, so it does not run.
     #[serde(skip)]
     pub slips: Vec<String>,
+    /// What was found wrong when it was read: everybody who looks at it asks, and patterns take long to compile.
+    #[serde(skip)]
+    found: Vec<PipelineProblem>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -160,6 +165,36 @@ pub enum PipelineConditionKind {
     Unknown,
 }
 
+/// A service has a few of each; what is far beyond is a mistake, or an attack.
+const MOST_IMAGES: usize = 50;
+const MOST_ENVIRONMENTS: usize = 100;
+const MOST_GATES: usize = 20;
+const LONGEST_PATTERN: usize = 300;
+/// Bytes of a compiled pattern: some ten classes of Unicode. Compiling takes as much longer as there is to compile.
+const LARGEST_PATTERN: usize = 512 * 1024;
+
+impl ImageSource {
+    /// Which tags are releases.
+    ///
+    /// # Errors
+    /// What the text is not, or that it is too long or too large.
+    pub fn pattern(&self) -> Result<Regex, String> {
+        if self.tags.chars().count() > LONGEST_PATTERN {
+            return Err(format!("it is longer than {LONGEST_PATTERN} characters"));
+        }
+        let built = RegexBuilder::new(&self.tags).size_limit(LARGEST_PATTERN).dfa_size_limit(LARGEST_PATTERN).build();
+        built.map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "it stands for too much: repeat less of it".to_owned(),
+            other => other.to_string(),
+        })
+    }
+
+    /// Whether a tag is one of those that are releases.
+    pub fn is_release(&self, tag: &str) -> bool {
+        self.tags.is_empty() || self.pattern().is_ok_and(|tags| tags.is_match(tag))
+    }
+}
+
 /// What is wrong with a Pipeline. An error stops it; a warning is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PipelineProblem {
@@ -178,7 +213,9 @@ impl Pipeline {
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
         let mut slips = Vec::new();
         unknown(&value, &mut slips);
-        Ok(Self { slips, ..read(value)? })
+        let mut pipeline = Self { slips, ..read(value)? };
+        pipeline.found = pipeline.judged();
+        Ok(pipeline)
     }
 
     pub fn to_value(&self) -> Value {
@@ -219,19 +256,56 @@ impl Pipeline {
         messages.into_iter().map(|message| PipelineProblem { error: true, message }).collect()
     }
 
-    /// As [`Pipeline::problems`]. Where there are slips nothing else is said: it may come of them.
+    /// As [`Pipeline::problems`], as it was read. Where there are slips nothing else is said: it may come of them.
     pub fn semantic_problems(&self) -> Vec<PipelineProblem> {
+        self.found.clone()
+    }
+
+    /// The same, where it is not too much to be looked at; else without its environments.
+    #[must_use]
+    pub fn within_limits(self: Arc<Self>) -> Arc<Self> {
+        if self.too_much().is_none() {
+            return self;
+        }
+        let spec = PipelineSpec { environments: Vec::new(), pins: BTreeMap::new(), ..self.spec.clone() };
+        Arc::new(Self { spec, ..(*self).clone() })
+    }
+
+    /// What is too much: all of a Pipeline is looked at again whenever something of it changes.
+    fn too_much(&self) -> Option<String> {
+        let spec = &self.spec;
+        let gates = spec.environments.iter().map(|environment| environment.gates.len()).max().unwrap_or_default();
+        let counts = [
+            ("images", spec.images.len(), MOST_IMAGES),
+            ("environments", spec.environments.len(), MOST_ENVIRONMENTS),
+            ("gates of one environment", gates, MOST_GATES),
+            ("pins", spec.pins.len(), MOST_ENVIRONMENTS),
+        ];
+        let (what, there, most) = counts.into_iter().find(|(_, there, most)| there > most)?;
+        Some(format!("it has {there} {what}, and {most} are the most there may be: make several Pipelines of it"))
+    }
+
+    fn judged(&self) -> Vec<PipelineProblem> {
         if !self.slips.is_empty() {
             let slip = |message: &String| PipelineProblem { error: true, message: message.clone() };
             return self.slips.iter().map(slip).collect();
+        }
+        if let Some(message) = self.too_much() {
+            return vec![PipelineProblem { error: true, message }];
         }
         let mut found = Vec::new();
         let mut error = |message: String| found.push(PipelineProblem { error: true, message });
         if self.spec.images.is_empty() {
             error("spec.images is empty: name the image that travels".into());
         }
-        for image in self.spec.images.iter().filter(|i| regex::Regex::new(&i.tags).is_err()) {
-            error(format!("spec.images: tags {:?} of {} is no regular expression", image.tags, image.name));
+        for image in &self.spec.images {
+            if let Err(why) = image.pattern() {
+                let tags: String = image.tags.chars().take(LONGEST_PATTERN).collect();
+                error(format!(
+                    "spec.images: tags {tags:?} of {} is no regular expression of use here: {why}",
+                    image.name
+                ));
+            }
         }
         let names: Vec<&str> = self.spec.environments.iter().map(|e| e.name.as_str()).collect();
         if names.is_empty() {
@@ -340,6 +414,11 @@ mod tests {
         check(json!({"name": "production", "application": "p", "auto": true}), &["nobody decides"]);
         check(json!({"name": "dev", "application": "p"}), &["there twice"]);
         check(json!({"name": "production", "application": "p", "merge": true}), &[]);
+        let many = vec![json!({"approval": {"group": "a"}}); 21];
+        check(
+            json!({"name": "production", "application": "p", "gates": many}),
+            &["21 gates of one environment, and 20"],
+        );
         for (gate, expected) in [
             (
                 json!({"approval": {"groups": [{"name": "a", "mins": 1}]}}),
@@ -349,6 +428,23 @@ mod tests {
         ] {
             check(json!({"name": "production", "application": "p", "gates": [gate]}), &[expected]);
         }
+    }
+
+    #[test]
+    fn patterns_that_take_long_are_refused_and_usual_ones_are_not() {
+        let check = |tags: &str, expected: &str| {
+            let image = ImageSource { name: "shop".to_owned(), tags: tags.to_owned() };
+            let found = image.pattern().err().unwrap_or_default();
+            assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{tags}: {found}");
+        };
+        for usual in
+            ["", "^v", r"^v\d+\.\d+\.\d+(-[\w.]+)?$", "^[0-9a-f]{40}$", r"^(main|release)-\d{8}-[0-9a-f]{7,40}$"]
+        {
+            check(usual, "");
+        }
+        check(r"[\pL\pN]{60}", "stands for too much");
+        check(&"a".repeat(301), "longer than 300");
+        check("(", "unclosed group");
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(crate) struct Diff {
     /// Compare with this revision instead of the one that the Application tracks
     #[arg(long, conflicts_with = "local")]
     revision: Option<String>,
-    /// Compare with this folder of a repository on this machine (the right to override)
+    /// Compare with this folder of a repository on this machine (the right to override); charts see the Kubernetes version
+    /// of this program there, and kustomizations no options of argocd-cm
     #[arg(long, value_name = "DIR")]
     local: Option<PathBuf>,
     /// Exit with 1 if something would change
@@ -82,9 +83,10 @@ async fn compared_with(client: &Client, name: &str, folder: &Path) -> Result<Vec
         ..RenderContext::default()
     };
     let rendered = render::render_in(&place.tree, &source, &context);
-    if let Some(problem) = rendered.problems.first() {
+    if let Some(problem) = rendered.errors().next() {
         return Err(place.failure(problem));
     }
+    rendered.problems.iter().for_each(|problem| output::aside(place.shown(problem)));
     let manifests: Vec<&Value> = rendered.manifests.iter().map(|it| it.manifest.value()).collect();
     let answer = client.post(&format!("{}/diff", path(name)), json!({ "manifests": manifests })).await?;
     Ok(answer["items"].as_array().cloned().unwrap_or_default())

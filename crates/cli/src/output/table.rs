@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, Color, Table, presets};
 use jiff::Timestamp;
-use object::printable;
+use object::{printable, short_hash};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -170,10 +170,6 @@ fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// Characters of a digest, and of a commit hash, by which they are still told apart.
-const DIGEST: usize = 12;
-const COMMIT: usize = 10;
-
 /// A text with its digests and commit hashes cut.
 fn short(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -183,12 +179,7 @@ fn short(text: &str) -> String {
         let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
         let (word, after) = word.split_at(end);
         out.push_str(before);
-        let is_hash = word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        out.push_str(match word.len() {
-            64 if is_hash => &word[..DIGEST],
-            40 if is_hash => &word[..COMMIT],
-            _ => word,
-        });
+        out.push_str(short_hash(word));
         rest = after;
     }
     out + rest
@@ -294,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_terminal_gets_all_of_it() {
+    fn what_is_no_terminal_is_fitted_to_no_width() {
         let lines = shown(&[item()], None, false);
         assert!(lines[1].contains("when the release was made  3m5s"), "{lines:?}");
         assert!(lines[1].contains(" 4f2a9c1e7b  "), "{lines:?}");

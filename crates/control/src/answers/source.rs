@@ -163,11 +163,11 @@ impl<'a> Past<'a> {
             if !known.insert(file.path.clone()) {
                 continue;
             }
-            // files are looked at one after the other, without waiting for anything
-            tokio::task::yield_now().await;
             let is_older = self.is_older(&mut file, before.as_ref()).await;
             let newest = std::mem::take(&mut self.newest);
             for commit in if is_older { &newest } else { range } {
+                // nothing of it waits: others have a turn
+                tokio::task::yield_now().await;
                 if self.history.changed(commit, &mut file).await {
                     self.add([commit]);
                     let moved = self.history.moved_to(commit, &file.path).await;

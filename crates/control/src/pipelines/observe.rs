@@ -58,6 +58,7 @@ fn told_of(
 
 /// One Pipeline and all that is its own, now.
 pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
+    let pipeline = pipeline.within_limits();
     let places = pipeline.spec.environments.iter();
     let places = places.map(|environment| place(cx, &environment.application)).collect();
     with_places(cx, pipeline, places)
@@ -65,7 +66,7 @@ pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
 
 /// The same for who needs to know what was recorded, and not what runs.
 pub(crate) fn recorded(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
-    with_places(cx, pipeline, Vec::new())
+    with_places(cx, pipeline.within_limits(), Vec::new())
 }
 
 fn with_places(cx: &Context, pipeline: Arc<Pipeline>, places: Vec<Place>) -> Observed {

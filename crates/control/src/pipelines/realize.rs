@@ -50,13 +50,13 @@ impl<'a> Realizer<'a> {
                 let labels = json!({ PIPELINE_LABEL: spec.pipeline });
                 let Some(live) = create(cx, "Release", name, &labels, &json!(spec)).await? else { return Ok(false) };
                 let made = read(cx, live, Release::from_value)?;
-                set_release(cx, &made, &made.status).await?;
+                sealed_by_somebody(name, set_release(cx, &made, &made.status).await);
             }
             Action::OpenPromotion { name, spec } => {
                 let labels = json!({ PIPELINE_LABEL: spec.pipeline, ENVIRONMENT_LABEL: spec.environment });
                 let Some(live) = create(cx, "Promotion", name, &labels, &json!(spec)).await? else { return Ok(false) };
                 let made = read(cx, live, Promotion::from_value)?;
-                set_promotion(cx, &made, &made.status).await?;
+                sealed_by_somebody(name, set_promotion(cx, &made, &made.status).await);
             }
             Action::SetRelease { name, status } => {
                 let written = set_release(cx, self.release(name)?, status).await?;
@@ -222,6 +222,14 @@ pub(super) async fn unreadable(cx: &Context, name: &str, why: &str) -> Result<()
 
 fn key(cx: &Context, kind: &str, name: &str) -> ResourceKey {
     ResourceKey::new(GROUP, kind, &*cx.namespace, name)
+}
+
+/// A record that was made is there, and is told of, also where its first status was not written: whoever plans next seals
+/// it, and may have been quicker.
+fn sealed_by_somebody<T>(name: &str, written: Result<T, ClusterError>) {
+    if let Err(error) = written {
+        tracing::debug!(name, %error, "the first status of a new record is left to the next plan");
+    }
 }
 
 fn gone(cx: &Context, kind: &str, name: &str) -> ClusterError {

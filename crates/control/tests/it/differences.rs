@@ -102,3 +102,19 @@ async fn an_object_that_there_is_not_is_refused_with_those_that_there_are() {
     sync(&world.controller, &app, "jane", SyncRequest { resources, ..SyncRequest::default() }).await.unwrap();
     world.end().await;
 }
+
+#[tokio::test]
+async fn what_a_sync_would_keep_is_not_foretold_as_pruned() {
+    let world = World::start().await;
+    let kept = "{apiVersion: v1, kind: ConfigMap, metadata: {name: kept, annotations: {argocd.argoproj.io/sync-options: Prune=false}}}";
+    let files =
+        [("app/a.yaml", config_map("a", "1")), ("app/b.yaml", config_map("b", "1")), ("app/k.yaml", kept.to_owned())];
+    world.repository.commit(&files);
+    world.application(json!({})).await;
+    world.until("synced", |app| app.status.sync.status == SyncStatusCode::Synced).await;
+    world.application(json!({"spec": {"syncPolicy": null}})).await;
+    let second = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    world.until("compared", |app| app.status.sync.revision == second).await;
+    assert_eq!(actions(&foretold(&world, Against::Itself).await), ["prune b"]);
+    world.end().await;
+}

@@ -79,6 +79,18 @@ async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
     assert!(failed().await);
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
 
+    // nor that the image that was promoted is still there, in another place
+    let patch = "apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: shop}\n    spec: {template: {spec: {containers: \
+                 [{name: shop, image: 'nginx:1'}], initContainers: [{name: old, image: 'ghcr.io/acme/shop:v2'}]}}}\n";
+    let aside = format!("{}patches:\n- patch: |-\n    {patch}", OVERLAY.replace("v1", "v2"));
+    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&aside))], "Put it aside").await;
+    let is_held = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.message.contains("puts something else in the place of ghcr.io/acme/shop"))
+    };
+    world.until("held", is_held).await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+
     // taken back and promoted, all goes on by itself
     let back = OVERLAY.replace("v1", "v2");
     world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;

@@ -1,10 +1,10 @@
 //! What a sync would make of one object.
 
 use api::argocd::{ResourceIgnoreDifferences, SyncStatusCode, names};
-use object::LiveObject;
+use object::{LiveObject, Manifest};
 use serde_json::Value;
 
-use super::{Compared, comparable};
+use super::{Compared, Comparison, comparable};
 use crate::fields::{FieldPath, ManagedFields, Step, differences};
 use crate::ignore::IgnoreRules;
 
@@ -36,9 +36,25 @@ pub struct Foreseen {
     pub after: Option<Value>,
 }
 
+impl Comparison {
+    /// What a sync with prune would make of an object; `None` where it changes nothing, and of hooks. `keeps`: whether the
+    /// options of the sync keep an object that Git does not have.
+    pub fn foreseen(
+        &self,
+        object: &Compared,
+        ignore: &[ResourceIgnoreDifferences],
+        keeps: impl Fn(&Manifest) -> bool,
+    ) -> Option<Foreseen> {
+        let stays = || {
+            let kept = object.live.as_ref().is_some_and(|live| keeps(live));
+            kept || self.stays.get(&object.key).is_some_and(|stay| !stay.gives_way())
+        };
+        object.foreseen(ignore).filter(|foreseen| foreseen.change != Change::Prune || !stays())
+    }
+}
+
 impl Compared {
-    /// `None` where a sync changes nothing, and of hooks.
-    pub fn foreseen(&self, ignore: &[ResourceIgnoreDifferences]) -> Option<Foreseen> {
+    fn foreseen(&self, ignore: &[ResourceIgnoreDifferences]) -> Option<Foreseen> {
         if self.forbidden.is_some() || self.status.is_none_or(|status| status == SyncStatusCode::Synced) {
             return None;
         }

@@ -96,7 +96,7 @@ impl SyncOptions {
     }
 
     /// Extra objects that stay: by an option, or because Helm is told to keep them.
-    pub(super) fn keeps(&self, live: &Manifest) -> bool {
+    pub fn keeps(&self, live: &Manifest) -> bool {
         (self.keep_extra && !has_sync_option(live, "Prune=true"))
             || has_sync_option(live, "Prune=false")
             || live.annotation(names::HELM_RESOURCE_POLICY) == Some("keep")

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use object::GroupKind;
+
 use super::plan::Task;
 
 /// Kinds in the order in which others need them; unknown kinds come last.
@@ -79,11 +81,14 @@ fn pull_forward(tasks: &mut Vec<Task>, makes: impl Fn(&Task) -> bool, uses: impl
 
 /// Whether the CRD of the first task defines the kind of the second.
 pub(super) fn defines(definition: &Task, user: &Task) -> bool {
-    let Some(target) = &definition.target else { return false };
-    let text = |pointer: &str| target.value().pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default();
-    definition.key.kind == "CustomResourceDefinition"
-        && text("/spec/group") == user.key.group
-        && text("/spec/names/kind") == user.key.kind
+    defined(definition).is_some_and(|kind| kind == user.key.group_kind())
+}
+
+/// The kind that a definition brings.
+pub(super) fn defined(definition: &Task) -> Option<GroupKind> {
+    let target = definition.target.as_ref().filter(|_| definition.key.kind == "CustomResourceDefinition")?;
+    let text = |pointer: &str| target.value().pointer(pointer)?.as_str();
+    Some(GroupKind::new(text("/spec/group")?, text("/spec/names/kind")?))
 }
 
 /// Swaps the waves of prune tasks end for end: what was made first goes last.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use api::argocd::{ManagedNamespaceMetadata, ResourceIgnoreDifferences, SyncPhase, SyncStatusCode, names};
 use jiff::Timestamp;
-use object::{LiveObject, Manifest, ResourceKey};
+use object::{GroupKind, LiveObject, Manifest, ResourceKey};
 use serde_json::{Value, json};
 
 use super::options::SyncOptions;
@@ -306,12 +306,12 @@ fn find_premature(input: &SyncInput, tasks: &mut [Task]) {
     let is_in_time = |task: &&Task| dry_run || task.key.name != input.namespace;
     let namespaces: BTreeSet<String> =
         tasks.iter().filter(is_new).filter(is_in_time).map(|task| task.key.name.clone()).collect();
-    let changes = |task: &&Task| task.key.kind == "CustomResourceDefinition" && !input.in_sync.contains(&task.key);
-    let definitions: Vec<Task> = tasks.iter().filter(changes).cloned().collect();
+    let changing = tasks.iter().filter(|task| !input.in_sync.contains(&task.key));
+    let defined: BTreeSet<GroupKind> = changing.filter_map(order::defined).collect();
     for task in tasks.iter_mut().filter(|task| !task.is_prune()) {
         let homeless = namespaces.contains(&task.key.namespace);
         task.skip_dry_run = homeless && dry_run;
-        task.is_premature = homeless || definitions.iter().any(|definition| order::defines(definition, task));
+        task.is_premature = homeless || defined.contains(&task.key.group_kind());
     }
 }
 

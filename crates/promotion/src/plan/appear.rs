@@ -10,7 +10,6 @@ use super::{Action, Draft};
 use crate::answers::{Answer, Question};
 use crate::facts::{Fact, What};
 use crate::identity::release_name;
-use crate::write::is_release_tag;
 
 impl Draft<'_> {
     /// What runs in the first environment and is no release yet becomes one.
@@ -39,7 +38,7 @@ impl Draft<'_> {
     fn are_releases(&mut self, first: &str, images: &[Written<'_>]) -> bool {
         let known = &self.seen.pipeline.spec.images;
         let tag = |written: &Written<'_>| written.image.tag.clone().unwrap_or_default();
-        let ignored = known.iter().zip(images).find(|(image, written)| !is_release_tag(image, &tag(written)));
+        let ignored = known.iter().zip(images).find(|(image, written)| !image.is_release(&tag(written)));
         if let Some((image, written)) = ignored {
             let tag = tag(written);
             let message = format!("{first}: tag {tag:?} does not match {:?}: it starts no Release", image.tags);

@@ -4,6 +4,8 @@ use api::gantline::{
     Environment, EnvironmentStatus, GateState, PipelineCondition, PipelineConditionKind, PipelineStatus,
 };
 
+use object::short_hash;
+
 use super::Draft;
 use super::sight::{Runs, Sight};
 use crate::identity::label;
@@ -94,19 +96,15 @@ impl Draft<'_> {
     }
 }
 
-/// Characters of a tag that is a commit hash: enough to tell them apart.
-const SHORT: usize = 10;
-/// Tags up to this many characters are shown whole.
-const WHOLE: usize = 16;
-
 /// What the environments run, on one line.
 fn runs(environments: &[EnvironmentStatus]) -> String {
-    let tag = |status: &EnvironmentStatus| match status.tag.chars().count() {
-        0 => "-".to_owned(),
-        1..=WHOLE => status.tag.clone(),
-        _ => status.tag.chars().take(SHORT).collect(),
-    };
-    environments.iter().map(|status| format!("{}={}", status.name, tag(status))).collect::<Vec<_>>().join(" ")
+    let mut line = String::with_capacity(64);
+    for EnvironmentStatus { name, tag, .. } in environments {
+        let tag = if tag.is_empty() { "-" } else { short_hash(tag) };
+        let space = if line.is_empty() { "" } else { " " };
+        [space, name, "=", tag].iter().for_each(|part| line.push_str(part));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -121,7 +119,7 @@ mod tests {
             ..EnvironmentStatus::default()
         };
         let all =
-            [status("dev", &"4f2a9c1e7b".repeat(4)), status("staging", "v1.21.6-alpine"), status("production", "")];
-        assert_eq!(runs(&all), "dev=4f2a9c1e7b staging=v1.21.6-alpine production=-");
+            [status("dev", &"4f2a9c1e7b".repeat(4)), status("staging", "v2026.11.30-build7"), status("production", "")];
+        assert_eq!(runs(&all), "dev=4f2a9c1e7b staging=v2026.11.30-build7 production=-");
     }
 }

@@ -347,6 +347,9 @@ pub(super) async fn managed_resources(
     compared(&asker, &app, against).await
 }
 
+/// Of what a folder renders: some charts have output of a megabyte, and an Application may have several.
+pub(super) const MANIFESTS_LIMIT: usize = 16 * 1024 * 1024;
+
 /// Whoever may say what is deployed may see how anything compares with what is there.
 pub(super) async fn diff(
     named: Named,

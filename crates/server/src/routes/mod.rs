@@ -88,6 +88,7 @@ fn table() -> Table {
         .route(DELETE, "/api/v1/applications/{name}/operation", Right(Applications, Sync), "End the sync that is under way", applications::terminate)
         .route(GET, "/api/v1/applications/{name}/managed-resources", Right(Applications, Get), "Each object with its differences", applications::managed_resources)
         .route(POST, "/api/v1/applications/{name}/diff", Right(Applications, Get), "How manifests compare with what is there; needs the right to override", applications::diff)
+        .with_body_limit(applications::MANIFESTS_LIMIT)
         .route(GET, "/api/v1/applications/{name}/resource-tree", Right(Applications, Get), "The objects and what grew out of them", applications::resource_tree)
         .route(GET, "/api/v1/applications/{name}/logs", Right(Logs, Get), "What its containers print", voices::logs)
         .route(GET, "/api/v1/applications/{name}/events", Right(Applications, Get), "Events about it, or about one of its objects", voices::events)

@@ -1,7 +1,7 @@
 //! What the account of the control plane may do: with Kubernetes, and not only with Gantline, as the wall.
 
 use api::argocd::{Destination, SECRET_TYPE_LABEL};
-use control::{ACCOUNTS_SECRET, CONFIG_MAPS, LEDGER_SECRET, SESSIONS_SECRET};
+use control::{ACCOUNTS_SECRET, CONFIG_MAPS, LEDGER_SECRETS, SESSIONS_SECRET};
 use serde_json::{Value, json};
 use server::people::accounts::INITIAL_PASSWORD_SECRET;
 
@@ -113,7 +113,10 @@ fn named(mut rule: Value, names: &[&str]) -> Value {
 }
 
 /// The Secrets that the control plane writes. Others it only reads.
-const OWN_SECRETS: [&str; 4] = [ACCOUNTS_SECRET, SESSIONS_SECRET, LEDGER_SECRET, INITIAL_PASSWORD_SECRET];
+fn own_secrets() -> Vec<&'static str> {
+    let all = [ACCOUNTS_SECRET, SESSIONS_SECRET, INITIAL_PASSWORD_SECRET];
+    all.into_iter().chain(LEDGER_SECRETS).collect()
+}
 
 /// What the control plane does with its own objects.
 fn own_rules() -> Value {
@@ -130,7 +133,7 @@ fn own_rules() -> Value {
         named(on("", &["configmaps"], &READ), &CONFIG_MAPS),
         // those of repositories and clusters have labels, and names that nobody knows before
         on("", &["secrets"], &["get", "list", "watch", "create"]),
-        named(on("", &["secrets"], &["patch"]), &OWN_SECRETS),
+        named(on("", &["secrets"], &["patch"]), &own_secrets()),
         on("coordination.k8s.io", &["leases"], &["get", "list", "create", "update", "delete"]),
     ];
     rules.as_array_mut().into_iter().for_each(|rules| rules.extend(all.clone()));
