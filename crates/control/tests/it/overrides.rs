@@ -48,15 +48,10 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
-    world.succeeded("v2").await;
+    let (world, controller, running) = World::with_v2().await;
 
     // somebody writes the overlay past the gates
-    let by_hand = OVERLAY.replace("v1", "v9");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    world.write_staging("mallory", "v9").await;
     let failed = async || {
         let state = world.application("staging").await.status.operation_state;
         state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
@@ -92,12 +87,11 @@ async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
 
     // taken back and promoted, all goes on by itself
-    let back = OVERLAY.replace("v1", "v2");
-    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
+    world.write_staging("dana", "v2").await;
     world.push("v3").await;
     world.succeeded("v3").await;
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v3");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Again").await;
+    world.write_staging("mallory", "v9").await;
     world.until("refused", failed).await;
 
     let staging = world.application("staging").await;
@@ -107,8 +101,7 @@ async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
     assert!(world.conditions().await.contains("v9 was not promoted to staging"), "it stays said");
 
     // Git goes back to what was promoted, by hand: nobody has to be asked
-    let back = OVERLAY.replace("v1", "v3");
-    world.repository.commit("dana", &[("staging/kustomization.yaml", Some(&back))], "Take it back").await;
+    world.write_staging("dana", "v3").await;
     world.until("back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v3").await;
     world.until("silent", async || !world.conditions().await.contains("was not promoted")).await;
     running.end().await;
@@ -144,11 +137,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_other_application_brings_an_image_past_the_gates() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
-    world.succeeded("v2").await;
+    let (world, controller, running) = World::with_v2().await;
     let pod = |image: &str| {
         format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: debug}}\nspec: {{containers: [{{name: a, image: '{image}'}}]}}\n"
@@ -202,13 +191,8 @@ async fn no_other_application_brings_an_image_past_the_gates() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_let_in_is_healed_at_its_commit_and_no_other() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
-    world.succeeded("v2").await;
-    let by_hand = OVERLAY.replace("v1", "v9");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    let (world, controller, running) = World::with_v2().await;
+    world.write_staging("mallory", "v9").await;
     let refused = async |tag: &str| {
         let state = world.application("staging").await.status.operation_state.unwrap();
         state.phase == OperationPhase::Failed && state.message.contains(&format!("{tag} was not"))
@@ -235,8 +219,7 @@ async fn what_was_let_in_is_healed_at_its_commit_and_no_other() {
     world.until("healed again", has_v9).await;
 
     // what was let in is no leave for what comes next
-    let next = OVERLAY.replace("v1", "v10");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&next))], "And another").await;
+    world.write_staging("mallory", "v10").await;
     world.until("refused", async || refused("v10").await).await;
     assert!(has_v9().await);
     running.end().await;

@@ -104,6 +104,22 @@ impl World {
     }
 
     /// One that can be asked for something while it runs.
+    /// v2 was promoted into staging.
+    pub(crate) async fn with_v2() -> (Self, Controller, Running) {
+        let world = Self::start().await;
+        world.controller_settles().await;
+        let (controller, running) = world.asked();
+        world.push("v2").await;
+        world.succeeded("v2").await;
+        (world, controller, running)
+    }
+
+    /// Somebody writes the overlay of staging past the gates.
+    pub(crate) async fn write_staging(&self, author: &str, tag: &str) {
+        let overlay = OVERLAY.replace("v1", tag);
+        self.repository.commit(author, &[("staging/kustomization.yaml", Some(&overlay))], "Write it by hand").await;
+    }
+
     pub(crate) fn asked(&self) -> (Controller, Running) {
         let controller = Controller::new(self.config(Arc::new(self.remotes())));
         let running = run(&controller);

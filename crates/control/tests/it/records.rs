@@ -150,10 +150,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quarantine_outlives_the_release_that_says_it() {
-    let world = World::start().await;
-    world.controller_settles().await;
-    let (controller, running) = world.asked();
-    world.push("v2").await;
+    let (world, controller, running) = World::with_v2().await;
     let bad = world.succeeded("v2").await.spec.release;
     let seen = || Seen::whole(controller.observed("shop").unwrap());
     roll_back(&controller, &seen(), "staging", "tina", "errors").await.unwrap();
@@ -192,8 +189,7 @@ async fn what_comes_after_records_were_deleted_is_not_the_first() {
     world.succeeded("v2").await;
     first.end().await;
     world.delete_records().await;
-    let by_hand = OVERLAY.replace("v1", "v9");
-    world.repository.commit("mallory", &[("staging/kustomization.yaml", Some(&by_hand))], "Hotfix").await;
+    world.write_staging("mallory", "v9").await;
     let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
     world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
 

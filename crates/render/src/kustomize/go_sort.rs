@@ -240,16 +240,13 @@ impl<T, F: Fn(&T, &T) -> bool> Sorting<'_, T, F> {
 
 #[cfg(test)]
 mod tests {
+    use test_support::Dice;
+
     use super::*;
 
-    /// Pseudo-random numbers below `bound`.
-    fn numbers(count: usize, bound: u64) -> Vec<u64> {
-        let mut state = 0x9e37_79b9_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % bound
-        };
-        (0..count).map(|_| next()).collect()
+    fn numbers(count: usize, bound: usize) -> Vec<usize> {
+        let mut dice = Dice::new(0x9E37_79B9_7F4A_7C15);
+        (0..count).map(|_| dice.below(bound)).collect()
     }
 
     #[test]
@@ -277,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_circle_ends_and_loses_nothing() {
-        let beats = |a: &u64, b: &u64| (b + 3 - a) % 3 == 1;
+        let beats = |a: &usize, b: &usize| (b + 3 - a) % 3 == 1;
         for length in [3, 40, 300] {
             let mut items = numbers(length, 3);
             let mut before = items.clone();
