@@ -33,66 +33,31 @@ use crate::failure::Outcome;
 /// Runs one command to its end.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let outer = arguments.outer.0;
+    // what was said nearest to the command counts
+    macro_rules! run {
+        ($to:ident $(. $field:ident)?) => {{
+            let (command, reach) = $to.parts(&outer);
+            command$(.$field)?.run(&reach).await
+        }};
+    }
     match arguments.command {
         Command::Demo(command) => command.run().await,
         Command::Try(command) => command.run().await,
-        Command::Serve(serve) => {
-            let (command, reach) = serve.parts(&outer);
-            command.run(&reach).await
-        }
+        Command::Serve(serve) => run!(serve),
         Command::Install(command) => command.run(),
-        Command::Login(login) => {
-            let (command, reach) = login.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::Logout(logout) => {
-            let (command, reach) = logout.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::App(to) => {
-            let (group, reach) = to.parts(&outer);
-            group.command.run(&reach).await
-        }
-        Command::Cluster(to) => {
-            let (group, reach) = to.parts(&outer);
-            group.command.run(&reach).await
-        }
-        Command::Pipeline(to) => {
-            let (group, reach) = to.parts(&outer);
-            group.command.run(&reach).await
-        }
-        Command::Release(to) => {
-            let (group, reach) = to.parts(&outer);
-            group.command.run(&reach).await
-        }
-        Command::Promote(to) => {
-            let (command, reach) = to.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::Approve(to) => {
-            let (command, reach) = to.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::Reject(to) => {
-            let (command, reach) = to.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::Rollback(to) => {
-            let (command, reach) = to.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::Explain(to) => {
-            let (command, reach) = to.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::Where(to) => {
-            let (command, reach) = to.parts(&outer);
-            command.run(&reach).await
-        }
-        Command::Env(to) => {
-            let (command, reach) = to.parts(&outer);
-            command.run(&reach).await
-        }
+        Command::Login(login) => run!(login),
+        Command::Logout(logout) => run!(logout),
+        Command::App(to) => run!(to.command),
+        Command::Cluster(to) => run!(to.command),
+        Command::Pipeline(to) => run!(to.command),
+        Command::Release(to) => run!(to.command),
+        Command::Promote(to) => run!(to),
+        Command::Approve(to) => run!(to),
+        Command::Reject(to) => run!(to),
+        Command::Rollback(to) => run!(to),
+        Command::Explain(to) => run!(to),
+        Command::Where(to) => run!(to),
+        Command::Env(to) => run!(to),
         Command::Gates(command) => command.run(),
         Command::Render(command) => command.run().await,
         Command::RenderWorker(command) => Ok(command.run()),
