@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use api::argocd::Application;
+use api::gantline::Pipeline;
 use cluster::Touch;
 use promotion::Observed;
 use tokio::sync::broadcast::error::RecvError;
@@ -61,10 +62,14 @@ impl Controller {
         self.context.load_seal().await;
     }
 
+    /// The Pipelines whose environments an Application deploys.
+    pub fn deployed_by(&self, app: &Application) -> Vec<Arc<Pipeline>> {
+        self.context.stores.deployed_by(&AppKey::of(app))
+    }
+
     /// Whether images come to an Application by promotions.
     pub fn is_owned(&self, app: &Application) -> bool {
-        let pipelines = self.context.stores.deployed_by(&AppKey::of(app));
-        pipelines.iter().any(|pipeline| promotion::is_owned(pipeline, &app.metadata.name))
+        self.deployed_by(app).iter().any(|pipeline| promotion::is_owned(pipeline, &app.metadata.name))
     }
 
     /// The Applications whose gates a sync of this one may come to: its own, and those of its neighbours.

@@ -108,10 +108,8 @@ impl Controller {
     ) -> Result<Vec<ManagedResource>, Vec<Condition>> {
         let compared = match against {
             Against::Itself => self.judged(app).await?.0.compared,
-            other => {
-                let compared = within(PATIENCE, self.compared_with(app, other)).await;
-                compared.ok_or_else(|| vec![too_slow(app)])??
-            }
+            Against::Revision(revision) => in_time(app, self.compared_at(app, &revision)).await?,
+            Against::Manifests(manifests) => in_time(app, self.compared_with(app, manifests)).await?,
         };
         let sync = SyncOperation { sync_options: app.spec.sync_options().to_vec(), ..SyncOperation::default() };
         let (comparison, options) = (&compared.comparison, SyncOptions::new(&sync, false));
@@ -120,15 +118,18 @@ impl Controller {
     }
 
     /// Nothing of it is remembered: the next look is at what the Application wants again.
-    async fn compared_with(&self, app: &Application, against: Against) -> Result<Compared, Vec<Condition>> {
+    async fn compared_at(&self, app: &Application, revision: &str) -> Result<Compared, Vec<Condition>> {
         let (cx, mut memory) = (&self.context, Memory::default());
         let site = site_of(cx, app)?;
-        let wanted = match against {
-            Against::Manifests(manifests) => Wanted::at_hand(manifests),
-            Against::Itself => wanted_at(cx, app, None, &mut memory).await?,
-            Against::Revision(revision) => wanted_at(cx, app, Some(&revision), &mut memory).await?,
-        };
+        let wanted = wanted_at(cx, app, revision, &mut memory).await?;
         compared(cx, &site, app, &wanted, &mut memory).await.map_err(|condition| vec![condition])
+    }
+
+    /// As [`Self::compared_at`].
+    async fn compared_with(&self, app: &Application, manifests: Vec<Manifest>) -> Result<Compared, Vec<Condition>> {
+        let (cx, wanted) = (&self.context, Wanted::at_hand(manifests));
+        let site = site_of(cx, app)?;
+        compared(cx, &site, app, &wanted, &mut Memory::default()).await.map_err(|condition| vec![condition])
     }
 
     /// What the Application's objects own, with health.
@@ -185,30 +186,37 @@ impl Controller {
     async fn judged(&self, app: &Application) -> Result<(Judged, Memory), Vec<Condition>> {
         let mut memory = self.context.memory(&AppKey::of(app));
         let request = Request { depth: Depth::Live, since: self.context.clock.now() };
-        let judged = within(PATIENCE, judge(&self.context, app, request, &mut memory)).await;
-        Ok((judged.ok_or_else(|| vec![too_slow(app)])??, memory))
+        let judged = in_time(app, judge(&self.context, app, request, &mut memory)).await?;
+        Ok((judged, memory))
     }
+}
+
+/// What somebody who looks on waits for, and no longer than they would.
+async fn in_time<T>(
+    app: &Application,
+    work: impl Future<Output = Result<T, Vec<Condition>>>,
+) -> Result<T, Vec<Condition>> {
+    within(PATIENCE, work).await.ok_or_else(|| vec![too_slow(app)])?
 }
 
 /// What the Application wants at a revision.
 async fn wanted_at(
     cx: &Context,
     app: &Application,
-    revision: Option<&str>,
+    revision: &str,
     memory: &mut Memory,
 ) -> Result<Wanted, Vec<Condition>> {
     let mut sources = Sources::of(app);
-    match (sources.list.as_mut_slice(), revision) {
-        (_, None) => {}
-        ([source], Some(revision)) => source.target_revision = revision.to_owned(),
-        (several, Some(revision)) => {
+    match sources.list.as_mut_slice() {
+        [source] => source.target_revision = revision.to_owned(),
+        several => {
             let (name, count) = (&app.metadata.name, several.len());
             let why =
                 format!("{name} has {count} sources: it is not certain which of them {revision:?} is a revision of");
             return Err(vec![Condition::new(ConditionType::InvalidSpecError, why)]);
         }
     }
-    sources.own = revision.is_none();
+    sources.own = false;
     let request = Request { depth: Depth::Latest, since: cx.clock.now() };
     wanted(cx, app, &sources, memory, request).await.map_err(|condition| vec![condition])
 }

@@ -65,20 +65,24 @@ pub fn release(seen: &Observed, name: &str) -> Option<Explanation> {
 /// Why what is next is not in an environment: its open promotion, or what the environment before runs; `None`: there is
 /// no such environment.
 pub fn environment(seen: &Observed, name: &str) -> Option<Explanation> {
-    let draft = Draft::now(seen);
     let environment = seen.pipeline.environment(name)?;
+    Some(arrival(&Draft::now(seen), environment))
+}
+
+fn arrival(draft: &Draft<'_>, environment: &Environment) -> Explanation {
+    let (pipeline, name) = (&draft.seen.pipeline, environment.name.as_str());
     let open = draft.promotions.iter().find(|p| p.spec.environment == name && p.status.phase.is_open());
-    let before = seen.pipeline.before(name).and_then(|before| draft.runs(&before.name));
+    let before = pipeline.before(name).and_then(|before| draft.runs(&before.name));
     let here = draft.put_last(name).map(|here| here.metadata.name.as_str());
     let next = open.and_then(|open| draft.release(&open.spec.release)).or(before);
     let Some(next) = next.filter(|next| open.is_some() || Some(next.metadata.name.as_str()) != here) else {
         let summary = format!("nothing is on its way to {name}");
-        let reasons = of_pin(&draft, environment).into_iter().collect();
-        return Some(Explanation { summary, reasons, ..Explanation::default() });
+        let reasons = of_pin(draft, environment).into_iter().collect();
+        return Explanation { summary, reasons, ..Explanation::default() };
     };
     let mut reasons: Vec<Reason> = quarantine(next).into_iter().collect();
-    reasons.extend(outside(&draft, next, environment));
-    Some(summed_up(next, reasons))
+    reasons.extend(outside(draft, next, environment));
+    summed_up(next, reasons)
 }
 
 /// What all environments run, and why each does not run what the one before does, or is not well; the first one first.
@@ -89,7 +93,7 @@ pub fn pipeline(seen: &Observed) -> Explanation {
     for here in &spec.environments {
         let there = draft.put_last(&here.name).and_then(|release| release.in_environment(&here.name));
         reasons.extend(there.and_then(|entry| held(here, entry)));
-        reasons.extend(environment(seen, &here.name).map(|explained| explained.reasons).unwrap_or_default());
+        reasons.extend(arrival(&draft, here).reasons);
     }
     let runs = |environment: &Environment| {
         let release = draft.runs(&environment.name).map(|release| label(&release.spec.images).into_owned());

@@ -256,10 +256,11 @@ impl Asker {
     }
 
     /// What holds what is next in the environments that an Application deploys.
-    pub(crate) fn explained_environments(&self, application: &str) -> Vec<views::ReleaseExplanation> {
+    pub(crate) fn explained_environments(&self, app: &Application) -> Vec<views::ReleaseExplanation> {
         let mut explained = Vec::new();
-        for pipeline in self.pipelines() {
-            let own = pipeline.spec.environments.iter().filter(|it| it.application == application);
+        let all = self.controller().deployed_by(app);
+        for pipeline in all.into_iter().filter(|pipeline| self.may(Verb::Get, &Object::pipeline(pipeline))) {
+            let own = pipeline.spec.environments.iter().filter(|it| it.application == app.metadata.name);
             explained.extend(own.filter_map(|environment| {
                 self.explains(&pipeline, |seen| promotion::explain::environment(seen, &environment.name))
             }));

@@ -167,6 +167,8 @@ async fn anew(controller: &Controller, seen: &Observed, asked: &Asked) -> Result
         let (kind, name) = match &step.action {
             Action::SetRelease { name, .. } => ("Release", name),
             Action::SetPromotion { name, .. } => ("Promotion", name),
+            // noted by who met what stands there
+            Action::SetLedger { .. } => continue,
             _ => ("Pipeline", pipeline),
         };
         let Some(live) = cx.cluster.get(&ResourceKey::new(GROUP, kind, &*cx.namespace, name)).await? else { continue };

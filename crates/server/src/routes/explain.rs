@@ -13,7 +13,7 @@ use crate::views::{ApplicationExplanation, Explanation, ReleaseExplanation};
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Explanation>, ApiError> {
     if let Ok(app) = asker.application(&name) {
         let own: ApplicationExplanation = asker.controller().explain(&app).await.into();
-        let next = asker.explained_environments(&app.metadata.name);
+        let next = asker.explained_environments(&app);
         return Ok(Json(Explanation::Application(next.into_iter().fold(own, ApplicationExplanation::and))));
     }
     match asker.pipeline(&name) {
