@@ -43,9 +43,13 @@ enum Stage {
 
 impl Stage {
     fn of(promotion: &Value) -> Self {
-        let has = |pointer: &str| promotion.pointer(pointer).is_some_and(|said| *said != Value::Array(Vec::new()));
+        let gates = promotion.pointer("/status/gates").and_then(Value::as_array).filter(|gates| !gates.is_empty());
+        let has_message = text(promotion, "/status/message").is_some();
+        let has_passed = gates.is_some_and(|gates| gates.iter().all(|gate| gate["state"] == "Passed"));
         match text(promotion, "/status/phase").as_deref() {
-            Some("Waiting") if has("/status/gates") || has("/status/message") => Self::Waits,
+            // what it waits for otherwise stands in its message
+            Some("Waiting") if has_passed && !has_message => Self::Writes,
+            Some("Waiting") if gates.is_some() || has_message => Self::Waits,
             None | Some("Waiting") => Self::New,
             Some("Writing") => Self::Writes,
             Some("Written" | "Converging") => Self::Follows,
@@ -97,7 +101,7 @@ fn report(name: &str, promotion: &Value) -> Result<ExitCode, Failure> {
 /// One line.
 fn state(name: &str, promotion: &Value) -> String {
     let environment = or_dash(promotion, "/spec/environment");
-    let message = text(promotion, "/status/message").filter(|message| !message.is_empty());
+    let message = text(promotion, "/status/message");
     let because = message.map_or_else(String::new, |message| format!(": {message}"));
     match Stage::of(promotion) {
         Stage::New => format!("promotion {name} is asked for; nobody has said yet what it waits for"),
@@ -135,6 +139,10 @@ mod tests {
             false,
         );
         check(json!({"phase": "Waiting", "gates": [{"name": "approval"}]}), "promotion p waits", false);
+        let passed = json!([{"name": "approval", "state": "Passed"}]);
+        check(json!({"phase": "Waiting", "gates": passed}), "promotion p is being written", false);
+        let busy = json!({"phase": "Waiting", "gates": passed, "message": "another one first"});
+        check(busy, "promotion p waits: another one first", false);
         check(
             json!({"phase": "Converging", "commit": "0123456789abcdef"}),
             "promotion p is commit 0123456789; production follows",
