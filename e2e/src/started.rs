@@ -6,6 +6,9 @@ use std::process::{Child, Command, Stdio};
 use crate::command::{eventually, run};
 use crate::demo::http;
 
+/// So many lines of its output are shown when a test fails.
+const SAID: usize = 60;
+
 /// A program whose output goes to a file; it ends with the test.
 #[derive(Debug)]
 pub struct Started {
@@ -95,8 +98,14 @@ impl Started {
 }
 
 impl Drop for Started {
+    #[expect(clippy::print_stderr, reason = "what a failed test shows")]
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let said = self.said();
+            let lines: Vec<&str> = said.lines().collect();
+            eprintln!("process {} said last:\n{}\n", self.id(), lines[lines.len().saturating_sub(SAID)..].join("\n"));
+        }
     }
 }

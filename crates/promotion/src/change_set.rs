@@ -1,13 +1,14 @@
 //! The people behind what would run: whoever wrote what lies between what an environment runs and a release. None of them
 //! approves it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::gantline::{Environment, MergedPeople, Promotion, Release, ReleaseSource};
 
 use crate::answers::{Answer, Question, Spot};
 use crate::gates::awaits_people;
-use crate::names::{folded, names_of};
+use crate::names::{Names, folded};
 use crate::plan::{Draft, came};
 
 /// Accounts by name, each with what else its person is called in Git: names and addresses, in lower case.
@@ -28,7 +29,7 @@ struct Person {
     /// `Dana Smith <dana@acme.io>`
     said: String,
     /// What accounts of theirs may be called, as they are compared.
-    names: BTreeSet<String>,
+    names: Names,
     is_known: bool,
 }
 
@@ -36,7 +37,7 @@ impl ChangeSet {
     pub fn of<'a>(sources: impl IntoIterator<Item = &'a ReleaseSource>, accounts: &Accounts) -> Self {
         let mut set = Self::default();
         for source in sources {
-            set.add(source.everybody().map(|said| Person::of(&said, accounts)));
+            set.add(source.everybody().map(|said| Person::of(said, accounts)));
             set.unread.extend(Some(source.unread.clone()).filter(|why| !why.is_empty()));
         }
         set
@@ -44,7 +45,7 @@ impl ChangeSet {
 
     fn add(&mut self, people: impl IntoIterator<Item = Person>) {
         for person in people {
-            if !self.people.contains(&person) {
+            if !self.people.iter().any(|known| known.said == person.said) {
                 self.people.push(person);
             }
         }
@@ -52,8 +53,8 @@ impl ChangeSet {
 
     /// Whether an account, or whoever logs in by that name or address, is one of them.
     pub fn holds(&self, user: &str) -> bool {
-        let ours = names_of(user);
-        self.people.iter().any(|person| ours.iter().any(|name| person.names.contains(name)))
+        let ours = Names::of(user);
+        self.people.iter().any(|person| person.names.meet(&ours))
     }
 
     /// All of them, as a list of people shows them.
@@ -68,17 +69,22 @@ impl ChangeSet {
 }
 
 impl Person {
-    fn of(said: &str, accounts: &Accounts) -> Self {
-        let mut names = names_of(said);
+    fn of(said: Cow<'_, str>, accounts: &Accounts) -> Self {
+        let mut names = Names::of(&said);
         let theirs: Vec<&String> = accounts
             .iter()
-            .filter(|(account, called)| std::iter::once(*account).chain(*called).any(|it| names.contains(&*folded(it))))
+            .filter(|(account, called)| std::iter::once(*account).chain(*called).any(|it| names.hold(&folded(it))))
             .map(|(account, _)| account)
             .collect();
         let is_known = !theirs.is_empty() || accounts.is_empty();
-        names.extend(theirs.into_iter().map(|account| folded(account).into_owned()));
-        Self { said: said.to_owned(), names, is_known }
+        theirs.into_iter().for_each(|account| names.add(&folded(account)));
+        Self { said: said.into_owned(), names, is_known }
     }
+}
+
+/// Of several within one second the name decides.
+fn order(release: &Release) -> (impl Ord + Copy + '_, &str) {
+    (came(release), release.metadata.name.as_str())
 }
 
 /// `Dana Smith` of `Dana Smith <dana@acme.io>`
@@ -116,7 +122,12 @@ impl Draft<'_> {
             let answered = self.seen.answers.of(&self.merged(environment)?)?;
             let Answer::Merged(source) = &answered.answer else { return None };
             let [from, into] = self.merges(environment)?.map(str::to_owned);
-            Some(MergedPeople { from, into, people: source.everybody().collect(), unread: source.unread.clone() })
+            Some(MergedPeople {
+                from,
+                into,
+                people: source.everybody().map(Cow::into_owned).collect(),
+                unread: source.unread.clone(),
+            })
         })
     }
 
@@ -149,14 +160,11 @@ impl Draft<'_> {
     fn between(&self, promotion: &Promotion) -> impl Iterator<Item = &Release> {
         let wanted = self.release(&promotion.spec.release);
         let there = self.runs(&promotion.spec.environment).or_else(|| self.put_last(&promotion.spec.environment));
-        let name = |release: &Release| release.metadata.name.clone();
-        let (wanted, there) = (wanted.map(|it| (came(it), name(it))), there.map(|it| (came(it), name(it))));
+        let (wanted, there) = (wanted.map(order), there.map(order));
         self.releases.iter().map(|release| &**release).filter(move |release| {
-            let at = (came(release), name(release));
-            let is_wanted = wanted.as_ref() == Some(&at);
-            let newest = wanted.as_ref().max(there.as_ref());
-            let oldest = wanted.as_ref().min(there.as_ref()).filter(|_| there.is_some());
-            is_wanted || (newest >= Some(&at) && oldest.is_none_or(|oldest| at > *oldest))
+            let at = order(release);
+            let oldest = wanted.min(there).filter(|_| there.is_some());
+            wanted == Some(at) || (wanted.max(there) >= Some(at) && oldest.is_none_or(|oldest| at > oldest))
         })
     }
 

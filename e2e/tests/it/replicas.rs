@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{Ran, Started, WorkTree, binary, demo, eventually, has, real_cluster, run};
+use e2e::{Ran, Started, WorkTree, binary, demo, eventually, has, patiently, real_cluster, run};
 use serde_json::{Value, json};
 
 const APPLICATIONS: usize = 12;
@@ -214,11 +214,18 @@ impl Stage {
     #[track_caller]
     fn until_pipeline(&self, what: &str, wanted: impl Fn(&[Value]) -> bool) {
         let get = ["get", "pipeline", "shop", "-n", self.namespace, "-o", "json"];
-        eventually(what, || {
+        patiently(90, what, || {
             let status = self.kubectl(&get).succeeds().json()["status"].take();
             let environments = status["environments"].as_array().cloned().unwrap_or_default();
-            if wanted(&environments) { Ok(()) } else { Err(status.to_string()) }
+            if wanted(&environments) { Ok(()) } else { Err(format!("{status}\n{}", self.records())) }
         });
+    }
+
+    /// What promotions wait for, and what is written in Git.
+    fn records(&self) -> String {
+        let records = self.kubectl(&["get", "promotions,releases", "-n", self.namespace, "-o", "yaml"]).out;
+        let log = run(Command::new("git").arg("-C").arg(self.bare()).args(["log", "--format=%h %an %s", "main"])).out;
+        format!("{records}\n{log}")
     }
 
     fn application(&self, name: &str, mut source: Value) -> Value {

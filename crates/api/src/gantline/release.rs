@@ -1,5 +1,7 @@
 //! The Release: the immutable thing that travels. Its identity is the digests; tag and commit are labels.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use object::ImageDigest;
 use serde::{Deserialize, Serialize};
@@ -67,18 +69,23 @@ pub struct ReleaseSource {
 
 impl ReleaseSource {
     /// The author and the others, as `Dana Smith <dana@acme.io>`.
-    pub fn everybody(&self) -> impl Iterator<Item = String> {
-        let author = person(&self.author, &self.email);
-        let others: Vec<String> = self.people.iter().filter(|other| **other != author).cloned().collect();
-        Some(author).filter(|author| !author.is_empty()).into_iter().chain(others)
+    pub fn everybody(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let author = named(&self.author, &self.email);
+        let is_author = |other: &str| author == other;
+        let others = self.people.iter().map(String::as_str).filter(|other| !is_author(other)).collect::<Vec<_>>();
+        Some(author).filter(|author| !author.is_empty()).into_iter().chain(others.into_iter().map(Cow::Borrowed))
     }
 }
 
 /// `Dana Smith <dana@acme.io>`, or as much of it as is known.
 pub fn person(name: &str, email: &str) -> String {
+    named(name, email).into_owned()
+}
+
+fn named<'a>(name: &'a str, email: &str) -> Cow<'a, str> {
     match email {
-        "" => name.to_owned(),
-        _ => format!("{name} <{email}>").trim_start().to_owned(),
+        "" => Cow::Borrowed(name),
+        _ => Cow::Owned(format!("{name} <{email}>").trim_start().to_owned()),
     }
 }
 

@@ -26,7 +26,8 @@ impl World {
     async fn behind(&self, tag: &str) -> Vec<String> {
         let source = self.source_of(tag).await;
         assert_eq!(source.unread, "", "{tag}");
-        let name = |person: String| person.split_once(' ').map(|(name, _)| name.to_owned()).unwrap_or_default();
+        let name =
+            |person: std::borrow::Cow<str>| person.split_once(' ').map(|(name, _)| name.to_owned()).unwrap_or_default();
         let mut names: Vec<String> = source.everybody().map(name).collect();
         names.sort();
         names
@@ -166,7 +167,7 @@ impl World {
     async fn people_behind(&self, tag: &str) -> Vec<String> {
         let source = self.source_of(tag).await;
         assert_eq!(source.unread, "");
-        source.everybody().collect()
+        source.everybody().map(std::borrow::Cow::into_owned).collect()
     }
 
     pub(crate) async fn source_of(&self, tag: &str) -> ReleaseSource {

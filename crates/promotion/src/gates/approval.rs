@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Evidence, Judge};
 use crate::answers::Answers;
-use crate::names::names_of;
+use crate::names::Names;
 use crate::identity::identity;
 
 /// Names the gates of an environment as they are: an approval given under other gates does not count.
@@ -137,25 +137,36 @@ fn who(gate: &ApprovalGate, missing: &[&str], evidence: &Evidence<'_>) -> String
         return members;
     }
     let set = evidence.change_set;
-    let mut seen = BTreeSet::new();
-    let others: Vec<&str> = set.people().chain(evidence.promotion.askers()).filter(|it| seen.insert(*it)).collect();
-    let unknown: Vec<&str> = set.unknown().collect();
-    let mut text = but_not(members, &others, ", but not ", " or ");
-    text = but_not(text, &unknown, "; no account is known of ", " and of ");
-    but_not(text, &set.unread.iter().map(String::as_str).collect::<Vec<_>>(), "; not all who wrote it are known: ", "; ")
+    let mut others: Vec<&str> = Vec::with_capacity(8);
+    for person in set.people().chain(evidence.promotion.askers()) {
+        if !others.contains(&person) {
+            others.push(person);
+        }
+    }
+    let mut text = members;
+    but_not(&mut text, others.into_iter(), ", but not ", " or ");
+    but_not(&mut text, set.unknown(), "; no account is known of ", " and of ");
+    but_not(&mut text, set.unread.iter().map(String::as_str), "; not all who wrote it are known: ", "; ");
+    text
 }
 
 /// More than a few are counted.
-fn but_not(text: String, people: &[&str], before: &str, between: &str) -> String {
+fn but_not<'a>(text: &mut String, mut people: impl Iterator<Item = &'a str>, before: &str, between: &str) {
     const SHOWN: usize = 5;
-    let more = people.len().saturating_sub(SHOWN);
-    let rest = (more > 0).then(|| format!("{more} more"));
-    let shown = people.iter().take(SHOWN).copied().chain(rest.as_deref());
-    if people.is_empty() { text } else { joined(&(text + before), shown, between) }
+    let mut link = before;
+    for person in people.by_ref().take(SHOWN) {
+        text.push_str(link);
+        text.push_str(person);
+        link = between;
+    }
+    let more = people.count();
+    if more > 0 {
+        text.push_str(&format!("{between}{more} more"));
+    }
 }
 
 /// Who wrote the change or asked for its promotion.
 fn is_author(user: &str, evidence: &Evidence<'_>) -> bool {
-    let asked = || evidence.promotion.askers().any(|asker| !names_of(asker).is_disjoint(&names_of(user)));
+    let asked = || evidence.promotion.askers().any(|asker| Names::of(asker).meet(&Names::of(user)));
     evidence.change_set.holds(user) || asked()
 }

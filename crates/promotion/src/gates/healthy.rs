@@ -1,6 +1,6 @@
 //! `healthy`: another environment runs the release and was Healthy without a break for a time.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use api::gantline::{GateKind, GateReport, GateState, HealthyGate, ReleasePhase};
 use api::meta::time::whole_seconds;
@@ -14,7 +14,7 @@ impl Judge for HealthyGate {
         let before = evidence.pipeline.before(&evidence.environment.name).map_or("", |before| before.name.as_str());
         let place = if self.environment.is_empty() { before } else { self.environment.as_str() };
         let soak = self.soak();
-        let long = if soak.is_zero() { String::new() } else { [" for ", &shown(soak)].concat() };
+        let long = if soak.is_zero() { String::new() } else { shown(" for ", soak) };
         let report = GateReport {
             name: ["healthy in ", place, &long].concat(),
             kind: GateKind::Healthy,
@@ -82,12 +82,14 @@ fn judge(place: &str, soak: SignedDuration, report: GateReport, evidence: &Evide
     }
 }
 
-/// `9m30s`
-fn shown(duration: SignedDuration) -> String {
+/// `start`, and `9m30s`.
+fn shown(start: &str, duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    if seconds == 0 {
-        return "0s".to_owned();
+    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let mut text = String::with_capacity(32);
+    text.push_str(start);
+    for (number, unit) in parts.into_iter().filter(|(number, unit)| *number > 0 || (seconds == 0 && *unit == 's')) {
+        let _ = write!(text, "{number}{unit}");
     }
-    parts.iter().filter(|(n, _)| *n > 0).flat_map(|(n, unit)| [n.to_string().into(), Cow::Borrowed(*unit)]).collect()
+    text
 }

@@ -1,5 +1,6 @@
 //! Releases come into being: somebody set release tags in the first environment.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -88,7 +89,8 @@ impl Draft<'_> {
             sources.push(source);
         }
         let newest = sources.iter().max_by_key(|source| source.time)?;
-        let people: BTreeSet<String> = sources.iter().flat_map(|source| source.everybody()).collect();
+        let people: BTreeSet<String> =
+            sources.iter().flat_map(|source| source.everybody()).map(Cow::into_owned).collect();
         let unread = sources.iter().map(|source| source.unread.clone()).find(|why| !why.is_empty());
         Some(ReleaseSource {
             environment: first.to_owned(),
