@@ -79,9 +79,6 @@ pub async fn sync(
         .map(|(group, kind, name)| json!({ "group": group, "kind": kind, "name": name }))
         .collect();
     let mut sync = json!({ "prune": request.prune, "dryRun": request.dry_run });
-    if !request.revision.is_empty() {
-        sync["revision"] = json!(request.revision);
-    }
     if !resources.is_empty() {
         sync["resources"] = json!(resources);
     }
@@ -91,10 +88,14 @@ pub async fn sync(
     // the version makes sure that two requests do not overwrite each other
     let metadata = json!({ "resourceVersion": app.metadata.resource_version });
     let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
+    let mut revision = request.revision;
     if !request.overrides.is_empty() {
         let cx = &controller.context;
-        let info = overriding(cx, app, &request.overrides, &request.revision).ok_or_else(|| no_key(cx))?;
-        operation["info"] = json!(info);
+        let overriding = overriding(cx, app, &request.overrides, &revision).await.ok_or_else(|| no_key(cx))?;
+        (revision, operation["info"]) = (overriding.revision, json!(overriding.info));
+    }
+    if !revision.is_empty() {
+        operation["sync"]["revision"] = json!(revision);
     }
     write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
 }
