@@ -63,6 +63,15 @@ pub async fn sync(
     actor: &str,
     request: SyncRequest,
 ) -> Result<(), RequestError> {
+    let (mut revision, mut info) = (request.revision.clone(), Vec::new());
+    let cx = &controller.context;
+    if !request.overrides.is_empty() {
+        let overriding = overriding(cx, app, &request.overrides, &revision).await.ok_or_else(|| no_key(cx))?;
+        (revision, info) = (overriding.revision, overriding.info);
+    }
+    // what it is by now: repositories may have been asked meanwhile
+    let known = cx.stores.application(&AppKey::of(app)).filter(|known| is_later(known, app));
+    let app = known.as_deref().unwrap_or(app);
     let running = app.status.operation_state.as_ref().is_some_and(|state| !state.phase.completed());
     if app.operation.is_some() || running {
         let name = &app.metadata.name;
@@ -82,22 +91,25 @@ pub async fn sync(
     if !resources.is_empty() {
         sync["resources"] = json!(resources);
     }
+    if !revision.is_empty() {
+        sync["revision"] = json!(revision);
+    }
     if !request.sync_options.is_empty() {
         sync["syncOptions"] = json!(request.sync_options);
     }
     // the version makes sure that two requests do not overwrite each other
     let metadata = json!({ "resourceVersion": app.metadata.resource_version });
     let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
-    let mut revision = request.revision;
-    if !request.overrides.is_empty() {
-        let cx = &controller.context;
-        let overriding = overriding(cx, app, &request.overrides, &revision).await.ok_or_else(|| no_key(cx))?;
-        (revision, operation["info"]) = (overriding.revision, json!(overriding.info));
-    }
-    if !revision.is_empty() {
-        operation["sync"]["revision"] = json!(revision);
+    if !info.is_empty() {
+        operation["info"] = json!(info);
     }
     write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
+}
+
+/// Whether it is the same one as it was written later.
+fn is_later(known: &Application, app: &Application) -> bool {
+    let version = |app: &Application| app.metadata.resource_version.parse::<u128>().ok();
+    known.metadata.uid == app.metadata.uid && version(known) > version(app)
 }
 
 /// So many objects are listed for somebody who named another one.
