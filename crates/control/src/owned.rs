@@ -247,3 +247,22 @@ async fn brought_to(cx: &Context, app: &Application, revision: &str) -> Option<B
     let wanted = within(PATIENCE, wanted(cx, app, &sources, &mut memory, request)).await?.ok()?;
     Some(wanted.set.manifests().iter().map(|manifest| manifest.namespace().to_owned()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where nobody could tell what a branch was when it was asked for.
+    #[test]
+    fn what_comes_first_by_a_seal_is_all_that_comes() {
+        let (used, at) = (Used::default(), |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes));
+        assert!(used.is_for("seal", "c1\nimages".into(), at(0)));
+        assert!(used.is_for("seal", "c1\nimages".into(), at(9)), "it goes on");
+        assert!(!used.is_for("seal", "c2\nimages".into(), at(9)));
+        assert!(!used.is_for("seal", "c1\nothers".into(), at(9)));
+        assert!(used.is_for("another", "c2\nimages".into(), at(9)));
+        assert!(!used.is_for("seal", "c2\nimages".into(), at(19)), "as long as any seal counts");
+        used.is_for("later", String::new(), at(60));
+        assert_eq!(used.0.lock().unwrap().len(), 1, "and no longer");
+    }
+}

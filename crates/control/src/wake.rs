@@ -216,8 +216,7 @@ fn of_images(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)>
         return Vec::new();
     }
     let images = sides(change).flat_map(|app| Application::BY_IMAGE.values(app));
-    let found: Vec<Arc<Pipeline>> =
-        images.flat_map(|image| stores.pipelines.by(&Pipeline::BY_IMAGE, &image)).collect();
+    let found: Vec<Arc<Pipeline>> = images.flat_map(|image| stores.pipelines.by(&Pipeline::BY_IMAGE, &image)).collect();
     let has = |app: &Option<Arc<Application>>| {
         app.as_deref().map(|app| (app.status.summary.images.clone(), namespaces_of(app)))
     };

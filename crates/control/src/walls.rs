@@ -122,8 +122,8 @@ impl Syncing<'_> {
             return Some(Standing::Its);
         }
         let namespace = object.key.namespace.as_str();
-        let is_beside = ground.has(cluster, namespace)
-            && !Grounds::any_home(self.own, self.app, cluster, namespace, pipeline);
+        let is_beside =
+            ground.has(cluster, namespace) && !Grounds::any_home(self.own, self.app, cluster, namespace, pipeline);
         is_beside.then_some(Standing::Beside)
     }
 
@@ -173,7 +173,8 @@ impl<'a> Brought<'a> {
         let of_images =
             images.flat_map(|image| cx.stores.pipelines.by(&Pipeline::BY_IMAGE, &image.canonical_repository()));
         let other = self.object.shared_with.iter().flat_map(|owner| cx.stores.deployed_by(&cx.key_of(owner)));
-        let mut all: Vec<Arc<Pipeline>> = own.iter().map(|own| Arc::clone(&own.pipeline)).chain(of_images).chain(other).collect();
+        let mut all: Vec<Arc<Pipeline>> =
+            own.iter().map(|own| Arc::clone(&own.pipeline)).chain(of_images).chain(other).collect();
         all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         all.dedup_by(|a, b| a.metadata.name == b.metadata.name);
         all

@@ -64,7 +64,8 @@ async fn an_override_of_a_branch_brings_what_the_branch_was() {
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v9");
 
     world.write_feature("v10").await;
-    let again = json!({"initiatedBy": {"username": "mallory"}, "info": first.operation.info, "sync": {"revision": "feature"}});
+    let again =
+        json!({"initiatedBy": {"username": "mallory"}, "info": first.operation.info, "sync": {"revision": "feature"}});
     world.write_application("shop-staging", json!({ "operation": again })).await;
     let second = world.begun_by("mallory").await;
     assert!(second.phase == OperationPhase::Failed && second.message.contains("v10 was not"), "{second:?}");
@@ -120,7 +121,9 @@ async fn an_override_is_not_begun_again_by_an_old_status() {
         let state = json!({"phase": "Running", "startedAt": at.round(jiff::Unit::Second).unwrap().to_string(),
             "finishedAt": null, "syncResult": null, "message": "", "operation": operation});
         let refresh = json!({"annotations": {"argocd.argoproj.io/refresh": "normal"}});
-        world.write_application("shop-staging", json!({"metadata": refresh, "status": {"operationState": state}})).await;
+        world
+            .write_application("shop-staging", json!({"metadata": refresh, "status": {"operationState": state}}))
+            .await;
         let state = world.begun_by(who).await;
         assert_eq!(state.phase, phase, "{who}: {}", state.message);
     }

@@ -84,6 +84,21 @@ async fn what_an_environment_puts_where_a_later_one_is_is_judged_there() {
         );
         assert!(!world.has_pod("staging", "debug").await);
     }
+    // nor is it at home there because somebody sends it there
+    world.places_are_kept().await;
+    world.patch("shop-dev", json!({"spec": {"destination": {"namespace": "staging"}}})).await;
+    world.add_to_dev(&pod("sent", "staging", UNPROMOTED)).await;
+    let held = async || {
+        let app = world.application("dev").await;
+        let state = app.status.operation_state.unwrap();
+        app.status.sync.compared_to.destination.namespace == "staging"
+            && state.phase == OperationPhase::Failed
+            && state.message.contains(&format!("{UNPROMOTED} was not"))
+    };
+    world.until("held", held).await;
+    assert!(!world.has_pod("staging", "sent").await);
+    world.patch("shop-dev", json!({"spec": {"destination": {"namespace": "dev"}}})).await;
+
     // what was promoted there may come, and its own namespace is its own
     for (name, namespace, image) in [("old", "staging", "ghcr.io/acme/shop:v2"), ("new", "dev", UNPROMOTED)] {
         world.add_to_dev(&pod(name, namespace, image)).await;

@@ -6,8 +6,8 @@ use api::gantline::{
 
 use object::short_hash;
 
-use super::{Brought, Draft};
 use super::sight::{Runs, Sight};
+use super::{Brought, Draft};
 use crate::identity::label;
 use crate::owned::Records;
 

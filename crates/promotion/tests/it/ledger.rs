@@ -184,7 +184,9 @@ fn where_environments_were_is_kept_until_they_leave_the_pipeline() {
     assert_eq!(story.seen.ledger, before, "it did not come there yet");
     story.app("production").sync = SyncStatusCode::Synced;
     story.settle();
-    assert!(is_kept(&story, "production", "there", "production") && is_kept(&story, "production", "here", "production"));
+    assert!(
+        is_kept(&story, "production", "there", "production") && is_kept(&story, "production", "here", "production")
+    );
     story.app("production").cluster = String::new();
     story.settle();
     assert!(is_kept(&story, "production", "here", "production"), "its cluster is not known");

@@ -211,6 +211,6 @@ impl Story {
     }
 }
 
-fn located(image: ImageRef) -> Located {
+pub(crate) fn located(image: ImageRef) -> Located {
     Located { image, reference: String::new(), file: String::new(), place: String::new() }
 }
