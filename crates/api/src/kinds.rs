@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use object::{GroupKind, Index, Kind, LiveObject, canonical_repository};
+use object::{GroupKind, ImageRef, Index, Kind, LiveObject, canonical_repository};
 use serde_json::Value;
 
 use crate::argocd::{
@@ -30,12 +30,17 @@ impl Application {
         let both = [server.trim_end_matches('/'), name].into_iter().filter(|text| !text.is_empty());
         both.map(str::to_owned).collect()
     });
+    /// By the repositories of the images that it has, in their canonical spelling.
+    pub const BY_IMAGE: Index<Self> = Index::new("image", |app| {
+        let images = app.status.summary.images.iter().filter_map(|image| image.parse().ok());
+        images.map(|image: ImageRef| image.canonical_repository()).collect()
+    });
     pub const BY_PROJECT: Index<Self> = Index::new("project", |app| vec![app.spec.project_name().to_owned()]);
 }
 
 impl Kind for Application {
     const INDEXES: &'static [Index<Self>] =
-        &[Self::BY_REPOSITORY, Self::BY_CLUSTER, Self::BY_PROJECT, Self::BY_KEPT_NAMESPACE];
+        &[Self::BY_REPOSITORY, Self::BY_CLUSTER, Self::BY_PROJECT, Self::BY_KEPT_NAMESPACE, Self::BY_IMAGE];
 
     fn group_kind() -> GroupKind {
         GroupKind::new(ARGOCD_GROUP, APPLICATION_KIND)

@@ -19,6 +19,7 @@ use crate::events::Events;
 use crate::facts::{Fact, Facts, Sink};
 use crate::memory::{Memories, Memory};
 use crate::metrics::Metrics;
+use crate::owned::Used;
 use crate::patience::uncounted;
 use crate::queue::{Depth, Queue};
 use crate::readers::Readers;
@@ -60,6 +61,7 @@ pub(crate) struct Context {
     memories: Memories,
     seal: OnceCell<Seal>,
     pub(crate) records_seen: Seen,
+    pub(crate) overrides_used: Used,
 }
 
 impl fmt::Debug for Context {
@@ -119,6 +121,7 @@ impl Context {
             memories: Memories::default(),
             seal: OnceCell::new(),
             records_seen: Seen::default(),
+            overrides_used: Used::default(),
             shares,
             registry,
             at_step,

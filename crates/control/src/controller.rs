@@ -72,9 +72,10 @@ impl Controller {
         self.deployed_by(app).iter().any(|pipeline| promotion::is_owned(pipeline, &app.metadata.name))
     }
 
-    /// The Applications whose gates a sync of this one may come to: its own, and those of its neighbours.
-    pub fn owners_near(&self, app: &Application) -> Vec<Arc<Application>> {
-        owned::owners_near(&self.context, app)
+    /// The Applications whose gates a sync of this one may come to at a revision, or at its own where that is empty: its own,
+    /// and those of its neighbours. One that is missing is as it was.
+    pub async fn owners_near(&self, app: &Application, revision: &str) -> Vec<Arc<Application>> {
+        owned::owners_near(&self.context, app, revision).await
     }
 
     pub fn timeline(&self) -> &Timeline {

@@ -19,6 +19,7 @@ mod events;
 mod execute;
 mod facts;
 mod git_remotes;
+mod grounds;
 mod ledger;
 mod left_out;
 mod live;

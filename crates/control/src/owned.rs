@@ -2,9 +2,10 @@
 //! right to that goes past the gates.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use api::argocd::{Application, Info, OperationPhase, OperationState};
+use api::argocd::{Application, ApplicationSource, Info, OperationPhase, OperationState};
 use api::gantline::{GROUP, PIPELINE_LABEL};
 use cluster::{ClusterError, Scope};
 use engine::sync::SyncOptions;
@@ -13,18 +14,39 @@ use jiff::{SignedDuration, Timestamp};
 use object::GroupKind;
 
 use crate::context::Context;
+use crate::grounds::{Ground, Grounds};
 use crate::live::namespaces_of;
+use crate::memory::Memory;
+use crate::patience::within;
+use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::records;
+use crate::source::{Sources, resolved_sources, wanted};
 use crate::walls::walls;
 
 /// Under this name an operation says that somebody may go past the gates: what it is about, and the seal of that.
 const OVERRIDE: &str = "gantline.dev/override";
 /// So long after it was asked for an operation begins at the latest.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// So long somebody who asks for it waits to be told what a revision means.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// An annotation: what was let in past gates last, sealed, for self-heal to bring it again: its images, and the seal of
 /// each gate.
 const OVERRIDDEN: &str = "gantline.dev/overridden";
+
+/// What came past gates first by each seal that somebody asked for: by that nothing else comes. Lost with the process.
+#[derive(Debug, Default)]
+pub(crate) struct Used(Mutex<BTreeMap<String, (Timestamp, String)>>);
+
+impl Used {
+    fn is_for(&self, seal: &str, what: String, now: Timestamp) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // twice as long as any of them counts: some are of a clock that goes before ours
+        all.retain(|_, (at, _)| now.duration_since(*at).abs() < FRESH * 2);
+        let (_, first) = all.entry(seal.to_owned()).or_insert_with(|| (now, what.clone()));
+        *first == what
+    }
+}
 
 /// Whether an operation goes on.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,22 +136,26 @@ fn let_past(
     let kept = app.metadata.annotations.get(OVERRIDDEN).map_or("", String::as_str);
     let was = kept.split(' ').any(|kept| seal.holds_override(&subject, &lets_in, kept));
     let asked = state.operation.sync.as_ref().map_or("", |sync| sync.revision.as_str());
+    let (commits, now) = (judged.wanted.commits.join(","), cx.clock.now());
     let said = state.operation.info.iter().filter(|info| info.name == OVERRIDE);
     let mut said = said.filter_map(|info| info.value.rsplit_once(' '));
     let is = said.any(|(said, sealed)| {
         let Some((about, at)) = said.rsplit_once(' ') else { return false };
-        let fits = about == asked || about == judged.wanted.commits.join(",") || is_seen(about);
+        let is_known = about == commits || is_seen(about);
         // what was said once is not said for ever, and whoever writes the Application writes when its operation began; what
         // goes on later goes by what was kept
-        let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| cx.clock.now().duration_since(at).abs() < FRESH);
-        fits && is_fresh && seal.holds_override(&subject, said, sealed)
+        let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at).abs() < FRESH);
+        let fits = (is_known || about == asked) && is_fresh && seal.holds_override(&subject, said, sealed);
+        let what = if is_known { lets_in.clone() } else { format!("{commits}\n{lets_in}") };
+        fits && cx.overrides_used.is_for(sealed, what, now)
     });
     (was || is).then(|| seal.of_override(&subject, &lets_in))
 }
 
-/// Who syncs, and whose gates it goes past.
+/// Who syncs, and whose gates it goes past; of an Application that is missing only its name is known.
 fn subject(app: &Application, owner: &Application) -> String {
-    let (uid, owner) = (&app.metadata.uid, &owner.metadata.uid);
+    let (uid, owner) = (&app.metadata.uid, &owner.metadata);
+    let owner = if owner.uid.is_empty() { &owner.name } else { &owner.uid };
     if uid == owner { uid.clone() } else { format!("{uid}/{owner}") }
 }
 
@@ -141,38 +167,102 @@ fn lets_in(judged: &Judged) -> String {
     format!("images\n{}", texts.join("\n"))
 }
 
-/// What an operation that goes past the gates says of itself, for each of the Applications whose gates they are: what it
-/// brings is what was seen when it was asked for. `None` while the key is not there.
-pub(crate) fn overriding(
+/// An operation that goes past the gates.
+pub(crate) struct Overriding {
+    /// The revision to use in place of what was asked for: what is meant by that now.
+    pub(crate) revision: String,
+    /// What the operation says of itself, for each of the Applications whose gates they are.
+    pub(crate) info: Vec<Info>,
+}
+
+/// What it brings is what is meant when it is asked for: the commits that were compared, or those of the revision now. Where
+/// nobody can tell those, what comes first is meant, and nothing else. `None` while the key is not there.
+pub(crate) async fn overriding(
     cx: &Context,
     app: &Application,
     owners: &[Arc<Application>],
     revision: &str,
-) -> Option<Vec<Info>> {
-    let sync = &app.status.sync;
-    let seen = if sync.revisions.is_empty() { sync.revision.clone() } else { sync.revisions.join(",") };
-    let about = if revision.is_empty() { seen } else { revision.to_owned() };
-    let (seal, said) = (cx.seal()?, format!("{about} {}", cx.clock.now()));
-    let info = |owner: &Arc<Application>| {
+) -> Option<Overriding> {
+    let seal = cx.seal()?;
+    let seen = commits_of(app);
+    let commits = if revision.is_empty() && !seen.is_empty() { seen } else { resolved(cx, app, revision).await };
+    let meant = commits.first().filter(|_| !revision.is_empty()).cloned();
+    let about = if commits.is_empty() { revision.to_owned() } else { commits.join(",") };
+    let said = format!("{about} {}", cx.clock.now());
+    let info = owners.iter().map(|owner| {
         let seal = seal.of_override(&subject(app, owner), &said);
         Info { name: OVERRIDE.to_owned(), value: format!("{said} {seal}") }
-    };
-    Some(owners.iter().map(info).collect())
+    });
+    Some(Overriding { revision: meant.unwrap_or_else(|| revision.to_owned()), info: info.collect() })
 }
 
-/// The Applications whose gates an Application may come to: its own, and those that deploy environments where it has
-/// objects. A look through all Pipelines, which only costs when somebody wants to go past gates.
-pub(crate) fn owners_near(cx: &Context, app: &Application) -> Vec<Arc<Application>> {
-    let namespaces = namespaces_of(app);
-    let is_near = |owner: &Application| {
-        owner.metadata.uid == app.metadata.uid
-            || !namespaces.is_disjoint(&namespaces_of(owner))
-                && cx.sites.same(&owner.spec.destination, &app.spec.destination)
+/// What was compared.
+fn commits_of(app: &Application) -> Vec<String> {
+    let sync = &app.status.sync;
+    let single = Some(sync.revision.clone()).filter(|commit| sync.revisions.is_empty() && !commit.is_empty());
+    single.into_iter().chain(sync.revisions.iter().cloned()).collect()
+}
+
+/// The commits that an operation at a revision would use now; none where that cannot be told.
+async fn resolved(cx: &Context, app: &Application, revision: &str) -> Vec<String> {
+    let resolved = within(PATIENCE, resolved_sources(cx, app, &sources_at(app, revision))).await;
+    resolved.and_then(Result::ok).unwrap_or_default()
+}
+
+/// As an operation uses them: the revision is of the first one.
+fn sources_at(app: &Application, revision: &str) -> Vec<ApplicationSource> {
+    let mut sources = app.spec.all_sources().to_vec();
+    if let Some(first) = sources.first_mut().filter(|_| !revision.is_empty()) {
+        revision.clone_into(&mut first.target_revision);
+    }
+    sources
+}
+
+/// The Applications whose gates an Application may come to at a revision: its own, and those that deploy environments
+/// where it has objects, deploys to, or would have objects at that revision. A look through all Pipelines, which only costs
+/// when somebody wants to go past gates. Those that are missing are as they were.
+pub(crate) async fn owners_near(cx: &Context, app: &Application, revision: &str) -> Vec<Arc<Application>> {
+    let mut namespaces = namespaces_of(app);
+    if !revision.is_empty() || app.status.resources.is_empty() {
+        namespaces.extend(brought_to(cx, app, revision).await.unwrap_or_default());
+    }
+    let site = cx.sites.at(&app.spec.destination);
+    let is_near = |ground: &Ground| {
+        ground.owner.metadata.uid == app.metadata.uid
+            || site.as_ref().is_ok_and(|site| ground.meets(site.server(), &namespaces))
     };
     let mut found = BTreeMap::new();
     for pipeline in cx.stores.pipelines.all() {
-        let owners = promotion::owners(&pipeline).into_iter().filter_map(|name| cx.application(name));
-        found.extend(owners.filter(|owner| is_near(owner)).map(|owner| (owner.metadata.name.clone(), owner)));
+        let near = Grounds::of(cx, pipeline).owners.into_iter().filter(is_near);
+        found.extend(near.map(|ground| (ground.owner.metadata.name.clone(), ground.owner)));
     }
     found.into_values().collect()
+}
+
+/// The namespaces of what the Application would have; `None` where that cannot be told.
+async fn brought_to(cx: &Context, app: &Application, revision: &str) -> Option<BTreeSet<String>> {
+    let sources = Sources { list: sources_at(app, revision), own: false };
+    let request = Request { depth: Depth::Latest, since: cx.clock.now() };
+    let mut memory = Memory::default();
+    let wanted = within(PATIENCE, wanted(cx, app, &sources, &mut memory, request)).await?.ok()?;
+    Some(wanted.set.manifests().iter().map(|manifest| manifest.namespace().to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where nobody could tell what a branch was when it was asked for.
+    #[test]
+    fn what_comes_first_by_a_seal_is_all_that_comes() {
+        let (used, at) = (Used::default(), |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes));
+        assert!(used.is_for("seal", "c1\nimages".into(), at(0)));
+        assert!(used.is_for("seal", "c1\nimages".into(), at(9)), "it goes on");
+        assert!(!used.is_for("seal", "c2\nimages".into(), at(9)));
+        assert!(!used.is_for("seal", "c1\nothers".into(), at(9)));
+        assert!(used.is_for("another", "c2\nimages".into(), at(9)));
+        assert!(!used.is_for("seal", "c2\nimages".into(), at(19)), "as long as any seal counts");
+        used.is_for("later", String::new(), at(60));
+        assert_eq!(used.0.lock().unwrap().len(), 1, "and no longer");
+    }
 }

@@ -142,6 +142,24 @@ pub(crate) async fn wanted(
     Ok(wanted)
 }
 
+/// The commits that sources are at now, one for each.
+///
+/// # Errors
+/// The condition that says why that is not known.
+pub(crate) async fn resolved_sources(
+    cx: &Context,
+    app: &Application,
+    sources: &[ApplicationSource],
+) -> Result<Vec<String>, Condition> {
+    permitted(cx, app, sources)?;
+    let (project, mut commits) = (app.spec.project_name(), Vec::with_capacity(sources.len()));
+    for source in sources {
+        let at = cx.repositories.resolve(Address::of(source), project, source.revision(), cx.clock.now());
+        commits.push(at.await.map_err(|error| not_loaded(source, &error))?.commit);
+    }
+    Ok(commits)
+}
+
 /// Also an operation may only use what the project permits.
 fn permitted(cx: &Context, app: &Application, sources: &[ApplicationSource]) -> Result<(), Condition> {
     let project = app.spec.project_name();

@@ -12,6 +12,7 @@ use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
 use cluster::Change;
 
+use crate::live::namespaces_of;
 use crate::queue::Depth;
 use crate::repositories::host_of;
 use crate::stores::{AppKey, CERTIFICATES, KNOWN_HOSTS, SETTINGS, Stores, Told};
@@ -205,7 +206,24 @@ fn of_application(change: &Change<Application>, stores: &Stores) -> Vec<(Key, De
     let own = depth.map(|depth| (Key::Application(key.clone()), depth));
     let neighbours =
         neighbours(change, stores).into_iter().filter(|(other, _)| *other != Key::Application(key.clone()));
-    own.into_iter().chain(neighbours).chain(deployed_by(&key, stores)).collect()
+    own.into_iter().chain(neighbours).chain(deployed_by(&key, stores)).chain(of_images(change, stores)).collect()
+}
+
+/// The Pipelines of whose images the Application has others now, or has them elsewhere: it may be where their environments
+/// are.
+fn of_images(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)> {
+    if stores.pipelines.is_empty() {
+        return Vec::new();
+    }
+    let images = sides(change).flat_map(|app| Application::BY_IMAGE.values(app));
+    let found: Vec<Arc<Pipeline>> = images.flat_map(|image| stores.pipelines.by(&Pipeline::BY_IMAGE, &image)).collect();
+    let has = |app: &Option<Arc<Application>>| {
+        app.as_deref().map(|app| (app.status.summary.images.clone(), namespaces_of(app)))
+    };
+    if found.is_empty() || has(&change.old) == has(&change.new) {
+        return Vec::new();
+    }
+    of_pipelines(stores, found.iter().map(|pipeline| &*pipeline.metadata.name))
 }
 
 /// Those who keep another value of the same label on the same namespace: who decides may be another one now.

@@ -11,7 +11,8 @@ use object::{ImageRef, Manifest};
 use promotion::{Images, Records, unpromoted};
 
 use crate::context::Context;
-use crate::live::{belonging, namespaces_of};
+use crate::grounds::{Ground, Grounds};
+use crate::live::belonging;
 use crate::pipelines::observe::recorded;
 use crate::reconcile::Judged;
 use crate::sites::Site;
@@ -21,6 +22,7 @@ use crate::stores::AppKey;
 #[derive(Debug)]
 pub(crate) struct Wall {
     pub(crate) pipeline: Arc<Pipeline>,
+    /// As it was, where it is missing.
     pub(crate) owner: Arc<Application>,
     brings: Images,
     /// The images of the environment's objects, by namespace: as far as somebody asked.
@@ -58,18 +60,21 @@ pub(crate) fn walls(
     if cx.stores.pipelines.is_empty() {
         return Vec::new();
     }
-    let (site, own) = (&judged.compared.site, cx.stores.deployed_by(&AppKey::of(app)));
-    let mut walls = BTreeMap::new();
+    let (site, own) = (&judged.compared.site, Grounds::deployed_by(cx, app));
+    let syncing = Syncing { cx, app, judged, own: &own };
+    let (mut walls, mut known) = (BTreeMap::new(), BTreeMap::new());
     let objects = judged.compared.comparison.objects.iter().filter(|object| is_chosen(object));
     for brought in objects.filter_map(Brought::by) {
         for pipeline in brought.pipelines(cx, &own) {
-            for owner in promotion::owners(&pipeline).into_iter().filter_map(|name| cx.application(name)) {
-                let Some(standing) = standing(cx, app, &own, &pipeline, &owner, brought.object) else { continue };
-                let key = (pipeline.metadata.name.clone(), owner.metadata.name.clone());
-                let wall = walls.entry(key).or_insert_with(|| Wall {
-                    pipeline: Arc::clone(&pipeline),
-                    brings: Images { live: running(cx, site, &owner), ..Images::default() },
-                    owner: Arc::clone(&owner),
+            let name = pipeline.metadata.name.clone();
+            let grounds = known.entry(name.clone()).or_insert_with(|| Grounds::of(cx, pipeline));
+            for ground in &grounds.owners {
+                let Some(standing) = syncing.standing(&grounds.pipeline, ground, brought.object) else { continue };
+                let owner = &ground.owner;
+                let wall = walls.entry((name.clone(), owner.metadata.name.clone())).or_insert_with(|| Wall {
+                    pipeline: Arc::clone(&grounds.pipeline),
+                    brings: Images { live: running(cx, site, owner), ..Images::default() },
+                    owner: Arc::clone(owner),
                     there: BTreeMap::new(),
                 });
                 wall.meet(cx, site, &brought, standing);
@@ -77,6 +82,14 @@ pub(crate) fn walls(
         }
     }
     walls.into_values().filter(|wall| !wall.brings.bring_nothing_new()).collect()
+}
+
+/// Who brings something.
+struct Syncing<'a> {
+    cx: &'a Context,
+    app: &'a Application,
+    judged: &'a Judged,
+    own: &'a [Grounds],
 }
 
 /// How an object stands to the environment of an Application.
@@ -88,7 +101,7 @@ enum Standing {
 }
 
 /// What the objects have that carry the mark of an environment's Application, in one namespace or in all.
-fn of_owner(cx: &Context, site: &Site, owner: &Application, namespace: Option<&str>) -> Vec<ImageRef> {
+pub(crate) fn of_owner(cx: &Context, site: &Site, owner: &Application, namespace: Option<&str>) -> Vec<ImageRef> {
     let roots = belonging(cx, site, owner).filter(|live| live.owner_references().is_empty());
     let there = roots.filter(|live| namespace.is_none_or(|namespace| live.namespace() == namespace));
     there.flat_map(|live| Found::of(&live).images).map(|(_, image)| image).collect()
@@ -100,36 +113,27 @@ fn running(cx: &Context, site: &Site, owner: &Application) -> Vec<ImageRef> {
     of_owner(cx, site, owner, None).into_iter().chain(said).collect()
 }
 
-/// `None`: the object has nothing to do with the environment. Applications to which the same is promoted may share a
-/// namespace: each has its own objects there.
-fn standing(
-    cx: &Context,
-    app: &Application,
-    own: &[Arc<Pipeline>],
-    pipeline: &Pipeline,
-    owner: &Application,
-    object: &Compared,
-) -> Option<Standing> {
-    if owner.metadata.uid == app.metadata.uid {
-        return Some(Standing::Its);
+impl Syncing<'_> {
+    /// `None`: the object has nothing to do with the environment. Environments that are in one namespace by what their
+    /// Applications say have their own objects there; what an Application puts elsewhere is judged by who is there.
+    fn standing(&self, pipeline: &Pipeline, ground: &Ground, object: &Compared) -> Option<Standing> {
+        let (owner, cluster) = (&ground.owner, self.judged.compared.site.server());
+        if owner.metadata.uid == self.app.metadata.uid || self.is_of(owner, object) {
+            return Some(Standing::Its);
+        }
+        let namespace = object.key.namespace.as_str();
+        let is_beside =
+            ground.has(cluster, namespace) && !Grounds::any_home(self.own, self.app, cluster, namespace, pipeline);
+        is_beside.then_some(Standing::Beside)
     }
-    if owner.metadata.deletion_timestamp.is_some() || !cx.sites.same(&owner.spec.destination, &app.spec.destination) {
-        return None;
-    }
-    let has = object.shared_with.as_deref() == Some(&*owner.instance_name(&cx.namespace));
-    if has || owner.status.resources.iter().any(|resource| resource.wants(&object.key)) {
-        return Some(Standing::Its);
-    }
-    let is_judged_by = |own: &Arc<Pipeline>| own.metadata.name == pipeline.metadata.name || owns(own, app, pipeline);
-    let is_beside = namespaces_of(owner).contains(&object.key.namespace) && !own.iter().any(is_judged_by);
-    is_beside.then_some(Standing::Beside)
-}
 
-/// Whether a Pipeline promotes an image of another one to the Application.
-fn owns(pipeline: &Pipeline, app: &Application, other: &Pipeline) -> bool {
-    let repositories = |pipeline: &Pipeline| Pipeline::BY_IMAGE.values(pipeline);
-    promotion::is_owned(pipeline, &app.metadata.name)
-        && repositories(pipeline).iter().any(|image| repositories(other).contains(image))
+    /// Whether another Application has the object, or had it before it was missing or went elsewhere, or wants it.
+    fn is_of(&self, owner: &Application, object: &Compared) -> bool {
+        let mark = object.live.as_ref().and_then(|live| self.judged.compared.options.tracking.application_of(live));
+        let wants = || owner.status.resources.iter().any(|resource| resource.wants(&object.key));
+        mark.is_some_and(|mark| mark == owner.instance_name(&self.cx.namespace))
+            || wants() && self.cx.sites.same(&owner.spec.destination, &self.app.spec.destination)
+    }
 }
 
 /// What an object would have and has not.
@@ -164,12 +168,13 @@ impl<'a> Brought<'a> {
     }
 
     /// The Pipelines that it may concern: those of who syncs, of who has the object, and of the images.
-    fn pipelines(&self, cx: &Context, own: &[Arc<Pipeline>]) -> Vec<Arc<Pipeline>> {
+    fn pipelines(&self, cx: &Context, own: &[Grounds]) -> Vec<Arc<Pipeline>> {
         let images = self.new.iter().chain(&self.replaced);
         let of_images =
             images.flat_map(|image| cx.stores.pipelines.by(&Pipeline::BY_IMAGE, &image.canonical_repository()));
         let other = self.object.shared_with.iter().flat_map(|owner| cx.stores.deployed_by(&cx.key_of(owner)));
-        let mut all: Vec<Arc<Pipeline>> = own.iter().cloned().chain(of_images).chain(other).collect();
+        let mut all: Vec<Arc<Pipeline>> =
+            own.iter().map(|own| Arc::clone(&own.pipeline)).chain(of_images).chain(other).collect();
         all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         all.dedup_by(|a, b| a.metadata.name == b.metadata.name);
         all

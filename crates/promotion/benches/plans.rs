@@ -71,8 +71,12 @@ fn observed(number: usize, now: Timestamp) -> Observed {
             health_since: Some(now),
             cause: String::new(),
             commit: "3a4f5c6d7e8f90123a4f5c6d7e8f90123a4f5c6d".to_owned(),
+            cluster: "https://kubernetes.default.svc".to_owned(),
+            namespaces: [environment.to_owned()].into(),
+            project: "default".to_owned(),
             at: "3a4f5c6d7e8f90123a4f5c6d7e8f90123a4f5c6d".into(),
         }),
+        beside: Vec::new(),
         pods: vec![RunningPod {
             images: vec![RunningImage { image: image(&name, version_in(environment)), digest: None }],
             ready_since: Some(now),

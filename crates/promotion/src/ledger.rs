@@ -10,6 +10,7 @@ use object::ImageDigest;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::identity;
+use crate::places::Places;
 
 /// So much of a reason is kept: a ledger is for all times, and has limits.
 const REASON: usize = 200;
@@ -30,6 +31,9 @@ pub struct Ledger {
     /// Environments into which something was put: what comes there now is not the first.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub entered: BTreeSet<String>,
+    /// Where that was.
+    #[serde(skip_serializing_if = "Places::is_empty")]
+    pub places: Places,
     #[serde(flatten)]
     pub unknown: Unknown,
 }

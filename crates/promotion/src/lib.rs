@@ -16,6 +16,7 @@ mod machine;
 mod message;
 mod names;
 mod owned;
+mod places;
 mod plan;
 mod prove;
 pub mod requests;
@@ -34,8 +35,10 @@ pub use ledger::Ledger;
 pub use machine::{Observation, Reach, advance};
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
 pub use owned::{Images, Records, is_owned, owners, unpromoted};
+pub use places::{Entered, Places};
 pub use plan::{
-    Action, Observed, Passed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push, plan,
+    Action, Brought, Observed, Passed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push,
+    plan,
 };
 pub use prove::prove_edit;
 pub use seal::{Record, Seal, Tampered, Trust};

@@ -49,7 +49,7 @@ pub fn owners(pipeline: &Pipeline) -> BTreeSet<&str> {
 }
 
 /// The first is written by people.
-fn later(pipeline: &Pipeline) -> impl Iterator<Item = &Environment> {
+pub(crate) fn later(pipeline: &Pipeline) -> impl Iterator<Item = &Environment> {
     pipeline.spec.environments.iter().skip(1)
 }
 
@@ -108,7 +108,7 @@ impl<'a> Records<'a> {
     }
 
     /// Whether an image was promoted into the environment, or is about to be.
-    fn put(&self, environment: &str, image: &ImageRef) -> bool {
+    pub(crate) fn put(&self, environment: &str, image: &ImageRef) -> bool {
         let is_same = |known: &ReleaseImage| is_same(image, known);
         let good = self.releases.iter().filter(|release| self.ledger.quarantine_of(release).is_none());
         good.filter(|release| release.spec.images.iter().any(is_same)).any(|release| {

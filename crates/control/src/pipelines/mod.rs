@@ -1,6 +1,7 @@
 //! Pipelines, by key: observe, plan, realize. All that is decided is decided by [`promotion::plan`]; what is kept here
 //! may be dropped at any time.
 
+mod beside;
 mod destination;
 pub(crate) mod ground;
 mod neighbours;

@@ -9,6 +9,7 @@ use promotion::{
     Answer, Answered, Located, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod, Spot,
 };
 
+use super::beside::beside;
 use super::ground;
 use crate::context::Context;
 use crate::ledger;
@@ -61,7 +62,9 @@ pub(crate) fn observed(cx: &Context, pipeline: Arc<Pipeline>) -> Observed {
     let pipeline = pipeline.within_limits();
     let places = pipeline.spec.environments.iter();
     let places = places.map(|environment| place(cx, &environment.application)).collect();
-    with_places(cx, pipeline, places)
+    let mut seen = with_places(cx, pipeline, places);
+    beside(cx, &mut seen);
+    seen
 }
 
 /// The same for who needs to know what was recorded, and not what runs.
@@ -89,15 +92,19 @@ fn place(cx: &Context, application: &str) -> Place {
     let app = cx.application(application);
     let pods = app.as_deref().map(|app| view::pods(cx, app)).unwrap_or_default();
     Place {
-        application: app.as_deref().map(seen),
+        application: app.as_deref().map(|app| seen(cx, app)),
+        beside: Vec::new(),
         pods: pods.iter().map(pod).collect(),
         watched_since: watched_since(cx, app.as_deref()),
     }
 }
 
-fn seen(app: &Application) -> PlaceApplication {
+fn seen(cx: &Context, app: &Application) -> PlaceApplication {
     let status = &app.status;
     PlaceApplication {
+        cluster: cluster(cx, app).unwrap_or_default(),
+        namespaces: namespaces_of(app),
+        project: app.spec.project_name().to_owned(),
         name: app.metadata.name.as_str().into(),
         sync: status.sync.status,
         doubt: doubt(app),
@@ -108,6 +115,12 @@ fn seen(app: &Application) -> PlaceApplication {
         commit: ground::synced(app).to_owned(),
         at: at_of(app),
     }
+}
+
+/// Where it was compared, as long as that is where it deploys to.
+fn cluster(cx: &Context, app: &Application) -> Option<String> {
+    let there = app.status.sync.compared_to.destination == app.spec.destination;
+    there.then(|| site_of(cx, app)).flatten().map(|site| site.server().to_owned())
 }
 
 /// Names the sources of an Application and the commits that it is synced to.

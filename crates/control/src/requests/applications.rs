@@ -63,6 +63,15 @@ pub async fn sync(
     actor: &str,
     request: SyncRequest,
 ) -> Result<(), RequestError> {
+    let (mut revision, mut info) = (request.revision.clone(), Vec::new());
+    let cx = &controller.context;
+    if !request.overrides.is_empty() {
+        let overriding = overriding(cx, app, &request.overrides, &revision).await.ok_or_else(|| no_key(cx))?;
+        (revision, info) = (overriding.revision, overriding.info);
+    }
+    // what it is by now: repositories may have been asked meanwhile
+    let known = cx.stores.application(&AppKey::of(app)).filter(|known| is_later(known, app));
+    let app = known.as_deref().unwrap_or(app);
     let running = app.status.operation_state.as_ref().is_some_and(|state| !state.phase.completed());
     if app.operation.is_some() || running {
         let name = &app.metadata.name;
@@ -79,11 +88,11 @@ pub async fn sync(
         .map(|(group, kind, name)| json!({ "group": group, "kind": kind, "name": name }))
         .collect();
     let mut sync = json!({ "prune": request.prune, "dryRun": request.dry_run });
-    if !request.revision.is_empty() {
-        sync["revision"] = json!(request.revision);
-    }
     if !resources.is_empty() {
         sync["resources"] = json!(resources);
+    }
+    if !revision.is_empty() {
+        sync["revision"] = json!(revision);
     }
     if !request.sync_options.is_empty() {
         sync["syncOptions"] = json!(request.sync_options);
@@ -91,12 +100,16 @@ pub async fn sync(
     // the version makes sure that two requests do not overwrite each other
     let metadata = json!({ "resourceVersion": app.metadata.resource_version });
     let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
-    if !request.overrides.is_empty() {
-        let cx = &controller.context;
-        let info = overriding(cx, app, &request.overrides, &request.revision).ok_or_else(|| no_key(cx))?;
+    if !info.is_empty() {
         operation["info"] = json!(info);
     }
     write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
+}
+
+/// Whether it is the same one as it was written later.
+fn is_later(known: &Application, app: &Application) -> bool {
+    let version = |app: &Application| app.metadata.resource_version.parse::<u128>().ok();
+    known.metadata.uid == app.metadata.uid && version(known) > version(app)
 }
 
 /// So many objects are listed for somebody who named another one.

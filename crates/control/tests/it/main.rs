@@ -4,6 +4,7 @@
 
 mod absence;
 mod applications;
+mod asked;
 mod authors;
 mod charts;
 mod confinement;
@@ -12,6 +13,7 @@ mod events;
 mod fixtures;
 mod hooks;
 mod overrides;
+mod places;
 mod promotions;
 mod records;
 mod replicas;

@@ -1,11 +1,13 @@
 //! What outlives records is put back into those that do not say it, and what records say is kept.
 
-use api::gantline::{Promotion, Quarantine, Release};
+use api::gantline::{PipelineCondition, PipelineConditionKind, Promotion, Quarantine, Release};
 
 use super::{Action, Draft, Known, Observed, Step};
 use crate::facts::{Fact, What};
 use crate::identity::identity;
-use crate::owned::Records;
+use crate::ledger::Ledger;
+use crate::owned::{Records, later};
+use crate::places::{Entered, Places};
 use crate::seal::Record;
 
 /// A release with the quarantine that holds.
@@ -53,14 +55,41 @@ impl Draft<'_> {
         let environments = self.seen.pipeline.spec.environments.iter().map(|environment| &environment.name);
         let entered = environments.filter(|name| !known.entered.contains(*name) && !records.is_untouched(name));
         let entered: Vec<String> = entered.cloned().collect();
+        let places = self.places(&entered);
         let held: Vec<&Release> = self.releases.iter().map(|it| &**it).filter(|it| !known.holds(it)).collect();
-        if entered.is_empty() && held.is_empty() {
+        if entered.is_empty() && held.is_empty() && places == known.places {
             return;
         }
-        let mut ledger = known.clone();
+        let mut ledger = Ledger { places, ..known.clone() };
         ledger.entered.extend(entered);
         held.into_iter().for_each(|release| ledger.hold(release));
         self.plan.steps.insert(0, Step { action: Action::SetLedger { ledger }, facts: Vec::new() });
+    }
+
+    /// Where environments are that were entered, and those that are just being seen as such.
+    fn places(&mut self, new: &[String]) -> Places {
+        let (known, environments) = (&self.seen.ledger, &self.seen.pipeline.spec.environments);
+        let mut places = known.places.clone();
+        places.leave_all_but(|name| environments.iter().any(|environment| environment.name == name));
+        for (environment, place) in environments.iter().zip(&self.seen.places) {
+            let name = &environment.name;
+            let Some(app) = place.application.as_ref() else { continue };
+            let others = || later(&self.seen.pipeline).filter(|other| other.name != *name);
+            let is_anothers = |there: &str| others().any(|other| known.places.has(&other.name, &app.cluster, there));
+            if known.entered.contains(name) || new.contains(name) {
+                places.enter(name, app, is_anothers);
+            }
+        }
+        let full = |name: &&String| places.of(name).is_some_and(Entered::is_full);
+        let full: Vec<&String> = environments.iter().map(|environment| &environment.name).filter(full).collect();
+        for name in full {
+            let message = format!(
+                "{name} has been in as many namespaces as are kept: beyond these its gates hold as long as its \
+                 Application is there. Taken out of the Pipeline and put in again it begins anew"
+            );
+            self.conditions.push(PipelineCondition { r#type: PipelineConditionKind::Warning, message });
+        }
+        places
     }
 }
 

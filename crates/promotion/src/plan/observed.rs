@@ -1,5 +1,6 @@
 //! What a plan looks at: values, whoever brought them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
@@ -40,10 +41,19 @@ pub struct Observed {
 pub struct Place {
     /// The Application that deploys it; `None`: it does not exist.
     pub application: Option<PlaceApplication>,
+    /// What other Applications have where the environment is or was: images of the Pipeline's repositories.
+    pub beside: Vec<Brought>,
     /// Pods of the Application that are not ending.
     pub pods: Vec<RunningPod>,
     /// Since when this process watches the Application and its pods without a break; `None`: it does not now.
     pub watched_since: Option<Timestamp>,
+}
+
+/// An image that an environment's own Application did not bring.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Brought {
+    pub image: ImageRef,
+    pub namespace: String,
 }
 
 /// What counts of an Application.
@@ -62,6 +72,11 @@ pub struct PlaceApplication {
     pub follows_tags: bool,
     /// The commit of the written source that it is synced to; empty before the first comparison.
     pub commit: String,
+    /// The address of the cluster that it was compared with; empty where that is not where it deploys to now.
+    pub cluster: String,
+    /// Where it deploys to and has objects.
+    pub namespaces: BTreeSet<String>,
+    pub project: String,
     /// Names all its sources and the commits that it is synced to: see [`Spot::at`](crate::Spot).
     pub at: Arc<str>,
 }
@@ -88,6 +103,10 @@ impl Observed {
 }
 
 impl PlaceApplication {
+    pub(crate) fn is_synced(&self) -> bool {
+        self.sync == SyncStatusCode::Synced
+    }
+
     /// What to say while nobody can tell whether it is Synced.
     pub(crate) fn outage(&self) -> Option<String> {
         let out = self.sync == SyncStatusCode::Unknown && !self.doubt.is_empty();

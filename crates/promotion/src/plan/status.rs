@@ -6,8 +6,8 @@ use api::gantline::{
 
 use object::short_hash;
 
-use super::Draft;
 use super::sight::{Runs, Sight};
+use super::{Brought, Draft};
 use crate::identity::label;
 use crate::owned::Records;
 
@@ -42,8 +42,26 @@ impl Draft<'_> {
         }
     }
 
-    /// What nobody promoted there, although others were.
+    /// What nobody promoted there, although others were: of its own Application, else of others.
     fn not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
+        let own = self.own_not_promoted(environment, sight);
+        if own.is_empty() { self.brought_past(environment, sight).unwrap_or_default() } else { own }
+    }
+
+    fn brought_past(&self, environment: &str, sight: &Sight<'_>) -> Option<String> {
+        let records = Records::of(self.seen);
+        let beside = &sight.place?.beside;
+        if beside.is_empty() || records.is_untouched(environment) {
+            return None;
+        }
+        let Brought { image, namespace } = beside.iter().find(|brought| !records.put(environment, &brought.image))?;
+        Some(format!(
+            "{image}, which another Application has in namespace {namespace}, was not promoted to {environment}: it came \
+             past the gates"
+        ))
+    }
+
+    fn own_not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
         let first = self.seen.pipeline.spec.environments.first().is_some_and(|first| first.name == environment);
         let says = |what: &str| format!("{what} was not promoted to {environment}: it came past the gates");
         match &sight.runs {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use api::argocd::SyncStatusCode;
 use api::gantline::{PromotionPhase, Quarantine, Release};
 use promotion::requests::{self, Asked};
-use promotion::{Action, Images, Plan, Records, Tampered, identity, plan, unpromoted};
+use promotion::{Action, Brought, Images, Plan, Records, Tampered, identity, plan, unpromoted};
 use serde_json::json;
 
 use super::story::Story;
@@ -160,4 +161,80 @@ fn what_another_version_wrote_into_a_ledger_stays() {
     story.seen.ledger = Arc::new(serde_json::from_value(value).unwrap());
     story.ask(requests::lift(&story.seen, BAD, "tina", "")).unwrap();
     assert_eq!(serde_json::to_value(&*story.seen.ledger).unwrap()["canaries"], json!(["staging"]));
+}
+
+fn is_kept(story: &Story, environment: &str, cluster: &str, namespace: &str) -> bool {
+    story.seen.ledger.places.has(environment, cluster, namespace)
+}
+
+#[test]
+fn where_environments_were_is_kept_until_they_leave_the_pipeline() {
+    let mut story = rolled_back();
+    for environment in ["dev", "staging", "production"] {
+        assert!(is_kept(&story, environment, "here", environment), "{environment}: {:?}", story.seen.ledger);
+    }
+    let before = Arc::clone(&story.seen.ledger);
+    story.place("production").application = None;
+    story.settle();
+    assert_eq!(story.seen.ledger, before, "its Application is deleted");
+
+    let mut story = rolled_back();
+    (story.app("production").cluster, story.app("production").sync) = ("there".into(), SyncStatusCode::OutOfSync);
+    story.settle();
+    assert_eq!(story.seen.ledger, before, "it did not come there yet");
+    story.app("production").sync = SyncStatusCode::Synced;
+    story.settle();
+    assert!(
+        is_kept(&story, "production", "there", "production") && is_kept(&story, "production", "here", "production")
+    );
+    story.app("production").cluster = String::new();
+    story.settle();
+    assert!(is_kept(&story, "production", "here", "production"), "its cluster is not known");
+
+    Arc::make_mut(&mut story.seen.pipeline).spec.environments.pop();
+    story.seen.places.pop();
+    story.settle();
+    assert!(story.seen.ledger.places.of("production").is_none(), "given up");
+    assert!(is_kept(&story, "staging", "here", "staging"));
+}
+
+#[test]
+fn who_sends_an_environment_to_where_another_is_opens_nothing() {
+    let mut story = rolled_back();
+    story.app("dev").namespaces = ["production".to_owned(), "tools".to_owned()].into();
+    story.settle();
+    assert!(!is_kept(&story, "dev", "here", "production") && is_kept(&story, "dev", "here", "tools"));
+    // where all begin together they share it
+    story.seen.ledger = Arc::default();
+    story.settle();
+    assert!(is_kept(&story, "dev", "here", "production") && is_kept(&story, "production", "here", "production"));
+}
+
+#[test]
+fn so_many_places_are_kept_and_no_more() {
+    let mut story = rolled_back();
+    story.app("production").namespaces = (0..40).map(|number| format!("n{number:02}")).collect();
+    let status = story.settle().status;
+    let kept = story.seen.ledger.places.of("production").unwrap();
+    assert_eq!(kept.namespaces["here"].len(), 16);
+    assert!(is_kept(&story, "production", "here", "production"), "the first stays");
+    let said = status.conditions.iter().any(|it| it.message.starts_with("production has been in as many namespaces"));
+    assert!(said, "{:?}", status.conditions);
+}
+
+#[test]
+fn what_others_brought_past_the_gates_is_said() {
+    let mut story = rolled_back();
+    let brought =
+        |tag: &str| Brought { image: format!("shop:{tag}").parse().unwrap(), namespace: "production".to_owned() };
+    story.place("production").beside = vec![brought("v0")];
+    let said = |story: &mut Story| story.settle().status.environments[2].not_promoted.clone();
+    assert_eq!(said(&mut story), "", "it was promoted");
+    story.place("production").beside.push(brought("v9"));
+    assert!(said(&mut story).starts_with("shop:v9, which another Application has in namespace production, was not"));
+    story.place("production").application = None;
+    assert!(said(&mut story).starts_with("shop:v9"), "also while its own Application is missing");
+    story.seen.ledger = Arc::default();
+    delete_records(&mut story);
+    assert_eq!(said(&mut story), "", "nothing was ever promoted");
 }

@@ -12,4 +12,5 @@ mod requests;
 mod simulator;
 mod story;
 mod values;
+mod wide;
 mod writes;

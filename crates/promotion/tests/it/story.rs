@@ -45,10 +45,14 @@ impl Story {
                 health: HealthStatusCode::Healthy,
                 health_since: Some(now),
                 cause: "a pod crashes".to_owned(),
+                cluster: "here".to_owned(),
+                namespaces: [name.to_owned()].into(),
+                project: "default".to_owned(),
                 ..PlaceApplication::default()
             }),
             pods: vec![RunningPod { images: Vec::new(), ready_since: Some(now) }],
             watched_since: Some(now),
+            ..Place::default()
         };
         let seen = Observed {
             pipeline: Arc::new(Pipeline::from_value(pipeline).unwrap()),
@@ -207,6 +211,6 @@ impl Story {
     }
 }
 
-fn located(image: ImageRef) -> Located {
+pub(crate) fn located(image: ImageRef) -> Located {
     Located { image, reference: String::new(), file: String::new(), place: String::new() }
 }

@@ -273,7 +273,7 @@ pub(super) async fn sync(
         return Err(ApiError::invalid("strategy.hook.force is not supported yet: set the sync option Force=true"));
     }
     let revision = body.revision.unwrap_or_default();
-    let overrides = overridden(&asker, &app, body.r#override, is_elsewhere(&app, &revision))?;
+    let overrides = overridden(&asker, &app, body.r#override, &revision).await?;
     let request = SyncRequest {
         revision,
         overrides,
@@ -290,14 +290,14 @@ pub(super) async fn sync(
 ///
 /// # Errors
 /// 403 where the right is needed and missing.
-fn overridden(
+async fn overridden(
     asker: &Asker,
     app: &Application,
     asked: bool,
-    elsewhere: bool,
+    revision: &str,
 ) -> Result<Vec<Arc<Application>>, ApiError> {
     let controller = asker.controller();
-    let is_owned = controller.is_owned(app);
+    let (is_owned, elsewhere) = (controller.is_owned(app), is_elsewhere(app, revision));
     let goes_past = asked || elsewhere && is_owned;
     if is_owned && goes_past || elsewhere && controller.stores().settings().override_for_revisions {
         asker.overrides(app)?;
@@ -306,7 +306,7 @@ fn overridden(
         return Ok(Vec::new());
     }
     let (may, denied): (Vec<_>, Vec<_>) =
-        controller.owners_near(app).into_iter().partition(|owner| asker.may_override(owner));
+        controller.owners_near(app, revision).await.into_iter().partition(|owner| asker.may_override(owner));
     match denied.iter().find(|owner| asker.may_see(owner)) {
         Some(owner) if may.is_empty() => asker.overrides(owner).map(|()| may),
         _ => Ok(may),

@@ -24,7 +24,7 @@ pub(super) struct Controller {
 #[derive(Debug)]
 enum Watch {
     Unbroken { since: Timestamp },
-    Broken { last: Place },
+    Broken { last: Box<Place> },
 }
 
 /// One write under way.
@@ -49,7 +49,7 @@ impl Controller {
     pub(super) fn new(world: &World) -> Self {
         Self {
             view: world.api.clone(),
-            watches: world.envs.iter().map(|_| Watch::Broken { last: Place::default() }).collect(),
+            watches: world.envs.iter().map(|_| Watch::Broken { last: Box::default() }).collect(),
             answers: Answers::default(),
             questions: Vec::new(),
             task: None,
@@ -75,7 +75,7 @@ impl Controller {
     /// The cluster of one environment does not answer any more.
     pub(super) fn lose_watch(&mut self, world: &mut World, env: usize) {
         if matches!(self.watches[env], Watch::Unbroken { .. }) {
-            self.watches[env] = Watch::Broken { last: world.place(env) };
+            self.watches[env] = Watch::Broken { last: Box::new(world.place(env)) };
             world.unwatched(env);
         }
     }
@@ -251,7 +251,7 @@ impl Watch {
     fn place(&self, world: &World, env: usize) -> Place {
         match self {
             Self::Unbroken { since } => Place { watched_since: Some(*since), ..world.place(env) },
-            Self::Broken { last } => last.clone(),
+            Self::Broken { last } => Place::clone(last),
         }
     }
 }

@@ -278,9 +278,12 @@ impl World {
             health_since: Some(moment(e.told.1)),
             cause: "a pod crashes".into(),
             commit: format!("c{}", e.synced),
+            cluster: "here".into(),
+            namespaces: [e.name.to_string()].into(),
+            project: "default".into(),
             at: e.synced.to_string().into(),
         };
-        Place { application: Some(application), pods: vec![pod], watched_since: None }
+        Place { application: Some(application), pods: vec![pod], ..Place::default() }
     }
 
     /// The true answer.
