@@ -20,6 +20,7 @@ mod execute;
 mod facts;
 mod git_remotes;
 mod ledger;
+mod ledgers;
 mod left_out;
 mod live;
 mod memory;

@@ -42,7 +42,7 @@ impl Draft<'_> {
         }
     }
 
-    /// What nobody promoted there, although others were.
+    /// What nobody promoted there, although others were, or what is quarantined since.
     fn not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
         let first = self.seen.pipeline.spec.environments.first().is_some_and(|first| first.name == environment);
         let says = |what: &str| format!("{what} was not promoted to {environment}: it came past the gates");
@@ -50,7 +50,14 @@ impl Draft<'_> {
             Runs::Release(index) => {
                 let release = &self.releases[*index];
                 let by_hand = release.in_environment(environment).is_some_and(|entry| entry.by_hand);
-                if by_hand { says(&label(&release.spec.images)) } else { String::new() }
+                let label = label(&release.spec.images);
+                match &release.status.quarantine {
+                    _ if by_hand => says(&label),
+                    Some(_) if !first => {
+                        format!("{label} is quarantined, and {environment} runs it: promote another one, or roll back")
+                    }
+                    Some(_) | None => String::new(),
+                }
             }
             Runs::Other if !first && !Records::of(self.seen).is_untouched(environment) => {
                 let images: Vec<String> = sight.images.iter().map(|written| written.image.to_string()).collect();
