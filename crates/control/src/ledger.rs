@@ -36,18 +36,20 @@ pub const LEDGER_SECRETS: [&str; 16] = [
 ];
 /// The Secrets are watched by this label.
 pub(crate) const LEDGER_LABEL: &str = "gantline.dev/ledger";
+/// Bytes of the 1 MiB of a Secret.
+const CROWDED: usize = 850 * 1024;
 /// Other Pipelines write into the same Secret.
 const TRIES: usize = 10;
 
 /// The Secret that has the entry of a Pipeline, whichever version asks.
-fn secret_of(pipeline: &str) -> &'static str {
+pub(crate) fn secret_of(pipeline: &str) -> &'static str {
     let hash = pipeline.bytes().fold(0_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte));
     LEDGER_SECRETS[usize::from(hash) % LEDGER_SECRETS.len()]
 }
 
 /// # Errors
 /// What it is not, and what to do.
-fn read(pipeline: &str, text: &str) -> Result<Ledger, String> {
+pub(crate) fn read(pipeline: &str, text: &str) -> Result<Ledger, String> {
     serde_json::from_str(text).map_err(|error| {
         format!(
             "data.{pipeline} of the Secret {} is no ledger: {error}: put the old one back, or take the entry out: then only \
@@ -59,13 +61,26 @@ fn read(pipeline: &str, text: &str) -> Result<Ledger, String> {
 
 /// The ledger of a Pipeline as it is known now; of one that cannot be read, the safest there could be, and why.
 pub(crate) fn of(cx: &Context, pipeline: &Pipeline) -> (Arc<Ledger>, Option<String>) {
-    let name = pipeline.metadata.name.as_str();
-    let secret = cx.stores.ledgers.get(&cx.namespace, secret_of(name));
-    match secret.as_ref().and_then(|secret| secret.data.get(name)).map(|text| read(name, text)) {
+    match cx.stores.ledger_of(&pipeline.metadata.name) {
         None => (Arc::default(), None),
-        Some(Ok(ledger)) => (Arc::new(ledger), None),
+        Some(Ok(ledger)) => (ledger, None),
         Some(Err(why)) => (Arc::new(Ledger::closed(pipeline)), Some(why)),
     }
+}
+
+/// That there will be no room soon, in the Secret that has the entry of a Pipeline. The API server refuses what is larger,
+/// and then nothing goes on in any Pipeline that has its entry there.
+pub(crate) fn crowded(cx: &Context, pipeline: &str) -> Option<String> {
+    let (name, mut size) = (secret_of(pipeline), 0);
+    let secret = cx.stores.ledgers.get(&cx.namespace, name)?;
+    secret.data.iter().for_each(|(pipeline, text)| size += pipeline.len() + text.len());
+    (size > CROWDED).then(|| {
+        format!(
+            "the Secret {name} is almost full: {} of 1024 KiB; entries of Pipelines that are gone for good may be taken out, \
+             with what they quarantine",
+            size / 1024
+        )
+    })
 }
 
 /// Writes a ledger in the place of the one that was seen.
@@ -111,7 +126,7 @@ async fn put(
     }
     let metadata = json!({ "name": key.name, "namespace": cx.namespace,
         "labels": { "app.kubernetes.io/part-of": "gantline", LEDGER_LABEL: "" },
-        "annotations": { "gantline.dev/about": "what is quarantined, and what was entered, whatever becomes of Releases" } });
+        "annotations": { "gantline.dev/about": "what is quarantined, what was entered and who was behind it, whatever becomes of Releases" } });
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data });
     cx.cluster.create(&Manifest::new(secret).map_err(|error| malformed(error.to_string()))?).await
 }

@@ -21,6 +21,7 @@ mod facts;
 mod git_remotes;
 mod grounds;
 mod ledger;
+mod ledgers;
 mod left_out;
 mod live;
 mod memory;

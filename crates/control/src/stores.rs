@@ -1,6 +1,6 @@
 //! What people wrote into the control plane's namespaces, as types, kept current by watches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,10 +12,12 @@ use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
 use cluster::{Change, Cluster, Scope, Store};
 use object::{Kind, ResourceKey};
+use promotion::{Elsewhere, Ledger};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::ledger::LEDGER_LABEL;
+use crate::ledgers::Ledgers;
 use crate::namespaces::{ApplicationNamespaces, PARAMETERS};
 use crate::touched::Touches;
 
@@ -88,14 +90,15 @@ macro_rules! kinds {
             $($(#[$doc])* pub $store: Store<$kind>,)*
             namespace: Arc<str>,
             config: Arc<Derived<Config>>,
+            read_ledgers: Arc<Ledgers>,
             credentials: Arc<Derived<Arc<CredentialStore>>>,
             following: Option<Arc<AbortOnDropHandle<()>>>,
         }
 
         impl Stores {
             fn empty(namespace: &str) -> Self {
-                let (config, credentials, following) = Default::default();
-                Self { $($store: Store::default(),)* namespace: namespace.into(), config, credentials, following }
+                let (config, read_ledgers, credentials, following) = Default::default();
+                Self { $($store: Store::default(),)* namespace: namespace.into(), config, read_ledgers, credentials, following }
             }
 
             fn follow_own_namespace(&self, cluster: &Cluster) {
@@ -243,6 +246,23 @@ impl Stores {
     /// The Application that an environment of a Pipeline names: it is always in the control plane's own namespace.
     pub(crate) fn of_environment(&self, name: &str) -> AppKey {
         AppKey::new(&self.namespace, name)
+    }
+
+    /// The ledger of a Pipeline, or why it cannot be read; `None`: it has none.
+    pub(crate) fn ledger_of(&self, pipeline: &str) -> Option<Result<Arc<Ledger>, String>> {
+        self.read_ledgers.of(self, pipeline)
+    }
+
+    /// What other Pipelines quarantined of the repositories of one and of its releases.
+    pub(crate) fn quarantined_elsewhere(
+        &self,
+        pipeline: &Pipeline,
+        releases: &[Arc<Release>],
+    ) -> Arc<[Arc<Elsewhere>]> {
+        let own = pipeline.spec.images.iter().map(|image| image.name.as_str());
+        let before = releases.iter().flat_map(|release| &release.spec.images).map(|image| image.name.as_str());
+        let names: BTreeSet<&str> = own.chain(before).collect();
+        self.read_ledgers.elsewhere(self, &pipeline.metadata.name, names)
     }
 
     /// The Pipelines whose environments the Application deploys.

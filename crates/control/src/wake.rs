@@ -12,6 +12,7 @@ use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
 use cluster::Change;
 
+use crate::ledgers::differing;
 use crate::live::namespaces_of;
 use crate::queue::Depth;
 use crate::repositories::host_of;
@@ -125,7 +126,7 @@ pub(crate) fn woken(news: &News, stores: &Stores) -> Vec<(Key, Depth)> {
         News::Repository(change) => of_repository(change, stores),
         News::ConfigMap(change) => of_config_map(change, stores),
         News::Pipeline(change) => vec![pipeline(stores, &change.key.name)],
-        News::Ledger(change) => of_pipelines(stores, changed(change).iter().map(|name| &**name)),
+        News::Ledger(change) => of_ledgers(change, stores),
         News::Release(change) => of_pipelines(stores, sides(change).map(|release| &*release.spec.pipeline)),
         News::Promotion(change) => of_pipelines(stores, sides(change).map(|promotion| &*promotion.spec.pipeline)),
         News::Cluster(change) => of_cluster(change, stores),
@@ -182,6 +183,20 @@ fn changed(change: &Change<Secret>) -> BTreeSet<String> {
         was != is
     };
     sides(change).flat_map(|secret| secret.data.keys()).filter(differs).cloned().collect()
+}
+
+/// Those Pipelines, and those with images of which they quarantine others now.
+fn of_ledgers(change: &Change<Secret>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let entry = |side: Option<&Arc<Secret>>, name: &String| side.and_then(|secret| secret.data.get(name)).cloned();
+    let mut concerned = changed(change);
+    for name in concerned.clone() {
+        let [old, new] = [change.old.as_ref(), change.new.as_ref()].map(|side| entry(side, &name));
+        for repository in differing(&name, [old.as_ref(), new.as_ref()]) {
+            let users = stores.pipelines.by(&Pipeline::BY_IMAGE, &repository);
+            concerned.extend(users.iter().map(|pipeline| pipeline.metadata.name.clone()));
+        }
+    }
+    of_pipelines(stores, concerned.iter().map(|name| &**name))
 }
 
 fn of_pipelines<'a>(stores: &Stores, names: impl Iterator<Item = &'a str>) -> Vec<(Key, Depth)> {

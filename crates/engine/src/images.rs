@@ -1,5 +1,7 @@
 //! Which images an object runs.
 
+use std::borrow::Cow;
+
 use object::{ImageDigest, LiveObject, Manifest};
 use serde_json::Value;
 
@@ -115,18 +117,33 @@ fn look(path: &str, value: &Value, holder: Holder, found: &mut Vec<NamedImage>) 
 
 /// The image that the value of a field `image` writes, and whether it can be nothing else.
 fn written(image: &Value, holder: Holder) -> Option<(String, bool)> {
-    let part = |name: &str| image.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let part = |name: &str| image.get(name).and_then(scalar).filter(|text| !text.is_empty());
+    let runs = holder == Holder::Volumes;
     match image {
         Value::String(text) => (!text.is_empty()).then(|| (text.clone(), holder == Holder::Containers)),
         _ => match (part("reference"), part("repository").or(part("name"))) {
-            (Some(text), _) => Some((text.to_owned(), holder == Holder::Volumes)),
-            (None, name) => Some((joined(part("registry"), name?, part("tag"), part("digest"))?, false)),
+            (Some(text), _) => Some((text.into_owned(), runs)),
+            (None, name) => Some((joined(part("registry"), &name?, part("tag"), part("digest"))?, false)),
         },
     }
 }
 
+/// A tag may be written without quotes: `9` is a number in YAML, and a tag all the same.
+fn scalar(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(_) | Value::Bool(_) => Some(Cow::Owned(value.to_string())),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 /// As charts and operators do it; `None` where neither tag nor digest is written.
-fn joined(registry: Option<&str>, name: &str, tag: Option<&str>, digest: Option<&str>) -> Option<String> {
+fn joined(
+    registry: Option<Cow<'_, str>>,
+    name: &str,
+    tag: Option<Cow<'_, str>>,
+    digest: Option<Cow<'_, str>>,
+) -> Option<String> {
     let registry = registry.map(|registry| format!("{registry}/")).unwrap_or_default();
     match (tag, digest) {
         (_, Some(digest)) => Some(format!("{registry}{name}@{digest}")),
@@ -224,11 +241,12 @@ mod tests {
             "Database",
             json!({"spec": {"image": "db:1", "steps": [{"image": "step:1"}], "logo": {"image": ""}, "port": {"image": 3},
                 "a": {"image": {"registry": "h.io", "repository": "r", "tag": "1"}},
-                "b": {"image": {"name": "n", "digest": digest}}, "c": {"image": {"repository": "untagged"}}}}),
+                "b": {"image": {"name": "n", "digest": digest}}, "c": {"image": {"repository": "untagged"}},
+                "d": {"image": {"repository": "numbered", "tag": 9}}, "e": {"image": {"name": "n", "tag": 1.5}}}}),
         );
         let mut texts: Vec<&str> = operator.iter().map(|image| image.text.as_str()).collect();
         texts.sort_unstable();
-        assert_eq!(texts, ["db:1", "h.io/r:1", &format!("n@{digest}"), "step:1"]);
+        assert_eq!(texts, ["db:1", "h.io/r:1", "n:1.5", &format!("n@{digest}"), "numbered:9", "step:1"]);
         assert!(operator.iter().all(|image| !image.runs));
         let path = |image: &NamedImage| image.path.clone();
         assert!(operator.iter().map(path).any(|path| path == "spec.steps[0].image"), "{operator:?}");

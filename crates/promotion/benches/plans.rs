@@ -91,6 +91,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         promotions: Vec::new(),
         tampered: None,
         ledger: Arc::default(),
+        elsewhere: Arc::default(),
         accounts: Arc::default(),
         answers: Answers::default(),
         now: now + jiff::SignedDuration::from_hours(1),

@@ -1,9 +1,22 @@
 //! Of which environment's Application a text tells. Who may not see the Application is not told it.
 
-use api::gantline::{GateKind, GateReport, Quarantine};
+use api::gantline::{GateKind, GateReport, Quarantine, Release};
 
 /// By whom a release is quarantined that failed.
 pub(crate) const OURSELVES: &str = "gantline";
+
+/// Why a record is not believed that carries no seal, or a wrong one: so it begins.
+pub(crate) const PAST_US: &str = "it was written past Gantline";
+
+/// Whether a release is quarantined because its record is not believed: that is no word about its images.
+pub(crate) fn is_distrust(quarantine: &Quarantine) -> bool {
+    quarantine.by == OURSELVES && quarantine.reason.starts_with(PAST_US)
+}
+
+/// Whether the record of a release is Gantline's own, so that its spec says who is behind it.
+pub(crate) fn is_believed(release: &Release) -> bool {
+    !release.status.tampered && !release.status.quarantine.as_ref().is_some_and(is_distrust)
+}
 
 /// Why a release is quarantined that failed in an environment.
 pub(crate) fn failure(environment: &str, message: &str) -> String {
@@ -18,6 +31,25 @@ pub fn of_quarantine(quarantine: &Quarantine) -> Option<&str> {
 pub(crate) fn of_failure<'a>(by: &str, reason: &'a str) -> Option<&'a str> {
     let (environment, _) = reason.strip_prefix("failed in ")?.split_once(": ").filter(|_| by == OURSELVES)?;
     Some(environment)
+}
+
+/// The reason without what an Application says: that is not for everybody who may be told of the rest.
+pub(crate) fn outlined(quarantine: &Quarantine) -> String {
+    match of_quarantine(quarantine) {
+        Some(environment) => format!("failed in {environment}"),
+        None => quarantine.reason.clone(),
+    }
+}
+
+/// What ends the quarantine of a release.
+pub(crate) fn to_lift(quarantine: &Quarantine, release: &str) -> String {
+    match quarantine.other_pipeline() {
+        Some(pipeline) => format!(
+            "gantline release lift {} ends it in {pipeline}, gantline release lift {release} for this Pipeline alone",
+            quarantine.release
+        ),
+        None => format!("gantline release lift {release}"),
+    }
 }
 
 /// What the value of a gate tells of.
@@ -59,7 +91,7 @@ mod tests {
             assert_eq!(decision.reports().iter().map(of_gate).collect::<Vec<_>>(), expected, "{decision:?}");
         };
         check(&release, &[Some("staging"), None]);
-        let mut quarantine = Quarantine { by: OURSELVES.into(), reason: failure("dev", "a: b"), at: None };
+        let mut quarantine = Quarantine { by: OURSELVES.into(), reason: failure("dev", "a: b"), ..Default::default() };
         assert_eq!(of_quarantine(&quarantine), Some("dev"));
         release.status.quarantine = Some(quarantine.clone());
         check(&release, &[Some("dev"), Some("staging"), None]);

@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::gantline::{Environment, MergedPeople, Promotion, Release, ReleaseSource};
+use object::ImageDigest;
 
+use crate::about::is_believed;
 use crate::answers::{Answer, Question, Spot};
+use crate::appeared::Appearance;
 use crate::gates::awaits_people;
+use crate::identity::identity;
 use crate::names::{Names, folded};
 use crate::plan::{Draft, came};
 
@@ -38,7 +42,7 @@ impl ChangeSet {
         let mut set = Self::default();
         for source in sources {
             set.add(source.everybody().map(|said| Person::of(said, accounts)));
-            set.unread.extend(Some(source.unread.clone()).filter(|why| !why.is_empty()));
+            set.unread.extend(few([source.unread.clone()]));
         }
         set
     }
@@ -87,6 +91,21 @@ fn order(release: &Release) -> (impl Ord + Copy + '_, &str) {
     (came(release), release.metadata.name.as_str())
 }
 
+/// What is not known of the people behind a change, in one text that fits where people read it; `None`: nothing.
+pub fn few(reasons: impl IntoIterator<Item = String>) -> Option<String> {
+    const SHOWN: usize = 3;
+    const CHARACTERS: usize = 300;
+    let all: BTreeSet<String> = reasons.into_iter().filter(|why| !why.is_empty()).collect();
+    let shown = all.iter().take(SHOWN).map(|why| match why.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}…", &why[..end]),
+        None => why.clone(),
+    });
+    let more = all.len().saturating_sub(SHOWN);
+    let rest = (more > 0).then(|| format!("{more} more"));
+    let texts: Vec<String> = shown.chain(rest).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
 /// `Dana Smith` of `Dana Smith <dana@acme.io>`
 fn short(said: &str) -> &str {
     let (name, address) = said.split_once('<').unwrap_or((said, ""));
@@ -100,7 +119,8 @@ impl Draft<'_> {
         let Some(environment) = environment.filter(|it| it.gates.iter().any(|gate| awaits_people(gate.kind()))) else {
             return ChangeSet::default();
         };
-        let between = self.between(promotion).map(|release| &release.spec.source);
+        let (between, gone) = (self.between(promotion), self.gone(promotion));
+        let between = between.filter(|it| is_believed(it)).map(|release| &release.spec.source).chain(&gone);
         let mut set = ChangeSet::of(between, &self.seen.accounts);
         if self.merged(environment).is_some() {
             match self.merged_people(promotion, environment) {
@@ -114,6 +134,34 @@ impl Draft<'_> {
             }
         }
         set
+    }
+
+    /// Who was behind what came in between and has no record any more that is believed.
+    fn gone(&self, promotion: &Promotion) -> Vec<ReleaseSource> {
+        let Some(wanted) = self.release(&promotion.spec.release) else { return Vec::new() };
+        let Some(digest) = identity(&wanted.spec.images) else { return Vec::new() };
+        let there = self.is_or_was_there(promotion).and_then(|there| identity(&there.spec.images));
+        let believed: Vec<ImageDigest> =
+            self.between(promotion).filter(|it| is_believed(it)).filter_map(|it| identity(&it.spec.images)).collect();
+        let appeared = &self.seen.ledger.appeared;
+        let gone = appeared.between(&digest, there.as_ref());
+        let gone = gone.filter(|past| !believed.iter().any(|digest| past.is_of(digest)));
+        let source = |past: &Appearance| {
+            let (people, unread) = (past.people.clone(), past.unread.clone());
+            ReleaseSource { people, unread, ..ReleaseSource::default() }
+        };
+        let mut sources: Vec<ReleaseSource> = gone.map(source).collect();
+        if !is_believed(wanted) && !appeared.last.iter().any(|past| past.is_of(&digest)) {
+            let unread =
+                format!("{} was written past Gantline: nobody can tell who is behind it", wanted.metadata.name);
+            sources.push(ReleaseSource { unread, ..ReleaseSource::default() });
+        }
+        sources
+    }
+
+    fn is_or_was_there(&self, promotion: &Promotion) -> Option<&Release> {
+        let environment = &promotion.spec.environment;
+        self.runs(environment).or_else(|| self.put_last(environment))
     }
 
     /// Who wrote what would be merged now: by what is kept of it, else by the answer; `None` where neither tells.
@@ -159,7 +207,7 @@ impl Draft<'_> {
     /// The releases whose changes come, or go: those between what the environment runs and what would run.
     fn between(&self, promotion: &Promotion) -> impl Iterator<Item = &Release> {
         let wanted = self.release(&promotion.spec.release);
-        let there = self.runs(&promotion.spec.environment).or_else(|| self.put_last(&promotion.spec.environment));
+        let there = self.is_or_was_there(promotion);
         let (wanted, there) = (wanted.map(order), there.map(order));
         self.releases.iter().map(|release| &**release).filter(move |release| {
             let at = order(release);
@@ -189,6 +237,14 @@ mod tests {
     fn source(author: &str, email: &str, people: &[&str]) -> ReleaseSource {
         let people = people.iter().map(|person| (*person).to_owned()).collect();
         ReleaseSource { author: author.into(), email: email.into(), people, ..ReleaseSource::default() }
+    }
+
+    #[test]
+    fn what_is_not_known_fits_where_people_read_it() {
+        assert_eq!(few([String::new()]), None);
+        assert_eq!(few(["b".to_owned(), "a".to_owned(), "b".to_owned()]).unwrap(), "a; b");
+        let many = few((0..500).map(|number| format!("{number} {}", "ß".repeat(500)))).unwrap();
+        assert!(many.chars().count() < 1_000 && many.ends_with("; 497 more"), "{many}");
     }
 
     #[test]

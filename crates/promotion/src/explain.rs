@@ -4,6 +4,7 @@ use api::gantline::{Environment, GateState, Promotion, PromotionPhase, Release, 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::about::to_lift;
 use crate::gates::Decision;
 use crate::identity::{identity, label};
 use crate::plan::{Draft, Known, Observed};
@@ -130,9 +131,9 @@ fn quarantine(release: &Release) -> Option<Reason> {
     let quarantine = release.status.quarantine.as_ref()?;
     Some(Reason {
         topic: "Quarantine".to_owned(),
-        message: format!("the digest is quarantined by {}: {}", quarantine.by, quarantine.reason),
+        message: format!("the digest is quarantined by {}: {}", quarantine.whose(), quarantine.reason),
         since: quarantine.at,
-        who: format!("CI, with another image, or who may lift it (gantline release lift {})", release.metadata.name),
+        who: format!("CI, with another image, or who may lift it ({})", to_lift(quarantine, &release.metadata.name)),
         ..Reason::default()
     })
 }

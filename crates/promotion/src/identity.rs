@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use api::gantline::{Environment, Pipeline, Release, ReleaseImage};
-use object::ImageDigest;
+use object::{ImageDigest, ImageRef};
 use sha2::{Digest, Sha256};
 
 /// The digest of the only image, or a hash of the sorted digests of several: what approvals and pins are bound to.
@@ -31,6 +31,16 @@ pub fn label(images: &[ReleaseImage]) -> Cow<'_, str> {
             Cow::Owned(tags.join(" + "))
         }
     }
+}
+
+/// Whether an object names the image of a release: by its digest, else by the tag.
+pub(crate) fn is_image(image: &ImageRef, known: &ReleaseImage) -> bool {
+    let is_same = match (&image.digest, &image.tag) {
+        (Some(digest), _) => *digest == known.digest,
+        (None, Some(tag)) => *tag == known.tag,
+        (None, None) => false,
+    };
+    is_same && image.same_repository(&known.name)
 }
 
 /// `PIPELINE-DIGEST12`

@@ -1,19 +1,30 @@
-//! What outlives the records of a Pipeline: which digests go nowhere, and which environments something was put into.
-//! Whoever deletes a Release takes away neither.
+//! What outlives the records of a Pipeline: which images go nowhere, which environments something was put into, and who
+//! was behind what came. Whoever deletes a Release takes none of it away.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use api::gantline::{Pipeline, Quarantine, Release};
+use api::gantline::{Pipeline, Quarantine, Release, ReleaseImage};
 use api::meta::Unknown;
 use jiff::Timestamp;
-use object::ImageDigest;
+use object::{ImageDigest, ImageRef};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::identity;
+use crate::about::is_distrust;
+use crate::appeared::Appeared;
+use crate::identity::{identity, is_image};
 use crate::places::Places;
+use crate::quarantines::{Elsewhere, Held, Quarantines, holding};
 
-/// So much of a reason is kept: a ledger is for all times, and has limits.
+/// A ledger is for all times, and has limits. So much of a reason is kept.
 const REASON: usize = 200;
+/// Images that are quarantined. More are not kept, which is said: their Releases still say it.
+const QUARANTINED: usize = 200;
+/// Images of what was lifted, and quarantines of others that do not hold here. Older ones go: they hold again.
+const LIFTED: usize = 100;
+/// Environments, those of before included. With more of them everything may have been entered.
+const ENTERED: usize = 300;
 
 /// Of one Pipeline, by its name: one that is deleted and made again has the same.
 ///
@@ -22,18 +33,22 @@ const REASON: usize = 200;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ledger {
-    /// By what stands for all images of a release.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub quarantined: BTreeMap<ImageDigest, Quarantine>,
-    /// The last one that was lifted: where a Release still has it, it goes.
+    pub quarantined: Quarantines,
+    /// The last ones that were lifted: where a Release still has one, it goes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub lifted: BTreeMap<ImageDigest, Quarantine>,
+    pub lifted: Quarantines,
+    /// Quarantines of other Pipelines that were lifted for this one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub exempt: BTreeMap<String, BTreeMap<ImageDigest, Quarantine>>,
     /// Environments into which something was put: what comes there now is not the first.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub entered: BTreeSet<String>,
     /// Where that was.
     #[serde(skip_serializing_if = "Places::is_empty")]
     pub places: Places,
+    #[serde(skip_serializing_if = "Appeared::is_empty")]
+    pub appeared: Appeared,
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -45,41 +60,127 @@ impl Ledger {
         Self { entered, ..Self::default() }
     }
 
-    /// The quarantine that holds for a release, whatever became of its status.
-    pub fn quarantine_of<'a>(&'a self, release: &'a Release) -> Option<&'a Quarantine> {
-        let own = release.status.quarantine.as_ref();
-        let decided = if own.is_some() { &self.lifted } else { &self.quarantined };
-        if decided.is_empty() {
-            return own;
-        }
-        let known = identity(&release.spec.images).and_then(|digest| decided.get(&digest));
-        match (own, known) {
-            (None, held) => held,
-            (Some(own), Some(lifted)) if is_same(own, lifted) => None,
-            (own, _) => own,
-        }
+    /// The quarantine that holds for a release, whatever became of its status: the only function that says so.
+    pub fn quarantine_of<'a>(
+        &'a self,
+        release: &'a Release,
+        elsewhere: &[Arc<Elsewhere>],
+    ) -> Option<Cow<'a, Quarantine>> {
+        let images = &release.spec.images;
+        let said = release.status.quarantine.as_ref().filter(|said| said.release.is_empty());
+        let known = || holding(&self.quarantined, images).next().map(|(_, held)| &held.quarantine);
+        // that somebody wrote past Gantline does not cover what is known of it
+        let (said, distrust) = if said.is_some_and(is_distrust) { (None, said) } else { (said, None) };
+        let own = said.filter(|said| !self.has_lifted(images, said)).or_else(known).or(distrust);
+        own.map(Cow::Borrowed).or_else(|| self.held_by(elsewhere, images).next().map(|it| Cow::Owned(it.told())))
+    }
+
+    /// The quarantines of other Pipelines that hold a release with these images.
+    pub(crate) fn held_by<'e>(
+        &self,
+        elsewhere: &'e [Arc<Elsewhere>],
+        images: &[ReleaseImage],
+    ) -> impl Iterator<Item = &'e Elsewhere> {
+        elsewhere.iter().map(|it| &**it).filter(|it| it.holds(images) && !self.exempts(it))
+    }
+
+    fn exempts(&self, it: &Elsewhere) -> bool {
+        let lifted = self.exempt.get(&it.pipeline).and_then(|of| of.get(&it.digest));
+        lifted.is_some_and(|lifted| is_same(&it.held.quarantine, lifted))
+    }
+
+    fn has_lifted(&self, images: &[ReleaseImage], said: &Quarantine) -> bool {
+        holding(&self.lifted, images).any(|(_, lifted)| is_same(said, &lifted.quarantine))
+    }
+
+    /// The quarantine of an image that an object would have, if it goes nowhere with what is `beside` it.
+    pub(crate) fn quarantine_of_image(
+        &self,
+        elsewhere: &[Arc<Elsewhere>],
+        image: &ImageRef,
+        beside: &[&[ImageRef]],
+    ) -> Option<Quarantine> {
+        let held = |bad: &[ReleaseImage]| {
+            let there = |bad: &ReleaseImage| beside.iter().copied().flatten().any(|image| is_image(image, bad));
+            bad.iter().any(|bad| is_image(image, bad)) && bad.iter().all(there)
+        };
+        let digest = image.digest.as_ref();
+        let mut own = self.quarantined.iter().filter(|(it, bad)| digest == Some(it) || held(&bad.images));
+        let own = own.next().map(|(_, bad)| bad.quarantine.clone());
+        let mut others = elsewhere.iter().filter(|it| held(&it.held.images) && !self.exempts(it));
+        own.or_else(|| others.next().map(|it| it.told()))
     }
 
     /// Whether it says of a release what the release says.
     pub(crate) fn holds(&self, release: &Release) -> bool {
-        let digest = || identity(&release.spec.images);
-        release.status.quarantine.is_none() || digest().is_none_or(|digest| self.quarantined.contains_key(&digest))
+        let said = release.status.quarantine.as_ref().filter(|said| said.release.is_empty() && !is_distrust(said));
+        said.is_none() || holding(&self.quarantined, &release.spec.images).any(|(_, held)| !held.images.is_empty())
     }
 
-    /// Holds back what a release says of itself.
-    pub(crate) fn hold(&mut self, release: &Release) {
-        if let (Some(digest), Some(quarantine)) = (identity(&release.spec.images), &release.status.quarantine) {
-            self.lifted.remove(&digest);
-            self.quarantined.entry(digest).or_insert_with(|| shortened(quarantine));
+    /// Holds back what a release says of itself; `false`: there is no room for it.
+    pub(crate) fn hold(&mut self, release: &Release) -> bool {
+        let images = &release.spec.images;
+        let Some((digest, said)) = identity(images).zip(release.status.quarantine.as_ref()) else { return true };
+        self.lifted.remove(&digest);
+        if let Some(known) = self.quarantined.get_mut(&digest) {
+            known.images.clone_from(images); // as older versions did not
+            return true;
+        }
+        let has_room = count(&self.quarantined) + images.len() <= QUARANTINED;
+        if has_room {
+            self.quarantined.insert(digest, Held { quarantine: shortened(said), images: images.clone() });
+        }
+        has_room
+    }
+
+    /// What holds a release in this Pipeline goes; where nothing of its own does, what others hold it by.
+    pub(crate) fn lift(&mut self, release: &Release, quarantine: &Quarantine, elsewhere: &[Arc<Elsewhere>]) {
+        let images = &release.spec.images;
+        if quarantine.release.is_empty() {
+            let own: Vec<ImageDigest> = holding(&self.quarantined, images).map(|(digest, _)| digest.clone()).collect();
+            let gone = own.into_iter().filter_map(|digest| self.quarantined.remove_entry(&digest));
+            self.lifted.extend(gone);
+            let held = Held { quarantine: shortened(quarantine), images: images.clone() };
+            self.lifted.extend(identity(images).map(|digest| (digest, held)));
+            self.drop_oldest_lifted();
+            return;
+        }
+        let others: Vec<&Elsewhere> = self.held_by(elsewhere, images).collect();
+        for it in others {
+            let exempt = self.exempt.entry(it.pipeline.clone()).or_default();
+            exempt.insert(it.digest.clone(), shortened(&it.held.quarantine));
+        }
+        self.drop_oldest_exempt();
+    }
+
+    fn drop_oldest_lifted(&mut self) {
+        while count(&self.lifted) > LIFTED && self.lifted.len() > 1 {
+            let oldest = self.lifted.iter().min_by_key(|(_, it)| it.quarantine.at).map(|(digest, _)| digest.clone());
+            oldest.map(|digest| self.lifted.remove(&digest));
         }
     }
 
-    pub(crate) fn lift(&mut self, release: &Release, quarantine: &Quarantine) {
-        if let Some(digest) = identity(&release.spec.images) {
-            self.quarantined.remove(&digest);
-            self.lifted.insert(digest, shortened(quarantine));
+    fn drop_oldest_exempt(&mut self) {
+        while self.exempt.values().map(BTreeMap::len).sum::<usize>() > LIFTED {
+            let all = self.exempt.iter().flat_map(|(of, all)| all.iter().map(move |(digest, it)| (it.at, of, digest)));
+            let Some((of, digest)) = all.min().map(|(_, of, digest)| (of.clone(), digest.clone())) else { return };
+            self.exempt.get_mut(&of).map(|all| all.remove(&digest));
+            self.exempt.retain(|_, all| !all.is_empty());
         }
     }
+
+    pub(crate) fn enter(&mut self, environments: Vec<String>) {
+        let room = ENTERED.saturating_sub(self.entered.len());
+        self.entered.extend(environments.into_iter().take(room));
+    }
+
+    pub(crate) fn was_entered(&self, environment: &str) -> bool {
+        self.entered.contains(environment) || self.entered.len() >= ENTERED
+    }
+}
+
+fn count(all: &Quarantines) -> usize {
+    all.values().map(|held| held.images.len().max(1)).sum()
 }
 
 fn shortened(quarantine: &Quarantine) -> Quarantine {

@@ -6,6 +6,7 @@
 
 pub mod about;
 mod answers;
+mod appeared;
 mod change_set;
 pub mod explain;
 mod facts;
@@ -19,6 +20,7 @@ mod owned;
 mod places;
 mod plan;
 mod prove;
+mod quarantines;
 pub mod requests;
 mod seal;
 mod values;
@@ -27,7 +29,8 @@ pub mod writing;
 
 pub use answers::{Answer, Answered, Answers, Question, Spot};
 pub use api::gantline::WriteStep;
-pub use change_set::{Accounts, ChangeSet};
+pub use appeared::{Appearance, Appeared, Digests};
+pub use change_set::{Accounts, ChangeSet, few};
 pub use facts::{Fact, Telling, What};
 pub use gates::{Decision, Evidence, Judge, evaluate};
 pub use identity::{identity, label, release_name};
@@ -41,5 +44,6 @@ pub use plan::{
     plan,
 };
 pub use prove::prove_edit;
+pub use quarantines::{Elsewhere, Held};
 pub use seal::{Record, Seal, Tampered, Trust};
 pub use write::{Located, Traced, WriteError, WritePlan, already_there, locate, plan_write, trace};

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
 use object::ImageRef;
 
-use crate::identity::identity;
+use crate::about::outlined;
+use crate::identity::{identity, is_image};
 use crate::ledger::Ledger;
 use crate::plan::Observed;
+use crate::quarantines::Elsewhere;
 
 /// What was recorded of a Pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +18,8 @@ pub struct Records<'a> {
     pub releases: &'a [Arc<Release>],
     pub promotions: &'a [Arc<Promotion>],
     pub ledger: &'a Ledger,
+    /// What other Pipelines quarantined.
+    pub elsewhere: &'a [Arc<Elsewhere>],
 }
 
 /// What a sync would change of the images of an environment.
@@ -82,14 +86,19 @@ pub fn unpromoted(
 
 impl<'a> Records<'a> {
     pub fn of(seen: &'a Observed) -> Self {
-        Self { releases: &seen.releases, promotions: &seen.promotions, ledger: &seen.ledger }
+        Self {
+            releases: &seen.releases,
+            promotions: &seen.promotions,
+            ledger: &seen.ledger,
+            elsewhere: &seen.elsewhere,
+        }
     }
 
     /// Nothing was ever put into the environment, also by records that are gone.
     pub(crate) fn is_untouched(&self, environment: &str) -> bool {
         let entered = |release: &Arc<Release>| release.in_environment(environment).is_some_and(|entry| !entry.by_hand);
         let wanted = |promotion: &Arc<Promotion>| promotion.spec.environment == environment && was_put(promotion);
-        let known = self.ledger.entered.contains(environment);
+        let known = self.ledger.was_entered(environment);
         !known && !self.releases.iter().any(entered) && !self.promotions.iter().any(wanted)
     }
 
@@ -100,6 +109,12 @@ impl<'a> Records<'a> {
         if images.replaced.iter().any(|image| is_of(&image)) {
             return Some(format!("this puts something else in the place of {name}"));
         }
+        let beside = [&*images.new, &*images.live];
+        let quarantine = |image: &ImageRef| self.ledger.quarantine_of_image(self.elsewhere, image, &beside);
+        let held = images.new.iter().filter(is_of).find_map(|image| Some((image, quarantine(image)?)));
+        if let Some((image, quarantine)) = held {
+            return Some(format!("{image} is quarantined by {}: {}", quarantine.whose(), outlined(&quarantine)));
+        }
         if !runs && self.is_untouched(environment) {
             return None;
         }
@@ -109,8 +124,8 @@ impl<'a> Records<'a> {
 
     /// Whether an image was promoted into the environment, or is about to be.
     pub(crate) fn put(&self, environment: &str, image: &ImageRef) -> bool {
-        let is_same = |known: &ReleaseImage| is_same(image, known);
-        let good = self.releases.iter().filter(|release| self.ledger.quarantine_of(release).is_none());
+        let is_same = |known: &ReleaseImage| is_image(image, known);
+        let good = self.releases.iter().filter(|release| self.ledger.quarantine_of(release, self.elsewhere).is_none());
         good.filter(|release| release.spec.images.iter().any(is_same)).any(|release| {
             let entry = release.in_environment(environment);
             entry.is_some_and(|entry| !entry.by_hand) || self.promotes(release, environment)
@@ -131,15 +146,6 @@ impl<'a> Records<'a> {
 pub(crate) fn was_put(promotion: &Promotion) -> bool {
     use PromotionPhase::{Converging, Succeeded, Writing, Written};
     matches!(promotion.status.phase, Writing | Written | Converging | Succeeded)
-}
-
-fn is_same(image: &ImageRef, known: &ReleaseImage) -> bool {
-    image.same_repository(&known.name)
-        && match (&image.digest, &image.tag) {
-            (Some(digest), _) => *digest == known.digest,
-            (None, Some(tag)) => *tag == known.tag,
-            (None, None) => false,
-        }
 }
 
 #[cfg(test)]
@@ -174,20 +180,24 @@ mod tests {
 
     #[test]
     fn only_what_was_promoted_comes_in() {
-        let check =
-            |releases: &[Arc<Release>], promotions: &[Arc<Promotion>], live: &[&str], wanted: &str, held: bool| {
-                let ledger = &Ledger::default();
-                let there = live.iter().map(|tag| image(tag)).collect();
-                let new = if live.contains(&wanted) { vec![] } else { vec![image(wanted)] };
-                let images = Images { new, live: there, ..Images::default() };
-                let why = unpromoted(&pipeline(), "p", "p", Records { releases, promotions, ledger }, &images);
-                assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
-                assert_eq!(
-                    unpromoted(&pipeline(), "d", "d", Records { releases, promotions, ledger }, &images),
-                    None,
-                    "people write it"
-                );
-            };
+        let check = |releases: &[Arc<Release>],
+                     promotions: &[Arc<Promotion>],
+                     live: &[&str],
+                     wanted: &str,
+                     held: bool| {
+            let ledger = &Ledger::default();
+            let there = live.iter().map(|tag| image(tag)).collect();
+            let new = if live.contains(&wanted) { vec![] } else { vec![image(wanted)] };
+            let images = Images { new, live: there, ..Images::default() };
+            let why =
+                unpromoted(&pipeline(), "p", "p", Records { releases, promotions, ledger, elsewhere: &[] }, &images);
+            assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
+            assert_eq!(
+                unpromoted(&pipeline(), "d", "d", Records { releases, promotions, ledger, elsewhere: &[] }, &images),
+                None,
+                "people write it"
+            );
+        };
         let ran = || release("v1", &[("dev", false), ("production", false)]);
         let tested = || release("v2", &[("dev", false)]);
         check(&[], &[], &[], "v1", false);
@@ -202,14 +212,15 @@ mod tests {
         let replaced = vec![image("v1")];
         let new = vec!["evil/shop:v1".parse().unwrap()];
         let gone = Images { new, live: replaced.clone(), replaced, ..Images::default() };
-        let records = Records { releases: &[ran()], promotions: &[], ledger: &Ledger::default() };
+        let records = Records { releases: &[ran()], promotions: &[], ledger: &Ledger::default(), elsewhere: &[] };
         assert!(
             unpromoted(&pipeline(), "p", "p", records, &gone)
                 .unwrap()
                 .contains("something else in the place of acme/shop")
         );
         let unreadable = Images { unreadable: vec!["Deployment/x: a:b:c@".into()], ..Images::default() };
-        for records in [records, Records { releases: &[], promotions: &[], ledger: &Ledger::default() }] {
+        for records in [records, Records { releases: &[], promotions: &[], ledger: &Ledger::default(), elsewhere: &[] }]
+        {
             let why = unpromoted(&pipeline(), "p", "debug", records, &unreadable).unwrap();
             assert!(why.contains("Deployment/x: a:b:c@ is no image"), "{why}");
             assert!(why.ends_with("gantline app sync debug --override), which needs the right to override p"), "{why}");
@@ -233,7 +244,7 @@ mod tests {
                 &pipeline(),
                 "p",
                 "p",
-                Records { releases: &releases, promotions, ledger: &Ledger::default() },
+                Records { releases: &releases, promotions, ledger: &Ledger::default(), elsewhere: &[] },
                 &images,
             )
         };

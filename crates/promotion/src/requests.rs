@@ -1,6 +1,7 @@
 //! What people ask for: promote, decide, roll back, unpin, lift. Each says what follows, or why not; whoever offers one
 //! offers just what it accepts.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use api::gantline::{
@@ -9,6 +10,7 @@ use api::gantline::{
 };
 use jiff::Timestamp;
 
+use crate::about::{is_distrust, to_lift};
 use crate::change_set::ChangeSet;
 use crate::facts::{Fact, What};
 use crate::gates::{Evidence, Judge, policy};
@@ -49,11 +51,10 @@ pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, r
     let release = release_of(&draft, release)?;
     let (name, tag) = (&seen.pipeline.metadata.name, label(&release.spec.images));
     if let Some(quarantine) = &release.status.quarantine {
-        let (by, why) = (&quarantine.by, &quarantine.reason);
+        let (by, why) = (quarantine.whose(), &quarantine.reason);
+        let lift = to_lift(quarantine, &release.metadata.name);
         return refuse(format!(
-            "{name} {tag} is quarantined by {by}: {why}: promote another release, or lift that \
-                               (gantline release lift {})",
-            release.metadata.name
+            "{name} {tag} is quarantined by {by}: {why}: promote another release, or lift that ({lift})"
         ));
     }
     if is_there(&draft, environment, release) {
@@ -290,13 +291,21 @@ fn lifted(draft: &Draft<'_>, release: &Release, actor: &str, reason: &str) -> Re
     let what = What::Lifted { by: actor.to_owned(), reason: reason.to_owned() };
     let fact = Fact::of_release(&release.metadata.name, &release.spec, what);
     let mut ledger = Ledger::clone(&draft.seen.ledger);
-    ledger.lift(release, quarantine);
-    let status = ReleaseStatus { quarantine: None, ..release.status.clone() };
+    // what only a record says that was not believed is in no ledger
+    if !is_distrust(quarantine) {
+        ledger.lift(release, quarantine, &draft.seen.elsewhere);
+    }
+    let mut freed = release.clone();
+    freed.status.quarantine = None;
+    // others may hold it still
+    let held = ledger.quarantine_of(&freed, &draft.seen.elsewhere).map(Cow::into_owned);
+    let status = ReleaseStatus { quarantine: held, ..freed.status };
     // in the ledger it is lifted, whatever comes in between: where that was done before, it is not told again
     let is_news = ledger != *draft.seen.ledger;
-    let lifted = is_news.then(|| Step { action: Action::SetLedger { ledger }, facts: vec![fact] });
     let noted = Action::SetRelease { name: release.metadata.name.clone(), status };
-    let steps = lifted.into_iter().chain([Step { action: noted, facts: Vec::new() }]).collect();
+    let (told, facts) = if is_distrust(quarantine) { (vec![fact], Vec::new()) } else { (Vec::new(), vec![fact]) };
+    let lifted = is_news.then(|| Step { action: Action::SetLedger { ledger }, facts });
+    let steps = lifted.into_iter().chain([Step { action: noted, facts: told }]).collect();
     Ok(Asked { promotion: String::new(), steps })
 }
 

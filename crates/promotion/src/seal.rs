@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::about::OURSELVES;
+use crate::about::{OURSELVES, PAST_US};
 use crate::plan::Observed;
 
 /// A record whose status was never written is a new one for so long: afterwards somebody took its status away.
@@ -120,18 +120,18 @@ records! {
 fn nowhere(release: &Release, now: Timestamp) -> ReleaseStatus {
     let name = &release.metadata.name;
     let reason = format!(
-        "it was written past Gantline: see who did (kubectl get release {name} -o yaml --show-managed-fields), then \
+        "{PAST_US}: see who did (kubectl get release {name} -o yaml --show-managed-fields), then \
          lift it"
     );
-    let quarantine = Quarantine { by: OURSELVES.to_owned(), reason, at: Some(now) };
-    ReleaseStatus { quarantine: Some(quarantine), ..ReleaseStatus::default() }
+    let quarantine = Quarantine { by: OURSELVES.to_owned(), reason, at: Some(now), ..Quarantine::default() };
+    ReleaseStatus { quarantine: Some(quarantine), tampered: true, ..ReleaseStatus::default() }
 }
 
 /// What it committed, if it did, is in Git.
 fn over(promotion: &Promotion, _: Timestamp) -> PromotionStatus {
     let spec = &promotion.spec;
     let message = format!(
-        "it was written past Gantline, and counts for nothing: ask for it (gantline promote {} --to {})",
+        "{PAST_US}, and counts for nothing: ask for it (gantline promote {} --to {})",
         spec.pipeline, spec.environment
     );
     let PromotionStatus { steps, commit, attempts, .. } = promotion.status.clone();

@@ -113,7 +113,7 @@ impl Veil {
         let releases = seen.releases.iter().map(|it| changed(it, |release| self.release(release)));
         let promotions = seen.promotions.iter().map(|it| changed(it, |promotion| self.promotion(promotion)));
         let ledger = changed(&seen.ledger, |ledger| {
-            ledger.quarantined.values_mut().for_each(|quarantine| self.quarantine(quarantine));
+            ledger.quarantined.values_mut().for_each(|held| self.quarantine(&mut held.quarantine));
         });
         Observed { releases: releases.collect(), promotions: promotions.collect(), ledger, ..seen }
     }

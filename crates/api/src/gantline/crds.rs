@@ -120,7 +120,7 @@ pub fn release_crd() -> Value {
         &["name"],
     ));
     let status = open(object(
-        json!({"environments": list(environment), "quarantine": open(object(json!({"by": text(), "reason": text(), "at": moment()}), &[]))}),
+        json!({"environments": list(environment), "quarantine": open(object(json!({"by": text(), "reason": text(), "at": moment(), "release": text()}), &[]))}),
         &[],
     ));
     let columns = [

@@ -155,7 +155,7 @@ pub enum PipelineConditionKind {
     TagIgnored,
     /// A tag that means another digest than the release with this tag.
     TagMoved,
-    /// An environment is to run what was not promoted into it.
+    /// An environment is to run what was not promoted into it, or is quarantined.
     NotPromoted,
     /// Nobody watches the clusters now: soaks neither go on nor begin again.
     Unwatched,

@@ -95,6 +95,9 @@ pub struct ReleaseStatus {
     pub environments: Vec<ReleaseEnvironment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// It was written past Gantline once: what its spec says of people and commits is not believed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tampered: bool,
     /// How often Gantline wrote this: what was written before counts no more.
     #[serde(skip_serializing_if = "is_default")]
     pub writes: u64,
@@ -164,6 +167,24 @@ pub struct Quarantine {
     pub reason: String,
     #[serde(with = "time_option")]
     pub at: Option<Timestamp>,
+    /// The Release of another Pipeline that is quarantined, and holds this one too; empty: this one is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub release: String,
+}
+
+impl Quarantine {
+    /// The other Pipeline that quarantined it.
+    pub fn other_pipeline(&self) -> Option<&str> {
+        self.release.rsplit_once('-').map(|(pipeline, _)| pipeline)
+    }
+
+    /// `tina`, or `tina in Pipeline shop`.
+    pub fn whose(&self) -> String {
+        match self.other_pipeline() {
+            Some(pipeline) => format!("{} in Pipeline {pipeline}", self.by),
+            None => self.by.clone(),
+        }
+    }
 }
 
 impl Release {

@@ -98,7 +98,15 @@ impl Release {
             Self::Lift { name, reason } => {
                 let path = format!("/api/v1/releases/{}/lift", segment(&name));
                 let release = client.post(&path, json!({ "reason": reason })).await?;
-                output::line(format!("{} is not quarantined any more", or_dash(&release, "/metadata/name")));
+                let name = or_dash(&release, "/metadata/name");
+                output::line(match text(&release, "/status/quarantine/reason") {
+                    None => format!("{name} is not quarantined any more"),
+                    Some(why) => format!(
+                        "{name} is quarantined still, by {} as {}: {why}; lift that too, or there",
+                        or_dash(&release, "/status/quarantine/by"),
+                        or_dash(&release, "/status/quarantine/release")
+                    ),
+                });
             }
         }
         Ok(Code::Done.into())
@@ -121,7 +129,11 @@ fn describe(item: &Value, view: &View) {
     }
     if item["canLift"] == true {
         let lift = format!("gantline release lift {}", or_dash(release, "/metadata/name"));
-        output::line(format!("{:<12} by {}; to lift it: {lift}", "", or_dash(release, "/status/quarantine/by")));
+        let by = or_dash(release, "/status/quarantine/by");
+        output::line(match text(release, "/status/quarantine/release") {
+            Some(other) => format!("{:<12} by {by}, of {other}; to lift it for this Pipeline alone: {lift}", ""),
+            None => format!("{:<12} by {by}; to lift it: {lift}", ""),
+        });
     }
     for image in release.pointer("/spec/images").and_then(Value::as_array).into_iter().flatten() {
         output::line(format!(

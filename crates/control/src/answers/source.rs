@@ -9,7 +9,7 @@ use api::argocd::Application;
 use api::gantline::ReleaseSource;
 use git::{CommitId, CommitInfo};
 use object::{EntryKind, FileTree};
-use promotion::{Located, Spot};
+use promotion::{Located, Spot, few};
 
 use super::history::History;
 use super::people::people_of;
@@ -97,7 +97,11 @@ impl<'a> Past<'a> {
             },
             None => source,
         };
-        ReleaseSource { people: self.people.into_iter().collect(), unread: self.unread.join("; "), ..source }
+        ReleaseSource {
+            people: self.people.into_iter().collect(),
+            unread: few(self.unread).unwrap_or_default(),
+            ..source
+        }
     }
 
     fn add<'c>(&mut self, commits: impl IntoIterator<Item = &'c CommitInfo>) {

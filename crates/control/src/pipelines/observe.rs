@@ -79,9 +79,23 @@ fn with_places(cx: &Context, pipeline: Arc<Pipeline>, places: Vec<Place>) -> Obs
     let (ledger, unread) = ledger::of(cx, &pipeline);
     let mut problems = pipeline.semantic_problems();
     problems.extend(unread.map(|message| PipelineProblem { error: true, message }));
+    problems.extend(ledger::crowded(cx, name).map(|message| PipelineProblem { error: false, message }));
+    let elsewhere = cx.stores.quarantined_elsewhere(&pipeline, &releases);
     let accounts = Arc::clone(&cx.stores.settings().people);
     let tampered = None;
-    let seen = Observed { pipeline, problems, places, releases, promotions, tampered, ledger, accounts, answers, now };
+    let seen = Observed {
+        pipeline,
+        problems,
+        places,
+        releases,
+        promotions,
+        tampered,
+        ledger,
+        elsewhere,
+        accounts,
+        answers,
+        now,
+    };
     match cx.seal() {
         Some(seal) => seen.trusted(seal, &Believing { seal, seen: &cx.records_seen }),
         None => seen,

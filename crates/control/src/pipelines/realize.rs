@@ -157,9 +157,10 @@ async fn write_release(cx: &Context, old: &Release, new: &ReleaseStatus) -> Resu
     let mut next = Release { status: new.clone(), ..old.clone() };
     next.status.writes = next_write(cx, old);
     next.status.seal = cx.seal().ok_or_else(|| no_key(cx))?.of_record(&next);
-    failpoint::before(Point::Soak);
+    let soak = (next.status.environments != old.status.environments).then_some(Point::Soak);
+    soak.into_iter().for_each(failpoint::before);
     let written = sealed(cx, "Release", &next.metadata, json!(next.status)).await;
-    failpoint::after(Point::Soak);
+    soak.into_iter().for_each(failpoint::after);
     read(cx, written?, Release::from_value)
 }
 

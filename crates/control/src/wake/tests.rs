@@ -190,3 +190,26 @@ fn who_keeps_labels_of_a_namespace_hears_of_who_else_does() {
     check("one that went elsewhere", new("y"), Some(keeps("new", "elsewhere", "y")), true);
     check("nothing of it", new("y"), new("y"), false);
 }
+
+#[test]
+fn a_quarantine_wakes_every_pipeline_of_the_image() {
+    let images = |name: &str| json!({"images": [{"name": name}], "environments": []});
+    let pipelines = [
+        live("Pipeline", "shop", json!({"/spec": images("acme/shop")})),
+        live("Pipeline", "web", json!({"/spec": images("docker.io/acme/shop")})),
+        live("Pipeline", "other", json!({"/spec": images("acme/other")})),
+    ];
+    let stores = Stores::holding("argocd", [], pipelines);
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let image = json!({"name": "acme/shop", "tag": "v1", "digest": digest});
+    let quarantined = json!({ "quarantined": { digest: { "by": "tina", "images": [image] } } }).to_string();
+    let secret = |text: &str| live("Secret", "gantline-ledger-6", json!({"/stringData": {"shop": text}}));
+    let woken = |old: &str, new: &str| {
+        let news = News::Ledger(change(Some(secret(old)), Some(secret(new))));
+        woken(&news, &stores).into_iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>()
+    };
+    let (shop, both) = ("pipeline/argocd/shop", ["pipeline/argocd/shop", "pipeline/argocd/web"]);
+    assert_eq!(woken("{}", &quarantined), both);
+    assert_eq!(woken(&quarantined, "{}"), both);
+    assert_eq!(woken("{}", "{\"entered\": [\"dev\"]}"), [shop]);
+}

@@ -238,3 +238,27 @@ async fn who_wrote_what_is_merged_does_not_approve() {
         controller.end().await;
     }
 }
+
+/// The Release of an image is deleted, and somebody else sets its tag back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wrote_an_image_is_named_when_its_release_is_made_again() {
+    let world = World::start().await;
+    world.controller_settles().await;
+    let controller = world.controller(None);
+    let set = async |author: &str, tag: &str| {
+        world.commit(author, &[("dev/kustomization.yaml", &OVERLAY.replace("v1", tag))]).await;
+        world.source_of(tag).await
+    };
+    let first = set("mallory", "v2").await;
+    assert_eq!(first.author, "mallory");
+    set("bob", "v3").await;
+    let scope = cluster::Scope::namespaced(object::GroupKind::new("gantline.dev", "Release"), "argocd");
+    for live in world.cluster.list(&scope).await.unwrap() {
+        if live.value().pointer("/spec/images/0/tag").is_some_and(|tag| tag == "v2") {
+            world.delete("Release", live.name()).await;
+        }
+    }
+    assert_eq!(set("carol", "v2").await.author, "carol");
+    assert_eq!(world.behind("v2").await, ["carol", "mallory"]);
+    controller.end().await;
+}

@@ -13,7 +13,7 @@ use promotion::WriteStep;
 use serde_json::json;
 
 use crate::fixtures::{apply, pause};
-use crate::promotions::{OVERLAY, World, kill_at};
+use crate::promotions::{OVERLAY, World, application, kill_at};
 
 /// Writes an object, or a part of its status, as somebody with kubectl does.
 pub(crate) async fn by_hand(world: &World, kind: &str, name: &str, patch: serde_json::Value) {
@@ -235,5 +235,85 @@ async fn a_record_without_a_status_is_sealed_by_who_comes_next() {
     world.until("sealed", async || sealed("shop-777777777777").await && sealed("shop-forged").await).await;
     assert_eq!(world.quarantine_of("shop-777777777777").await, "");
     assert!(world.quarantine_of("shop-forged").await.starts_with("it was written past Gantline"));
+    running.end().await;
+}
+
+/// What a ledger says, as text.
+async fn ledger(world: &World, pipeline: &str) -> String {
+    let mut all = world.cluster.list(&cluster::Scope::namespaced(object::GroupKind::new("", "Secret"), "argocd")).await;
+    let all =
+        all.as_mut().unwrap().iter().filter_map(|live| live.value().pointer(&format!("/data/{pipeline}")).cloned());
+    let texts = all.map(|text| {
+        let text = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text.as_str().unwrap()).unwrap();
+        String::from_utf8(text).unwrap()
+    });
+    texts.collect()
+}
+
+/// Somebody makes another Pipeline for the same image.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantine_holds_under_every_pipeline_of_the_image() {
+    let (world, controller, running) = World::with_v2().await;
+    let bad = world.succeeded("v2").await.spec.release;
+    let seen = |pipeline: &str| Seen::whole(controller.observed(pipeline).unwrap());
+    roll_back(&controller, &seen("shop"), "staging", "tina", "errors").await.unwrap();
+    world.until("rolled back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v1").await;
+
+    let source = json!({"repoURL": world.repository.url(), "targetRevision": "main", "path": "production"});
+    apply(&world.cluster, application("production", json!({"source": source}))).await;
+    let environments = json!([{"name": "dev", "application": "shop-dev"},
+        {"name": "production", "application": "shop-production", "auto": true}]);
+    let spec = json!({"images": [{"name": "ghcr.io/acme/shop"}], "environments": environments});
+    let metadata = json!({"name": "web", "namespace": "argocd"});
+    let web = json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline", "metadata": metadata, "spec": spec});
+    apply(&world.cluster, web).await;
+    let copy = bad.replace("shop-", "web-");
+    world.until("held", async || world.quarantine_of(&copy).await == "errors").await;
+    let quarantine = world.record("Release", &copy).await.unwrap()["status"]["quarantine"].clone();
+    assert_eq!((&quarantine["by"], &quarantine["release"]), (&json!("tina"), &json!(bad)));
+    let refused = control::requests::promote(&controller, &seen("web"), "production", &copy, "eve", "").await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("quarantined by tina in Pipeline shop: errors"), "{refused}");
+    assert!(!ledger(&world, "web").await.contains("errors"), "it is not its own");
+
+    // nor by hand
+    world.until("deployed", async || world.application("production").await.status.operation_state.is_some()).await;
+    let overlay = OVERLAY.replace("v1", "v2");
+    world.repository.commit("mallory", &[("production/kustomization.yaml", Some(&overlay))], "By hand").await;
+    let failed = async || {
+        let state = world.application("production").await.status.operation_state;
+        state.is_some_and(|it| {
+            it.phase == OperationPhase::Failed && it.message.contains("tina in Pipeline shop: errors")
+        })
+    };
+    world.until("refused", failed).await;
+    assert_eq!(world.deployed("production").await, "ghcr.io/acme/shop:v1");
+
+    // for this Pipeline alone
+    control::requests::lift(&controller, &seen("web"), &copy, "lea", "we looked").await.unwrap();
+    world.until("let go", async || world.quarantine_of(&copy).await.is_empty()).await;
+    assert!(ledger(&world, "web").await.contains("exempt"));
+    assert_eq!(world.quarantine_of(&bad).await, "errors", "where it was made it holds");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_releases_leave_no_trace_in_the_ledger() {
+    let (world, _, running) = World::with_v2().await;
+    world.until("noted", async || ledger(&world, "shop").await.contains("entered")).await;
+    let digits = "7".repeat(64);
+    let image = json!({"name": "ghcr.io/acme/shop", "tag": "v7", "digest": format!("sha256:{digits}")});
+    let spec = json!({"pipeline": "shop", "images": [image], "source": {"environment": "dev", "author": "nobody"}});
+    let metadata =
+        json!({"name": "shop-777777777777", "namespace": "argocd", "labels": {"gantline.dev/pipeline": "shop"}});
+    let forged = json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Release", "metadata": metadata, "spec": spec});
+    apply(&world.cluster, forged).await;
+    let set_back = async || world.quarantine_of("shop-777777777777").await.starts_with("it was written past Gantline");
+    world.until("set back", set_back).await;
+    // what comes after it has been looked at with it
+    world.push("v3").await;
+    world.succeeded("v3").await;
+    let said = ledger(&world, "shop").await;
+    assert!(!said.contains(&digits[..16]) && !said.contains("nobody"), "{said}");
     running.end().await;
 }

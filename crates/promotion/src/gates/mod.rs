@@ -5,6 +5,7 @@ use api::gantline::{
 };
 use jiff::{SignedDuration, Timestamp};
 
+use crate::about::to_lift;
 use crate::answers::{Answers, Question};
 use crate::change_set::ChangeSet;
 
@@ -170,12 +171,12 @@ pub(crate) fn quarantined(release: &Release) -> Option<GateReport> {
         name: "not quarantined".into(),
         kind: GateKind::Quarantine,
         state: GateState::Failed,
-        value: format!("quarantined by {}: {}", quarantine.by, quarantine.reason),
+        value: format!("quarantined by {}: {}", quarantine.whose(), quarantine.reason),
         needed: "another image, or the quarantine lifted".into(),
         since: quarantine.at,
         who_can_act: format!(
-            "CI, with a new build, or who may lift it (gantline release lift {})",
-            release.metadata.name
+            "CI, with a new build, or who may lift it ({})",
+            to_lift(quarantine, &release.metadata.name)
         ),
         ..GateReport::default()
     })
@@ -324,7 +325,7 @@ pub(crate) mod tests {
         let p = pipeline();
         let mut bad = release(ReleasePhase::Soaking, Some(0));
         bad.status.quarantine =
-            Some(api::gantline::Quarantine { by: "gantline".into(), reason: "it failed".into(), at: None });
+            Some(api::gantline::Quarantine { by: "gantline".into(), reason: "it failed".into(), ..Default::default() });
         let environment = p.environment("production").unwrap();
         let promotion = promotion("", &[approval("tina", &p)]);
         let (pipeline, release, promotion, change_set) = (&p, &bad, &promotion, &ChangeSet::default());

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::gantline::{ImageSource, PipelineConditionKind, ReleaseImage, ReleaseSource, ReleaseSpec};
+use api::gantline::{ImageSource, PipelineConditionKind, Release, ReleaseImage, ReleaseSource, ReleaseSpec};
 
 use super::sight::{Runs, Written};
-use super::{Action, Draft};
+use super::{Action, Draft, Known};
+use crate::about::is_believed;
 use crate::answers::{Answer, Question};
+use crate::appeared::{Appearance, brought};
 use crate::facts::{Fact, What};
 use crate::identity::release_name;
 
@@ -17,7 +19,11 @@ impl Draft<'_> {
     pub(super) fn appear(&mut self) {
         let Some(first) = self.seen.pipeline.spec.environments.first().map(|first| first.name.as_str()) else { return };
         let Some(sight) = self.sight(first) else { return };
-        let (new, images) = (sight.runs == Runs::Other, sight.images.clone());
+        let (runs, images) = (sight.runs.clone(), sight.images.clone());
+        if let Runs::Release(index) = runs {
+            return self.prove(first, index);
+        }
+        let new = runs == Runs::Other;
         let Some(released) = released(&self.seen.pipeline.spec.images, &images).filter(|_| new) else { return };
         if !self.are_releases(first, &images) {
             return;
@@ -32,8 +38,28 @@ impl Draft<'_> {
         let what =
             What::Released { digest: digests.join(", "), commit: source.commit.clone(), author: source.author.clone() };
         let spec = ReleaseSpec { pipeline: self.seen.pipeline.metadata.name.clone(), images, source };
+        self.appearance = Appearance::of(&spec, self.before(first).map(|before| &*before.spec.images));
         let fact = Fact::of_release(&name, &spec, what);
         self.step(Action::CreateRelease { name, spec }, vec![fact]);
+    }
+
+    /// What the first environment runs came to the Pipeline, though its record was not to be believed once: who is behind
+    /// it is looked for.
+    fn prove(&mut self, first: &str, index: usize) {
+        let release = self.releases[index].clone();
+        if is_believed(&release) || self.has_appeared(&release.spec) {
+            return;
+        }
+        let images = &release.spec.images;
+        let Some(source) = self.source(first, images) else { return };
+        let spec = ReleaseSpec { source, ..release.spec.clone() };
+        self.appearance = Appearance::of(&spec, self.before(first).map(|before| &*before.spec.images));
+    }
+
+    /// The newest release that came by the first environment.
+    fn before(&self, first: &str) -> Option<&Release> {
+        let came = |release: &&Known<'_, Release>| release.spec.source.environment == first && is_believed(release);
+        self.releases.iter().find(came).map(|release| &**release)
     }
 
     fn are_releases(&mut self, first: &str, images: &[Written<'_>]) -> bool {
@@ -67,8 +93,9 @@ impl Draft<'_> {
         refused
     }
 
-    /// The newest commit that set one of the images that no release has yet; who wrote the others is kept, too. `None`
-    /// while that is being looked for: without its author nobody could tell who may approve.
+    /// The newest commit that set one of the images that no release has yet; who wrote the others is kept, too, and who was
+    /// behind them when they came before, also by releases that are gone. `None` while that is being looked for: without
+    /// its author nobody could tell who may approve.
     fn source(&mut self, first: &str, images: &[ReleaseImage]) -> Option<ReleaseSource> {
         let app = self.sight(first)?.place?.application.as_ref()?;
         let known: Vec<&str> =
@@ -76,8 +103,9 @@ impl Draft<'_> {
         let fresh: Vec<&ReleaseImage> = images.iter().filter(|i| !known.contains(&i.digest.as_str())).collect();
         // a new set of known images: whoever set any of them may have made it
         let set = if fresh.is_empty() { images.iter().collect() } else { fresh };
-        let before = self.releases.iter().find(|release| release.spec.source.environment == first);
-        let since: Arc<str> = before.map_or("", |release| release.spec.source.commit.as_str()).into();
+        let before = self.before(first).map(|before| before.spec.clone());
+        let known = || self.seen.ledger.appeared.commit();
+        let since: Arc<str> = before.as_ref().map_or_else(known, |before| before.source.commit.as_str()).into();
         let question = |image: &&ReleaseImage| {
             let spot = app.spot(&image.name.as_str().into());
             Question::Source { spot, since: Arc::clone(&since) }
@@ -89,9 +117,20 @@ impl Draft<'_> {
             sources.push(source);
         }
         let newest = sources.iter().max_by_key(|source| source.time)?;
-        let people: BTreeSet<String> =
+        let mut people: BTreeSet<String> =
             sources.iter().flat_map(|source| source.everybody()).map(Cow::into_owned).collect();
-        let unread = sources.iter().map(|source| source.unread.clone()).find(|why| !why.is_empty());
+        let mut unread = sources.iter().map(|source| source.unread.clone()).find(|why| !why.is_empty());
+        let appeared = &self.seen.ledger.appeared;
+        let brought: Vec<&ReleaseImage> = brought(images, before.as_ref().map(|before| &*before.images)).collect();
+        for past in appeared.of_images(brought.iter().copied()) {
+            people.extend(past.people.iter().cloned());
+            unread = unread.or_else(|| Some(past.unread.clone()).filter(|why| !why.is_empty()));
+        }
+        if let Some(image) = brought.into_iter().find(|image| appeared.may_be_forgotten(image)) {
+            let forgotten =
+                || format!("{} may have come long before, and who was behind it then is not kept", image.tag);
+            unread = unread.or_else(|| Some(forgotten()));
+        }
         Some(ReleaseSource {
             environment: first.to_owned(),
             people: people.into_iter().collect(),

@@ -169,7 +169,8 @@ impl Draft<'_> {
 
     pub(super) fn quarantine(&self, release: &Release, by: &str, reason: &str) -> (Quarantine, Fact) {
         let (by, reason) = (by.to_owned(), reason.to_owned());
-        let quarantine = Quarantine { by: by.clone(), reason: reason.clone(), at: Some(self.seen.now) };
+        let (at, release_of) = (Some(self.seen.now), String::new());
+        let quarantine = Quarantine { by: by.clone(), reason: reason.clone(), at, release: release_of };
         let what = quarantined(release, by, reason);
         (quarantine, Fact::of_release(&release.metadata.name, &release.spec, what))
     }

@@ -21,6 +21,7 @@ use api::gantline::{
 use jiff::Timestamp;
 
 use crate::answers::{Answer, Question};
+use crate::appeared::Appearance;
 use crate::facts::Fact;
 use crate::gates::Decision;
 use crate::ledger::Ledger;
@@ -164,6 +165,8 @@ pub(crate) struct Draft<'a> {
     /// The newest first.
     pub(crate) promotions: Vec<Known<'a, Promotion>>,
     conditions: Vec<PipelineCondition>,
+    /// The release that this plan finds.
+    appearance: Option<Appearance>,
     plan: Plan,
 }
 
@@ -174,8 +177,8 @@ impl<'a> Draft<'a> {
         let mut promotions: Vec<_> = seen.promotions.iter().map(|promotion| Known::Seen(&**promotion)).collect();
         let age = |p: &Promotion| p.metadata.creation_timestamp;
         promotions.sort_by(|a, b| age(b).cmp(&age(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name)));
-        let (sights, blind, conditions, plan) = Default::default();
-        let mut draft = Self { seen, sights, blind, releases, promotions, conditions, plan };
+        let (sights, blind, conditions, appearance, plan) = Default::default();
+        let mut draft = Self { seen, sights, blind, releases, promotions, conditions, appearance, plan };
         draft.look();
         draft
     }

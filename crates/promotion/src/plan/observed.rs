@@ -11,6 +11,7 @@ use object::{ImageDigest, ImageRef};
 use crate::answers::Answers;
 use crate::change_set::Accounts;
 use crate::ledger::Ledger;
+use crate::quarantines::Elsewhere;
 use crate::seal::Tampered;
 
 /// One Pipeline and all that is its own, at one moment.
@@ -29,6 +30,8 @@ pub struct Observed {
     pub tampered: Option<Tampered>,
     /// What holds whatever became of releases and promotions.
     pub ledger: Arc<Ledger>,
+    /// What other Pipelines quarantined of the repositories of this one.
+    pub elsewhere: Arc<[Arc<Elsewhere>]>,
     /// Who may log in, and what they are called in Git.
     pub accounts: Arc<Accounts>,
     /// To the questions of the last plan.

@@ -42,7 +42,8 @@ impl Draft<'_> {
         }
     }
 
-    /// What nobody promoted there, although others were: of its own Application, else of others.
+    /// What nobody promoted there, although others were, or what is quarantined since: of its own Application, else of
+    /// others.
     fn not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
         let own = self.own_not_promoted(environment, sight);
         if own.is_empty() { self.brought_past(environment, sight).unwrap_or_default() } else { own }
@@ -68,7 +69,14 @@ impl Draft<'_> {
             Runs::Release(index) => {
                 let release = &self.releases[*index];
                 let by_hand = release.in_environment(environment).is_some_and(|entry| entry.by_hand);
-                if by_hand { says(&label(&release.spec.images)) } else { String::new() }
+                let label = label(&release.spec.images);
+                match &release.status.quarantine {
+                    _ if by_hand => says(&label),
+                    Some(_) if !first => {
+                        format!("{label} is quarantined, and {environment} runs it: promote another one, or roll back")
+                    }
+                    Some(_) | None => String::new(),
+                }
             }
             Runs::Other if !first && !Records::of(self.seen).is_untouched(environment) => {
                 let images: Vec<String> = sight.images.iter().map(|written| written.image.to_string()).collect();

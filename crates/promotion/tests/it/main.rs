@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod appeared;
 mod approvals;
 mod examples;
 mod gates;
 mod ledger;
 mod pins;
 mod plan;
+mod quarantines;
 mod requests;
 mod simulator;
 mod story;

@@ -62,6 +62,7 @@ impl Story {
             promotions: Vec::new(),
             tampered: Some(Tampered::default()),
             ledger: Arc::default(),
+            elsewhere: Arc::default(),
             accounts: Arc::default(),
             answers: Answers::default(),
             now,
@@ -120,6 +121,11 @@ impl Story {
             }
         }
         panic!("it does not settle: {:#?}", plan(&self.seen).steps)
+    }
+
+    /// The steps of one plan.
+    pub(crate) fn take_all(&mut self) {
+        plan(&self.seen).steps.iter().for_each(|step| self.take(step));
     }
 
     pub(crate) fn ask(&mut self, asked: Result<Asked, promotion::requests::Refused>) -> Result<String, String> {

@@ -66,6 +66,7 @@ fn event(world: &mut World, controllers: &mut [Controller; 2], ordinal: usize) -
     if world.random.percent(2) {
         unseen(world, controllers, env, ordinal);
     }
+    world.decide_elsewhere();
     let who = world.random.below(2);
     let controller = &mut controllers[who];
     match world.random.below(100) {

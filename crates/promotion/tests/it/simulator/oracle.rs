@@ -27,6 +27,9 @@ pub(super) fn pushed(world: &World, promotion: &Promotion, release: &Release) ->
     if identity(&release.spec.images).is_some_and(|digest| world.quarantined.contains(&digest)) {
         return Err(format!("{name} moves a quarantined digest"));
     }
+    if world.is_held_elsewhere(release) {
+        return Err(format!("{name} moves what another Pipeline quarantined"));
+    }
     if spec.rollback {
         return Ok(());
     }

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
-use api::gantline::{Pipeline, Promotion, PromotionStatus, Release, ReleaseImage, ReleaseSource, ReleaseStatus};
+use api::gantline::{
+    Pipeline, Promotion, PromotionStatus, Quarantine, Release, ReleaseImage, ReleaseSource, ReleaseStatus,
+};
 use jiff::Timestamp;
 use object::{ImageDigest, ImageRef};
 use promotion::{
-    Action, Answer, Answered, Ledger, Located, Observed, Place, PlaceApplication, Question, Record, RunningImage,
-    RunningPod, Step, Tampered, identity,
+    Action, Answer, Answered, Elsewhere, Held, Ledger, Located, Observed, Place, PlaceApplication, Question, Record,
+    RunningImage, RunningPod, Step, Tampered, identity,
 };
 use serde_json::{Value, json};
 
@@ -57,11 +59,15 @@ pub(super) struct View {
     /// What was written past Gantline.
     pub(super) tampered: Tampered,
     pub(super) ledger: Arc<Ledger>,
+    /// What another Pipeline quarantined.
+    pub(super) elsewhere: Arc<[Arc<Elsewhere>]>,
 }
 
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) random: Random,
+    /// Whether there is another Pipeline with the same images.
+    others: Option<Random>,
     pub(super) now: i64,
     pub(super) api: View,
     version: u64,
@@ -115,9 +121,11 @@ impl World {
             promotions: BTreeMap::new(),
             tampered: Tampered::default(),
             ledger: Arc::default(),
+            elsewhere: Arc::default(),
         };
         let mut world = Self {
             random,
+            others: (seed % 5 == 4).then_some(Random(seed + 1)),
             now,
             api,
             version: 0,
@@ -356,6 +364,32 @@ impl World {
         };
     }
 
+    /// Another Pipeline quarantines something, or lifts that.
+    pub(super) fn decide_elsewhere(&mut self) {
+        let releases: Vec<&Arc<Release>> = self.api.releases.values().collect();
+        let Some(random) = &mut self.others else { return };
+        let decides = random.percent(3);
+        let Some(release) = random.of(&releases).filter(|_| decides) else { return };
+        let images = release.spec.images.clone();
+        self.api.elsewhere = if self.api.elsewhere.is_empty() {
+            let at = Some(moment(self.now));
+            let quarantine = Quarantine { by: "omar".into(), reason: "elsewhere".into(), at, ..Quarantine::default() };
+            let (pipeline, digest) = ("other".to_owned(), identity(&images).unwrap());
+            vec![Arc::new(Elsewhere { pipeline, digest, held: Held { quarantine, images } })].into()
+        } else {
+            Arc::default()
+        };
+    }
+
+    /// Whether another Pipeline holds what nobody let go here.
+    pub(super) fn is_held_elsewhere(&self, release: &Release) -> bool {
+        let digest = identity(&release.spec.images);
+        self.api.elsewhere.iter().filter(|it| Some(&it.digest) == digest.as_ref()).any(|it| {
+            let exempt = self.api.ledger.exempt.get("other").and_then(|all| all.get(&it.digest));
+            exempt.is_none_or(|exempt| exempt.at != it.held.quarantine.at)
+        })
+    }
+
     /// Somebody lifts a quarantine: its digest may move again.
     pub(super) fn lifted(&mut self, steps: &[Step]) {
         for step in steps {
@@ -422,7 +456,10 @@ impl World {
                 let status = ReleaseStatus { writes: live.status.writes + 1, ..status.clone() };
                 (live.status, live.metadata.resource_version) = (status, version);
                 // by who comes late, also what was lifted already
-                let holds = self.api.ledger.quarantine_of(live).and_then(|_| identity(&live.spec.images));
+                let holds = self.api.ledger.quarantine_of(live, &[]);
+                // that nobody believes a record is no word about its digest
+                let holds = holds.filter(|it| !it.reason.starts_with("it was written past Gantline"));
+                let holds = holds.and_then(|_| identity(&live.spec.images));
                 self.quarantined.extend(holds);
                 self.api.tampered.releases.remove(name);
                 view.tampered.releases.remove(name);
@@ -479,6 +516,7 @@ impl View {
             promotions: believed(&self.promotions, &self.tampered.promotions, now),
             tampered: Some(self.tampered.clone()),
             ledger: Arc::clone(&self.ledger),
+            elsewhere: Arc::clone(&self.elsewhere),
             accounts: Arc::default(),
             answers: promotion::Answers::default(),
             now,

@@ -1,0 +1,116 @@
+//! What a quarantine holds, whichever Pipeline made it.
+//!
+//! It is of the images of a release, and holds each release that has all of them: that of one image every set with that
+//! image; that of a set, of which nobody knows which image is bad, that set and each that has more. Within a Pipeline
+//! digests decide, whatever their repositories are called now; between Pipelines the repository has to be the same, too,
+//! else whoever writes a digest into Git could hold images that they have not.
+
+use std::collections::BTreeMap;
+
+use api::gantline::{Quarantine, ReleaseImage};
+use object::{ImageDigest, canonical_repository};
+use serde::{Deserialize, Serialize};
+
+use crate::about::outlined;
+use crate::identity::{identity, short};
+
+/// A quarantine in a ledger.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Held {
+    #[serde(flatten)]
+    pub quarantine: Quarantine,
+    /// Of these images together; empty where an older version wrote it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ReleaseImage>,
+}
+
+/// By what stands for all images of a release.
+pub(crate) type Quarantines = BTreeMap<ImageDigest, Held>;
+
+/// Those of one ledger that hold a release with these images.
+pub(crate) fn holding<'a>(
+    all: &'a Quarantines,
+    images: &'a [ReleaseImage],
+) -> impl Iterator<Item = (&'a ImageDigest, &'a Held)> {
+    let alone = images.iter().filter_map(|image| all.get_key_value(&image.digest));
+    let set = (images.len() > 1 && !all.is_empty()).then(|| identity(images)).flatten();
+    let in_set = move |set: ImageDigest| {
+        all.iter().filter(move |(digest, held)| **digest == set || held.images.len() > 1 && held.is_within(images))
+    };
+    alone.chain(set.into_iter().flat_map(in_set))
+}
+
+impl Held {
+    fn is_within(&self, images: &[ReleaseImage]) -> bool {
+        self.images.iter().all(|bad| images.iter().any(|image| image.digest == bad.digest))
+    }
+}
+
+/// A quarantine in the ledger of another Pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elsewhere {
+    pub pipeline: String,
+    /// What stands for all its images.
+    pub digest: ImageDigest,
+    pub held: Held,
+}
+
+impl Elsewhere {
+    pub(crate) fn holds(&self, images: &[ReleaseImage]) -> bool {
+        let is = |image: &ReleaseImage, bad: &ReleaseImage| {
+            image.digest == bad.digest && canonical_repository(&image.name) == canonical_repository(&bad.name)
+        };
+        let bad = &self.held.images;
+        !bad.is_empty() && bad.iter().all(|bad| images.iter().any(|image| is(image, bad)))
+    }
+
+    /// As it is told where it holds: what an Application of the other Pipeline says is not for everybody here.
+    pub(crate) fn told(&self) -> Quarantine {
+        let quarantine = &self.held.quarantine;
+        let release = format!("{}-{}", self.pipeline, short(Some(&self.digest)));
+        Quarantine { reason: outlined(quarantine), release, ..quarantine.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(all: &[(&str, &str)]) -> Vec<ReleaseImage> {
+        let one = |(name, digit): &(&str, &str)| ReleaseImage {
+            name: (*name).to_owned(),
+            tag: "v1".to_owned(),
+            digest: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
+        };
+        all.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_quarantine_holds_what_has_all_its_images() {
+        let (a, b) = (("acme/shop", "a"), ("acme/web", "b"));
+        for (bad, release, own, other) in [
+            (&[a][..], &[a][..], true, true),
+            (&[a], &[b], false, false),
+            (&[a], &[b, a], true, true),
+            (&[a], &[("docker.io/acme/shop", "a")], true, true),
+            (&[a], &[("mirror.io/shop", "a")], true, false),
+            (&[a, b], &[b, a], true, true),
+            (&[a, b], &[a, b, ("acme/job", "c")], true, true),
+            (&[a, b], &[a], false, false),
+            (&[a, b], &[a, ("acme/web", "c")], false, false),
+        ] {
+            let (bad, release) = (images(bad), images(release));
+            let digest = identity(&bad).unwrap();
+            let held = Held { quarantine: Quarantine::default(), images: bad };
+            let ledger = Quarantines::from([(digest.clone(), held.clone())]);
+            assert_eq!(holding(&ledger, &release).next().is_some(), own, "{held:?} {release:?}");
+            let elsewhere = Elsewhere { pipeline: "web".to_owned(), digest: digest.clone(), held: held.clone() };
+            assert_eq!(elsewhere.holds(&release), other, "{held:?} {release:?}");
+            // as an older version wrote it: by its key alone
+            let old = Quarantines::from([(digest.clone(), Held::default())]);
+            let same = held.images.len() == 1 || identity(&release).as_ref() == Some(&digest);
+            assert_eq!(holding(&old, &release).next().is_some(), own && same, "{held:?} {release:?}");
+        }
+    }
+}
