@@ -88,6 +88,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         tampered: None,
         ledger: Arc::default(),
         accounts: Arc::default(),
+        members: Arc::default(),
         answers: Answers::default(),
         now: now + jiff::SignedDuration::from_hours(1),
     }

@@ -27,9 +27,7 @@ impl Draft<'_> {
             return;
         }
         let Some(source) = self.source(first, &images) else { return };
-        let digests: Vec<&str> = images.iter().map(|image| image.digest.as_str()).collect();
-        let what =
-            What::Released { digest: digests.join(", "), commit: source.commit.clone(), author: source.author.clone() };
+        let what = What::released(&images, &source);
         let spec = ReleaseSpec { pipeline: self.seen.pipeline.metadata.name.clone(), images, source };
         let fact = Fact::of_release(&name, &spec, what);
         self.step(Action::CreateRelease { name, spec }, vec![fact]);

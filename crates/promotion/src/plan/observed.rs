@@ -10,6 +10,7 @@ use object::{ImageDigest, ImageRef};
 use crate::answers::Answers;
 use crate::change_set::Accounts;
 use crate::ledger::Ledger;
+use crate::members::Members;
 use crate::seal::Tampered;
 
 /// One Pipeline and all that is its own, at one moment.
@@ -30,6 +31,8 @@ pub struct Observed {
     pub ledger: Arc<Ledger>,
     /// Who may log in, and what they are called in Git.
     pub accounts: Arc<Accounts>,
+    /// Which of them belong to the groups of its gates.
+    pub members: Arc<Members>,
     /// To the questions of the last plan.
     pub answers: Answers,
     pub now: Timestamp,

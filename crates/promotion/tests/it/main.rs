@@ -5,6 +5,7 @@
 mod approvals;
 mod examples;
 mod gates;
+mod history;
 mod ledger;
 mod pins;
 mod plan;

@@ -59,6 +59,7 @@ impl Story {
             tampered: Some(Tampered::default()),
             ledger: Arc::default(),
             accounts: Arc::default(),
+            members: Arc::default(),
             answers: Answers::default(),
             now,
         };

@@ -477,6 +477,7 @@ impl View {
             tampered: Some(self.tampered.clone()),
             ledger: Arc::clone(&self.ledger),
             accounts: Arc::default(),
+            members: Arc::default(),
             answers: promotion::Answers::default(),
             now,
         }
