@@ -16,4 +16,5 @@ mod promotions;
 mod records;
 mod replicas;
 mod sites;
+mod unread;
 mod walls;
