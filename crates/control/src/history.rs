@@ -9,6 +9,7 @@ use std::time::Duration;
 use api::argocd::Application;
 use api::gantline::Pipeline;
 use cluster::Scope;
+use git::CommitInfo;
 use jiff::{SignedDuration, Timestamp};
 use object::{GroupKind, LiveObject};
 use promotion::{Seal, history};
@@ -17,12 +18,16 @@ use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::controller::Controller;
-use crate::pipelines::observe;
+use crate::pipelines::{ground, observe};
+use crate::records::is_promotions;
+use crate::repositories::Address;
 use crate::stores::AppKey;
 use crate::timeline::{TimelineEntry, TimelineKind, ended, of_told};
 
 /// Events that have a line of the timeline carry this label, and the line in an annotation of the same name.
 pub(crate) const EVENT_LINE: &str = "gantline.dev/timeline";
+/// So far back commits are looked through.
+const COMMITS: usize = 500;
 /// Whoever asks waits no longer for the Events of a namespace: then the rest has to do.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What an object keeps was told soon after it was so, and not long before, by whichever clock.
@@ -113,14 +118,26 @@ impl Controller {
 /// Tells this process what was told before it was there, as far as the timeline keeps entries.
 pub(crate) async fn recall(cx: &Context) {
     cx.stores.ready().await;
+    // without the key nobody can tell who wrote an Event
+    if timeout(PATIENCE, cx.load_seal()).await.is_err() {
+        return;
+    }
     let before = whole(cx, &Wanted::default()).await;
     cx.timeline.recall(before.iter().rev().map(|entry| (**entry).clone()));
 }
 
 async fn whole(cx: &Context, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
     let mut told = told_by_events(cx).await;
-    told.extend(cx.timeline.newest(usize::MAX));
-    merged(told, kept(cx, wanted), wanted)
+    let (recalled, heard): (Vec<_>, Vec<_>) = cx.timeline.newest(usize::MAX).into_iter().partition(|entry| entry.kept);
+    told.extend(heard);
+    let mut kept = kept(cx, wanted);
+    kept.extend(recalled.iter().map(|entry| TimelineEntry::clone(entry)));
+    let wrote = |entry: &TimelineEntry| matches!(entry.kind, TimelineKind::Promoted | TimelineKind::RolledBack);
+    let known = told.iter().map(|entry| &**entry).chain(&kept).filter(|entry| wrote(entry));
+    let known: BTreeSet<String> = known.map(|entry| entry.commit.clone()).collect();
+    kept.extend(told_by_git(cx, wanted).await.into_iter().filter(|entry| !known.contains(&entry.commit)));
+    let kept = kept.into_iter().map(|entry| TimelineEntry { kept: true, ..entry }).collect();
+    merged(told, kept, wanted)
 }
 
 /// Each once, the newest first: what is kept counts where nobody told it.
@@ -195,6 +212,48 @@ impl EventLine {
         let Self(entry) = serde_json::from_str(text).ok().filter(|_| seal.holds_told(text, sealed))?;
         Some(entry)
     }
+}
+
+/// What the commits of promotions tell, also of those whose objects are gone. Only of copies that are here.
+async fn told_by_git(cx: &Context, wanted: &Wanted) -> Vec<TimelineEntry> {
+    let Some(seal) = cx.seal() else { return Vec::new() };
+    let pipelines = cx.stores.pipelines.all();
+    let pipelines: Vec<_> = pipelines.into_iter().filter(|pipeline| wanted.takes_pipeline(pipeline)).collect();
+    let environments = pipelines.iter().flat_map(|pipeline| &pipeline.spec.environments);
+    let (mut seen, mut entries) = (BTreeSet::new(), Vec::new());
+    for app in environments.filter_map(|environment| cx.application(&environment.application)) {
+        let Some(source) = ground::written(&app).filter(|source| !Address::of(source).is_chart()) else { continue };
+        if !seen.insert((source.repo_url.clone(), source.revision().to_owned())) {
+            continue;
+        }
+        let told = timeout(PATIENCE, commits_of(cx, &app)).await.ok().flatten().unwrap_or_default();
+        entries.extend(told.iter().filter(|commit| is_promotions(seal, commit)).filter_map(of_commit));
+    }
+    entries.retain(|entry: &TimelineEntry| pipelines.iter().any(|it| it.metadata.name == entry.pipeline));
+    entries
+}
+
+async fn commits_of(cx: &Context, app: &Application) -> Option<Vec<CommitInfo>> {
+    let source = ground::written(app)?;
+    let repository = cx.repositories.git(Address::of(source), app.spec.project_name()).ok()?;
+    let head = match repository.head_of(source.revision()).await {
+        Ok(head) => head,
+        Err(_) => ground::synced(app).parse().ok()?,
+    };
+    repository.log(head, None, COMMITS).await.ok()
+}
+
+/// `promote(production): shop → v2`, as [`promotion::Message`] writes it.
+fn of_commit(commit: &CommitInfo) -> Option<TimelineEntry> {
+    let (what, rest) = commit.subject.split_once('(')?;
+    let (environment, rest) = rest.split_once("): ")?;
+    let (pipeline, _) = rest.split_once(" → ")?;
+    let kind = if what == "rollback" { TimelineKind::RolledBack } else { TimelineKind::Promoted };
+    let said = |key: &str| commit.trailers.get(key).unwrap_or_default().to_owned();
+    let by = Some(said("Requested-By")).filter(|by| !by.is_empty()).unwrap_or_else(|| said("Approved-By"));
+    let entry = TimelineEntry::of_pipeline(kind, commit.committer.time, pipeline, commit.subject.clone());
+    let entry = TimelineEntry { environment: environment.to_owned(), release: said("Release"), ..entry };
+    Some(entry.by(by).at_commit(commit.id.to_string()))
 }
 
 /// What Events of the namespaces with Applications tell. Where they cannot be had, that is nothing.

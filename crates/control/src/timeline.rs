@@ -89,6 +89,9 @@ pub struct TimelineEntry {
     /// Counts up from 1 within one process; 0 where it was not told there.
     #[serde(skip)]
     pub id: u64,
+    /// It was not told, but read from what is kept.
+    #[serde(skip)]
+    pub(crate) kept: bool,
     pub time: Timestamp,
     pub kind: TimelineKind,
     /// What people call the Application: `web`, or `team/web` outside of the control plane's namespace.
@@ -130,6 +133,7 @@ impl TimelineEntry {
     fn new(kind: TimelineKind, time: Timestamp, message: impl Into<String>) -> Self {
         Self {
             id: 0,
+            kept: false,
             time,
             kind,
             application: String::new(),

@@ -106,7 +106,8 @@ async fn an_application_that_cannot_be_read_is_told_of_with_its_error() {
     let house = House::start().await;
     let [rita, otto, eve] = [house.log_in("rita").await, house.log_in("otto").await, house.log_in("eve").await];
     let web = ResourceKey::new("argoproj.io", "Application", "argocd", "web");
-    let patch = Patch::Merge(json!({ "status": { "operationState": { "phase": "Splendid" } } }));
+    let patch = Patch::Merge(json!({ "status": { "operationState":
+        { "phase": "Splendid", "operation": {}, "startedAt": "2026-11-21T08:00:00Z" } } }));
     house.cluster.patch(&web, &patch, PatchOptions::default()).await.unwrap();
     let mut shown = Value::Null;
     for _ in 0..100 {
