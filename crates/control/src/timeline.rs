@@ -91,7 +91,7 @@ pub struct TimelineEntry {
     pub id: u64,
     /// It was not told, but read from what is kept.
     #[serde(skip)]
-    pub(crate) kept: bool,
+    pub kept: bool,
     pub time: Timestamp,
     pub kind: TimelineKind,
     /// What people call the Application: `web`, or `team/web` outside of the control plane's namespace.

@@ -138,7 +138,7 @@ async fn whatever_is_watched_and_cannot_be_read_is_told() {
         assert!(counted(&controller, kind, count), "{kind}: {}", controller.metrics().text());
     }
     let slips = controller.stores().slips();
-    for name in ["shop-dev", "repo", "creds", "cluster", "timeout.reconciliation", "policy.csv"] {
+    for name in ["shop-dev", "repo", "creds", "cluster", "timeout.reconciliation", "policy line 1"] {
         assert!(slips.iter().any(|slip| slip.contains(name)), "{name}: {slips:#?}");
     }
     let writes = json!({"status": {"writes": promotion.status.writes}});

@@ -61,7 +61,7 @@ function mood(environment) {
 function gate(g) {
   const mark = { Passed: '✓', Failed: '✗' }[g.state] ?? '…'
   const detail = [g.value, g.needed && `needs ${g.needed}`, g.state === 'Waiting' && g.earliest && `not before ${clockTime(g.earliest)}`,
-    g.state !== 'Passed' && g.whoCanAct && `${g.whoCanAct} can act`].filter(Boolean).join(' · ')
+    g.state !== 'Passed' && g.whoCanAct && `can act: ${g.whoCanAct}`].filter(Boolean).join(' · ')
   const node = make('div', { className: `gate ${g.state}` }, make('span', { className: 'mark', textContent: mark }), make('span', { textContent: g.name }))
   if (g.state === 'Waiting' && g.since && g.earliest) {
     const [from, to] = [Date.parse(g.since), Date.parse(g.earliest)]
