@@ -228,6 +228,8 @@ pub(crate) enum Command {
     Where(Box<To<commands::whereabouts::Where, Reach>>),
     /// The environments of a service: purpose, namespace, image source, config source, trigger
     Env(Box<To<commands::env::Env, Reach>>),
+    /// What happened, the newest first: by whom, why, and by which commit
+    Timeline(Box<To<commands::timeline::Timeline, Reach>>),
     /// The kinds of gates that a Pipeline may have: when each passes, and how it is written
     Gates(commands::gates::Gates),
     /// Render a folder of a local repository as the controller would
@@ -271,7 +273,17 @@ mod tests {
             assert_eq!(help.contains("--insecure "), certificates, "{line}: {help}");
             assert_eq!(help.contains("--context"), cluster, "{line}: {help}");
         };
-        for line in ["app list", "pipeline get", "release show", "promote", "approve", "where", "env", "cluster list"] {
+        for line in [
+            "app list",
+            "pipeline get",
+            "release show",
+            "promote",
+            "approve",
+            "where",
+            "env",
+            "timeline",
+            "cluster list",
+        ] {
             check(line, true, true, true);
         }
         for line in ["completion", "render", "gates", "demo", "demo push", "try", "install", "kustomize build"] {

@@ -49,7 +49,7 @@ pub(crate) fn releases() -> ArgValueCompleter {
 /// What can be explained.
 pub(crate) fn subjects() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
-        [applications(), releases()].iter().flat_map(|names| names.complete(typed)).collect()
+        [applications(), pipelines(), releases()].iter().flat_map(|names| names.complete(typed)).collect()
     })
 }
 

@@ -31,6 +31,7 @@ impl<K> Clone for Change<K> {
 #[derive(Debug)]
 pub struct Unreadable<K> {
     pub key: Arc<ResourceKey>,
+    pub uid: Box<str>,
     pub why: Arc<str>,
     /// As it was when it could be read: for showing only.
     pub last: Option<Arc<K>>,
@@ -45,6 +46,8 @@ struct Inner<K: Kind> {
     ready: watch::Sender<bool>,
     /// Counts changes.
     revision: watch::Sender<u64>,
+    /// Counts changes of what cannot be read.
+    unread: watch::Sender<u64>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -53,6 +56,8 @@ type Only = Box<dyn Fn(&LiveObject) -> bool + Send + Sync>;
 
 struct State<K> {
     objects: BTreeMap<Arc<ResourceKey>, Entry<K>>,
+    /// Those that cannot be read, and how often one came, changed or went.
+    unread: (BTreeSet<Arc<ResourceKey>>, u64),
     /// By the name of the index and a value: where to look.
     indexes: HashMap<&'static str, BTreeMap<String, BTreeSet<Arc<ResourceKey>>>>,
     watches: Vec<Watched>,
@@ -97,9 +102,10 @@ impl<K: Kind> Default for Store<K> {
     /// Empty until it is told to follow a cluster.
     fn default() -> Self {
         let (objects, indexes, watches) = (BTreeMap::new(), HashMap::new(), Vec::new());
-        let state = Mutex::new(State { objects, indexes, watches, only: None, listeners: Vec::new() });
-        let (ready, revision) = (watch::Sender::new(false), watch::Sender::new(0));
-        Self(Arc::new(Inner { state, ready, revision, tasks: Mutex::default() }))
+        let unread = (BTreeSet::new(), 0);
+        let state = Mutex::new(State { objects, unread, indexes, watches, only: None, listeners: Vec::new() });
+        let (ready, revision, unread) = (watch::Sender::new(false), watch::Sender::new(0), watch::Sender::new(0));
+        Self(Arc::new(Inner { state, ready, revision, unread, tasks: Mutex::default() }))
     }
 }
 
@@ -175,13 +181,20 @@ impl<K: Kind> Store<K> {
         self.0.state().objects.get(&key::<K>(namespace, name))?.unreadable().map(|(why, _)| why)
     }
 
+    /// By namespace and name.
     pub fn unreadable(&self) -> Vec<Unreadable<K>> {
         let state = self.0.state();
-        let unreadable = state.objects.iter().filter_map(|(key, entry)| {
+        let unreadable = state.unread.0.iter().filter_map(|key| {
+            let entry = state.objects.get(key)?;
             let (why, last) = entry.unreadable()?;
-            Some(Unreadable { key: Arc::clone(key), why, last })
+            Some(Unreadable { key: Arc::clone(key), uid: entry.uid.clone(), why, last })
         });
         unreadable.collect()
+    }
+
+    /// Counts changes of what [`Store::unreadable`] gives.
+    pub fn unreadable_revisions(&self) -> watch::Receiver<u64> {
+        self.0.unread.subscribe()
     }
 
     /// Those that the index has under the value, by namespace and name.
@@ -320,6 +333,8 @@ impl<K: Kind> Inner<K> {
             state.listeners.retain(|listener| listener.send(change.clone()).is_ok());
         }
         self.revision.send_modify(|count| *count += 1);
+        let unread = state.unread.1;
+        self.unread.send_if_modified(|count| std::mem::replace(count, unread) != unread);
     }
 }
 
@@ -429,6 +444,13 @@ impl<K: Kind> State<K> {
 
     fn replace(&mut self, key: Arc<ResourceKey>, entry: Option<Entry<K>>, changes: &mut Vec<Change<K>>) {
         let new = entry.as_ref().and_then(Entry::read);
+        let (unread, count) = &mut self.unread;
+        if entry.is_some() && new.is_none() {
+            unread.insert(Arc::clone(&key));
+            *count += 1;
+        } else if unread.remove(&key) {
+            *count += 1;
+        }
         let known = match entry {
             Some(entry) => self.objects.insert(Arc::clone(&key), entry),
             None => self.objects.remove(&key),

@@ -30,6 +30,7 @@ use crate::sites::Sites;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::turns::{Lent, SOON};
+use crate::unread;
 use crate::wake::{Key, News, woken};
 use crate::workers::{Ended, FromAnswer, Renderer, Running};
 
@@ -59,7 +60,7 @@ pub(crate) struct Context {
     pub(crate) registry: Option<git::RegistryClient>,
     pub(crate) at_step: Option<AtStep>,
     memories: Memories,
-    seal: OnceCell<Seal>,
+    seal: Arc<OnceCell<Seal>>,
     pub(crate) records_seen: Seen,
     pub(crate) overrides_used: Used,
 }
@@ -91,9 +92,10 @@ impl Context {
             at_step,
         } = config;
         let stores = Stores::follow(&cluster, &namespace);
-        let (timeline, metrics) = (Timeline::default(), Arc::new(Metrics::default()));
+        let (timeline, metrics) = (Timeline::new(&namespace), Arc::new(Metrics::default()));
+        let seal = Arc::new(OnceCell::new());
         metrics.with_registry(|registry| renderer.register(registry));
-        let events = Events::start(cluster.clone(), Arc::clone(&clock), ids.clone());
+        let events = Events::start(cluster.clone(), &namespace, ids.clone(), Arc::clone(&seal));
         let sinks: Vec<Box<dyn Sink>> =
             vec![Box::new(timeline.clone()), Box::new(events), Box::new(Arc::clone(&metrics))];
         let facts = Facts::new(Arc::clone(&clock), sinks);
@@ -110,7 +112,9 @@ impl Context {
         let shares = Shares::new(replica, &cluster, &namespace, &ids.uuid());
         let figures = Figures { shares: shares.clone(), stores: stores.clone() };
         metrics.with_registry(|registry| {
-            registry.sub_registry_with_prefix("gantline").register_collector(Box::new(figures));
+            let registry = registry.sub_registry_with_prefix("gantline");
+            registry.register_collector(Box::new(figures));
+            registry.register_collector(Box::new(unread::Figures(stores.clone())));
         });
         Self {
             sites: Sites::new(cluster.clone(), stores.clone(), connector, tracker(stores.clone())),
@@ -119,7 +123,7 @@ impl Context {
             readers: Readers::default(),
             answers: Answers::default(),
             memories: Memories::default(),
-            seal: OnceCell::new(),
+            seal,
             records_seen: Seen::default(),
             overrides_used: Used::default(),
             shares,

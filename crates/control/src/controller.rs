@@ -21,7 +21,7 @@ use crate::repositories::Repositories;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::wake::{Key, News};
-use crate::{answers, owned, pipelines, readers};
+use crate::{answers, history, owned, pipelines, readers, unread};
 
 /// One control plane: the loops for Applications and for promotions. Clones share it.
 #[derive(Debug, Clone)]
@@ -100,9 +100,14 @@ impl Controller {
     pub async fn run(&self, shutdown: CancellationToken) {
         let mut loops = JoinSet::new();
         let context = || Arc::clone(&self.context);
+        tokio::select! {
+            () = history::recall(&self.context) => {}
+            () = shutdown.cancelled() => return,
+        }
         loops.spawn(live_changes(context()));
         loops.spawn(work(context()));
         loops.spawn(answers::run(context()));
+        loops.spawn(unread::tell(context()));
         self.listen(&mut loops);
         let shares = self.context.shares.clone();
         loops.spawn(async move { shares.keep().await });

@@ -4,17 +4,20 @@
 mod pipelines;
 
 use api::argocd::{OperationPhase, SyncStatusCode};
-use clock::{Clock, Ids};
+use clock::Ids;
 use cluster::Cluster;
 use engine::operation::Fact as Told;
 use failpoint::Point;
 use jiff::Timestamp;
 use object::Manifest;
-use serde_json::json;
+use promotion::Seal;
+use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
 use crate::facts::{About, Fact, Sink, names, short};
+use crate::history::{EVENT_LINE, EventLine};
+use crate::timeline;
 
 /// The component that Events of Applications name; Argo CD's, because tools filter by it.
 const COMPONENT: &str = "argocd-application-controller";
@@ -47,13 +50,16 @@ impl Reason {
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
     sender: mpsc::Sender<Manifest>,
-    clock: Arc<dyn Clock>,
+    /// The control plane's own namespace.
+    home: Arc<str>,
     ids: Ids,
+    /// Seals what they tell the timeline.
+    seal: Arc<OnceCell<Seal>>,
 }
 
 impl Events {
     /// Starts the writer; it ends with the last clone.
-    pub(crate) fn start(cluster: Cluster, clock: Arc<dyn Clock>, ids: Ids) -> Self {
+    pub(crate) fn start(cluster: Cluster, home: &str, ids: Ids, seal: Arc<OnceCell<Seal>>) -> Self {
         let (sender, mut waiting) = mpsc::channel::<Manifest>(WAITING);
         tokio::spawn(async move {
             while let Some(event) = waiting.recv().await {
@@ -64,12 +70,18 @@ impl Events {
                 failpoint::after(Point::Tell);
             }
         });
-        Self { sender, clock, ids }
+        Self { sender, home: home.into(), ids, seal }
     }
 
-    fn write(&self, about: &About, note: &Note) {
-        let now = api::meta::time::whole_seconds(self.clock.now()).to_string();
-        let event = json!({
+    /// The line of the timeline, as each Event about the fact carries it.
+    fn line(&self, fact: &Fact, at: Timestamp) -> Value {
+        let line = EventLine::write(timeline::line(fact, at, &self.home), self.seal.get());
+        line.map_or(Value::Null, |line| json!({ "labels": { EVENT_LINE: "" }, "annotations": { EVENT_LINE: line } }))
+    }
+
+    fn write(&self, about: &About, note: &Note, line: &Value, at: Timestamp) {
+        let now = api::meta::time::whole_seconds(at).to_string();
+        let mut event = json!({
             "apiVersion": "v1", "kind": "Event",
             "metadata": {"name": format!("{}.{}", about.name, self.ids.suffix(16)), "namespace": about.namespace},
             "involvedObject": {
@@ -83,6 +95,11 @@ impl Events {
             "message": object::printable(&object::without_credentials(&note.message)).chars().take(1000).collect::<String>(),
             "count": 1, "firstTimestamp": now, "lastTimestamp": now,
         });
+        for part in ["labels", "annotations"] {
+            if let Some(said) = line.get(part) {
+                event["metadata"][part] = said.clone();
+            }
+        }
         if let Ok(event) = Manifest::new(event) {
             let _ = self.sender.try_send(event);
         }
@@ -90,12 +107,12 @@ impl Events {
 }
 
 impl Sink for Events {
-    fn take(&self, fact: &Fact, _: Timestamp) {
+    fn take(&self, fact: &Fact, at: Timestamp) {
         if let Fact::Pipeline { told, about } = fact {
-            let note = pipelines::note(told);
-            about.iter().for_each(|about| self.write(about, &note));
+            let (note, line) = (pipelines::note(told), self.line(fact, at));
+            about.iter().for_each(|about| self.write(about, &note, &line, at));
         } else if let Some((about, note)) = note(fact) {
-            self.write(about, &note);
+            self.write(about, &note, &self.line(fact, at), at);
         }
     }
 }
@@ -111,6 +128,11 @@ struct Note {
 impl Note {
     fn of_application(warning: bool, reason: Reason, message: String) -> Self {
         Self { component: COMPONENT, warning, reason: reason.as_str(), message }
+    }
+
+    /// Of what Argo CD writes no Event about.
+    fn of_ours(warning: bool, reason: &'static str, message: String) -> Self {
+        Self { component: pipelines::COMPONENT, warning, reason, message }
     }
 }
 
@@ -134,7 +156,7 @@ fn of_operation(told: &Told) -> Note {
     }
 }
 
-/// The Event for a fact about an Application, in Argo CD's words where it writes one; `None` for any other.
+/// The Event for a fact about one object, in Argo CD's words where it writes one; `None` for any other.
 fn note(fact: &Fact) -> Option<(&About, Note)> {
     let note = Note::of_application;
     let normal = |reason, message| note(false, reason, message);
@@ -150,11 +172,13 @@ fn note(fact: &Fact) -> Option<(&About, Note)> {
         Fact::ApplicationDeleted { app } => {
             (app, normal(Reason::ResourceDeleted, "Application and its objects are deleted".to_owned()))
         }
-        Fact::Pruned { .. }
-        | Fact::Conflicted { .. }
-        | Fact::RepositoryLost { .. }
-        | Fact::RepositoryBack { .. }
-        | Fact::Pipeline { .. } => return None,
+        Fact::Unread { about, why } => (about, Note::of_ours(true, "Unreadable", why.clone())),
+        Fact::ReadAgain { about } => (about, Note::of_ours(false, "Readable", "it can be read again".to_owned())),
+        Fact::Pruned { app, object } => {
+            (app, Note::of_ours(false, "ResourcePruned", format!("{} is pruned", short(object))))
+        }
+        Fact::Conflicted { app, message, .. } => (app, Note::of_ours(true, "ResourceConflict", message.clone())),
+        Fact::RepositoryLost { .. } | Fact::RepositoryBack { .. } | Fact::Pipeline { .. } => return None,
     })
 }
 

@@ -38,6 +38,24 @@ impl About {
     }
 }
 
+impl About {
+    /// Of an object that may not have the shape of its kind.
+    pub(crate) fn at(key: &ResourceKey, uid: &str) -> Self {
+        let version = match key.group.as_str() {
+            "" => "v1",
+            gantline::GROUP => gantline::API_VERSION,
+            _ => APPLICATION_API_VERSION,
+        };
+        let (namespace, name, uid) = (key.namespace.to_string(), key.name.to_string(), uid.to_owned());
+        let of = ObjectMeta { namespace, name, uid, ..ObjectMeta::default() };
+        Self::of(version, &key.kind, &of)
+    }
+
+    pub(crate) fn pipeline(meta: &ObjectMeta) -> Self {
+        Self::of(gantline::API_VERSION, "Pipeline", meta)
+    }
+}
+
 impl From<&Application> for About {
     fn from(app: &Application) -> Self {
         Self::of(APPLICATION_API_VERSION, APPLICATION_KIND, &app.metadata)
@@ -87,6 +105,14 @@ pub(crate) enum Fact {
     RepositoryBack {
         url: String,
         lost_since: Timestamp,
+    },
+    /// It, or a part of it, cannot be read: nothing is done by it.
+    Unread {
+        about: About,
+        why: String,
+    },
+    ReadAgain {
+        about: About,
     },
     /// About releases, promotions, pins and quarantines.
     Pipeline {

@@ -13,6 +13,7 @@ use api::{ConfigMap, Secret};
 use cluster::{Change, Cluster, Scope, Store};
 use object::{Kind, ResourceKey};
 use promotion::{Elsewhere, Ledger};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,6 +21,7 @@ use crate::ledger::LEDGER_LABEL;
 use crate::ledgers::Ledgers;
 use crate::namespaces::{ApplicationNamespaces, PARAMETERS};
 use crate::touched::Touches;
+use crate::unread::{AllUnread, Unread};
 
 /// An Application's namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +112,20 @@ macro_rules! kinds {
                 tokio::join!($(self.$store.ready(),)*);
             }
 
+            /// All that cannot be read, and the config maps of which a part cannot.
+            pub fn unread(&self) -> AllUnread {
+                let mut all = self.unread_parts();
+                $(all.extend(self.$store.unreadable().into_iter().map(|it| {
+                    (ResourceKey::clone(&it.key), Unread { uid: it.uid, why: it.why.to_string() })
+                }));)*
+                all
+            }
+
+            /// Counts changes of what cannot be read, by kind.
+            pub(crate) fn unreadable_revisions(&self) -> Vec<watch::Receiver<u64>> {
+                vec![$(self.$store.unreadable_revisions(),)*]
+            }
+
             /// Hears of all that is told, each kind by a task of its own.
             pub(crate) fn listen<N>(&self, tasks: &mut JoinSet<()>, hear: impl Fn(N) + Clone + Send + 'static)
             where
@@ -169,6 +185,13 @@ async fn hear_each<K: Kind, N>(store: Store<K>, hear: impl Fn(N) + Send, told: f
     }
 }
 
+/// A part of a config map that does not say what it seems to.
+#[derive(Debug)]
+struct Slip {
+    map: &'static str,
+    text: String,
+}
+
 /// What the config maps say.
 #[derive(Debug, Clone)]
 struct Config {
@@ -178,7 +201,7 @@ struct Config {
     certificates: Arc<BTreeMap<String, String>>,
     private_hosts: git::Permitted,
     git_limits: git::Limits,
-    slips: Arc<[String]>,
+    slips: Arc<[Slip]>,
 }
 
 /// A value that is made from a store, and again once that has changed.
@@ -297,16 +320,16 @@ impl Stores {
                 let map = self.config_maps.get(&self.namespace, name);
                 map.map_or_else(BTreeMap::new, |map| map.data.clone())
             };
-            let mut slips = Vec::new();
+            let slip = |map, text| Slip { map, text };
             let (settings, problems) = Settings::from_config_map(&data(SETTINGS));
-            slips.extend(problems.iter().map(ToString::to_string));
+            let mut slips: Vec<Slip> = problems.iter().map(|problem| slip(SETTINGS, problem.to_string())).collect();
             let (policy, problems) = Policy::from_config_map(&data(POLICY));
-            slips.extend(problems.iter().map(|problem| format!("{POLICY}: {problem}")));
+            slips.extend(problems.iter().map(|problem| slip(POLICY, format!("{POLICY}: {problem}"))));
             let parameters = data(PARAMETERS);
             let parameter = |key: &str| parameters.get(key).map(String::as_str);
             let (git_limits, problems) = git::Limits::read(parameter);
-            slips.extend(problems.iter().map(|problem| format!("{PARAMETERS}: {problem}")));
-            slips.iter().for_each(|slip| tracing::warn!("{slip}"));
+            slips.extend(problems.iter().map(|problem| slip(PARAMETERS, format!("{PARAMETERS}: {problem}"))));
+            slips.iter().for_each(|slip| tracing::warn!("{}", slip.text));
             Config {
                 settings: Arc::new(settings),
                 policy: Arc::new(policy),
@@ -328,10 +351,23 @@ impl Stores {
         self.config().policy
     }
 
-    /// What config maps and projects do not say as it seems, for those who can mend it.
+    /// What config maps and projects do not say as it seems, and what cannot be read at all, for those who can mend it.
     pub fn slips(&self) -> Vec<String> {
         let of_projects = self.projects.all().into_iter().flat_map(|project| project.slips());
-        self.config().slips.iter().cloned().chain(of_projects).collect()
+        let config = self.config();
+        let of_maps = config.slips.iter().map(|slip| slip.text.clone());
+        let unread = self.unread().into_iter().filter(|(_, one)| !one.is_part());
+        let unread = unread.map(|(key, one)| format!("{} {} cannot be read: {}", key.kind, key.name, one.why));
+        of_maps.chain(of_projects).chain(unread).collect()
+    }
+
+    fn unread_parts(&self) -> AllUnread {
+        let mut parts = AllUnread::new();
+        for Slip { map, text } in &*self.config().slips {
+            let key = ResourceKey::new("", "ConfigMap", &*self.namespace, *map);
+            parts.entry(key).or_insert_with(Unread::part).add(text);
+        }
+        parts
     }
 
     /// The lines of `argocd-ssh-known-hosts-cm`.

@@ -93,6 +93,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         ledger: Arc::default(),
         elsewhere: Arc::default(),
         accounts: Arc::default(),
+        members: Arc::default(),
         answers: Answers::default(),
         now: now + jiff::SignedDuration::from_hours(1),
     }

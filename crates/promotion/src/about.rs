@@ -86,7 +86,16 @@ mod tests {
         let check = |release: &api::gantline::Release, expected: &[Option<&str>]| {
             let (pipeline, promotion, now) = (&pipeline, &promotion, time(1));
             let change_set = &ChangeSet::default();
-            let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now };
+            let evidence = Evidence {
+                pipeline,
+                environment,
+                release,
+                promotion,
+                change_set,
+                members: &crate::Members::default(),
+                blind: &[],
+                now,
+            };
             let decision = evaluate(&evidence, &Answers::default());
             assert_eq!(decision.reports().iter().map(of_gate).collect::<Vec<_>>(), expected, "{decision:?}");
         };

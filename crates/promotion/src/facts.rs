@@ -1,6 +1,6 @@
 //! What happened to releases, promotions, pins and quarantines: data. One function makes sentences of it.
 
-use api::gantline::{PromotionSpec, ReleasePhase, ReleaseSpec, Verdict};
+use api::gantline::{PromotionSpec, ReleaseImage, ReleasePhase, ReleaseSource, ReleaseSpec, Verdict};
 
 use crate::about;
 use crate::identity::label;
@@ -111,6 +111,11 @@ pub enum What {
 }
 
 impl What {
+    pub(crate) fn released(images: &[ReleaseImage], source: &ReleaseSource) -> Self {
+        let digests: Vec<&str> = images.iter().map(|image| image.digest.as_str()).collect();
+        Self::Released { digest: digests.join(", "), commit: source.commit.clone(), author: source.author.clone() }
+    }
+
     /// Empty where it is about no environment.
     pub fn environment(&self) -> &str {
         match self {

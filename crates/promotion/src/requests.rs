@@ -16,6 +16,7 @@ use crate::facts::{Fact, What};
 use crate::gates::{Evidence, Judge, policy};
 use crate::identity::{identity, label, promotion_name, short};
 use crate::ledger::Ledger;
+use crate::members::Members;
 use crate::plan::{Action, Draft, Known, Observed, Step};
 
 /// What follows from a request.
@@ -46,6 +47,7 @@ pub struct Vote<'a> {
 /// # Errors
 /// When there is no such environment or release, it is quarantined, or there already.
 pub fn promote(seen: &Observed, environment: &str, release: &str, actor: &str, reason: &str) -> Result<Asked, Refused> {
+    stands(seen)?;
     let draft = Draft::of(seen);
     let environment = environment_of(seen, environment)?;
     let release = release_of(&draft, release)?;
@@ -184,6 +186,8 @@ impl Ballot {
             release: &self.release,
             promotion: &self.promotion,
             change_set: &self.change_set,
+            // a word counts whoever else could give one
+            members: &Members::default(),
             blind: &[],
             now,
         };
@@ -217,6 +221,7 @@ fn same_person(known: &Approval, user: &str) -> bool {
 /// # Errors
 /// When nothing ran there before, or a rollback is under way.
 pub fn roll_back(seen: &Observed, environment: &str, actor: &str, reason: &str) -> Result<Asked, Refused> {
+    stands(seen)?;
     let draft = Draft::of(seen);
     let environment = environment_of(seen, environment)?;
     let rollbacks = || draft.promotions.iter().filter(|p| p.spec.rollback && p.spec.environment == environment.name);
@@ -240,6 +245,53 @@ pub fn roll_back(seen: &Observed, environment: &str, actor: &str, reason: &str) 
     let promotion = format!("{name}-{}-rollback-{}-{count}", environment.name, short(bad.as_ref()));
     let step = Draft::opened(environment, spec, promotion.clone());
     Ok(Asked { promotion, steps: vec![step] })
+}
+
+/// All that a rollback does, as sentences for whoever is about to ask for it.
+///
+/// # Errors
+/// As [`roll_back`].
+pub fn roll_back_does(seen: &Observed, environment: &str) -> Result<Vec<String>, Refused> {
+    let asked = roll_back(seen, environment, "", "")?;
+    let spec = asked.steps.iter().find_map(|step| match &step.action {
+        Action::OpenPromotion { spec, .. } => Some(spec),
+        _ => None,
+    });
+    let Some(spec) = spec else { return Ok(Vec::new()) };
+    let draft = Draft::of(seen);
+    let called = |name: &str| draft.release(name).map(|release| label(&release.spec.images).into_owned());
+    let mut all = Vec::new();
+    if let Some(target) = draft.release(&spec.release) {
+        let entry = target.in_environment(environment);
+        let commit = entry.map(|entry| entry.commit.as_str()).filter(|commit| !commit.is_empty());
+        let commit = commit.or(Some(target.spec.source.commit.as_str()).filter(|commit| !commit.is_empty()));
+        let commit = commit.map_or_else(String::new, |commit| format!(", commit {}", brief(commit)));
+        let since = entry.and_then(|entry| entry.deployed_at);
+        let since = since.map_or_else(String::new, |since| format!(", which came there {since}"));
+        all.push(format!("a revert commit brings back {} ({}{commit}){since}", spec.tag, target.metadata.name));
+    }
+    if let Some(bad) = called(&spec.replaces) {
+        let already = draft.release(&spec.replaces).is_some_and(|bad| bad.status.quarantine.is_some());
+        let runs =
+            seen.pipeline.spec.environments.iter().map(|it| it.name.as_str()).filter(|it| {
+                *it != environment && draft.runs(it).is_some_and(|here| here.metadata.name == spec.replaces)
+            });
+        let runs: Vec<&str> = runs.collect();
+        let stays =
+            if runs.is_empty() { String::new() } else { format!("; it goes on running in {}", runs.join(", ")) };
+        all.push(match already {
+            true => format!("{bad} stays quarantined: it goes nowhere until somebody lifts that{stays}"),
+            false => format!("{bad} is quarantined: it goes nowhere until somebody lifts that{stays}"),
+        });
+    }
+    all.push(format!(
+        "{environment} is pinned: nothing comes there by itself until somebody unpins it, or asks for a release"
+    ));
+    Ok(all)
+}
+
+fn brief(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
 }
 
 /// The release that was in the environment before the present one, and may be there again.
@@ -330,6 +382,13 @@ fn free_name(draft: &Draft<'_>, first: String) -> String {
     let taken = |name: &String| draft.promotions.iter().any(|p| p.metadata.name == *name);
     let mut names = std::iter::once(first.clone()).chain((2..).map(|n| format!("{first}-{n}")));
     names.find(|name| !taken(name)).unwrap_or(first)
+}
+
+/// A Pipeline that stands still does nothing of what is asked of it.
+fn stands(seen: &Observed) -> Result<(), Refused> {
+    let error = seen.problems.iter().find(|problem| problem.error);
+    let Some(error) = error else { return Ok(()) };
+    refuse(format!("{} stands still until this is mended: {}", seen.pipeline.metadata.name, error.message))
 }
 
 fn environment_of<'a>(seen: &'a Observed, name: &str) -> Result<&'a Environment, Refused> {

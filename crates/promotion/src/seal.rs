@@ -184,6 +184,15 @@ impl Seal {
         self.of(&("override", application, about))
     }
 
+    /// For something that was told: `text` is all that was.
+    pub fn of_told(&self, text: &str) -> String {
+        self.of(&("told", text))
+    }
+
+    pub fn holds_told(&self, text: &str, seal: &str) -> bool {
+        self.holds(&("told", text), seal)
+    }
+
     pub fn holds_override(&self, application: &str, about: &str, seal: &str) -> bool {
         self.holds(&("override", application, about), seal)
     }

@@ -254,6 +254,7 @@ pub(crate) fn violations(schema: &Value, value: &Value, path: &str, found: &mut 
         found.push(Cause::unsupported(path, value, &known));
     }
     bounds(schema, value, path, found);
+    junctors(schema, value, path, found);
     match value {
         Value::Object(map) => object_violations(schema, map, path, found),
         Value::Array(items) => {
@@ -262,6 +263,33 @@ pub(crate) fn violations(schema: &Value, value: &Value, path: &str, found: &mut 
             }
         }
         _ => {}
+    }
+}
+
+/// What a value has to be beside its own schema. Where none of several holds, what each misses is named.
+fn junctors(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) {
+    let misses = |inner: &Value| {
+        let mut missed = Vec::new();
+        violations(inner, value, path, &mut missed);
+        missed
+    };
+    let all = |junctor: &str| schema[junctor].as_array().map(|inner| inner.iter().map(misses).collect::<Vec<_>>());
+    found.extend(all("allOf").unwrap_or_default().concat());
+    for (junctor, most, wanted) in
+        [("anyOf", usize::MAX, "at least one schema"), ("oneOf", 1, "one and only one schema")]
+    {
+        let Some(missed) = all(junctor) else { continue };
+        let held = missed.iter().filter(|missed| missed.is_empty()).count();
+        if (1..=most).contains(&held) {
+            continue;
+        }
+        let valid = if held == 0 { "none" } else { "more than one" };
+        let detail = format!("{path:?} must validate {wanted} ({junctor}). Found {valid} valid");
+        found.push(Cause::invalid(path, value, &detail));
+        found.extend(missed.concat());
+    }
+    if schema.get("not").is_some_and(|inner| inner.is_object() && misses(inner).is_empty()) {
+        found.push(Cause::invalid(path, value, &format!("{path:?} must not validate the schema (not)")));
     }
 }
 

@@ -99,8 +99,13 @@ impl Asker {
     /// The Application, for what the route does.
     ///
     /// # Errors
-    /// 403 when it may not be seen or the route's right is missing, 404 when it is not there.
+    /// 403 when it may not be seen or the route's right is missing, 404 when it is not there, 409 when it is no Application
+    /// as it is written.
     pub(crate) fn application(&self, name: &str) -> Result<Arc<Application>, ApiError> {
+        if let Some(unreadable) = self.unreadable_application(name) {
+            let why = unreadable.status.conditions.first().map_or("", |condition| &condition.message);
+            return Err(ApiError::new(StatusCode::CONFLICT, format!("Application {name}: {why}; write it right")));
+        }
         let found = self.server.application(name);
         let app = self.visible(
             found,
@@ -138,6 +143,20 @@ impl Asker {
 
     pub(crate) fn may_see(&self, app: &Application) -> bool {
         self.may(Verb::Get, &self.of_application(app))
+    }
+
+    /// One that was written as no Application is, and that may be seen.
+    pub(crate) fn unreadable_application(&self, name: &str) -> Option<Arc<Application>> {
+        let key = AppKey::said(name, &self.server.config.namespace);
+        self.server.unreadable_application(&key).filter(|app| self.may_see(app))
+    }
+
+    /// As [`Self::applications`], with those that are no Applications as they are written: each says why.
+    pub(crate) fn all_applications(&self) -> Vec<Arc<Application>> {
+        let mut all = self.applications();
+        all.extend(self.server.unreadable_applications().into_iter().filter(|app| self.may_see(app)));
+        all.sort_by(|a, b| AppKey::of(a).cmp(&AppKey::of(b)));
+        all
     }
 
     /// Those that may be seen, by namespace and name.
@@ -253,6 +272,11 @@ impl Asker {
         let explained = self.explains(pipeline, |seen| Some(promotion::explain::pipeline(seen)))?;
         let views::ReleaseExplanation { summary, reasons, .. } = explained;
         Some(views::PipelineExplanation { pipeline: pipeline.metadata.name.clone(), summary, reasons })
+    }
+
+    /// What holds what is next in an environment. None when there is none of the name.
+    pub(crate) fn explained_environment(&self, pipeline: &Pipeline, name: &str) -> Option<views::ReleaseExplanation> {
+        self.explains(pipeline, |seen| promotion::explain::environment(seen, name))
     }
 
     /// What holds what is next in the environments that an Application deploys.
@@ -444,7 +468,7 @@ fn meant(all: &[Arc<Release>], text: &str) -> Vec<Arc<Release>> {
 }
 
 /// What people type of a release.
-fn called(release: &Release) -> Vec<String> {
+pub(crate) fn called(release: &Release) -> Vec<String> {
     let tags = release.spec.images.iter().map(|image| image.tag.clone());
     std::iter::once(release.metadata.name.clone()).chain(tags).collect()
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::argocd::{AppProject, Application, Grants, Policy, Subject};
+use api::argocd::{ADMIN, AppProject, Application, Grants, Policy, Subject};
 use api::gantline::{Environment, Pipeline, Promotion, Release};
 
 use crate::people::Identity;
@@ -167,9 +167,6 @@ pub(crate) struct Rights {
     in_projects: BTreeMap<String, Grants>,
     groups: BTreeSet<String>,
 }
-
-/// The role that may do everything; `admin` has it unless a policy says otherwise.
-const ADMIN: &str = "role:admin";
 
 impl Rights {
     pub(crate) fn of(subject: &Subject, policy: &Policy, projects: &[Arc<AppProject>]) -> Self {

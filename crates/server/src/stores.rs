@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use api::argocd::{AppProject, Application};
+use api::argocd::{AppProject, Application, ApplicationStatus, Condition, ConditionType};
 use api::gantline::{Pipeline, PipelineCondition, PipelineConditionKind, Promotion, Release};
 use cluster::Unreadable;
-use control::Stores;
+use control::{AppKey, Stores};
 
 use crate::server::State;
 
@@ -18,7 +18,7 @@ pub(crate) struct UnreadablePipeline {
 
 impl UnreadablePipeline {
     fn of(unreadable: Unreadable<Pipeline>) -> Self {
-        let Unreadable { key, why, last } = unreadable;
+        let Unreadable { key, why, last, .. } = unreadable;
         let mut pipeline = last.map_or_else(Pipeline::default, |last| Pipeline::clone(&last));
         pipeline.metadata.name.clone_from(&key.name);
         pipeline.metadata.namespace.clone_from(&key.namespace);
@@ -28,6 +28,18 @@ impl UnreadablePipeline {
     }
 }
 
+/// An Application that does not have the shape of one, as people are shown it: by its last spec, with why it is no good now.
+fn unreadable_application(unreadable: Unreadable<Application>) -> Arc<Application> {
+    let Unreadable { key, why, last, .. } = unreadable;
+    let mut app = last.map_or_else(Application::default, |last| Application::clone(&last));
+    app.metadata.name.clone_from(&key.name);
+    app.metadata.namespace.clone_from(&key.namespace);
+    let message = format!("it cannot be read, so nothing is done with it: {why}");
+    let conditions = vec![Condition::new(ConditionType::InvalidSpecError, message)];
+    app.status = ApplicationStatus { conditions, ..ApplicationStatus::default() };
+    Arc::new(app)
+}
+
 impl State {
     pub(crate) fn stores(&self) -> &Stores {
         self.config.controller.stores()
@@ -35,6 +47,18 @@ impl State {
 
     pub(crate) fn application(&self, name: &str) -> Option<Arc<Application>> {
         self.config.controller.application(name)
+    }
+
+    /// One that was written as no Application is.
+    pub(crate) fn unreadable_application(&self, key: &AppKey) -> Option<Arc<Application>> {
+        // few are: most who ask have one that can be read
+        self.stores().applications.why_unreadable(&key.namespace, &key.name)?;
+        self.unreadable_applications().into_iter().find(|app| AppKey::of(app) == *key)
+    }
+
+    /// By namespace and name.
+    pub(crate) fn unreadable_applications(&self) -> Vec<Arc<Application>> {
+        self.stores().applications.unreadable().into_iter().map(unreadable_application).collect()
     }
 
     /// By namespace and name.

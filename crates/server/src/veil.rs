@@ -9,7 +9,7 @@ use api::gantline::{
 };
 use promotion::{Observed, about};
 
-use crate::views::{Next, ReleaseExplanation, ReleaseReason};
+use crate::views::{Next, ReleaseExplanation, ReleaseReason, TurnedAway};
 
 /// Over the environments whose Applications somebody may not see.
 #[derive(Debug, Default)]
@@ -81,6 +81,14 @@ impl Veil {
     pub(crate) fn next(&self, environment: &str, next: &mut Next) {
         self.message(environment, next.phase, &next.gates, &mut next.message);
         self.gates(&mut next.gates);
+    }
+
+    /// A gate's reason; what a person said is theirs.
+    pub(crate) fn turned_away(&self, gates: &[GateReport], away: &mut TurnedAway) {
+        let mut refused = gates.iter().filter(|gate| gate.state == GateState::Failed);
+        if let Some(place) = refused.find_map(|gate| self.hidden_place(gate)).filter(|_| away.by.is_empty()) {
+            away.reason = neutral(&place);
+        }
     }
 
     pub(crate) fn gates(&self, gates: &mut [GateReport]) {

@@ -30,7 +30,7 @@ pub use operation::{
 };
 pub use permission::ClusterIdentity;
 pub use project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
-pub use rbac::{Grants, Policy, PolicyError, Subject};
+pub use rbac::{ADMIN, Grants, Policy, PolicyError, Subject};
 pub use secrets::{
     ClusterConfig, ClusterSecret, CredentialStore, RepositoryCredentials, RepositorySecret, SECRET_TYPE_LABEL,
     SecretError, TlsClientConfig, secret_data,

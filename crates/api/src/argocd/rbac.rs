@@ -97,6 +97,9 @@ impl Rule {
     }
 }
 
+/// The role that may do everything; `admin` has it unless a policy says otherwise.
+pub const ADMIN: &str = "role:admin";
+
 /// Somebody who asks: a user (local account or `sub` of a token) and the groups they belong to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {

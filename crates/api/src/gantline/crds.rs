@@ -144,7 +144,7 @@ pub fn promotion_crd() -> Value {
     let phases = ["Waiting", "Writing", "Written", "Converging", "Succeeded", "Failed", "Rejected", "Superseded"];
     let status = open(object(
         json!({
-            "phase": words(&phases), "message": text(), "commit": text(), "retryAt": moment(),
+            "phase": words(&phases), "message": text(), "commit": text(), "retryAt": moment(), "endedAt": moment(),
             "gates": list(open(object(json!({"name": text(), "state": words(&["Passed", "Waiting", "Failed"]), "since": moment(), "earliest": moment(), "until": moment()}), &[]))),
             "approvals": list(open(object(json!({"user": text(), "at": moment()}), &[]))),
             "asked": list(open(object(json!({"by": text(), "reason": text(), "at": moment()}), &[]))),

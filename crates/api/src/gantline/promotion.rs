@@ -75,6 +75,9 @@ pub struct PromotionStatus {
     /// After a push that was declined: not before then again.
     #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// When it was not open any more.
+    #[serde(with = "time_option", skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
     pub attempts: u32,
     /// How often Gantline wrote this: what was written before counts no more.

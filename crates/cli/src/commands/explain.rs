@@ -1,4 +1,4 @@
-//! `gantline explain APPLICATION|PIPELINE|RELEASE`
+//! `gantline explain APPLICATION|PIPELINE|PIPELINE/ENVIRONMENT|RELEASE`
 
 use clap::Args;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::output::{self, or_dash, text};
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// An Application, a Pipeline, or a Release by its name, tag or digest
+    /// An Application, a Pipeline, PIPELINE/ENVIRONMENT, or a Release by its name, tag or digest
     #[arg(value_parser = names::name, add = names::subjects())]
     name: String,
     #[command(flatten)]

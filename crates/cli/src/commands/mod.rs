@@ -23,6 +23,7 @@ pub(crate) mod render;
 pub(crate) mod render_worker;
 pub(crate) mod rollback;
 pub(crate) mod serve;
+pub(crate) mod timeline;
 pub(crate) mod try_repository;
 pub(crate) mod unpack_worker;
 pub(crate) mod whereabouts;
@@ -58,6 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Explain(to) => run!(to),
         Command::Where(to) => run!(to),
         Command::Env(to) => run!(to),
+        Command::Timeline(to) => run!(to),
         Command::Gates(command) => command.run(),
         Command::Render(command) => command.run().await,
         Command::RenderWorker(command) => Ok(command.run()),

@@ -7,7 +7,7 @@ use promotion::{Fact, Telling, What};
 use super::Note;
 
 /// The component that these Events name.
-const COMPONENT: &str = "gantline";
+pub(super) const COMPONENT: &str = "gantline";
 
 pub(super) fn note(told: &Fact) -> Note {
     let (warning, reason) = kind(&told.what);

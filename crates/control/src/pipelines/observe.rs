@@ -1,12 +1,14 @@
 //! What a plan looks at, gathered from stores, caches and answers. Nothing is asked here and nobody waited for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
+use api::argocd::{ADMIN, Application, HealthStatusCode, Subject, SyncStatusCode};
 use api::gantline::{Pipeline, PipelineProblem};
 use object::{ImageRef, LiveObject};
 use promotion::{
-    Answer, Answered, Located, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod, Spot,
+    Answer, Answered, Judge, Located, Members, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod,
+    Spot,
 };
 
 use super::beside::beside;
@@ -78,10 +80,12 @@ fn with_places(cx: &Context, pipeline: Arc<Pipeline>, places: Vec<Place>) -> Obs
     let (answers, now) = (cx.answers.of(name), cx.clock.now());
     let (ledger, unread) = ledger::of(cx, &pipeline);
     let mut problems = pipeline.semantic_problems();
+    let unread = unread.into_iter().chain(cx.stores.unread_records(name));
     problems.extend(unread.map(|message| PipelineProblem { error: true, message }));
     problems.extend(ledger::crowded(cx, name).map(|message| PipelineProblem { error: false, message }));
     let elsewhere = cx.stores.quarantined_elsewhere(&pipeline, &releases);
     let accounts = Arc::clone(&cx.stores.settings().people);
+    let members = Arc::new(members(cx, &pipeline));
     let tampered = None;
     let seen = Observed {
         pipeline,
@@ -93,6 +97,7 @@ fn with_places(cx: &Context, pipeline: Arc<Pipeline>, places: Vec<Place>) -> Obs
         ledger,
         elsewhere,
         accounts,
+        members,
         answers,
         now,
     };
@@ -100,6 +105,30 @@ fn with_places(cx: &Context, pipeline: Arc<Pipeline>, places: Vec<Place>) -> Obs
         Some(seal) => seen.trusted(seal, &Believing { seal, seen: &cx.records_seen }),
         None => seen,
     }
+}
+
+/// The accounts that may log in and belong to a group that a gate asks.
+fn members(cx: &Context, pipeline: &Pipeline) -> Members {
+    let gates = pipeline.spec.environments.iter().flat_map(|environment| &environment.gates);
+    let asked: BTreeSet<String> = gates.flat_map(Judge::groups).map(|group| group.name).collect();
+    let mut members = Members::default();
+    if asked.is_empty() {
+        return members;
+    }
+    let (settings, policy) = (cx.stores.settings(), cx.stores.policy());
+    for account in settings.accounts.iter().filter(|account| account.enabled && account.login) {
+        let groups = policy.memberships(&Subject { user: account.name.clone(), groups: Vec::new() });
+        if groups.contains(ADMIN) {
+            members.admins.insert(account.name.clone());
+        }
+        for group in groups.into_iter().filter(|group| asked.contains(group)) {
+            members.groups.entry(group).or_default().insert(account.name.clone());
+        }
+    }
+    for group in asked {
+        members.groups.entry(group).or_default();
+    }
+    members
 }
 
 fn place(cx: &Context, application: &str) -> Place {

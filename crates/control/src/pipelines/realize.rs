@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use api::gantline::{
-    API_VERSION, ENVIRONMENT_LABEL, GROUP, PIPELINE_LABEL, Pin, Pipeline, PipelineStatus, Promotion, PromotionStatus,
-    Release, ReleaseStatus, SEAL_ANNOTATION,
+    API_VERSION, ENVIRONMENT_LABEL, GROUP, PIPELINE_LABEL, Pin, Pipeline, PipelineConditionKind, PipelineStatus,
+    Promotion, PromotionStatus, Release, ReleaseStatus, SEAL_ANNOTATION,
 };
 use api::meta::ObjectMeta;
 use cluster::{ClusterError, Patch, PatchOptions};
@@ -14,6 +14,7 @@ use promotion::{Action, Observed, Record, Step};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::facts::{About, Fact};
 use crate::ledger;
 use crate::records::no_key;
 
@@ -138,6 +139,7 @@ impl<'a> Realizer<'a> {
         let (name, version) = (&old.metadata.name, &old.metadata.resource_version);
         if old.status != *new {
             let live = status(self.cx, "Pipeline", name, version, json!(new)).await?;
+            tell_of_shape(self.cx, &old.metadata, &old.status, new);
             self.pipeline = Some(read(self.cx, live, Pipeline::from_value)?);
         }
         Ok(())
@@ -206,6 +208,24 @@ fn check<R: Record>(cx: &Context, old: &R) -> Result<(), ClusterError> {
     let object = key(cx, R::KIND, &old.metadata().name).to_string();
     let message = "it was written past Gantline, and is set back first".to_owned();
     Err(ClusterError::Conflict { object, message, owners: Vec::new() })
+}
+
+/// That it stands still as it is written, or does no more.
+fn tell_of_shape(cx: &Context, about: &ObjectMeta, old: &PipelineStatus, new: &PipelineStatus) {
+    let [was, is] = [old, new].map(invalid);
+    let about = || About::pipeline(about);
+    match is {
+        Some(why) if was.as_ref() != Some(&why) => cx.facts.tell(&Fact::Unread { about: about(), why }),
+        None if was.is_some() => cx.facts.tell(&Fact::ReadAgain { about: about() }),
+        _ => {}
+    }
+}
+
+/// Why it stands still; `None`: it does not.
+fn invalid(status: &PipelineStatus) -> Option<String> {
+    let invalid = status.conditions.iter().filter(|it| it.r#type == PipelineConditionKind::Invalid);
+    let why: Vec<&str> = invalid.map(|it| it.message.as_str()).collect();
+    (!why.is_empty()).then(|| why.join("; "))
 }
 
 /// Says on a Pipeline that it cannot be read: what is written now decides, and that stops it.

@@ -66,7 +66,10 @@ pub(super) async fn write(cx: &Context, name: &str) -> Result<Next, ClusterError
     let due = promotion.status.retry_at.is_none_or(|at| at <= cx.clock.now());
     let open =
         matches!(promotion.status.phase, PromotionPhase::Waiting | PromotionPhase::Writing | PromotionPhase::Written);
-    if !due || !open {
+    // what is on the branch is followed to its end, whatever the Pipeline says now
+    let stands = promotion.status.phase != PromotionPhase::Written
+        && observe::recorded(cx, Arc::clone(&pipeline)).problems.iter().any(|problem| problem.error);
+    if !due || !open || stands {
         return Ok(Next::Nothing);
     }
     let begun = match Attempt::of(cx, &pipeline, environment, release).await {

@@ -18,4 +18,5 @@ mod promotions;
 mod records;
 mod replicas;
 mod sites;
+mod unread;
 mod walls;

@@ -114,13 +114,13 @@ fn rejected(no: &Approval, report: GateReport) -> GateReport {
 
 fn approved(gate: &ApprovalGate, votes: &[&Approval], evidence: &Evidence<'_>, report: GateReport) -> GateReport {
     let counts = |vote: &&&Approval| !gate.not_author || !is_author(&vote.user, evidence);
-    let missing = gate.needed().filter(|quorum| {
+    // one person is one vote, however often it was given
+    let people = |quorum: &Quorum<'_>| {
         let members = votes.iter().filter(counts).filter(|vote| is_member(vote, quorum.group));
-        // one person is one vote, however often it was given
-        let people: BTreeSet<String> = members.map(|vote| vote.user.to_lowercase()).collect();
-        people.len() < quorum.min
-    });
-    let missing: Vec<&str> = missing.map(|quorum| quorum.group).collect();
+        members.map(|vote| vote.user.to_lowercase()).collect::<BTreeSet<String>>()
+    };
+    let missing = gate.needed().map(|quorum| Missing { group: quorum.group, by: people(&quorum), min: quorum.min });
+    let missing: Vec<Missing<'_>> = missing.filter(|missing| missing.by.len() < missing.min).collect();
     let users: BTreeSet<&str> = votes.iter().filter(counts).map(|vote| vote.user.as_str()).collect();
     GateReport {
         state: if missing.is_empty() { GateState::Passed } else { GateState::Waiting },
@@ -131,8 +131,58 @@ fn approved(gate: &ApprovalGate, votes: &[&Approval], evidence: &Evidence<'_>, r
     }
 }
 
-fn who(gate: &ApprovalGate, missing: &[&str], evidence: &Evidence<'_>) -> String {
-    let members = joined("a member of ", missing.iter(), " and of ");
+/// A group of which not enough have approved.
+struct Missing<'a> {
+    group: &'a str,
+    /// Who has.
+    by: BTreeSet<String>,
+    min: usize,
+}
+
+fn who(gate: &ApprovalGate, missing: &[Missing<'_>], evidence: &Evidence<'_>) -> String {
+    let mut text = others(gate, missing, evidence);
+    missing.iter().filter_map(|missing| corner(gate, missing, evidence)).for_each(|way_out| text += &way_out);
+    text
+}
+
+/// Where too few who are known are left to approve: who can open it all the same.
+fn corner(gate: &ApprovalGate, missing: &Missing<'_>, evidence: &Evidence<'_>) -> Option<String> {
+    let Missing { group, by, min } = missing;
+    let known = evidence.members.of(group)?;
+    let is_free = |it: &&str| !by.contains(&it.to_lowercase()) && !(gate.not_author && is_author(it, evidence));
+    let left: Vec<&str> = known.iter().copied().filter(is_free).collect();
+    let is_admin = |it: &&str| evidence.members.admins.contains(*it);
+    let mut text = String::new();
+    match left.len() + by.len() {
+        enough if enough >= *min && left.iter().any(|it| !is_admin(it)) => None,
+        enough if enough >= *min => {
+            but_not(&mut text, left.into_iter(), "; of those who are known only ", " or ");
+            Some(text + " is left")
+        }
+        _ => {
+            let spent: Vec<&str> = known.into_iter().filter(|it| !is_free(it)).collect();
+            but_not(&mut text, spent.iter().copied(), "; none that is known is left beside ", " and ");
+            if spent.is_empty() {
+                text = format!("; nobody is known to belong to {group}");
+            }
+            let admin = format!("or an admin adds one (g, ACCOUNT, {group} in policy.csv of argocd-rbac-cm)");
+            let again = asked_by(&spent, evidence).map_or_else(String::new, |them| {
+                format!(", or it is rejected, and asked for by somebody other than {them}")
+            });
+            Some(format!("{text}: another member of {group} has to log in, {admin}{again}"))
+        }
+    }
+}
+
+/// Those who could approve, had they not asked for it.
+fn asked_by(spent: &[&str], evidence: &Evidence<'_>) -> Option<String> {
+    let only_asked = spent.iter().filter(|it| !evidence.change_set.holds(it));
+    let asked = only_asked.filter(|it| is_author(it, evidence)).collect::<Vec<_>>();
+    (!asked.is_empty()).then(|| joined("", asked.into_iter(), " or "))
+}
+
+fn others(gate: &ApprovalGate, missing: &[Missing<'_>], evidence: &Evidence<'_>) -> String {
+    let members = joined("a member of ", missing.iter().map(|missing| missing.group), " and of ");
     if !gate.not_author {
         return members;
     }

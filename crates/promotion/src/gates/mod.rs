@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::about::to_lift;
 use crate::answers::{Answers, Question};
 use crate::change_set::ChangeSet;
+use crate::members::Members;
 
 pub use approval::policy;
 
@@ -22,6 +23,8 @@ pub struct Evidence<'a> {
     pub promotion: &'a Promotion,
     /// Who wrote what would change.
     pub change_set: &'a ChangeSet,
+    /// Who could approve, as far as that is known.
+    pub members: &'a Members,
     /// Environments of which nobody can tell now what they run or how that does, and why: no time counts there.
     pub blind: &'a [(String, String)],
     pub now: Timestamp,
@@ -272,7 +275,16 @@ pub(crate) mod tests {
         let promotion = promotion(requested_by, approvals);
         let (promotion, change_set) = (&promotion, &ChangeSet::of([&release.spec.source], &accounts()));
         let (pipeline, now) = (&pipeline, time(now));
-        let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now };
+        let evidence = Evidence {
+            pipeline,
+            environment,
+            release,
+            promotion,
+            change_set,
+            members: &Members::default(),
+            blind: &[],
+            now,
+        };
         let decision = evaluate(&evidence, &Answers::default());
         let found: Vec<GateState> = decision.reports().iter().map(|r| r.state).collect();
         assert_eq!(found, states, "{decision:?}");
@@ -329,7 +341,8 @@ pub(crate) mod tests {
         let environment = p.environment("production").unwrap();
         let promotion = promotion("", &[approval("tina", &p)]);
         let (pipeline, release, promotion, change_set) = (&p, &bad, &promotion, &ChangeSet::default());
-        let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now: time(60) };
+        let (members, blind, now) = (&Members::default(), &[][..], time(60));
+        let evidence = Evidence { pipeline, environment, release, promotion, change_set, members, blind, now };
         assert!(matches!(evaluate(&evidence, &Answers::default()), Decision::Refuse(_)));
     }
 }

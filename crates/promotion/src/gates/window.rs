@@ -101,6 +101,7 @@ mod tests {
             release: &release,
             promotion: &Promotion::default(),
             change_set: &crate::ChangeSet::default(),
+            members: &crate::Members::default(),
             blind: &[],
             now,
         };

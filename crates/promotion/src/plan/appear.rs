@@ -34,9 +34,7 @@ impl Draft<'_> {
             return;
         }
         let Some(source) = self.source(first, &images) else { return };
-        let digests: Vec<&str> = images.iter().map(|image| image.digest.as_str()).collect();
-        let what =
-            What::Released { digest: digests.join(", "), commit: source.commit.clone(), author: source.author.clone() };
+        let what = What::released(&images, &source);
         let spec = ReleaseSpec { pipeline: self.seen.pipeline.metadata.name.clone(), images, source };
         self.appearance = Appearance::of(&spec, self.before(first).map(|before| &*before.spec.images));
         let fact = Fact::of_release(&name, &spec, what);

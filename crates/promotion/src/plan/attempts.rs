@@ -115,6 +115,7 @@ impl Draft<'_> {
             release: self.release(&promotion.spec.release)?,
             promotion,
             change_set,
+            members: &self.seen.members,
             blind: &self.blind,
             now: self.seen.now,
         })
@@ -230,6 +231,8 @@ impl Draft<'_> {
     }
 
     pub(super) fn set_promotion(&mut self, index: usize, status: PromotionStatus, facts: Vec<Fact>) {
+        let ended = (!status.phase.is_open()).then_some(self.seen.now);
+        let status = PromotionStatus { ended_at: status.ended_at.or(ended), ..status };
         let promotion = self.promotions[index].change();
         promotion.status = status.clone();
         let name = promotion.metadata.name.clone();

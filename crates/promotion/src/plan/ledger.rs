@@ -154,7 +154,7 @@ fn put_back(release: &Release, said: Option<&Quarantine>) -> Step {
     Step { action: set_release(release), facts: facts.into_iter().collect() }
 }
 
-pub(super) fn quarantined(release: &Release, by: String, reason: String) -> What {
+pub(crate) fn quarantined(release: &Release, by: String, reason: String) -> What {
     let digest = identity(&release.spec.images).map_or_else(String::new, String::from);
     What::Quarantined { digest, by, reason }
 }

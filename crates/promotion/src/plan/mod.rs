@@ -28,6 +28,7 @@ use crate::ledger::Ledger;
 
 pub(crate) use known::Known;
 use ledger::held_back;
+pub(crate) use ledger::quarantined;
 pub use observed::{Brought, Observed, Place, PlaceApplication, RunningImage, RunningPod};
 pub(crate) use open::came;
 use sight::{Runs, Sight};

@@ -11,6 +11,7 @@ use object::{ImageDigest, ImageRef};
 use crate::answers::Answers;
 use crate::change_set::Accounts;
 use crate::ledger::Ledger;
+use crate::members::Members;
 use crate::quarantines::Elsewhere;
 use crate::seal::Tampered;
 
@@ -34,6 +35,8 @@ pub struct Observed {
     pub elsewhere: Arc<[Arc<Elsewhere>]>,
     /// Who may log in, and what they are called in Git.
     pub accounts: Arc<Accounts>,
+    /// Which of them belong to the groups of its gates.
+    pub members: Arc<Members>,
     /// To the questions of the last plan.
     pub answers: Answers,
     pub now: Timestamp,

@@ -44,7 +44,16 @@ fn state_of(pipeline: &Pipeline, release: &Release, approvals: &[Approval]) -> G
     let promotion = Promotion { status, ..Promotion::default() };
     let (release, promotion) = (&release, &promotion);
     let change_set = &ChangeSet::of([&release.spec.source], &Accounts::default());
-    let evidence = Evidence { pipeline, environment, release, promotion, change_set, blind: &[], now };
+    let evidence = Evidence {
+        pipeline,
+        environment,
+        release,
+        promotion,
+        change_set,
+        members: &promotion::Members::default(),
+        blind: &[],
+        now,
+    };
     let decision = evaluate(&evidence, &Answers::default());
     assert_eq!(decision.reports().len(), 1);
     let report = &decision.reports()[0];

@@ -6,6 +6,7 @@ mod appeared;
 mod approvals;
 mod examples;
 mod gates;
+mod history;
 mod ledger;
 mod pins;
 mod plan;

@@ -28,6 +28,7 @@ fn decision(pinned: bool, requested_by: &str) -> Decision {
         release: &release,
         promotion: &promotion,
         change_set: &promotion::ChangeSet::default(),
+        members: &promotion::Members::default(),
         blind: &[],
         now,
     };

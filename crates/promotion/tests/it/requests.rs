@@ -13,7 +13,7 @@ const FIRST: &str = "shop-111111111111";
 const PROMOTION: &str = "shop-production-111111111111";
 
 /// v0 everywhere, v1 in dev and staging.
-fn waiting(production: Value) -> Story {
+pub(crate) fn waiting(production: Value) -> Story {
     let mut story = Story::new(&["shop"], production);
     ["dev", "staging", "production"].iter().for_each(|environment| story.write(environment, &[("shop", "v0", "0")]));
     story.settle();
@@ -310,4 +310,69 @@ fn an_explanation_does_not_contradict_the_facts() {
     assert_eq!(reasons[1], "it was in production: v0 took its place");
     let (_, reasons) = explained(&story, "shop-000000000000");
     assert!(reasons.iter().all(|reason| !reason.contains("quarantine")), "{reasons:?}");
+}
+
+/// Dana wrote it, tina asked for it: of whom is known nobody is left, and it is said who opens it.
+#[test]
+fn where_nobody_who_is_known_may_approve_it_is_said_who_can_open_it() {
+    let mut story = waiting(json!({"gates": [{"approval": {"group": "leads"}}]}));
+    let mut who = |groups: &[&str], admins: &[&str], asks: Option<&str>| {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let groups = [("leads".to_owned(), all(groups))].into();
+        story.seen.members = Arc::new(promotion::Members { groups, admins: all(admins) });
+        if let Some(actor) = asks {
+            story.ask(requests::promote(&story.seen, "production", FIRST, actor, "")).unwrap();
+        }
+        let told = explain::environment(&story.seen, "production").unwrap().reasons[0].who.clone();
+        let judged = promotion::judged(&story.seen, PROMOTION).unwrap();
+        assert_eq!(judged.reports()[0].who_can_act, told, "the gate and the explanation say the same");
+        told
+    };
+    assert_eq!(who(&["dana", "tina"], &[], None), "a member of leads, but not Dana");
+    let told = who(&["dana", "tina"], &[], Some("tina"));
+    for part in [
+        "none that is known is left beside dana and tina",
+        "another member of leads has to log in",
+        "g, ACCOUNT, leads in policy.csv of argocd-rbac-cm",
+        "rejected, and asked for by somebody other than tina",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = who(&["dana", "tina"], &["admin"], None);
+    assert!(told.ends_with("of those who are known only admin is left"), "{told}");
+    let told = who(&[], &[], None);
+    assert!(told.contains("nobody is known to belong to leads") && !told.contains("rejected"), "{told}");
+    assert!(!who(&["dana", "theo"], &[], None).contains("known"), "theo may");
+}
+
+#[test]
+fn a_rollback_says_all_that_follows() {
+    let mut story = waiting(json!({}));
+    story.pass(5);
+    story.ask(requests::promote(&story.seen, "production", FIRST, "otto", "")).unwrap();
+    story.settle();
+    let does = requests::roll_back_does(&story.seen, "production").unwrap();
+    let [back, held, pinned] = does.as_slice() else { panic!("{does:#?}") };
+    assert!(back.starts_with("a revert commit brings back v0 (shop-000000000000, commit c"), "{back}");
+    assert!(back.contains("which came there "), "{back}");
+    assert_eq!(
+        held,
+        "v1 is quarantined: it goes nowhere until somebody lifts that; it goes on running in dev, staging"
+    );
+    assert!(pinned.starts_with("production is pinned"), "{pinned}");
+    // just where the request itself would be refused nothing is said
+    story.ask(requests::roll_back(&story.seen, "production", "otto", "")).unwrap();
+    let refused = requests::roll_back(&story.seen, "production", "otto", "").unwrap_err();
+    assert_eq!(requests::roll_back_does(&story.seen, "production"), Err(refused));
+}
+
+#[test]
+fn of_a_pipeline_that_stands_still_nothing_is_asked() {
+    let mut story = waiting(json!({}));
+    story.seen.problems = vec![api::gantline::PipelineProblem { error: true, message: "gates: oh".into() }];
+    let promote = requests::promote(&story.seen, "production", FIRST, "otto", "").unwrap_err();
+    let back = requests::roll_back(&story.seen, "staging", "otto", "").unwrap_err();
+    for refused in [promote, back] {
+        assert_eq!(refused.to_string(), "shop stands still until this is mended: gates: oh");
+    }
 }

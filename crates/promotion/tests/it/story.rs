@@ -64,6 +64,7 @@ impl Story {
             ledger: Arc::default(),
             elsewhere: Arc::default(),
             accounts: Arc::default(),
+            members: Arc::default(),
             answers: Answers::default(),
             now,
         };

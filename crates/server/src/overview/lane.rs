@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use api::argocd::{Application, HealthStatusCode, SyncStatusCode};
 use api::gantline::{
-    Environment, EnvironmentStatus, GateKind, GateReport, GateState, Pipeline, PipelineCondition,
+    Approval, Environment, EnvironmentStatus, GateKind, GateReport, GateState, Pipeline, PipelineCondition,
     PipelineConditionKind, Promotion, PromotionPhase,
 };
 use jiff::Timestamp;
 use promotion::requests::{self, Ballot};
-use promotion::{Judge, Observed, gates};
+use promotion::{Judge, Observed, gates, history};
 
 use super::possible::{self, Possible};
 use crate::people::Identity;
 use crate::rights::{Object, Resource, Verb, permit};
 use crate::server::State;
 use crate::veil::Veil;
-use crate::views::{EnvironmentView, Next, Service, reasons};
+use crate::views::{EnvironmentView, Next, Service, TurnedAway, reasons};
 
 /// One Pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,8 @@ pub(crate) struct Lane {
 struct Stop {
     /// Without what is its Application's.
     view: EnvironmentView,
+    /// What kept out what was turned away.
+    gates_of_turned_away: Vec<GateReport>,
     deployed: Deployed,
     possible: Vec<Possible>,
 }
@@ -57,6 +59,8 @@ impl Lane {
             let open = Open::of(seen, environment);
             Stop {
                 view: view(seen, environment, open.as_ref()),
+                gates_of_turned_away: history::turned_away(seen, &environment.name)
+                    .map_or_else(Vec::new, |away| away.promotion.status.gates.clone()),
                 deployed: Deployed::of(&environment.application, app.as_deref(), &state.config.namespace),
                 possible: possible::in_environment(seen, environment, open.as_ref()),
             }
@@ -117,6 +121,9 @@ impl Stop {
         let mut view = self.view.clone();
         if let Some(next) = &mut view.next {
             veil.next(&view.name, next);
+        }
+        if let Some(away) = &mut view.turned_away {
+            veil.turned_away(self.gates_of_turned_away.as_slice(), away);
         }
         if self.deployed.is_shown_to(who) {
             let Deployed { name, sync, health, reasons, .. } = self.deployed.clone();
@@ -190,6 +197,7 @@ fn view(seen: &Observed, environment: &Environment, open: Option<&Open<'_>>) -> 
         reasons: if open.is_none() { status.waiting.clone() } else { Vec::new() },
         pinned: pipeline.pin_of(name).cloned(),
         next: open.map(next),
+        turned_away: history::turned_away(seen, name).map(turned_away),
         ..EnvironmentView::default()
     }
 }
@@ -202,6 +210,14 @@ pub(crate) fn gates_now<S: Borrow<Observed>>(
     let waits = promotion.status.phase == PromotionPhase::Waiting && !promotion.spec.rollback;
     let judged = || Some(promotion::judged(seen()?.borrow(), &promotion.metadata.name)?.reports().to_vec());
     waits.then(judged).flatten().unwrap_or_else(|| promotion.status.gates.clone())
+}
+
+fn turned_away(it: history::TurnedAway<'_>) -> TurnedAway {
+    let Promotion { metadata, spec, status, .. } = it.promotion;
+    let said = |vote: &Approval| (vote.user.clone(), vote.reason.clone());
+    let (by, reason) = it.vote.map_or_else(|| (String::new(), status.message.clone()), said);
+    let (promotion, release, tag) = (metadata.name.clone(), spec.release.clone(), spec.tag.clone());
+    TurnedAway { promotion, release, tag, by, reason, at: it.at }
 }
 
 fn next(open: &Open<'_>) -> Next {
@@ -228,7 +244,7 @@ mod tests {
             let next = Some(Next { gates: vec![gate], ..Next::default() });
             let view = EnvironmentView { next, ..EnvironmentView::default() };
             let deployed = Deployed::of("web", None, "argocd");
-            let stops = vec![Stop { view, deployed, possible: Vec::new() }];
+            let stops = vec![Stop { view, gates_of_turned_away: Vec::new(), deployed, possible: Vec::new() }];
             Lane { stops, ..Lane::unreadable("shop", "") }
         };
         let waits = |kind: GateKind| GateReport { kind, state: GateState::Waiting, ..GateReport::default() };

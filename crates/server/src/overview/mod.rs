@@ -12,3 +12,4 @@ pub(crate) use keeper::{Look, keep, pause};
 pub(crate) use lane::{Lane, gates_now};
 pub(crate) use possible::lift;
 pub(crate) use snapshot::{Mark, News, Snapshot};
+pub(crate) use strokes::entry_for;

@@ -65,7 +65,8 @@ pub(super) fn in_environment(seen: &Observed, environment: &Environment, open: O
             Some(release) => Offer::of(Offered::RollBack, release),
             None => Offer::to(Offered::RollBack),
         };
-        all.push(at(&seen.pipeline, environment, Verb::RollBack, offer));
+        let consequences = requests::roll_back_does(seen, name).unwrap_or_default();
+        all.push(at(&seen.pipeline, environment, Verb::RollBack, Offer { consequences, ..offer }));
     }
     if requests::unpin(seen, name, "somebody").is_ok() {
         all.push(at(&seen.pipeline, environment, Verb::Unpin, Offer::to(Offered::Unpin)));

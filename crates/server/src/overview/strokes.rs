@@ -1,6 +1,7 @@
 //! What is drawn anew of the picture: as much as was touched.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use api::argocd::Application;
 use control::{AppKey, TimelineEntry, Touched};
@@ -8,9 +9,10 @@ use control::{AppKey, TimelineEntry, Touched};
 use super::lane::Lane;
 use super::snapshot::Snapshot;
 use super::told::Told;
-use crate::rights::{Object, Resource};
+use crate::people::Identity;
+use crate::rights::{Object, Resource, Verb, permit};
 use crate::server::State;
-use crate::views::ApplicationRow;
+use crate::views::{ApplicationRow, Entry};
 
 /// How much of the timeline is shown.
 const ENTRIES: usize = 60;
@@ -41,7 +43,8 @@ fn application(state: &State, key: &AppKey) -> (String, Option<(Object, Applicat
     let home = &state.config.namespace;
     let name = key.text(home);
     let row = |app: &Application| ApplicationRow { name: name.clone(), ..ApplicationRow::from(app) };
-    let found = state.stores().application(key).map(|app| (Object::application(&app, home), row(&app)));
+    let found = state.stores().application(key).or_else(|| state.unreadable_application(key));
+    let found = found.map(|app| (Object::application(&app, home), row(&app)));
     (name, found)
 }
 
@@ -60,6 +63,11 @@ fn timeline(state: &State, shown: &Snapshot) -> Vec<(u64, Option<(Object, Told)>
         (entry.id, new)
     };
     newest.iter().map(|entry| drawn(entry)).collect()
+}
+
+/// An entry of the timeline as somebody may see it; none where they may not.
+pub(crate) fn entry_for(state: &State, entry: &TimelineEntry, who: &Identity) -> Option<Arc<Entry>> {
+    permit(&who.rights, Verb::Get, &object_of(state, entry)).then(|| Told::of(state, entry).seen_by(who))
 }
 
 /// What somebody has to be allowed to see for an entry of the timeline.

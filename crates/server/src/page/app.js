@@ -47,7 +47,7 @@ const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour: '2-dig
 const readable = (text) => text.replace(/\b[0-9a-f]{40}\b/g, (id) => id.slice(0, 10))
 
 // a moment that a sentence names, on the clock of who reads
-const lasting = (text) => text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => `${clockTime(time)} (${ago(time)})`)
+const lasting = (text) => text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => `${clockTime(time)} (${ago(time)} ago)`)
 
 function mood(environment) {
   if (['Degraded', 'Unknown'].includes(environment.health) || environment.phase === 'Failed') return 'bad'
@@ -61,7 +61,7 @@ function mood(environment) {
 function gate(g) {
   const mark = { Passed: '✓', Failed: '✗' }[g.state] ?? '…'
   const detail = [g.value, g.needed && `needs ${g.needed}`, g.state === 'Waiting' && g.earliest && `not before ${clockTime(g.earliest)}`,
-    g.state !== 'Passed' && g.whoCanAct && `${g.whoCanAct} can act`].filter(Boolean).join(' · ')
+    g.state !== 'Passed' && g.whoCanAct && `can act: ${g.whoCanAct}`].filter(Boolean).join(' · ')
   const node = make('div', { className: `gate ${g.state}` }, make('span', { className: 'mark', textContent: mark }), make('span', { textContent: g.name }))
   if (g.state === 'Waiting' && g.since && g.earliest) {
     const [from, to] = [Date.parse(g.since), Date.parse(g.earliest)]
@@ -98,6 +98,13 @@ function environmentCard(service, environment) {
     box.append(...(pending.gates ?? []).map(gate))
     card.append(box)
   }
+  const away = environment.turnedAway
+  if (away) {
+    const who = away.by ? `Rejected by ${away.by}` : 'Kept out'
+    const when = make('span', { textContent: ago(away.at), title: away.at })
+    when.dataset.since = away.at
+    card.append(make('div', { className: 'facts away' }, make('strong', { textContent: shortTag(away.tag) }), ` ${who} `, when, ` ago${away.reason ? `: ${readable(away.reason)}` : ''}`))
+  }
   const where = { service: service.name, environment: environment.name }
   const offers = (environment.offers ?? []).map((offer) => offered(offer, where))
   if (offers.length) card.append(make('div', { className: 'actions' }, ...offers))
@@ -110,7 +117,7 @@ const actions = {
   Reject: (offer, at) => ['Reject', '', `${at.service} ${shortTag(offer.tag)} for ${at.environment}`, `/api/v1/promotions/${offer.promotion}/reject`],
   Promote: (offer, at) => [`Promote ${shortTag(offer.tag)}`, '', `${at.service} ${shortTag(offer.tag)} to ${at.environment}: the gates still decide`,
     `/api/v1/pipelines/${at.service}/promote`, { environment: at.environment, release: offer.release }],
-  RollBack: (offer, at) => ['Roll back', 'quiet', `${at.service} in ${at.environment} to ${shortTag(offer.tag) || 'what ran before'}, by a revert commit`,
+  RollBack: (offer, at) => ['Roll back', 'quiet', `${at.service} in ${at.environment} goes back to ${shortTag(offer.tag) || 'what ran before'}`,
     `/api/v1/pipelines/${at.service}/rollback`, { environment: at.environment }],
   Unpin: (offer, at) => ['Unpin', 'quiet', `${at.service}: releases come to ${at.environment} by themselves again`, `/api/v1/pipelines/${at.service}/unpin`, { environment: at.environment }],
   Lift: (offer, at) => [`Lift the quarantine of ${shortTag(offer.tag)}`, 'quiet', `${at.service} ${shortTag(offer.tag)} may be asked for again: the gates still decide`, `/api/v1/releases/${offer.release}/lift`],
@@ -119,7 +126,7 @@ const actions = {
 function offered(offer, at) {
   const [text, className, about, path, body] = actions[offer.action](offer, at)
   // nobody asks why a pin is lifted
-  const node = button(text, className, () => act(text, about, path, body, offer.action !== 'Unpin'))
+  const node = button(text, className, () => act(text, about, offer.consequences, path, body, offer.action !== 'Unpin'))
   if (!offer.refused) return node
   node.disabled = true
   node.title = offer.refused
@@ -201,17 +208,42 @@ function draw() {
   if (!overview) return
   const trouble = overview.applications.filter((a) => a.sync !== 'Synced' || a.health !== 'Healthy')
   const decisions = overview.services.flatMap((service) => service.environments).filter((e) => e.next?.needsApproval).length
-  const applications = trouble.length
-    ? `${trouble.length} of ${overview.applications.length} Applications need a look`
-    : `${overview.applications.length} Applications, all Synced and Healthy`
-  $('summary').textContent = [decisions && `${decisions} ${decisions === 1 ? 'decision waits' : 'decisions wait'}`, applications].filter(Boolean).join(' · ')
+  const stopped = overview.services.filter((service) => service.problems?.length).length
+  const counted = (count, one, many) => count && `${count} ${count === 1 ? one : many}`
+  const parts = [counted(decisions, 'decision waits', 'decisions wait'), counted(stopped, 'Pipeline has a problem', 'Pipelines have problems'),
+    trouble.length && `${trouble.length} of ${overview.applications.length} Applications need a look`].filter(Boolean)
+  // that all is well is said only where nothing waits for anybody
+  $('summary').textContent = parts.length ? parts.join(' · ') : `${overview.applications.length} Applications, all Synced and Healthy`
   $('badge').hidden = !overview.simulated
   $('services').replaceChildren(...(overview.services.length ? overview.services.toSorted((a, b) => urgency(a) - urgency(b)).map(serviceLane)
     : [make('p', { className: 'note', textContent: 'No Pipeline yet. Apply one: gantline pipeline list shows what a Pipeline sees.' })]))
   const shown = $('only-trouble').checked ? trouble : overview.applications
   $('applications').replaceChildren(...(shown.length ? shown.map(applicationRow) : [make('p', { className: 'note', textContent: 'Nothing needs a look.' })]))
-  $('timeline').replaceChildren(...overview.timeline.slice().reverse().map(timelineRow))
+  drawTimeline()
   tick()
+}
+
+// What was told before the picture's own entries, and what is asked for by a filter: page by page, the newest first.
+const past = { entries: [], next: null, filter: '' }
+
+function drawTimeline() {
+  const names = ['', ...overview.services.map((service) => service.name)]
+  const filter = $('timeline-of')
+  if (filter.options.length !== names.length) filter.replaceChildren(...names.map((name) => make('option', { value: name, textContent: name || 'everything', selected: name === past.filter })))
+  const own = past.filter ? [] : overview.timeline.slice().reverse()
+  const seen = new Set(own.map((entry) => entry.mark))
+  const all = [...own, ...past.entries.filter((entry) => !seen.has(entry.mark))]
+  $('timeline').replaceChildren(...(all.length ? all.map(timelineRow) : [make('li', { textContent: 'Nothing is known of that.' })]))
+  $('older').hidden = past.next === undefined
+}
+
+async function older() {
+  const shown = past.filter ? past.entries : [...overview.timeline.slice(0, 1), ...past.entries]
+  const before = past.next ?? shown.at(-1)?.mark
+  const page = await call('GET', `/api/v1/timeline?${new URLSearchParams({ ...(before && { before }), ...(past.filter && { pipeline: past.filter }) })}`)
+  past.entries.push(...page.items)
+  past.next = page.continue
+  drawTimeline()
 }
 
 function tick() {
@@ -292,10 +324,11 @@ $('account').onclick = async () => {
 // no submit button: Enter means the first one of a form
 for (const cancel of document.querySelectorAll('dialog .cancel')) cancel.onclick = () => cancel.closest('dialog').close()
 
-function act(verb, about, path, body = {}, why = true) {
+function act(verb, about, consequences, path, body = {}, why = true) {
   const dialog = $('act')
   dialog.querySelector('h2').textContent = verb
   dialog.querySelector('.about').textContent = about
+  dialog.querySelector('.consequences').replaceChildren(...(consequences ?? []).map((text) => make('li', { textContent: lasting(readable(text)) })))
   dialog.querySelector('.primary').textContent = verb
   dialog.querySelector('.error').textContent = ''
   const form = dialog.querySelector('form')
@@ -322,6 +355,12 @@ $('theme').onclick = () => {
 }
 if (localStorage.getItem('theme')) document.documentElement.dataset.theme = localStorage.getItem('theme')
 $('only-trouble').onchange = draw
+$('older').onclick = older
+$('timeline-of').onchange = (event) => {
+  Object.assign(past, { entries: [], next: null, filter: event.target.value })
+  if (past.filter) older()
+  else drawTimeline()
+}
 setInterval(tick, 1000)
 // pushes that change nothing of an Application move where it is proven, and nothing else
 setInterval(() => [...opened.keys()].forEach(look), 30000)

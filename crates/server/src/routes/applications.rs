@@ -174,7 +174,7 @@ pub(super) async fn list(
     Query(wanted): Query<ListOptions>,
     asker: Asker,
 ) -> Result<Json<List<ApplicationView>>, ApiError> {
-    listed(asker.applications(), &wanted, |app| proven_at(&asker, app)).map(Json)
+    listed(asker.all_applications(), &wanted, |app| proven_at(&asker, app)).map(Json)
 }
 
 fn proven_at(asker: &Asker, app: &Application) -> Option<String> {
@@ -183,6 +183,9 @@ fn proven_at(asker: &Asker, app: &Application) -> Option<String> {
 
 /// As it is now.
 fn shown(asker: &Asker, named: &Named) -> Result<Json<Object<ApplicationView>>, ApiError> {
+    if let Some(app) = asker.unreadable_application(&named.name) {
+        return Ok(Json(Object::of(&ApplicationView { app, proven_at: None })));
+    }
     let app = named.app(asker)?;
     let proven_at = proven_at(asker, &app);
     Ok(Json(Object::of(&ApplicationView { app, proven_at })))
@@ -246,11 +249,12 @@ pub(super) async fn get(
     Query(options): Query<GetOptions>,
     asker: Asker,
 ) -> Result<Json<Object<ApplicationView>>, ApiError> {
-    let app = named.app(&asker)?;
+    let refresh =
+        async |hard| requests::refresh(asker.controller(), &*named.app(&asker)?, hard).await.map_err(ApiError::from);
     match options.refresh.as_str() {
         "" => {}
-        "normal" | "true" => requests::refresh(asker.controller(), &app, false).await?,
-        "hard" => requests::refresh(asker.controller(), &app, true).await?,
+        "normal" | "true" => refresh(false).await?,
+        "hard" => refresh(true).await?,
         other => return Err(ApiError::invalid(format!("refresh={other:?} is neither normal nor hard"))),
     }
     shown(&asker, &named)

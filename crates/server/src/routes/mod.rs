@@ -16,6 +16,7 @@ mod releases;
 mod session;
 mod table;
 mod text;
+mod timeline;
 mod voices;
 mod whereabouts;
 
@@ -107,6 +108,7 @@ fn table() -> Table {
         .route(GET, "/api/v1/promotions/{name}", Right(Promotions, Get), "A Promotion", promotions::get)
         .route(POST, "/api/v1/promotions/{name}/approve", Right(Pipelines, Approve), "Say yes", promotions::approve)
         .route(POST, "/api/v1/promotions/{name}/reject", Right(Pipelines, Reject), "Say no", promotions::reject)
+        .route(GET, "/api/v1/timeline", Session, "What happened, the newest first, page by page", timeline::get)
         .route(GET, "/api/v1/explain/{name}", Session, "Why an Application is not green, or a release does not move", explain::get)
         .route(GET, "/api/v1/where", Session, "Where an image runs", whereabouts::get)
 }

@@ -44,8 +44,27 @@ pub(crate) struct EnvironmentView {
     pub(crate) pinned: Option<Pin>,
     /// The release that wants to come here.
     pub(crate) next: Option<Next>,
+    /// What was kept out of here last, while nothing newer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) turned_away: Option<TurnedAway>,
     /// What the one who asks could do here.
     pub(crate) offers: Vec<Offer>,
+}
+
+/// A release that was rejected, or refused by a gate.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TurnedAway {
+    pub(crate) promotion: String,
+    pub(crate) release: String,
+    pub(crate) tag: String,
+    /// Who rejected it; empty: a gate did.
+    pub(crate) by: String,
+    /// Why, as the one who rejected it said, or as the gate says.
+    pub(crate) reason: String,
+    #[serde(with = "api::meta::time")]
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) at: Timestamp,
 }
 
 /// A promotion that is open.

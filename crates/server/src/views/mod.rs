@@ -20,8 +20,8 @@ mod voice;
 
 pub(crate) use application::{ApplicationRow, ApplicationView, reasons};
 pub(crate) use cluster::{Cluster, ClusterList};
-pub(crate) use entry::Entry;
-pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Next, Service};
+pub(crate) use entry::{Entry, TimelinePage};
+pub(crate) use environment::{EnvironmentRow, EnvironmentView, Environments, Next, Service, TurnedAway};
 pub(crate) use explanation::{
     ApplicationExplanation, Explanation, PipelineExplanation, ReleaseExplanation, ReleaseReason,
 };

@@ -16,6 +16,9 @@ pub(crate) struct Offer {
     /// What people call the release.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) tag: String,
+    /// All that follows from it, as sentences; empty where the action says it all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) consequences: Vec<String>,
     /// Why the one who asks may not; absent: it would be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refused: Option<String>,
@@ -35,7 +38,7 @@ impl Offer {
     /// About nothing more than the environment where it is.
     pub(crate) fn to(action: Offered) -> Self {
         let (promotion, release, tag) = Default::default();
-        Self { action, promotion, release, tag, refused: None }
+        Self { action, promotion, release, tag, consequences: Vec::new(), refused: None }
     }
 
     /// About a release.

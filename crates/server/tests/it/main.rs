@@ -19,4 +19,5 @@ mod releases;
 mod rights;
 mod sessions;
 mod stream;
+mod timeline;
 mod voices;

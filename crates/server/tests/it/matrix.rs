@@ -33,6 +33,7 @@ const LISTS: &[&str] = &[
     "/api/v1/pipelines",
     "/api/v1/releases",
     "/api/v1/promotions",
+    "/api/v1/timeline",
     "/api/v1/where",
     "/api/v1/session",
 ];

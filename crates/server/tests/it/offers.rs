@@ -155,6 +155,15 @@ async fn what_is_offered_is_done_and_what_is_refused_is_refused_for_the_reason_t
     assert_eq!(house.take(&tina, place, reject).await.0, 200, "a yes may be taken back");
     let (place, back) = house.offers(&otto).await.into_iter().find(|(_, offer)| offer["action"] == "RollBack").unwrap();
     assert_eq!(back["tag"], "v1", "where to it goes back");
+    let said = back["consequences"].as_array().unwrap();
+    for (line, part) in said.iter().zip([
+        "brings back v1 (shop-v1), which came there 2026-11-21T08:01:00Z",
+        "v2 is quarantined",
+        "staging is pinned",
+    ]) {
+        assert!(line.as_str().unwrap().contains(part), "all that follows is said before: {said:#?}");
+    }
+    assert_eq!(said.len(), 3, "{said:#?}");
     assert_eq!(house.take(&otto, &place, &back).await.0, 200);
 }
 
@@ -184,6 +193,7 @@ async fn environments_tell_nothing_of_applications_that_may_not_be_seen() {
         ("/api/v1/releases".to_owned(), &["git.internal"]),
         ("/api/v1/releases/shop-v2".to_owned(), &["git.internal"]),
         ("/api/v1/explain/shop-v2".to_owned(), &["git.internal"]),
+        ("/api/v1/timeline".to_owned(), &[]),
         ("/api/v1/explain/shop".to_owned(), &["git.internal"]),
     ] {
         let (_, to_rita) = house.get(&rita, &path).await;

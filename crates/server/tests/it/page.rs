@@ -1,6 +1,7 @@
 //! What of the page can be told without a browser.
 
 const HTML: &str = include_str!("../../src/page/index.html");
+const SCRIPT: &str = include_str!("../../src/page/app.js");
 const STYLE: &str = include_str!("../../src/page/app.css");
 
 /// Enter in a field presses the first button of its form that submits.
@@ -36,4 +37,19 @@ fn small_text_can_be_read() {
             assert!(contrast >= 4.5, "{text} on {ground} has {contrast:.2}");
         }
     }
+}
+
+/// That all is well stands alone: not beside a decision that waits, or a Pipeline that stands still.
+#[test]
+fn that_all_is_well_is_not_said_while_something_waits() {
+    let said: Vec<&str> = SCRIPT.lines().filter(|line| line.contains("all Synced and Healthy")).collect();
+    let [line] = said.as_slice() else { panic!("{said:#?}") };
+    assert!(line.contains("parts.length ? parts.join"), "{line}");
+}
+
+/// What a dialog asks for is said with all that follows from it.
+#[test]
+fn a_dialog_has_room_for_what_follows() {
+    let act = HTML.split("<dialog id=\"act\">").nth(1).unwrap();
+    assert!(act.contains("class=\"consequences\"") && SCRIPT.contains("offer.consequences"));
 }

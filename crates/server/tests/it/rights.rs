@@ -46,6 +46,7 @@ const MATRIX: &[(&str, [u16; 5])] = &[
     ("POST /api/v1/promotions/{name}/reject", [401, 403, 403, 200, 200]),
     ("GET /api/v1/explain/{name}", [401, 403, 200, 403, 200]),
     ("GET /api/v1/where", [401, 200, 200, 200, 200]),
+    ("GET /api/v1/timeline", [401, 200, 200, 200, 200]),
     ("DELETE /api/v1/applications/{name}", [401, 403, 403, 403, 200]),
     ("DELETE /api/v1/session", [401, 200, 200, 200, 200]),
 ];

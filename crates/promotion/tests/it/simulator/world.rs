@@ -518,6 +518,7 @@ impl View {
             ledger: Arc::clone(&self.ledger),
             elsewhere: Arc::clone(&self.elsewhere),
             accounts: Arc::default(),
+            members: Arc::default(),
             answers: promotion::Answers::default(),
             now,
         }

@@ -1,0 +1,325 @@
+//! The timeline as everything tells it that keeps something: this process what it told, Events what any told, and objects what
+//! they know of their past. Nothing is kept for it alone.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::argocd::Application;
+use api::gantline::Pipeline;
+use cluster::Scope;
+use git::CommitInfo;
+use jiff::{SignedDuration, Timestamp};
+use object::{GroupKind, LiveObject};
+use promotion::{Seal, history};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::context::Context;
+use crate::controller::Controller;
+use crate::pipelines::{ground, observe};
+use crate::records::is_promotions;
+use crate::repositories::Address;
+use crate::stores::AppKey;
+use crate::timeline::{TimelineEntry, TimelineKind, ended, of_told};
+
+/// Events that have a line of the timeline carry this label, and the line in an annotation of the same name.
+pub(crate) const EVENT_LINE: &str = "gantline.dev/timeline";
+/// So far back commits are looked through.
+const COMMITS: usize = 500;
+/// Whoever asks waits no longer for the Events of a namespace: then the rest has to do.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What an object keeps was told soon after it was so, and not long before, by whichever clock.
+const BEFORE: SignedDuration = SignedDuration::from_mins(1);
+const AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+/// Which entries are wanted; what is empty says nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What people call it.
+    pub application: String,
+    pub pipeline: String,
+    pub environment: String,
+    /// The name of a Release.
+    pub release: String,
+    pub kinds: Vec<TimelineKind>,
+    pub since: Option<Timestamp>,
+    /// Older than the entry of this mark: see [`TimelineEntry::mark`].
+    pub before: Option<Mark>,
+}
+
+/// Where an entry stands in the timeline, whoever tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(Timestamp, u64);
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:016x}", self.0.as_nanosecond(), self.1)
+    }
+}
+
+impl std::str::FromStr for Mark {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('.').and_then(|(time, hash)| {
+            let time = Timestamp::from_nanosecond(time.parse().ok()?).ok()?;
+            Some(Self(time, u64::from_str_radix(hash, 16).ok()?))
+        });
+        parts.ok_or_else(|| format!("{text:?} is no place in the timeline: take one as an answer has it"))
+    }
+}
+
+impl TimelineEntry {
+    /// The same for all that tell of it.
+    pub fn mark(&self) -> Mark {
+        let mut hasher = DefaultHasher::new();
+        self.said().hash(&mut hasher);
+        Mark(self.time, hasher.finish())
+    }
+
+    /// What it says but for the time, and why.
+    fn said(&self) -> (TimelineKind, [&str; 6]) {
+        let Self { application, pipeline, environment, message, commit, actor, .. } = self;
+        (self.kind, [application, pipeline, environment, message, commit, actor])
+    }
+}
+
+impl Wanted {
+    fn takes(&self, entry: &TimelineEntry) -> bool {
+        let is = |wanted: &str, said: &str| wanted.is_empty() || wanted == said;
+        is(&self.application, &entry.application)
+            && is(&self.pipeline, &entry.pipeline)
+            && is(&self.environment, &entry.environment)
+            && is(&self.release, &entry.release)
+            && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
+            && self.since.is_none_or(|since| entry.time >= since)
+            && self.before.is_none_or(|before| entry.mark() < before)
+    }
+
+    fn takes_pipeline(&self, pipeline: &Pipeline) -> bool {
+        self.application.is_empty() && (self.pipeline.is_empty() || self.pipeline == pipeline.metadata.name)
+    }
+
+    fn takes_application(&self, name: &str) -> bool {
+        let of_pipelines = [&self.pipeline, &self.environment, &self.release].into_iter().any(|it| !it.is_empty());
+        !of_pipelines && (self.application.is_empty() || self.application == name)
+    }
+}
+
+impl Controller {
+    /// What happened, the newest first, also before this process was there.
+    pub async fn history(&self, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
+        whole(&self.context, wanted).await
+    }
+}
+
+/// Tells this process what was told before it was there, as far as the timeline keeps entries.
+pub(crate) async fn recall(cx: &Context) {
+    cx.stores.ready().await;
+    // without the key nobody can tell who wrote an Event
+    if timeout(PATIENCE, cx.load_seal()).await.is_err() {
+        return;
+    }
+    let before = whole(cx, &Wanted::default()).await;
+    cx.timeline.recall(before.iter().rev().map(|entry| (**entry).clone()));
+}
+
+async fn whole(cx: &Context, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
+    let mut told = told_by_events(cx).await;
+    let (recalled, heard): (Vec<_>, Vec<_>) = cx.timeline.newest(usize::MAX).into_iter().partition(|entry| entry.kept);
+    told.extend(heard);
+    let mut kept = kept(cx, wanted);
+    kept.extend(recalled.iter().map(|entry| TimelineEntry::clone(entry)));
+    let wrote = |entry: &TimelineEntry| matches!(entry.kind, TimelineKind::Promoted | TimelineKind::RolledBack);
+    let known = told.iter().map(|entry| &**entry).chain(&kept).filter(|entry| wrote(entry));
+    let known: BTreeSet<String> = known.map(|entry| entry.commit.clone()).collect();
+    kept.extend(told_by_git(cx, wanted).await.into_iter().filter(|entry| !known.contains(&entry.commit)));
+    let kept = kept.into_iter().map(|entry| TimelineEntry { kept: true, ..entry }).collect();
+    merged(told, kept, wanted)
+}
+
+/// Each once, the newest first: what is kept counts where nobody told it.
+fn merged(told: Vec<Arc<TimelineEntry>>, kept: Vec<TimelineEntry>, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
+    let mut times: HashMap<_, Vec<Timestamp>> = HashMap::new();
+    told.iter().for_each(|entry| times.entry(entry.said()).or_default().push(entry.time));
+    let was_told = |entry: &TimelineEntry| {
+        let near = |told: &Timestamp| (-BEFORE..=AFTER).contains(&told.duration_since(entry.time));
+        times.get(&entry.said()).is_some_and(|all| all.iter().any(near))
+    };
+    let untold: Vec<_> = kept.into_iter().filter(|entry| !was_told(entry)).map(Arc::new).collect();
+    drop(times);
+    let mut all: Vec<_> = told.into_iter().chain(untold).filter(|entry| wanted.takes(entry)).collect();
+    all.sort_by_cached_key(|entry| std::cmp::Reverse(entry.mark()));
+    all.dedup_by_key(|entry| entry.mark());
+    all
+}
+
+/// What objects keep.
+fn kept(cx: &Context, wanted: &Wanted) -> Vec<TimelineEntry> {
+    let pipelines = cx.stores.pipelines.all();
+    let of_pipelines = pipelines.into_iter().filter(|it| wanted.takes_pipeline(it)).flat_map(|it| of_pipeline(cx, it));
+    let applications = cx.stores.applications.all();
+    let named = applications.iter().map(|app| (AppKey::of(app).text(&cx.namespace), app));
+    let of_applications = named.filter(|(name, _)| wanted.takes_application(name));
+    of_pipelines.chain(of_applications.flat_map(|(name, app)| of_application(&name, app))).collect()
+}
+
+/// Of what is believed of it.
+fn of_pipeline(cx: &Context, pipeline: Arc<Pipeline>) -> Vec<TimelineEntry> {
+    let seen = observe::recorded(cx, pipeline);
+    let gated = |environment: &str| seen.pipeline.environment(environment).is_some_and(|it| !it.gates.is_empty());
+    let mut facts = history::of_pipeline(&seen.pipeline);
+    facts.extend(seen.releases.iter().flat_map(|release| history::of_release(release)));
+    facts.extend(seen.promotions.iter().flat_map(|it| history::of_promotion(it, gated(&it.spec.environment))));
+    facts.iter().map(|(at, fact)| of_told(fact, *at)).collect()
+}
+
+/// Its syncs, and how the last one ended.
+fn of_application(name: &str, app: &Application) -> Vec<TimelineEntry> {
+    let of = |phase, at| {
+        let (kind, text) = ended(phase, name);
+        TimelineEntry::of_application(kind, at, name, text)
+    };
+    let status = &app.status;
+    let synced = status
+        .history
+        .iter()
+        .map(|entry| of(api::argocd::OperationPhase::Succeeded, entry.deployed_at).at_commit(entry.revision.clone()));
+    let last = status.operation_state.as_ref().filter(|state| state.phase.failed());
+    let last = last.and_then(|state| {
+        let revision = state.sync_result.as_ref().map_or_else(String::new, |result| result.revision.clone());
+        Some(of(state.phase, state.finished_at?).because(state.message.clone()).at_commit(revision))
+    });
+    synced.chain(last).collect()
+}
+
+/// A line as an Event carries it, sealed: who may write Events could make up what people decided.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct EventLine(TimelineEntry);
+
+impl EventLine {
+    /// `None` where it cannot be sealed yet.
+    pub(crate) fn write(entry: TimelineEntry, seal: Option<&Seal>) -> Option<String> {
+        let text = serde_json::to_string(&Self(entry)).ok()?;
+        Some(format!("{} {text}", seal?.of_told(&text)))
+    }
+
+    fn read(event: &LiveObject, seal: &Seal) -> Option<TimelineEntry> {
+        let (sealed, text) = event.annotation(EVENT_LINE)?.split_once(' ')?;
+        let Self(entry) = serde_json::from_str(text).ok().filter(|_| seal.holds_told(text, sealed))?;
+        Some(entry)
+    }
+}
+
+/// What the commits of promotions tell, also of those whose objects are gone. Only of copies that are here.
+async fn told_by_git(cx: &Context, wanted: &Wanted) -> Vec<TimelineEntry> {
+    let Some(seal) = cx.seal() else { return Vec::new() };
+    let pipelines = cx.stores.pipelines.all();
+    let pipelines: Vec<_> = pipelines.into_iter().filter(|pipeline| wanted.takes_pipeline(pipeline)).collect();
+    let environments = pipelines.iter().flat_map(|pipeline| &pipeline.spec.environments);
+    let (mut seen, mut entries) = (BTreeSet::new(), Vec::new());
+    for app in environments.filter_map(|environment| cx.application(&environment.application)) {
+        let Some(source) = ground::written(&app).filter(|source| !Address::of(source).is_chart()) else { continue };
+        if !seen.insert((source.repo_url.clone(), source.revision().to_owned())) {
+            continue;
+        }
+        let told = timeout(PATIENCE, commits_of(cx, &app)).await.ok().flatten().unwrap_or_default();
+        entries.extend(told.iter().filter(|commit| is_promotions(seal, commit)).filter_map(of_commit));
+    }
+    entries.retain(|entry: &TimelineEntry| pipelines.iter().any(|it| it.metadata.name == entry.pipeline));
+    entries
+}
+
+async fn commits_of(cx: &Context, app: &Application) -> Option<Vec<CommitInfo>> {
+    let source = ground::written(app)?;
+    let repository = cx.repositories.git(Address::of(source), app.spec.project_name()).ok()?;
+    let head = match repository.head_of(source.revision()).await {
+        Ok(head) => head,
+        Err(_) => ground::synced(app).parse().ok()?,
+    };
+    repository.log(head, None, COMMITS).await.ok()
+}
+
+/// `promote(production): shop → v2`, as [`promotion::Message`] writes it.
+fn of_commit(commit: &CommitInfo) -> Option<TimelineEntry> {
+    let (what, rest) = commit.subject.split_once('(')?;
+    let (environment, rest) = rest.split_once("): ")?;
+    let (pipeline, _) = rest.split_once(" → ")?;
+    let kind = if what == "rollback" { TimelineKind::RolledBack } else { TimelineKind::Promoted };
+    let said = |key: &str| commit.trailers.get(key).unwrap_or_default().to_owned();
+    let by = Some(said("Requested-By")).filter(|by| !by.is_empty()).unwrap_or_else(|| said("Approved-By"));
+    let entry = TimelineEntry::of_pipeline(kind, commit.committer.time, pipeline, commit.subject.clone());
+    let entry = TimelineEntry { environment: environment.to_owned(), release: said("Release"), ..entry };
+    Some(entry.by(by).at_commit(commit.id.to_string()))
+}
+
+/// What Events of the namespaces with Applications tell. Where they cannot be had, that is nothing.
+async fn told_by_events(cx: &Context) -> Vec<Arc<TimelineEntry>> {
+    let Some(seal) = cx.seal() else { return Vec::new() };
+    let applications = cx.stores.applications.all();
+    let mut namespaces: BTreeSet<&str> = applications.iter().map(|app| app.metadata.namespace.as_str()).collect();
+    namespaces.insert(&cx.namespace);
+    let events = namespaces.into_iter().map(|namespace| async move {
+        let scope = Scope::namespaced(GroupKind::new("", "Event"), namespace).with_labels(EVENT_LINE);
+        match timeout(PATIENCE, cx.cluster.list(&scope)).await {
+            Ok(Ok(events)) => events,
+            Ok(Err(error)) => {
+                tracing::debug!(namespace, %error, "its Events tell nothing of what was");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        }
+    });
+    let events = futures::future::join_all(events).await.concat();
+    events.iter().filter_map(|event| EventLine::read(event, seal)).map(Arc::new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(second: i64, message: &str) -> TimelineEntry {
+        let at = Timestamp::from_second(second).unwrap();
+        TimelineEntry::of_pipeline(TimelineKind::Progress, at, "shop", message)
+    }
+
+    fn texts(all: &[Arc<TimelineEntry>]) -> Vec<String> {
+        all.iter().map(|entry| format!("{} {}", entry.time.as_second(), entry.message)).collect()
+    }
+
+    #[test]
+    fn what_several_tell_is_there_once() {
+        let told = vec![Arc::new(entry(1000, "a")), Arc::new(entry(1000, "a")), Arc::new(entry(2000, "b"))];
+        // told a little later than it was so, once more much later, and what nobody told
+        let kept = vec![entry(995, "a"), entry(9000, "a"), entry(1500, "c")];
+        let all = merged(told, kept, &Wanted::default());
+        assert_eq!(texts(&all), ["9000 a", "2000 b", "1500 c", "1000 a"]);
+    }
+
+    #[test]
+    fn a_page_begins_where_the_one_before_ended() {
+        let told: Vec<_> = (0..10).map(|number| Arc::new(entry(1000, &number.to_string()))).collect();
+        let all = merged(told.clone(), Vec::new(), &Wanted::default());
+        let mark: Mark = all[3].mark().to_string().parse().unwrap();
+        let rest = merged(told, Vec::new(), &Wanted { before: Some(mark), ..Wanted::default() });
+        assert_eq!(texts(&rest), texts(&all[4..]));
+        assert!("yesterday".parse::<Mark>().is_err());
+    }
+
+    #[test]
+    fn an_event_that_somebody_else_wrote_tells_nothing() {
+        let seal = Seal::new([7; 32]);
+        let event = |line: String| {
+            let metadata = serde_json::json!({"name": "x", "namespace": "argocd", "annotations": {EVENT_LINE: line}});
+            LiveObject::new(serde_json::json!({"apiVersion": "v1", "kind": "Event", "metadata": metadata})).unwrap()
+        };
+        let line = EventLine::write(entry(1, "tina approved"), Some(&seal)).unwrap();
+        assert_eq!(EventLine::read(&event(line.clone()), &seal), Some(entry(1, "tina approved")));
+        for forged in [line.replace("tina", "theo"), "x {}".to_owned(), String::new()] {
+            assert_eq!(EventLine::read(&event(forged.clone()), &seal), None, "{forged}");
+        }
+    }
+}
