@@ -140,8 +140,11 @@ impl Ledger {
             let own: Vec<ImageDigest> = holding(&self.quarantined, images).map(|(digest, _)| digest.clone()).collect();
             let gone = own.into_iter().filter_map(|digest| self.quarantined.remove_entry(&digest));
             self.lifted.extend(gone);
-            let held = Held { quarantine: shortened(quarantine), images: images.clone() };
-            self.lifted.extend(identity(images).map(|digest| (digest, held)));
+            // who made a record up decides nothing that is kept
+            if !is_distrust(quarantine) {
+                let held = Held { quarantine: shortened(quarantine), images: images.clone() };
+                self.lifted.extend(identity(images).map(|digest| (digest, held)));
+            }
             self.drop_oldest_lifted();
             return;
         }

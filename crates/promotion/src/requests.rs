@@ -343,10 +343,7 @@ fn lifted(draft: &Draft<'_>, release: &Release, actor: &str, reason: &str) -> Re
     let what = What::Lifted { by: actor.to_owned(), reason: reason.to_owned() };
     let fact = Fact::of_release(&release.metadata.name, &release.spec, what);
     let mut ledger = Ledger::clone(&draft.seen.ledger);
-    // what only a record says that was not believed is in no ledger
-    if !is_distrust(quarantine) {
-        ledger.lift(release, quarantine, &draft.seen.elsewhere);
-    }
+    ledger.lift(release, quarantine, &draft.seen.elsewhere);
     let mut freed = release.clone();
     freed.status.quarantine = None;
     // others may hold it still
@@ -355,9 +352,10 @@ fn lifted(draft: &Draft<'_>, release: &Release, actor: &str, reason: &str) -> Re
     // in the ledger it is lifted, whatever comes in between: where that was done before, it is not told again
     let is_news = ledger != *draft.seen.ledger;
     let noted = Action::SetRelease { name: release.metadata.name.clone(), status };
-    let (told, facts) = if is_distrust(quarantine) { (vec![fact], Vec::new()) } else { (Vec::new(), vec![fact]) };
-    let lifted = is_news.then(|| Step { action: Action::SetLedger { ledger }, facts });
-    let steps = lifted.into_iter().chain([Step { action: noted, facts: told }]).collect();
+    // what only a record says that was not believed is in no ledger
+    let facts = if is_distrust(quarantine) && !is_news { vec![fact.clone()] } else { Vec::new() };
+    let lifted = is_news.then(|| Step { action: Action::SetLedger { ledger }, facts: vec![fact] });
+    let steps = lifted.into_iter().chain([Step { action: noted, facts }]).collect();
     Ok(Asked { promotion: String::new(), steps })
 }
 

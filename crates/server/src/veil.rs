@@ -260,6 +260,17 @@ mod tests {
         check("gantline", "production", [false, false]);
     }
 
+    /// Of a Pipeline that this one knows nothing of: what its Applications say is not said here in the first place.
+    #[test]
+    fn a_quarantine_of_another_pipeline_is_told_as_it_is() {
+        let (by, reason) = ("gantline".to_owned(), "failed in staging".to_owned());
+        let quarantine = Quarantine { by, reason, release: "web-111111111111".into(), ..Default::default() };
+        let mut release = Release::default();
+        release.status.quarantine = Some(quarantine.clone());
+        veil_over_staging().release(&mut release);
+        assert_eq!(release.status.quarantine, Some(quarantine));
+    }
+
     #[test]
     fn an_explanation_is_veiled_in_its_reasons_and_its_summary() {
         let environment =

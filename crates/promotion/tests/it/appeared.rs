@@ -184,6 +184,24 @@ fn a_forged_release_says_nothing_of_people() {
     assert!(said.contains("Carol") && !said.contains("nobody can tell"), "{said}");
 }
 
+/// Older versions kept in the ledger that a record was not believed.
+#[test]
+fn what_an_older_ledger_says_of_a_record_is_lifted_too() {
+    let mut story = story();
+    push(&mut story, "Bob", "v1", "1");
+    let name = format!("shop-{}", "1".repeat(12));
+    let quarantine = story.release(&name).distrusted(story.seen.now).status.quarantine.unwrap();
+    let old = json!({"quarantined": {digest("1").as_str(): quarantine}});
+    story.seen.ledger = Arc::new(serde_json::from_value(old).unwrap());
+    story.settle();
+    assert!(story.release(&name).status.quarantine.as_ref().unwrap().reason.contains("past Gantline"));
+    let told = story.told.len();
+    story.ask(requests::lift(&story.seen, &name, "tina", "we looked")).unwrap();
+    story.settle();
+    assert_eq!((story.release(&name).status.quarantine.clone(), story.seen.ledger.quarantined.len()), (None, 0));
+    assert_eq!(story.told[told..].iter().filter(|it| it.contains("not quarantined any more")).count(), 1);
+}
+
 /// What covers a quarantine with a word about seals does not have it lifted unseen.
 #[test]
 fn what_is_known_of_a_release_stands_before_that_it_is_not_believed() {

@@ -84,7 +84,7 @@ fn what_another_pipeline_quarantined_travels_nowhere_until_it_is_lifted() {
     assert!(story.entry_of(&name, "production").is_none(), "nothing brings it there");
 
     // for this Pipeline alone, which stands in its ledger
-    assert_eq!(requests::liftable(&story.seen), [name.clone()]);
+    assert_eq!(requests::liftable(&story.seen), std::slice::from_ref(&name));
     story.ask(requests::lift(&story.seen, &name, "lea", "we looked")).unwrap();
     assert!(story.seen.ledger.exempt["web"].values().all(|exempt| exempt.reason == "errors"));
     story.settle();
