@@ -28,7 +28,7 @@ use crate::timeline::{TimelineEntry, TimelineKind, ended, of_told};
 pub(crate) const EVENT_LINE: &str = "gantline.dev/timeline";
 /// So far back commits are looked through.
 const COMMITS: usize = 500;
-/// Whoever asks waits no longer for the Events of a namespace: then the rest has to do.
+/// Whoever asks waits no longer for the Events of a namespace, nor for commits: then the rest has to do.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What an object keeps was told soon after it was so, and not long before, by whichever clock.
 const BEFORE: SignedDuration = SignedDuration::from_mins(1);
@@ -111,22 +111,24 @@ impl Wanted {
 impl Controller {
     /// What happened, the newest first, also before this process was there.
     pub async fn history(&self, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
-        whole(&self.context, wanted).await
+        let cx = &self.context;
+        let by_git = timeout(PATIENCE, told_by_git(cx, wanted)).await.unwrap_or_default();
+        whole(cx, wanted, by_git).await
     }
 }
 
-/// Tells this process what was told before it was there, as far as the timeline keeps entries.
+/// Tells this process what was told before it was there, as far as the timeline keeps entries. Repositories are not waited for.
 pub(crate) async fn recall(cx: &Context) {
     cx.stores.ready().await;
     // without the key nobody can tell who wrote an Event
     if timeout(PATIENCE, cx.load_seal()).await.is_err() {
         return;
     }
-    let before = whole(cx, &Wanted::default()).await;
+    let before = whole(cx, &Wanted::default(), Vec::new()).await;
     cx.timeline.recall(before.iter().rev().map(|entry| (**entry).clone()));
 }
 
-async fn whole(cx: &Context, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
+async fn whole(cx: &Context, wanted: &Wanted, by_git: Vec<TimelineEntry>) -> Vec<Arc<TimelineEntry>> {
     let mut told = told_by_events(cx).await;
     let (recalled, heard): (Vec<_>, Vec<_>) = cx.timeline.newest(usize::MAX).into_iter().partition(|entry| entry.kept);
     told.extend(heard);
@@ -135,7 +137,7 @@ async fn whole(cx: &Context, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
     let wrote = |entry: &TimelineEntry| matches!(entry.kind, TimelineKind::Promoted | TimelineKind::RolledBack);
     let known = told.iter().map(|entry| &**entry).chain(&kept).filter(|entry| wrote(entry));
     let known: BTreeSet<String> = known.map(|entry| entry.commit.clone()).collect();
-    kept.extend(told_by_git(cx, wanted).await.into_iter().filter(|entry| !known.contains(&entry.commit)));
+    kept.extend(by_git.into_iter().filter(|entry| !known.contains(&entry.commit)));
     let kept = kept.into_iter().map(|entry| TimelineEntry { kept: true, ..entry }).collect();
     merged(told, kept, wanted)
 }
@@ -226,7 +228,7 @@ async fn told_by_git(cx: &Context, wanted: &Wanted) -> Vec<TimelineEntry> {
         if !seen.insert((source.repo_url.clone(), source.revision().to_owned())) {
             continue;
         }
-        let told = timeout(PATIENCE, commits_of(cx, &app)).await.ok().flatten().unwrap_or_default();
+        let told = commits_of(cx, &app).await.unwrap_or_default();
         entries.extend(told.iter().filter(|commit| is_promotions(seal, commit)).filter_map(of_commit));
     }
     entries.retain(|entry: &TimelineEntry| pipelines.iter().any(|it| it.metadata.name == entry.pipeline));

@@ -219,3 +219,22 @@ async fn the_timeline_survives_a_restart() {
     assert!(synced.iter().any(|line| line == "shop-staging was synced"), "{synced:#?}");
     running.end().await;
 }
+
+/// kubectl shows what the API server refuses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_there_is_not_is_refused_by_the_schema_with_those_that_there_are() {
+    let world = World::start().await;
+    for (gates, words) in [
+        (json!([{"healty": {"in": "dev"}}]), &["gates[0].healthy: Required", "gates[0].approval: Required"][..]),
+        (json!([{}]), &["gates[0].window: Required"]),
+        (
+            json!([{"healthy": {"in": "dev"}, "approval": {"group": "leads"}}]),
+            &["at most 1 item", "more than one valid"],
+        ),
+    ] {
+        let environments = json!([{"name": "dev", "application": "shop-dev", "gates": gates}]);
+        let patch = Patch::Merge(json!({"spec": {"environments": environments}}));
+        let refused = world.cluster.patch(&pipeline(), &patch, PatchOptions::default()).await.unwrap_err().to_string();
+        assert!(words.iter().all(|word| refused.contains(word)), "{refused}");
+    }
+}

@@ -149,7 +149,8 @@ fn who(gate: &ApprovalGate, missing: &[Missing<'_>], evidence: &Evidence<'_>) ->
 fn corner(gate: &ApprovalGate, missing: &Missing<'_>, evidence: &Evidence<'_>) -> Option<String> {
     let Missing { group, by, min } = missing;
     let known = evidence.members.of(group)?;
-    let is_free = |it: &&str| !by.contains(&it.to_lowercase()) && !(gate.not_author && is_author(it, evidence));
+    let is_behind = |it: &str| gate.not_author && is_author(it, evidence);
+    let is_free = |it: &&str| !by.contains(&it.to_lowercase()) && !is_behind(it);
     let left: Vec<&str> = known.iter().copied().filter(is_free).collect();
     let is_admin = |it: &&str| evidence.members.admins.contains(*it);
     let mut text = String::new();
