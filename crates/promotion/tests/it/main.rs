@@ -17,3 +17,7 @@ mod story;
 mod values;
 mod wide;
 mod writes;
+
+/// As in the program. Histories are made of many short texts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
