@@ -82,6 +82,13 @@ impl Kind for Pipeline {
     fn read(object: LiveObject) -> Result<Self, String> {
         Self::from_value(object.into_value()).map_err(|error| error.to_string())
     }
+
+    const OUTLINED: bool = true;
+
+    /// Where its gates hold, and for which images.
+    fn outline(object: LiveObject) -> Option<Self> {
+        Self::outline(object.value())
+    }
 }
 
 impl Release {

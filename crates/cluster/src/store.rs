@@ -89,6 +89,8 @@ enum Is<K> {
         why: Arc<str>,
         /// As it was when it could be read.
         last: Option<Arc<K>>,
+        /// What it says all the same.
+        outline: Option<Arc<K>>,
     },
 }
 
@@ -202,6 +204,24 @@ impl<K: Kind> Store<K> {
         let state = self.0.state();
         let keys = state.indexes.get(index.name()).and_then(|values| values.get(value)).into_iter().flatten();
         keys.filter_map(|key| state.objects.get(key)?.read()).collect()
+    }
+
+    /// As [`Store::by`], for what has to hold also while an object cannot be read: by what it says all the same, else as it was.
+    pub fn holding_by(&self, index: &Index<K>, value: &str) -> Vec<Arc<K>> {
+        let is = |object: &Arc<K>| index.values(object).iter().any(|known| known == value);
+        self.by(index, value).into_iter().chain(self.outlines().filter(is)).collect()
+    }
+
+    /// As [`Store::all`], for what has to hold also while an object cannot be read.
+    pub fn all_holding(&self) -> Vec<Arc<K>> {
+        self.all().into_iter().chain(self.outlines()).collect()
+    }
+
+    /// Of those that cannot be read.
+    fn outlines(&self) -> impl Iterator<Item = Arc<K>> + use<K> {
+        let state = self.0.state();
+        let unread = state.unread.0.iter().filter_map(|key| state.objects.get(key)?.outline());
+        unread.collect::<Vec<_>>().into_iter()
     }
 
     /// Those that the index has under a value that begins so.
@@ -362,7 +382,14 @@ impl<K> Entry<K> {
     fn unreadable(&self) -> Option<(Arc<str>, Option<Arc<K>>)> {
         match &self.is {
             Is::Read(_) => None,
-            Is::Unreadable { why, last } => Some((Arc::clone(why), last.clone())),
+            Is::Unreadable { why, last, .. } => Some((Arc::clone(why), last.clone())),
+        }
+    }
+
+    fn outline(&self) -> Option<Arc<K>> {
+        match &self.is {
+            Is::Read(_) => None,
+            Is::Unreadable { outline, last, .. } => outline.clone().or_else(|| last.clone()),
         }
     }
 
@@ -432,11 +459,13 @@ impl<K: Kind> State<K> {
         }
         let last = known.filter(|(_, known)| known.uid == uid).and_then(|(_, known)| known.last());
         let key = known.map_or_else(|| Arc::new(key), |(key, _)| Arc::clone(key));
+        let again = K::OUTLINED.then(|| object.clone());
         let is = match K::read(object) {
             Ok(object) => Is::Read(Arc::new(object)),
             Err(why) => {
                 tracing::warn!(object = %key, why, "not used");
-                Is::Unreadable { why: why.into(), last }
+                let outline = again.and_then(K::outline).map(Arc::new);
+                Is::Unreadable { why: why.into(), last, outline }
             }
         };
         self.replace(key, Some(Entry { uid, version, watch, is }), changes);

@@ -69,7 +69,8 @@ impl Controller {
 
     /// Whether images come to an Application by promotions.
     pub fn is_owned(&self, app: &Application) -> bool {
-        self.deployed_by(app).iter().any(|pipeline| promotion::is_owned(pipeline, &app.metadata.name))
+        let guards = self.context.stores.guarded_by(&AppKey::of(app));
+        guards.iter().any(|pipeline| promotion::is_owned(pipeline, &app.metadata.name))
     }
 
     /// The Applications whose gates a sync of this one may come to at a revision, or at its own where that is empty: its own,

@@ -54,7 +54,7 @@ impl Grounds {
 
     /// Of the Pipelines whose environments an Application deploys.
     pub(crate) fn deployed_by(cx: &Context, app: &Application) -> Vec<Self> {
-        let pipelines = cx.stores.deployed_by(&AppKey::of(app)).into_iter();
+        let pipelines = cx.stores.guarded_by(&AppKey::of(app)).into_iter();
         pipelines.map(|pipeline| Self::of(cx, pipeline)).collect()
     }
 
@@ -68,17 +68,11 @@ impl Grounds {
         environments(&self.pipeline, &app.metadata.name).any(is)
     }
 
-    /// Whether one of them judges what the Application has in a namespace, instead of another Pipeline.
-    pub(crate) fn any_home(own: &[Self], app: &Application, cluster: &str, namespace: &str, other: &Pipeline) -> bool {
-        own.iter().any(|own| own.judges(app, other) && own.is_home(app, cluster, namespace))
-    }
-
-    /// Whether it promotes an image of another Pipeline to the Application, or is that Pipeline.
-    fn judges(&self, app: &Application, other: &Pipeline) -> bool {
-        let repositories = |pipeline: &Pipeline| Pipeline::BY_IMAGE.values(pipeline);
-        let shares = || repositories(&self.pipeline).iter().any(|image| repositories(other).contains(image));
-        self.pipeline.metadata.name == other.metadata.name
-            || promotion::is_owned(&self.pipeline, &app.metadata.name) && shares()
+    /// Whether the Application deploys an environment of a Pipeline in a namespace, and so is judged by that one's gates, and
+    /// not by those of the others there. Between Pipelines nobody's gates stand for another's: anybody may make one more.
+    pub(crate) fn any_home(own: &[Self], app: &Application, cluster: &str, namespace: &str, of: &Pipeline) -> bool {
+        let same = own.iter().find(|own| own.pipeline.metadata.name == of.metadata.name);
+        same.is_some_and(|own| own.is_home(app, cluster, namespace))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What outlives the records of Pipelines, in Secrets of the control plane beside the key that seals them: who may write
 //! there could forge all of it. One entry for each Pipeline, by its name; entries are never taken away.
 
+mod entry;
+
 use std::sync::Arc;
 
 use api::argocd::secret_data;
@@ -13,6 +15,9 @@ use promotion::Ledger;
 use serde_json::json;
 
 use crate::context::Context;
+
+use entry::fitting;
+pub(crate) use entry::read;
 
 /// The Secrets that have them: a Secret has room for a megabyte, and who writes one entry waits for those who write others
 /// of the same Secret. What they are called does not depend on what there is, so that rights can name them.
@@ -36,7 +41,7 @@ pub const LEDGER_SECRETS: [&str; 16] = [
 ];
 /// The Secrets are watched by this label.
 pub(crate) const LEDGER_LABEL: &str = "gantline.dev/ledger";
-/// Bytes of the 1 MiB of a Secret.
+/// Bytes of the 1 MiB of a Secret. What goes beyond is shortened to what each entry would have of them.
 const CROWDED: usize = 850 * 1024;
 /// Other Pipelines write into the same Secret.
 const TRIES: usize = 10;
@@ -45,18 +50,6 @@ const TRIES: usize = 10;
 pub(crate) fn secret_of(pipeline: &str) -> &'static str {
     let hash = pipeline.bytes().fold(0_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte));
     LEDGER_SECRETS[usize::from(hash) % LEDGER_SECRETS.len()]
-}
-
-/// # Errors
-/// What it is not, and what to do.
-pub(crate) fn read(pipeline: &str, text: &str) -> Result<Ledger, String> {
-    serde_json::from_str(text).map_err(|error| {
-        format!(
-            "data.{pipeline} of the Secret {} is no ledger: {error}: put the old one back, or take the entry out: then only \
-             what Releases and Promotions say counts",
-            secret_of(pipeline)
-        )
-    })
 }
 
 /// The ledger of a Pipeline as it is known now; of one that cannot be read, the safest there could be, and why.
@@ -91,13 +84,15 @@ pub(crate) async fn write(cx: &Context, pipeline: &str, seen: &Ledger, new: &Led
     let key = key(cx, pipeline);
     for _ in 0..TRIES {
         let live = cx.cluster.get(&key).await?;
-        let known = live.as_ref().map(|live| secret_data(live.value())).unwrap_or_default();
-        let known = known.get(pipeline).map_or(Ok(Ledger::default()), |text| read(pipeline, text));
-        if known.map_err(|why| ClusterError::Malformed { object: key.to_string(), message: why })? != *seen {
+        let mut others = live.as_ref().map(|live| secret_data(live.value())).unwrap_or_default();
+        let known = others.remove(pipeline).map_or(Ok(Ledger::default()), |text| read(pipeline, &text));
+        if known.map_err(|why| malformed(&key, why))? != *seen {
             live.map(|live| cx.stores.ledgers.note(live));
             break;
         }
-        match put(cx, &key, live.as_ref(), pipeline, new).await {
+        let text = fitting(new, &others);
+        let text = text.map_err(|error| malformed(&key, error))?;
+        match put(cx, &key, live.as_ref(), pipeline, &text).await {
             Ok(written) => {
                 cx.stores.ledgers.note(written);
                 return Ok(());
@@ -115,10 +110,8 @@ async fn put(
     key: &ResourceKey,
     live: Option<&LiveObject>,
     pipeline: &str,
-    ledger: &Ledger,
+    text: &str,
 ) -> Result<LiveObject, ClusterError> {
-    let malformed = |message: String| ClusterError::Malformed { object: key.to_string(), message };
-    let text = serde_json::to_vec(ledger).map_err(|error| malformed(error.to_string()))?;
     let data = json!({ pipeline: STANDARD.encode(text) });
     if let Some(live) = live {
         let patch = json!({ "metadata": { "resourceVersion": live.resource_version() }, "data": data });
@@ -128,7 +121,11 @@ async fn put(
         "labels": { "app.kubernetes.io/part-of": "gantline", LEDGER_LABEL: "" },
         "annotations": { "gantline.dev/about": "what is quarantined, what was entered and who was behind it, whatever becomes of Releases" } });
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data });
-    cx.cluster.create(&Manifest::new(secret).map_err(|error| malformed(error.to_string()))?).await
+    cx.cluster.create(&Manifest::new(secret).map_err(|error| malformed(key, error))?).await
+}
+
+fn malformed(key: &ResourceKey, why: impl ToString) -> ClusterError {
+    ClusterError::Malformed { object: key.to_string(), message: why.to_string() }
 }
 
 fn key(cx: &Context, pipeline: &str) -> ResourceKey {

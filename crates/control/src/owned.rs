@@ -232,7 +232,7 @@ pub(crate) async fn owners_near(cx: &Context, app: &Application, revision: &str)
             || site.as_ref().is_ok_and(|site| ground.meets(site.server(), &namespaces))
     };
     let mut found = BTreeMap::new();
-    for pipeline in cx.stores.pipelines.all() {
+    for pipeline in cx.stores.pipelines.all_holding() {
         let near = Grounds::of(cx, pipeline).owners.into_iter().filter(is_near);
         found.extend(near.map(|ground| (ground.owner.metadata.name.clone(), ground.owner)));
     }

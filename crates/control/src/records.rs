@@ -11,7 +11,7 @@ use cluster::{Cluster, ClusterError};
 use git::CommitInfo;
 use jiff::Timestamp;
 use object::{Manifest, ResourceKey};
-use promotion::{PROMOTION_ID, PROMOTION_SEAL, Record, Seal, Trust};
+use promotion::{PROMOTION_ID, PROMOTION_SEAL, Record, Seal, SealedCommit, Trust};
 use serde_json::json;
 
 use crate::context::Context;
@@ -67,7 +67,14 @@ impl Trust for Believing<'_> {
 pub(crate) fn is_promotions(seal: &Seal, commit: &CommitInfo) -> bool {
     let parents: Vec<String> = commit.parents.iter().map(ToString::to_string).collect();
     let said = |key: &str| commit.trailers.get(key).unwrap_or_default();
-    seal.holds_commit(said(PROMOTION_ID), &parents, &commit.tree, said(PROMOTION_SEAL))
+    let sealed = SealedCommit {
+        promotion_id: said(PROMOTION_ID),
+        parents: &parents,
+        tree: &commit.tree,
+        message: &format!("{}\n{}", commit.subject, commit.body),
+        second: commit.committer.time.as_second(),
+    };
+    seal.holds_commit(&sealed, said(PROMOTION_SEAL))
 }
 
 /// The seal of this control plane. Of several processes that start at once one makes the key, and the others take it.

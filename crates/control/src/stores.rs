@@ -294,6 +294,12 @@ impl Stores {
         if self.of_environment(&app.name) == *app { named } else { Vec::new() }
     }
 
+    /// The same, and those that cannot be read: their gates hold.
+    pub(crate) fn guarded_by(&self, app: &AppKey) -> Vec<Arc<Pipeline>> {
+        let named = self.pipelines.holding_by(&Pipeline::BY_APPLICATION, &app.name);
+        if self.of_environment(&app.name) == *app { named } else { Vec::new() }
+    }
+
     /// The project as it is in the cluster, `default` too.
     ///
     /// # Errors

@@ -129,17 +129,17 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
         }
     }
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);
-    let (mut rested, mut planned) = (memory.run.is_some(), false);
+    let mut planned = false;
     let mut run = Run::resumed(memory.run.take().map(Arc::unwrap_or_clone), &draft.app, &state, || {
         failpoint::before(Point::Plan);
-        (planned, rested) = (true, false);
+        planned = true;
         let contested = contested(cx, &draft.app, comparison);
         operation::sync_input(&draft.app, &state, comparison, options, contested)
     });
     if planned {
         failpoint::after(Point::Plan);
     }
-    let driven = drive(cx, &draft.app, judged, &mut run.sync, rested).await;
+    let driven = drive(cx, &draft.app, judged, &mut run.sync).await;
     draft.bring_on(&run, &judged.wanted.commits);
     match driven {
         Driven::Waiting => {
@@ -147,9 +147,7 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
             Step::RestUntil(after(cx.clock.now(), LOOK_AGAIN))
         }
         Driven::Finished => {
-            if rested {
-                failpoint::after(Point::HealthWait);
-            }
+            failpoint::after(Point::HealthWait);
             draft.end(run.sync.phase(), run.sync.message(), cx.clock.now())
         }
     }
@@ -177,8 +175,7 @@ enum Driven {
     Finished,
 }
 
-/// `rested`: it has been waiting until now.
-async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncRun, rested: bool) -> Driven {
+async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncRun) -> Driven {
     let site = &judged.compared.site;
     // what it made before it was taken up again, under names of its own
     let made = run.results().iter().map(|r| ResourceKey::new(&*r.group, &*r.kind, &*r.namespace, &*r.name));
@@ -189,12 +186,11 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
         let Some(found) = seen(cx, app, judged, &keys).await else { return Driven::Waiting };
         found
     };
-    let (mut acted, mut rests_on) = (false, rested);
+    let mut acted = false;
     loop {
         match run.advance(&live, &|object| Ok(engine::health(object))) {
             sync::Next::Do(actions) => {
                 acted |= actions.iter().any(Action::changes_something);
-                rests_on &= !acted;
                 keys.extend(actions.iter().filter_map(Action::written).cloned());
                 let about = app.into();
                 let outcomes = site.patiently(&cx.turns, execute(cx, site, &about, actions)).await;
@@ -205,11 +201,9 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
                 }
             }
             // what was just written may be as it shall be already: nobody tells of a namespace
-            sync::Next::Wait { .. } if std::mem::take(&mut acted) => {}
+            sync::Next::Wait { .. } if std::mem::take(&mut acted) => failpoint::before(Point::HealthWait),
             sync::Next::Wait { .. } => {
-                if !rests_on {
-                    failpoint::before(Point::HealthWait);
-                }
+                failpoint::before(Point::HealthWait);
                 return Driven::Waiting;
             }
             sync::Next::Finished => return Driven::Finished,

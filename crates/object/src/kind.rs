@@ -14,6 +14,14 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// # Errors
     /// Why the object does not have the shape of its kind, as a sentence for people.
     fn read(object: LiveObject) -> Result<Self, String>;
+
+    /// Whether [`Kind::outline`] may give something.
+    const OUTLINED: bool = false;
+
+    /// What an object that cannot be read says all the same, for what has to hold whatever else it says.
+    fn outline(_object: LiveObject) -> Option<Self> {
+        None
+    }
 }
 
 /// A way to find objects: the values under which each is found.

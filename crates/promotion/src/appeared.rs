@@ -118,8 +118,13 @@ impl Appeared {
             room = left.unwrap_or_default();
             left.is_some()
         };
-        let kept = self.last.iter().rev().take(KEPT).take_while(fits).count().max(1);
-        let over = self.last.len() - kept;
+        let kept = self.last.iter().rev().take(KEPT).take_while(fits).count();
+        self.keep(kept);
+    }
+
+    /// Of no more than so many, and of the last one at least, it is kept who was behind them.
+    pub(crate) fn keep(&mut self, most: usize) {
+        let over = self.last.len().saturating_sub(most.max(1));
         for old in self.last.drain(..over) {
             self.before.add(&old.release);
             old.images.iter().for_each(|image| self.before.add(image));

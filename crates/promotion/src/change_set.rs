@@ -26,6 +26,8 @@ pub struct ChangeSet {
     pub unread: Vec<String>,
     /// Somebody is being asked who they are.
     pub asked: bool,
+    /// The commit that would be merged; `None`: nothing is.
+    pub merges: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl Draft<'_> {
         let between = between.filter(|it| is_believed(it)).map(|release| &release.spec.source).chain(&gone);
         let mut set = ChangeSet::of(between, &self.seen.accounts);
         if self.merged(environment).is_some() {
+            set.merges = self.merges(environment).map(|[from, _]| from.to_owned());
             match self.merged_people(promotion, environment) {
                 Some(MergedPeople { people, unread, .. }) => {
                     let source = ReleaseSource { people, unread, ..ReleaseSource::default() };

@@ -54,6 +54,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The same with the people behind the last releases alone, for where there is no room for more.
+    #[must_use]
+    pub fn of_last(&self, releases: usize) -> Self {
+        let mut ledger = self.clone();
+        ledger.appeared.keep(releases);
+        ledger
+    }
+
     /// In place of one that nobody can read: every environment may have been entered.
     pub fn closed(pipeline: &Pipeline) -> Self {
         let entered = pipeline.spec.environments.iter().map(|environment| environment.name.clone()).collect();

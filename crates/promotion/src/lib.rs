@@ -39,6 +39,7 @@ pub use identity::{identity, label, release_name};
 pub use ledger::Ledger;
 pub use machine::{Observation, Reach, advance};
 pub use members::Members;
+
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
 pub use owned::{Images, Records, is_owned, owners, unpromoted};
 pub use places::{Entered, Places};
@@ -48,5 +49,5 @@ pub use plan::{
 };
 pub use prove::prove_edit;
 pub use quarantines::{Elsewhere, Held};
-pub use seal::{Record, Seal, Tampered, Trust};
+pub use seal::{Record, Seal, SealedCommit, Tampered, Trust};
 pub use write::{Located, Traced, WriteError, WritePlan, already_there, locate, plan_write, trace};

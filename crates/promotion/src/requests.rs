@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::about::{is_distrust, to_lift};
 use crate::change_set::ChangeSet;
 use crate::facts::{Fact, What};
-use crate::gates::{Evidence, Judge, policy};
+use crate::gates::{Evidence, Judge, bound};
 use crate::identity::{identity, label, promotion_name, short};
 use crate::ledger::Ledger;
 use crate::members::Members;
@@ -158,7 +158,7 @@ impl Ballot {
             at: Some(now),
             digest: spec.digest.clone(),
             environment: spec.environment.clone(),
-            policy: policy(&self.environment),
+            policy: bound(&self.environment, &self.change_set),
         };
         self.counts(&word, now)?;
         let mut approvals = status.approvals.clone();

@@ -23,6 +23,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::about::{OURSELVES, PAST_US};
+use crate::message::PROMOTION_SEAL;
 use crate::plan::Observed;
 
 /// A record whose status was never written is a new one for so long: afterwards somebody took its status away.
@@ -105,7 +106,11 @@ macro_rules! records {
             }
 
             fn distrusted(&self, now: Timestamp) -> Self {
-                Self { status: $distrusted(self, now), stored: None, ..self.clone() }
+                let mut believed = Self { status: $distrusted(self, now), ..self.clone() };
+                // its spec stays as it stands, also what nobody here would write so
+                let status = Stored::of(&believed.to_value()).status;
+                believed.stored = Some(Stored { status, ..self.stored() });
+                believed
             }
         })*
     };
@@ -174,9 +179,8 @@ impl Seal {
         self.of(&pinned(pipeline, environment, pin))
     }
 
-    /// For a promotion's commit: `parents` and `tree` are object ids.
-    pub fn of_commit(&self, promotion_id: &str, parents: &[String], tree: &str) -> String {
-        self.of(&("commit", promotion_id, parents, tree))
+    pub fn of_commit(&self, commit: &SealedCommit<'_>) -> String {
+        self.of(&commit.said())
     }
 
     /// For an operation that goes past the gates: `about` is what it brings.
@@ -197,8 +201,8 @@ impl Seal {
         self.holds(&("override", application, about), seal)
     }
 
-    pub fn holds_commit(&self, promotion_id: &str, parents: &[String], tree: &str, seal: &str) -> bool {
-        self.holds(&("commit", promotion_id, parents, tree), seal)
+    pub fn holds_commit(&self, commit: &SealedCommit<'_>, seal: &str) -> bool {
+        self.holds(&commit.said(), seal)
     }
 
     /// Whether Gantline wrote all that the record says.
@@ -222,6 +226,29 @@ fn said<R: Record>(record: &R, stored: Stored) -> impl Serialize {
 
 fn pinned(pipeline: &str, environment: &str, pin: &Pin) -> impl Serialize + use<> {
     ("pin", pipeline.to_owned(), environment.to_owned(), Pin { seal: String::new(), ..pin.clone() })
+}
+
+/// A promotion's commit: all of it but its seal.
+#[derive(Debug, Clone, Copy)]
+pub struct SealedCommit<'a> {
+    pub promotion_id: &'a str,
+    /// Object ids, as `tree`.
+    pub parents: &'a [String],
+    pub tree: &'a str,
+    /// With the line of the seal or without.
+    pub message: &'a str,
+    /// When it was committed, in seconds since 1970.
+    pub second: i64,
+}
+
+impl<'a> SealedCommit<'a> {
+    fn said(&self) -> impl Serialize + 'a {
+        let Self { promotion_id, parents, tree, message, second } = *self;
+        // whoever splits a message into subject and body keeps no empty lines
+        let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines: Vec<&str> = lines.filter(|line| !line.starts_with(PROMOTION_SEAL)).collect();
+        ("commit", promotion_id, parents, tree, lines, second)
+    }
 }
 
 impl Observed {
@@ -333,6 +360,40 @@ mod tests {
         let mut wiped = release.clone();
         wiped.status = ReleaseStatus::default();
         assert!(!seal().trusts(&wiped, time(1)), "its quarantine would be gone");
+    }
+
+    #[test]
+    fn a_copy_of_a_commit_says_nothing_else() {
+        let parents = ["p1".to_owned()];
+        let message = "promote(production): shop → v2\n\nBecause.\n\nPromotion-Id: i\n";
+        let commit = SealedCommit { promotion_id: "i", parents: &parents, tree: "t", message, second: 7 };
+        let sealed = seal().of_commit(&commit);
+        let read = format!("{}\nPromotion-Seal: {sealed}", message.trim_end());
+        assert!(seal().holds_commit(&SealedCommit { message: &read, ..commit }, &sealed));
+        let other = read.replace("shop", "payments");
+        for forged in [
+            SealedCommit { message: &other, ..commit },
+            SealedCommit { second: 8, ..commit },
+            SealedCommit { tree: "u", ..commit },
+            SealedCommit { parents: &[], ..commit },
+            SealedCommit { promotion_id: "j", ..commit },
+        ] {
+            assert!(!seal().holds_commit(&forged, &sealed), "{forged:?}");
+        }
+    }
+
+    /// Its spec as nobody here would write it: a seal covers what stands there, also of what is set back.
+    #[test]
+    fn what_is_set_back_is_trusted_as_it_stands() {
+        let digest = format!("sha256:{}", "d".repeat(64));
+        for source in [json!({}), json!({"time": "2026-01-02T03:04:05.678Z"}), json!({"people": [], "new": 1})] {
+            let mut value = json!({"metadata": {"name": "shop-abc", "uid": "u1"},
+                "spec": {"pipeline": "shop", "images": [{"name": "shop", "digest": digest}], "source": source}});
+            let mut believed = Release::from_value(value.clone()).unwrap().distrusted(time(1));
+            believed.status.seal = seal().of_record(&believed);
+            value["status"] = believed.to_value()["status"].take();
+            assert!(seal().trusts(&Release::from_value(value).unwrap(), time(600)), "{source}");
+        }
     }
 
     /// A release as a later version would write it, with fields that this one does not know.

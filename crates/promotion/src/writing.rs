@@ -10,12 +10,16 @@ use crate::plan::{Action, Step, entry};
 
 /// After a push that was declined, or an edit that cannot be made.
 const RETRY: SignedDuration = SignedDuration::from_mins(2);
+/// So long Applications have to look at a branch.
+const LOOK: SignedDuration = SignedDuration::from_secs(15);
 
 /// Why an attempt does not go on now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
     /// Nothing was written: waits, with what to tell.
     Wait(String),
+    /// Nothing was written: something would come along that nobody judged, and is being looked at. Waits a moment.
+    Unjudged(String),
     /// The commit may be on the branch: before anything else Git is searched again.
     Unknown(String),
     /// The gates do not pass any more, and nothing was written.
@@ -100,6 +104,7 @@ pub fn set_back(promotion: &Promotion, told: &str, stop: Stop, now: Timestamp) -
         // not back to the gates: what is written cannot be refused any more
         Stop::Unknown(why) => (begun, why, later),
         Stop::Wait(why) => (PromotionPhase::Waiting, why, later),
+        Stop::Unjudged(why) => (PromotionPhase::Waiting, why, now.checked_add(LOOK).ok()),
     };
     let news = retry_at.is_some() && message != told;
     let what = What::Delayed { environment: promotion.spec.environment.clone(), why: message.clone() };

@@ -58,7 +58,7 @@ fn commands_answer_and_exit_as_documented() {
     check("where nginx:1.21.6-alpine -o name", 0, &["application/myapp-staging"]);
     check("where no-such-image", 1, &["nothing runs no-such-image"]);
     check("explain myapp-prod", 0, &["myapp-prod is Synced and Healthy"]);
-    check("explain nothing", 1, &["neither an Application, nor a Pipeline, nor a release"]);
+    check("explain nothing", 1, &["no Application, Pipeline, environment or release \"nothing\""]);
     check("app", 2, &["Usage"]);
     check("app list -o xml", 2, &["possible values"]);
     check("promote myapp", 2, &["--to"]);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use object::ImageDigest;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::API_VERSION;
@@ -216,6 +216,22 @@ impl Pipeline {
         let mut pipeline = Self { slips, ..read(value)? };
         pipeline.found = pipeline.judged();
         Ok(pipeline)
+    }
+
+    /// Of one that cannot be read: its images, and what deploys its environments. `None` where these cannot be read either.
+    /// Nothing may be promoted by it.
+    pub fn outline(value: &Value) -> Option<Self> {
+        let (metadata, spec) = (&value["metadata"], &value["spec"]);
+        let texts = |list: &str, fields: &[&str]| -> Option<Vec<Value>> {
+            let text = |item: &Value, field: &str| Some(((*field).to_owned(), item[field].as_str()?.into()));
+            let outlined = |item: &Value| fields.iter().map(|field| text(item, field)).collect::<Option<_>>();
+            spec[list].as_array()?.iter().map(|item| outlined(item).map(Value::Object)).collect()
+        };
+        let (images, environments) = (texts("images", &["name"])?, texts("environments", &["name", "application"])?);
+        let metadata = json!({ "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"] });
+        Self::from_value(json!({
+            "metadata": metadata, "spec": { "images": images, "environments": environments } }))
+        .ok()
     }
 
     pub fn to_value(&self) -> Value {

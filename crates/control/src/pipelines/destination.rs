@@ -1,7 +1,9 @@
 //! Where a promotion's commit goes: the branch that the Application follows; or, where it follows tags by a version
 //! constraint, the branch of the environment before, with the next tag on the commit.
 
-use api::argocd::{ApplicationSource, SyncStatusCode};
+use std::sync::Arc;
+
+use api::argocd::{Application, ApplicationSource, SyncStatusCode};
 use api::gantline::{Environment, Pipeline, Release, ReleasePhase};
 use git::{CommitId, Repository};
 use promotion::writing::Stop;
@@ -14,10 +16,17 @@ use crate::context::Context;
 #[derive(Debug)]
 pub(super) struct Destination {
     pub(super) branch: String,
-    /// The constraint on tags that the Application follows.
-    constraint: Option<String>,
+    tags: Option<Tags>,
     /// What the environment before runs, where the Pipeline wants that merged.
     merge: Option<CommitId>,
+}
+
+/// A version constraint that the Application follows.
+#[derive(Debug)]
+struct Tags {
+    constraint: String,
+    /// That of the environment before, whose branch is tagged: all that it has comes along.
+    before: Arc<Application>,
 }
 
 impl Destination {
@@ -35,7 +44,7 @@ impl Destination {
             None => None,
         };
         if let Some(branch) = repository.branch_of(source.revision()).await? {
-            return Ok(Self { branch, constraint: None, merge });
+            return Ok(Self { branch, tags: None, merge });
         }
         let constraint = source.revision();
         let follows = |what: &str| {
@@ -48,19 +57,30 @@ impl Destination {
                  tags as v1.*, and make the first tag",
             ));
         }
-        let app = before.and_then(|before| cx.application(&before.application));
-        let followed = app.as_deref().and_then(ground::written).map_or("", ApplicationSource::revision);
-        let branch = repository.branch_of(followed).await?;
-        let branch = branch.ok_or_else(|| follows("and the environment before it follows none either"))?;
-        Ok(Self { branch, constraint: Some(constraint.to_owned()), merge })
+        let none = || follows("and the environment before it follows none either");
+        let before = before.and_then(|before| cx.application(&before.application)).ok_or_else(none)?;
+        let followed = ground::written(&before).map_or("", ApplicationSource::revision);
+        let branch = repository.branch_of(followed).await?.ok_or_else(none)?;
+        Ok(Self { branch, tags: Some(Tags { constraint: constraint.to_owned(), before }), merge })
     }
 
     /// The tag that the commit gets.
     pub(super) async fn tag(&self, repository: &Repository) -> Result<Option<String>, Halt> {
-        let Some(constraint) = &self.constraint else { return Ok(None) };
+        let Some(Tags { constraint, .. }) = &self.tags else { return Ok(None) };
         let none =
             || wait(format!("no tag after the highest one fits {constraint}: make the next tag by hand, or widen it"));
         repository.next_tag(constraint).await?.ok_or_else(none).map(Some)
+    }
+
+    /// The Application whose branch is tagged.
+    pub(super) fn tagged(&self) -> Option<&Application> {
+        self.tags.as_ref().map(|tags| &*tags.before)
+    }
+
+    /// The Application that has to look at the branch first: what it was not compared with nobody judged, and a tag brings it
+    /// along.
+    pub(super) fn unjudged(&self, head: CommitId) -> Option<&Application> {
+        self.tagged().filter(|before| ground::synced(before).parse::<CommitId>().ok() != Some(head))
     }
 
     /// The commit to merge into the branch, unless it is there already.

@@ -10,7 +10,8 @@ use git::{CommitId, CommitInfo, Edit, GitError, PushError, Sign, Signature, Writ
 use object::{FileTree, ImageRef};
 use promotion::writing::{self, Stop};
 use promotion::{
-    Action, Decision, Message, PROMOTION_ID, PROMOTION_SEAL, Passed, Step, WriteStep, judged, may_push, promotion_id,
+    Action, Decision, Message, PROMOTION_ID, PROMOTION_SEAL, Passed, SealedCommit, Step, WriteStep, judged, may_push,
+    promotion_id,
 };
 use serde_json::json;
 
@@ -234,6 +235,14 @@ impl Attempt<'_> {
         let judged = seen.releases.iter().find(|known| known.metadata.name == self.release.metadata.name);
         judged.filter(|known| known.spec.images == self.release.spec.images).ok_or(Stop::Again)?;
         cx.at(WriteStep::GatesRepeated, false);
+        if let Some(before) = self.destination.unjudged(head).filter(|_| !fresh.spec.rollback) {
+            self.look(before).await?;
+            let (branch, name) = (&self.destination.branch, &before.metadata.name);
+            let why = format!(
+                "{branch} has commits that {name} was not compared with yet: they come along, and are judged first"
+            );
+            return Err(Stop::Unjudged(why).into());
+        }
         let merge = if fresh.spec.rollback { None } else { self.destination.merge(&self.repository, head).await? };
         let tag = self.destination.tag(&self.repository).await?;
         let base = self.base(head, merge).await?;
@@ -256,8 +265,8 @@ impl Attempt<'_> {
             base: head,
             merge,
             edits: change.edits,
+            sign: Some(self.sign(&fresh, message.text(), &who)?),
             message: message.text(),
-            sign: Some(self.sign(&fresh)?),
             tag,
             author: who.clone(),
             committer: who,
@@ -277,16 +286,20 @@ impl Attempt<'_> {
         }
     }
 
-    fn sign(&self, promotion: &Promotion) -> Result<Sign, Halt> {
+    fn sign(&self, promotion: &Promotion, message: String, who: &Signature) -> Result<Sign, Halt> {
         let (seal, id) = (self.cx.seal().ok_or(Stop::Again)?.clone(), promotion_id(promotion));
-        let line =
-            move |parents: &[String], tree: &str| format!("{PROMOTION_SEAL}: {}", seal.of_commit(&id, parents, tree));
+        let second = who.time.as_second();
+        let line = move |parents: &[String], tree: &str| {
+            let (promotion_id, message) = (id.as_str(), message.as_str());
+            let commit = SealedCommit { promotion_id, parents, tree, message, second };
+            format!("{PROMOTION_SEAL}: {}", seal.of_commit(&commit))
+        };
         Ok(Sign(Arc::new(line)))
     }
 
     /// Before anything is set back: what moved the branch may be this very promotion.
     async fn unless_moved(&self, head: CommitId, halt: Halt) -> Result<Halt, Halt> {
-        if let Halt::Stop(Stop::Again | Stop::Wait(_)) = &halt {
+        if let Halt::Stop(Stop::Again | Stop::Wait(_) | Stop::Unjudged(_)) = &halt {
             self.repository.refresh().await?;
             if self.repository.head_of(&self.destination.branch).await? != head {
                 return Ok(Stop::Stale.into());
@@ -414,15 +427,23 @@ impl Attempt<'_> {
         Ok(recorded)
     }
 
-    /// Asks the Application to look at the branch.
+    /// Asks the Applications to look at the branch.
     async fn refresh(&self, promotion: &Promotion) -> Result<(), Halt> {
         let cx = self.cx;
         let Some(step) = writing::refreshed(promotion, cx.clock.now()) else { return Ok(()) };
+        // the commit comes along with the next one that is tagged
+        for app in self.destination.tagged().into_iter().chain([&*self.app]) {
+            self.look(app).await?;
+        }
+        realized(cx, promotion, &step).await?;
+        Ok(())
+    }
+
+    async fn look(&self, app: &Application) -> Result<(), Halt> {
         let mut patch = json!({ "metadata": { "annotations": {} } });
         patch["metadata"]["annotations"][api::argocd::names::REFRESH] = json!("normal");
-        let key = AppKey::of(&self.app).resource_key();
-        cx.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?;
-        realized(cx, promotion, &step).await?;
+        let key = AppKey::of(app).resource_key();
+        self.cx.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await?;
         Ok(())
     }
 }

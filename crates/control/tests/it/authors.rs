@@ -1,6 +1,6 @@
 //! Who is behind a release, whatever they do so as not to be seen.
 
-use api::gantline::{Promotion, Release, ReleaseSource};
+use api::gantline::{Promotion, Release, ReleaseSource, Verdict};
 use cluster::{Patch, PatchOptions};
 use object::ResourceKey;
 use serde_json::json;
@@ -236,6 +236,52 @@ async fn who_wrote_what_is_merged_does_not_approve() {
         };
         world.until_promotion("but not dana or hana", is).await;
         controller.end().await;
+    }
+}
+
+/// What is pushed after a word, to where it would be merged from or tagged, waits for a word of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_an_approval_is_approved_anew() {
+    for (follows, merge) in [("release", true), ("v1.*", false)] {
+        let world = World::with(&[("dev", "main", false), ("staging", follows, merge)]).await;
+        world.controller_settles().await;
+        let gates = json!([{"approval": {"group": "leads"}}, {"approval": {"group": "ops"}}]);
+        let gated = json!({"spec": {"environments": [{"name": "dev", "application": "shop-dev"},
+            {"name": "staging", "application": "shop-staging", "merge": merge, "gates": gates}]}});
+        let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+        world.cluster.patch(&key, &Patch::Merge(gated), PatchOptions::default()).await.unwrap();
+        let (controller, running) = world.asked();
+        world.push("v2").await;
+        let waits = |p: &Promotion| p.spec.tag == "v2" && p.status.gates.len() == 2 && p.status.merged.is_some();
+        world.until_promotion("waits", waits).await;
+        let says_yes = async |user: &str, group: &str| {
+            let promotion = world.promotions().await.into_iter().find(waits).unwrap().metadata.name;
+            let seen = control::requests::Seen::whole(controller.observed("shop").unwrap());
+            let groups = [group.to_owned()];
+            control::requests::decide(&controller, &seen, &promotion, Verdict::Approve, user, &groups, "").await
+        };
+        says_yes("tina", "leads").await.unwrap();
+        let scaled = DEPLOYMENT.replace("replicas: 1", "replicas: 2");
+        if merge {
+            world.commit("mallory", &[("base/d.yaml", &scaled)]).await;
+        } else {
+            // dev does not know of it when it is written
+            world.repository.commit("mallory", &[("base/d.yaml", Some(&scaled))], "Scale").await;
+            says_yes("otto", "ops").await.unwrap();
+        }
+        let anew = |p: &Promotion| {
+            let gate = p.status.gates.first().cloned().unwrap_or_default();
+            p.spec.tag == "v2"
+                && gate.value.contains("changed since somebody did")
+                && gate.who_can_act.contains("mallory")
+        };
+        world.until_promotion("asks anew", anew).await;
+        assert_eq!(world.commits("v2").await, 0);
+        says_yes("tina", "leads").await.unwrap();
+        // perhaps dev had looked before the first time
+        drop(says_yes("otto", "ops").await);
+        world.succeeded("v2").await;
+        running.end().await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::argocd::OperationPhase;
 use cluster::{DeleteOptions, Patch, PatchOptions};
 use control::requests::{SyncRequest, sync};
-use object::ResourceKey;
+use object::{Manifest, ResourceKey};
 use serde_json::{Value, json};
 
 use crate::promotions::{OVERLAY, World};
@@ -161,5 +161,35 @@ async fn a_wall_stands_where_an_environment_was_whatever_becomes_of_its_applicat
     world.until("let in", async || world.has_pod("staging", "gone").await).await;
     let said = "v9, which another Application has in namespace staging, was not promoted to staging";
     world.until("said", async || world.conditions().await.contains(said)).await;
+    running.end().await;
+}
+
+/// One slip that the schema lets through, and before: what stood there guarded production.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gates_of_a_pipeline_that_cannot_be_read_hold() {
+    let (world, _, running) = World::with_v2().await;
+    world.places_are_kept().await;
+    let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
+    let slip = Patch::Merge(json!({"spec": {"pins": {"staging": {"digest": "sha256:1"}}}}));
+    world.cluster.patch(&key, &slip, PatchOptions::default()).await.unwrap();
+    world.is_held_beside("unread").await;
+    running.end().await;
+    // nobody remembers how it was
+    let again = world.controller(None);
+    world.is_held_beside("again").await;
+    again.end().await;
+}
+
+/// Whoever may make Pipelines makes none that stands for the gates of another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_of_ones_own_opens_no_other() {
+    let (world, _, running) = World::with_v2().await;
+    world.places_are_kept().await;
+    let environments = json!([{"name": "za", "application": "nothing"}, {"name": "zb", "application": "evil"}]);
+    let own = json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Pipeline",
+        "metadata": {"name": "zz", "namespace": "argocd"},
+        "spec": {"images": [{"name": "ghcr.io/acme/shop"}], "environments": environments}});
+    world.cluster.create(&Manifest::new(own).unwrap()).await.unwrap();
+    world.is_held_beside("evil").await;
     running.end().await;
 }

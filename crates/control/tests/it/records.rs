@@ -297,6 +297,38 @@ async fn a_quarantine_holds_under_every_pipeline_of_the_image() {
     running.end().await;
 }
 
+/// What nobody here would write so is set back all the same, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_set_back_is_written_once() {
+    let (world, _, running) = World::with_v2().await;
+    let image = |digit: &str| json!({"name": "ghcr.io/acme/shop", "tag": "v7", "digest": format!("sha256:{}", digit.repeat(64))});
+    let sources = [("7", json!({})), ("8", json!({"time": "2026-01-02T03:04:05.678901234Z", "people": []}))];
+    for (digit, source) in &sources {
+        let labels = json!({"gantline.dev/pipeline": "shop"});
+        let metadata = json!({"name": format!("shop-{digit}"), "namespace": "argocd", "labels": labels});
+        let spec = json!({"pipeline": "shop", "images": [image(digit)], "source": source});
+        let kind =
+            json!({"apiVersion": "gantline.dev/v1alpha1", "kind": "Release", "metadata": metadata, "spec": spec});
+        apply(&world.cluster, kind).await;
+        let name = format!("shop-{digit}");
+        let set_back = async || world.quarantine_of(&name).await.starts_with("it was written past Gantline");
+        world.until("set back", set_back).await;
+    }
+    let versions = async || {
+        let mut versions = Vec::new();
+        for (digit, _) in &sources {
+            let key = ResourceKey::new("gantline.dev", "Release", "argocd", &*format!("shop-{digit}"));
+            versions.push(world.cluster.get(&key).await.unwrap().unwrap().resource_version().to_owned());
+        }
+        versions
+    };
+    let before = versions().await;
+    world.push("v3").await;
+    world.succeeded("v3").await;
+    assert_eq!(versions().await, before);
+    running.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forged_releases_leave_no_trace_in_the_ledger() {
     let (world, _, running) = World::with_v2().await;

@@ -9,13 +9,21 @@ use sha2::{Digest, Sha256};
 
 use super::{Evidence, Judge};
 use crate::answers::Answers;
-use crate::names::Names;
+use crate::change_set::ChangeSet;
 use crate::identity::identity;
+use crate::names::Names;
 
 /// Names the gates of an environment as they are: an approval given under other gates does not count.
 pub fn policy(environment: &Environment) -> String {
     let text = serde_json::to_string(&environment.gates).unwrap_or_default();
     hex::encode(Sha256::digest(text)).chars().take(16).collect()
+}
+
+/// What a vote is bound to: the gates of an environment as they are, and all that would be merged.
+pub fn bound(environment: &Environment, change_set: &ChangeSet) -> String {
+    let policy = policy(environment);
+    let Some(merges) = &change_set.merges else { return policy };
+    hex::encode(Sha256::digest(format!("{policy}\n{merges}"))).chars().take(16).collect()
 }
 
 impl Judge for ApprovalGate {
@@ -62,11 +70,15 @@ pub(super) fn about_this<'a>(evidence: &Evidence<'a>) -> Vec<&'a Approval> {
     if votes.is_empty() {
         return Vec::new();
     }
-    let (bound, digest) = (policy(evidence.environment), identity(&evidence.release.spec.images));
-    let about = |vote: &&Approval| {
-        vote.digest == digest && vote.environment == evidence.environment.name && vote.policy == bound
-    };
-    votes.iter().filter(about).collect()
+    let bound = bound(evidence.environment, evidence.change_set);
+    about_release(evidence).filter(|vote| vote.policy == bound).collect()
+}
+
+/// Also those of before its gates, or what would be merged, changed.
+fn about_release<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Approval> {
+    let (digest, environment) = (identity(&evidence.release.spec.images), evidence.environment);
+    let votes = evidence.promotion.status.approvals.iter();
+    votes.filter(move |vote| vote.digest == digest && vote.environment == environment.name)
 }
 
 /// Why a vote does not count. Who wrote the change may still say no.
@@ -124,11 +136,17 @@ fn approved(gate: &ApprovalGate, votes: &[&Approval], evidence: &Evidence<'_>, r
     let users: BTreeSet<&str> = votes.iter().filter(counts).map(|vote| vote.user.as_str()).collect();
     GateReport {
         state: if missing.is_empty() { GateState::Passed } else { GateState::Waiting },
-        value: if users.is_empty() { "nobody yet".into() } else { joined("approved by ", users.iter(), ", ") },
+        value: if users.is_empty() { nobody(votes, evidence) } else { joined("approved by ", users.iter(), ", ") },
         since: votes.iter().filter(counts).filter_map(|vote| vote.at).max(),
         who_can_act: if missing.is_empty() { String::new() } else { who(gate, &missing, evidence) },
         ..report
     }
+}
+
+fn nobody(votes: &[&Approval], evidence: &Evidence<'_>) -> String {
+    let was = votes.is_empty() && about_release(evidence).next().is_some();
+    let since = if was { ": the gates, or the commits that would be merged, changed since somebody did" } else { "" };
+    ["nobody yet", since].concat()
 }
 
 /// A group of which not enough have approved.

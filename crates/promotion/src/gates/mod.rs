@@ -10,7 +10,7 @@ use crate::answers::{Answers, Question};
 use crate::change_set::ChangeSet;
 use crate::members::Members;
 
-pub use approval::policy;
+pub use approval::{bound, policy};
 
 /// What the gates look at.
 #[derive(Debug, Clone, Copy)]

@@ -42,7 +42,7 @@ pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<E
     match asker.release(&name, None) {
         Ok(release) => Ok(Json(Explanation::Release(explain_release(&asker, &release)))),
         Err(error) if error.is_not_found() => Err(ApiError::not_found(format!(
-            "there is neither an Application, nor a Pipeline, an environment or a release {name:?}: {}",
+            "there is no Application, Pipeline, environment or release {name:?}: {}",
             meant(&asker, &name)
         ))),
         Err(error) => Err(error),
