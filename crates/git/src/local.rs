@@ -1,6 +1,8 @@
 //! Repositories on this machine: references are moved in place, by a transaction that expects the old value.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
@@ -63,16 +65,32 @@ pub(crate) fn fingerprint(path: &Path) -> (Option<SystemTime>, usize) {
     (newest, count)
 }
 
+/// Made beside and moved to its place: several may make it at once, and who is killed leaves no half of one there.
+///
 /// # Errors
 /// When the folder cannot be made.
 pub(crate) fn make_mirror(url: &str, path: &Path) -> Result<(), GitError> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    static TURN: Mutex<()> = Mutex::new(());
     if path.join("HEAD").exists() {
         return Ok(());
     }
     let failed = |reason: String| GitError::Storage { url: url.to_owned(), reason };
-    std::fs::create_dir_all(path).map_err(|e| failed(e.to_string()))?;
-    gix::init_bare(path).map_err(|e| failed(e.to_string()))?;
-    Ok(())
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let beside = path.with_extension(format!("{}-{number}.new", std::process::id()));
+    std::fs::create_dir_all(&beside).map_err(|e| failed(e.to_string()))?;
+    gix::init_bare(&beside).map_err(|e| failed(e.to_string()))?;
+    // what another just moved there is not taken for half of one
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let moved = std::fs::rename(&beside, path).or_else(|error| {
+        if path.join("HEAD").exists() {
+            return std::fs::remove_dir_all(&beside);
+        }
+        // half of one, of a program that did not move them
+        std::fs::remove_dir_all(path).map_err(|_| error)?;
+        std::fs::rename(&beside, path)
+    });
+    moved.map_err(|e| failed(e.to_string()))
 }
 
 /// Makes a bare repository at `path` whose branch holds one commit with these files. What is there already stays: the
@@ -113,4 +131,27 @@ pub fn create_reference(path: &Path, name: &str, commit: CommitId) -> Result<(),
 fn write_references(objects: &Objects, edits: Vec<RefEdit>) -> Result<(), GitError> {
     let who = gix::actor::SignatureRef { name: "gantline".into(), email: "".into(), time: "0 +0000" };
     objects.git().edit_references_as(edits, Some(who)).map(drop).map_err(|e| objects.storage(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_make_one_repository_at_once_also_over_half_of_one() {
+        let room = tempfile::tempdir().unwrap();
+        let (new, half) = (room.path().join("new.git"), room.path().join("half.git"));
+        std::fs::create_dir_all(half.join("refs")).unwrap();
+        std::fs::write(half.join("config"), "[core]").unwrap();
+        for path in [&new, &half] {
+            let make = || make_mirror("https://git.example/new", path);
+            std::thread::scope(|scope| {
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+                all.into_iter().for_each(|made| made.join().unwrap().unwrap());
+            });
+            assert!(gix::open(path).unwrap().is_bare());
+        }
+        let left = std::fs::read_dir(room.path()).unwrap().count();
+        assert_eq!(left, 2, "nothing is left beside them");
+    }
 }
