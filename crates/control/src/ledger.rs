@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::context::Context;
 
 use entry::fitting;
-pub(crate) use entry::read;
+pub(crate) use entry::{bytes, read};
 
 /// The Secrets that have them: a Secret has room for a megabyte, and who writes one entry waits for those who write others
 /// of the same Secret. What they are called does not depend on what there is, so that rights can name them.
@@ -64,9 +64,7 @@ pub(crate) fn of(cx: &Context, pipeline: &Pipeline) -> (Arc<Ledger>, Option<Stri
 /// That there will be no room soon, in the Secret that has the entry of a Pipeline. The API server refuses what is larger,
 /// and then nothing goes on in any Pipeline that has its entry there.
 pub(crate) fn crowded(cx: &Context, pipeline: &str) -> Option<String> {
-    let (name, mut size) = (secret_of(pipeline), 0);
-    let secret = cx.stores.ledgers.get(&cx.namespace, name)?;
-    secret.data.iter().for_each(|(pipeline, text)| size += pipeline.len() + text.len());
+    let (name, size) = (secret_of(pipeline), cx.stores.ledger_bytes(pipeline));
     (size > CROWDED).then(|| {
         format!(
             "the Secret {name} is almost full: {} of 1024 KiB; entries of Pipelines that are gone for good may be taken out, \

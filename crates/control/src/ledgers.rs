@@ -8,7 +8,7 @@ use api::Secret;
 use object::canonical_repository;
 use promotion::{Elsewhere, Ledger};
 
-use crate::ledger::{LEDGER_SECRETS, read, secret_of};
+use crate::ledger::{LEDGER_SECRETS, bytes, read, secret_of};
 use crate::stores::Stores;
 
 /// An entry, or why it is none.
@@ -21,6 +21,8 @@ pub(crate) struct Ledgers(Mutex<Known>);
 struct Known {
     revision: Option<u64>,
     secrets: HashMap<&'static str, Arc<Secret>>,
+    /// Of the entries of each Secret.
+    bytes: HashMap<&'static str, usize>,
     entries: HashMap<String, Entry>,
     /// By the repository of one of its images, and by Pipeline.
     quarantined: HashMap<String, BTreeMap<String, Vec<Arc<Elsewhere>>>>,
@@ -41,6 +43,10 @@ impl Ledgers {
     /// `None`: there is no entry.
     pub(crate) fn of(&self, stores: &Stores, pipeline: &str) -> Option<Entry> {
         self.now(stores).entries.get(pipeline).cloned()
+    }
+
+    pub(crate) fn bytes(&self, stores: &Stores, pipeline: &str) -> usize {
+        self.now(stores).bytes.get(secret_of(pipeline)).copied().unwrap_or_default()
     }
 
     /// What other Pipelines quarantined of these repositories, each once.
@@ -66,6 +72,7 @@ impl Known {
     fn take(&mut self, name: &'static str, new: Option<Arc<Secret>>) {
         let (old, new) = (self.secrets.remove(name).unwrap_or_default(), new.unwrap_or_default());
         if !Arc::ptr_eq(&old, &new) {
+            self.bytes.insert(name, bytes(&new.data));
             let both: BTreeSet<&String> = old.data.keys().chain(new.data.keys()).collect();
             let own = both.into_iter().filter(|pipeline| secret_of(pipeline) == name);
             for pipeline in own.filter(|pipeline| old.data.get(*pipeline) != new.data.get(*pipeline)) {
@@ -159,12 +166,13 @@ mod tests {
         assert_eq!(reasons("web", &["index.docker.io/acme/shop", SHOP]), ["shop: errors"]);
         assert_eq!(reasons("shop", &[SHOP]), [""; 0], "its own are not others'");
         assert_eq!(reasons("web", &["acme/none"]), [""; 0]);
+        assert_eq!(ledgers.bytes(&stores, "torn"), torn.0.len() + torn.1.len());
         assert!(ledgers.of(&stores, "shop").unwrap().is_ok() && ledgers.of(&stores, "torn").unwrap().is_err());
         note(&stores, 2, &[("shop", bad(SHOP, "again")), torn]);
         assert_eq!(reasons("web", &[SHOP, "acme/other"]), ["shop: again"]);
         note(&stores, 3, &[]);
         assert_eq!(reasons("web", &[SHOP]), [""; 0]);
-        assert!(ledgers.of(&stores, "shop").is_none());
+        assert!(ledgers.of(&stores, "shop").is_none() && ledgers.bytes(&stores, "torn") == 0);
     }
 
     #[test]

@@ -276,6 +276,11 @@ impl Stores {
         self.read_ledgers.of(self, pipeline)
     }
 
+    /// Bytes of all entries in the Secret that has that of a Pipeline.
+    pub(crate) fn ledger_bytes(&self, pipeline: &str) -> usize {
+        self.read_ledgers.bytes(self, pipeline)
+    }
+
     /// What other Pipelines quarantined of the repositories of one and of its releases.
     pub(crate) fn quarantined_elsewhere(
         &self,

@@ -52,10 +52,14 @@ fn written(ledger: &Ledger) -> std::io::Result<String> {
     Ok(format!("{DEFLATED}{}", STANDARD.encode(packed.finish()?)))
 }
 
+/// So much of a Secret entries take.
+pub(crate) fn bytes(entries: &BTreeMap<String, String>) -> usize {
+    entries.iter().map(|(pipeline, text)| pipeline.len() + text.len()).sum()
+}
+
 /// An entry as it has room beside those of other Pipelines: who was behind older releases gives way, and nothing else.
 pub(super) fn fitting(ledger: &Ledger, others: &BTreeMap<String, String>) -> std::io::Result<String> {
-    let taken: usize = others.iter().map(|(pipeline, text)| pipeline.len() + text.len()).sum();
-    let room = CROWDED.saturating_sub(taken).max(CROWDED / (others.len() + 1));
+    let room = CROWDED.saturating_sub(bytes(others)).max(CROWDED / (others.len() + 1));
     let mut text = String::new();
     for releases in KEPT {
         text = written(&ledger.of_last(releases))?;
