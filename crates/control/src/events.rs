@@ -145,7 +145,7 @@ fn of_operation(told: &Told) -> Note {
         Told::Ended { phase: OperationPhase::Succeeded, revision, .. } => {
             note(false, Reason::OperationCompleted, format!("Sync operation to {revision} succeeded"))
         }
-        Told::Ended { phase, message, revision } => {
+        Told::Ended { phase, message, revision, .. } => {
             let message = format!("Sync operation to {revision} failed: {message}");
             note(phase.failed(), Reason::OperationCompleted, message)
         }
@@ -174,10 +174,9 @@ fn note(fact: &Fact) -> Option<(&About, Note)> {
         }
         Fact::Unread { about, why } => (about, Note::of_ours(true, "Unreadable", why.clone())),
         Fact::ReadAgain { about } => (about, Note::of_ours(false, "Readable", "it can be read again".to_owned())),
-        Fact::Pruned { app, object } => {
-            (app, Note::of_ours(false, "ResourcePruned", format!("{} is pruned", short(object))))
-        }
         Fact::Conflicted { app, message, .. } => (app, Note::of_ours(true, "ResourceConflict", message.clone())),
+        // Argo CD writes none of what is pruned, and the end of the operation tells the timeline
+        Fact::Pruned { .. } => return None,
         Fact::RepositoryLost { .. } | Fact::RepositoryBack { .. } | Fact::Pipeline { .. } => return None,
     })
 }
@@ -189,7 +188,7 @@ mod tests {
     #[test]
     fn events_say_what_argo_cd_says() {
         let app = || About { name: "web".into(), ..About::default() };
-        let ended = |phase| Told::Ended { phase, message: "no".into(), revision: "abc".into() };
+        let ended = |phase| Told::Ended { phase, message: "no".into(), revision: "abc".into(), pruned: Vec::new() };
         let ended = |phase| Fact::Operation { app: app(), told: ended(phase) };
         for (fact, warning, reason, message) in [
             (

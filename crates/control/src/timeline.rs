@@ -8,6 +8,7 @@ use api::argocd::{APPLICATION_KIND, OperationPhase};
 use api::gantline::Verdict;
 use engine::operation::Fact as Told;
 use jiff::Timestamp;
+use object::ResourceKey;
 use promotion::{Telling, What};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
@@ -191,9 +192,9 @@ fn entry(fact: &Fact, at: Timestamp, home: &str) -> TimelineEntry {
         Fact::Operation { app, told: Told::Started { by, revision } } => {
             of(Kind::OperationStarted, app, format!("{} is being synced", called(app))).by(by).at_commit(revision)
         }
-        Fact::Operation { app, told: Told::Ended { phase, message, revision } } => {
+        Fact::Operation { app, told: Told::Ended { phase, message, revision, pruned } } => {
             let (kind, text) = ended(*phase, &called(app));
-            of(kind, app, text).because(message).at_commit(revision)
+            of(kind, app, text).because(with_pruned(message, pruned)).at_commit(revision)
         }
         Fact::Operation { app, told: Told::SelfHealed { object, by, did, revision } } => {
             let (who, text) = (names(by), format!("{} is set back to what Git says", short(object)));
@@ -271,6 +272,15 @@ pub(crate) fn ended(phase: OperationPhase, name: &str) -> (TimelineKind, String)
         (TimelineKind::OperationFailed, format!("sync of {name} failed"))
     } else {
         (TimelineKind::OperationSucceeded, format!("{name} was synced"))
+    }
+}
+
+/// What an operation said at its end, and what it took away: of that no Event is written.
+fn with_pruned(message: &str, pruned: &[ResourceKey]) -> String {
+    let names: Vec<String> = pruned.iter().map(short).collect();
+    match names.as_slice() {
+        [] => message.to_owned(),
+        names => format!("{message}; pruned: {}", names.join(", ")),
     }
 }
 

@@ -1,8 +1,11 @@
 //! What happens to Applications.
 
+use std::collections::BTreeSet;
+
 use api::argocd::{ConditionType, HealthStatusCode, OperationPhase, SyncStatusCode};
+use cluster::Scope;
 use control::{AppKey, Controller};
-use object::ResourceKey;
+use object::{GroupKind, ResourceKey};
 use serde_json::{Value, json};
 
 use crate::fixtures::{URL, World, apply, config_map, pause};
@@ -19,6 +22,22 @@ async fn proven_at(controller: &Controller, app: &AppKey, commit: &str) {
         pause(50).await;
     }
     panic!("{app} is proven at {:?}, never at {commit}", controller.proven_at(app));
+}
+
+/// By no Event that Argo CD does not know, as tools filter by reasons.
+async fn what_was_pruned_is_told_at_the_end(world: &World) {
+    let scope = Scope::namespaced(GroupKind::new("", "Event"), world.name.clone());
+    for _ in 0..400 {
+        let all = world.cluster.list(&scope).await.unwrap();
+        let told: Vec<String> = all.iter().map(|event| event.value().to_string()).collect();
+        if told.iter().any(|event| event.contains("pruned: ConfigMap/b")) {
+            let reasons: BTreeSet<&str> = all.iter().filter_map(|event| event.value()["reason"].as_str()).collect();
+            assert_eq!(reasons, ["OperationCompleted", "OperationStarted", "ResourceUpdated"].into());
+            return;
+        }
+        pause(25).await;
+    }
+    panic!("no end of an operation tells what was pruned")
 }
 
 #[tokio::test]
@@ -38,6 +57,7 @@ async fn an_application_is_synced_and_follows_its_branch() {
     world.until("synced to the second commit", synced_to(&second)).await;
     assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "2");
     assert!(world.live("", "ConfigMap", "b").await.is_none(), "pruned");
+    what_was_pruned_is_told_at_the_end(&world).await;
     let renders = world.controller.metrics().renders.get();
 
     // nothing that it reads

@@ -2,9 +2,10 @@
 
 use api::argocd::{
     Application, Condition, ConditionType, InitiatedBy, Operation, OperationPhase, OperationState, ResultCode,
-    RevisionHistory,
+    RevisionHistory, SyncOperationResult,
 };
 use jiff::Timestamp;
+use object::ResourceKey;
 
 use super::run::result_at;
 use super::{Fact, Run, Step};
@@ -117,8 +118,9 @@ impl Draft {
             set_conditions(&mut self.app.status.conditions, &[ConditionType::SyncError], Vec::new(), now);
             remember(&mut self.app, &state, now);
         }
-        let revision = state.sync_result.map(|result| result.revision).unwrap_or_default();
-        self.facts.push(Fact::Ended { phase, message: state.message, revision });
+        let result = state.sync_result.unwrap_or_default();
+        let pruned = pruned(&result);
+        self.facts.push(Fact::Ended { phase, message: state.message, revision: result.revision, pruned });
         Step::Ended
     }
 }
@@ -130,6 +132,12 @@ fn who(initiator: &InitiatedBy) -> String {
         (name, false) => name,
     }
     .to_owned()
+}
+
+/// What the operation took away.
+fn pruned(result: &SyncOperationResult) -> Vec<ResourceKey> {
+    let pruned = result.resources.iter().filter(|r| r.status == Some(ResultCode::Pruned));
+    pruned.map(|r| ResourceKey::new(&*r.group, &*r.kind, &*r.namespace, &*r.name)).collect()
 }
 
 /// A failure names the objects that failed and why, once.

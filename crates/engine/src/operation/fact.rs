@@ -18,6 +18,7 @@ pub enum Fact {
         phase: OperationPhase,
         message: String,
         revision: String,
+        pruned: Vec<ResourceKey>,
     },
     /// The change is about to be taken back. `by` are field managers, as far as the object tells.
     SelfHealed {

@@ -128,7 +128,12 @@ fn attempts_follow_the_policy_and_end_with_its_limit() {
     assert_eq!((state(&draft).phase, &draft.app.operation), (OperationPhase::Failed, &None));
     assert_eq!(
         draft.facts,
-        [Fact::Ended { phase: OperationPhase::Failed, message: "no".into(), revision: String::new() }]
+        [Fact::Ended {
+            phase: OperationPhase::Failed,
+            message: "no".into(),
+            revision: String::new(),
+            pruned: Vec::new()
+        }]
     );
 }
 
