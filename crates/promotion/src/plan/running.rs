@@ -77,7 +77,7 @@ impl<'a> Draft<'a> {
     fn others_in_pods(&self, sight: &Sight<'a>) -> impl Iterator<Item = &'a RunningImage> {
         let release = self.run_by(sight).map_or(&[][..], |release| &release.spec.images);
         let pods = sight.place.map_or(&[][..], |place| &place.pods);
-        let running = pods.iter().flat_map(|pod| &pod.images);
+        let running = pods.iter().filter(|pod| !pod.has_ended).flat_map(|pod| &pod.images);
         running.filter(|it| it.digest.as_ref().is_some_and(|digest| release.iter().all(|own| own.digest != *digest)))
     }
 

@@ -236,6 +236,9 @@ fn what_is_quarantined_is_said_where_it_runs_whatever_its_tag() {
     assert_eq!(not_promoted(&mut story), [""; 0]);
     for environment in ["dev", "staging", "production"] {
         story.runs(environment, "acme/shop:x", "b");
+        story.place(environment).pods[0].has_ended = true;
+        assert_eq!(not_promoted(&mut story), [""; 0], "it was a Job's");
+        story.place(environment).pods[0].has_ended = false;
         let told = not_promoted(&mut story);
         assert!(told.len() == 1 && told[0].starts_with(&text(environment)), "{told:?}");
         story.place(environment).pods[0].images.clear();
