@@ -13,6 +13,7 @@ use engine::{Compared, all_images};
 use jiff::{SignedDuration, Timestamp};
 use object::GroupKind;
 
+use crate::answers::meanings;
 use crate::context::Context;
 use crate::grounds::{Ground, Grounds};
 use crate::live::namespaces_of;
@@ -74,19 +75,27 @@ pub(crate) async fn passage(
     }
     let options = SyncOptions::new(&sync, false);
     let is_chosen = |object: &Compared| options.selects(&object.key, &app.spec.destination.namespace);
+    let mut held = Vec::new();
     for wall in walls(cx, app, judged, is_chosen) {
         if cx.seal().is_none() {
             return Err(records::no_key(cx));
         }
-        let let_past = let_past(cx, app, &wall.owner, judged, state, &is_seen);
-        if let_past.is_none() && wall.why(cx, app).is_some() {
+        match let_past(cx, app, &wall.owner, judged, state, &is_seen) {
+            Some(seal) => seals.push(seal),
+            None => held.push(wall),
+        }
+    }
+    let means = meanings(cx, held.iter().flat_map(|wall| wall.unclear(cx)).collect()).await;
+    for wall in &mut held {
+        wall.learn(&means);
+        if wall.why(cx, app).is_some() {
             // a promotion that another replica just began may be known here only later
             catch_up(cx, &wall.pipeline.metadata.name).await?;
+            wall.learn(&meanings(cx, wall.unclear(cx)).await);
             if let Some(why) = wall.why(cx, app) {
                 return Ok(Passage::Held(why));
             }
         }
-        seals.extend(let_past);
     }
     Ok(Passage::Open(seals))
 }

@@ -1,14 +1,14 @@
 //! What an operation brings to the environments of Pipelines: to those that its Application deploys, and to those of others
 //! by writing their objects, or an image of theirs into their namespaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::argocd::Application;
 use api::gantline::Pipeline;
 use engine::{Compared, all_images};
 use object::{ImageRef, Manifest};
-use promotion::{Images, Records, unpromoted};
+use promotion::{Images, Meanings, Records, unclear, unpromoted};
 
 use crate::context::Context;
 use crate::grounds::{Ground, Grounds};
@@ -30,6 +30,19 @@ pub(crate) struct Wall {
 }
 
 impl Wall {
+    /// The tags of which it matters what they mean.
+    pub(crate) fn unclear(&self, cx: &Context) -> BTreeSet<ImageRef> {
+        if self.brings.new.iter().all(|image| image.digest.is_some()) {
+            return BTreeSet::new();
+        }
+        let seen = recorded(cx, Arc::clone(&self.pipeline));
+        unclear(&self.pipeline, &self.owner.metadata.name, Records::of(&seen), &self.brings)
+    }
+
+    pub(crate) fn learn(&mut self, means: &Meanings) {
+        self.brings.means.extend(means.clone());
+    }
+
     /// Why what it would let in may not come in.
     pub(crate) fn why(&self, cx: &Context, app: &Application) -> Option<String> {
         let seen = recorded(cx, Arc::clone(&self.pipeline));

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use api::gantline::{Pipeline, Quarantine, Release, ReleaseImage};
 use api::meta::Unknown;
 use jiff::Timestamp;
-use object::{ImageDigest, ImageRef};
+use object::ImageDigest;
 use serde::{Deserialize, Serialize};
 
 use crate::about::is_distrust;
 use crate::appeared::Appeared;
-use crate::identity::{identity, is_image};
+use crate::identity::identity;
+use crate::meaning::{Fit, Told};
 use crate::places::Places;
-use crate::quarantines::{Elsewhere, Held, Quarantines, holding};
+use crate::quarantines::{Bad, Elsewhere, Held, Quarantines, bars, holding};
 
 /// A ledger is for all times, and has limits. So much of a reason is kept.
 const REASON: usize = 200;
@@ -51,6 +52,14 @@ pub struct Ledger {
     pub appeared: Appeared,
     #[serde(flatten)]
     pub unknown: Unknown,
+}
+
+/// What holds an image that would come in.
+#[derive(Debug)]
+pub(crate) struct Barrier<'t, 'a> {
+    pub(crate) fit: Fit,
+    pub(crate) told: &'t Told<'a>,
+    pub(crate) quarantine: Quarantine,
 }
 
 impl Ledger {
@@ -101,22 +110,55 @@ impl Ledger {
         holding(&self.lifted, images).any(|(_, lifted)| is_same(said, &lifted.quarantine))
     }
 
-    /// The quarantine of an image that an object would have, if it goes nowhere with what is `beside` it.
-    pub(crate) fn quarantine_of_image(
+    /// What holds one of the images that objects would have beside `all`, themselves included: rather what surely does.
+    pub(crate) fn barrier<'t, 'a>(
         &self,
         elsewhere: &[Arc<Elsewhere>],
-        image: &ImageRef,
-        beside: &[&[ImageRef]],
+        new: &[&'t Told<'a>],
+        all: &[Told<'_>],
+    ) -> Option<Barrier<'t, 'a>> {
+        let own = self.quarantined.iter().filter_map(|(key, held)| {
+            let (fit, told) = held.bars(key, new, all)?;
+            Some(Barrier { fit, told, quarantine: held.quarantine.clone() })
+        });
+        let others = elsewhere.iter().filter(|it| !self.exempts(it)).filter_map(|it| {
+            let (fit, told) = bars(&it.held.images, new, all)?;
+            Some(Barrier { fit, told, quarantine: it.told() })
+        });
+        let mut maybe = None;
+        for found in own.chain(others) {
+            if found.fit == Fit::Yes {
+                return Some(found);
+            }
+            maybe.get_or_insert(found);
+        }
+        maybe
+    }
+
+    /// Of which repositories something is quarantined.
+    pub(crate) fn bad(&self, elsewhere: &[Arc<Elsewhere>]) -> Bad {
+        let own = self.quarantined.values().map(|held| &held.images);
+        let mut bad = Bad::default();
+        let others = elsewhere.iter().filter(|it| !self.exempts(it)).map(|it| &it.held.images);
+        own.chain(others).for_each(|images| bad.add(images));
+        bad
+    }
+
+    /// The quarantine that holds what has these images.
+    pub(crate) fn quarantine_of_images(
+        &self,
+        elsewhere: &[Arc<Elsewhere>],
+        images: &[ReleaseImage],
     ) -> Option<Quarantine> {
-        let held = |bad: &[ReleaseImage]| {
-            let there = |bad: &ReleaseImage| beside.iter().copied().flatten().any(|image| is_image(image, bad));
-            bad.iter().any(|bad| is_image(image, bad)) && bad.iter().all(there)
-        };
-        let digest = image.digest.as_ref();
-        let mut own = self.quarantined.iter().filter(|(it, bad)| digest == Some(it) || held(&bad.images));
-        let own = own.next().map(|(_, bad)| bad.quarantine.clone());
-        let mut others = elsewhere.iter().filter(|it| held(&it.held.images) && !self.exempts(it));
-        own.or_else(|| others.next().map(|it| it.told()))
+        let own = holding(&self.quarantined, images).next().map(|(_, held)| held.quarantine.clone());
+        own.or_else(|| self.held_by(elsewhere, images).next().map(Elsewhere::told))
+    }
+
+    /// Whether a quarantine is of this digest, alone or among others.
+    pub(crate) fn knows_as_bad(&self, elsewhere: &[Arc<Elsewhere>], digest: &ImageDigest) -> bool {
+        let has = |images: &[ReleaseImage]| images.iter().any(|bad| bad.digest == *digest);
+        let own = || self.quarantined.values().any(|held| has(&held.images));
+        self.quarantined.contains_key(digest) || own() || elsewhere.iter().any(|it| has(&it.held.images))
     }
 
     /// Whether it says of a release what the release says.

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
-use object::ImageRef;
+use object::{ImageDigest, ImageRef, canonical_repository};
 
-use crate::about::outlined;
 use crate::identity::{identity, is_image};
 use crate::ledger::Ledger;
+use crate::meaning::{Fit, Meanings, Told};
 use crate::plan::Observed;
 use crate::quarantines::Elsewhere;
+use crate::stranger::Stranger;
 
 /// What was recorded of a Pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct Images {
     pub replaced: Vec<ImageRef>,
     /// New ones of which nobody can tell what they are: the object and the text.
     pub unreadable: Vec<String>,
+    /// Of the tags that are [`unclear`](crate::unclear).
+    pub means: Meanings,
 }
 
 impl Images {
@@ -57,7 +60,7 @@ pub(crate) fn later(pipeline: &Pipeline) -> impl Iterator<Item = &Environment> {
     pipeline.spec.environments.iter().skip(1)
 }
 
-fn owned<'a>(pipeline: &'a Pipeline, application: &'a str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn owned<'a>(pipeline: &'a Pipeline, application: &'a str) -> impl Iterator<Item = &'a str> {
     let own = later(pipeline).filter(move |environment| environment.application == application);
     own.map(|environment| environment.name.as_str())
 }
@@ -72,14 +75,15 @@ pub fn unpromoted(
     images: &Images,
 ) -> Option<String> {
     owned(pipeline, owner).find_map(|environment| {
+        let told = records.told(environment, images);
         let mut names = pipeline.spec.images.iter().map(|image| image.name.as_str());
-        let unreadable = || images.unreadable.first().map(|what| format!("{what} is no image that can be told"));
-        let what = names.find_map(|name| records.stranger(environment, name, images)).or_else(unreadable)?;
+        let unreadable = || images.unreadable.first().map(|text| Stranger::Unreadable(text));
+        let stranger = names.find_map(|name| records.stranger(environment, name, images, &told)).or_else(unreadable)?;
         let name = &pipeline.metadata.name;
         Some(format!(
-            "{environment} of Pipeline {name} runs what was promoted, and {what}: take it back in Git and promote it \
-             (gantline promote {name} --to {environment}), or sync past the gates (gantline app sync {syncing} \
-             --override), which needs the right to override {owner}"
+            "{environment} of Pipeline {name} runs what was promoted, and {stranger}: {}, or sync past the gates (gantline \
+             app sync {syncing} --override), which needs the right to override {owner}",
+            stranger.way_out(name, environment)
         ))
     })
 }
@@ -102,34 +106,84 @@ impl<'a> Records<'a> {
         !known && !self.releases.iter().any(entered) && !self.promotions.iter().any(wanted)
     }
 
+    /// What the images of objects are: those that are new, then those that are there.
+    fn told<'i>(&self, environment: &str, images: &'i Images) -> Vec<Told<'i>>
+    where
+        'a: 'i,
+    {
+        let tell = |image: &'i ImageRef| {
+            let registry = || images.means.get(image).and_then(|meaning| meaning.as_ref().ok());
+            let record = || self.promoted(environment, image).next().map(|known| &known.digest);
+            Told::new(image, image.digest.as_ref().or_else(registry).or_else(record))
+        };
+        images.new.iter().chain(&images.live).map(tell).collect()
+    }
+
     /// What of an image would come past the gates.
-    fn stranger(&self, environment: &str, name: &str, images: &Images) -> Option<String> {
-        let is_of = |image: &&ImageRef| image.same_repository(name);
-        let runs = images.live.iter().any(|image| is_of(&image));
-        if images.replaced.iter().any(|image| is_of(&image)) {
-            return Some(format!("this puts something else in the place of {name}"));
+    fn stranger<'i>(
+        &self,
+        environment: &str,
+        name: &'i str,
+        images: &'i Images,
+        told: &[Told<'i>],
+    ) -> Option<Stranger<'i>>
+    where
+        'a: 'i,
+    {
+        let repository = canonical_repository(name);
+        let is_of = |told: &&Told<'i>| told.is_of(&repository);
+        let (new, live) = told.split_at(images.new.len());
+        if images.replaced.iter().any(|image| image.same_repository(name)) {
+            return Some(Stranger::Replaced(name));
         }
-        let beside = [&*images.new, &*images.live];
-        let quarantine = |image: &ImageRef| self.ledger.quarantine_of_image(self.elsewhere, image, &beside);
-        let held = images.new.iter().filter(is_of).find_map(|image| Some((image, quarantine(image)?)));
-        if let Some((image, quarantine)) = held {
-            return Some(format!("{image} is quarantined by {}: {}", quarantine.whose(), outlined(&quarantine)));
+        let new: Vec<&Told<'i>> = new.iter().filter(is_of).collect();
+        let barrier = self.ledger.barrier(self.elsewhere, &new, told);
+        let is_first = !live.iter().any(|it| is_of(&it)) && self.is_untouched(environment);
+        // where something was promoted that says what its tag means, and all else is held
+        let barrier = barrier.filter(|barrier| is_first || barrier.fit == Fit::Yes);
+        let stranger = || new.iter().find_map(|told| self.not_promoted(environment, told)).filter(|_| !is_first);
+        barrier.map(|barrier| Stranger::barred(&barrier, &images.means)).or_else(stranger)
+    }
+
+    fn not_promoted<'i>(&self, environment: &str, told: &Told<'i>) -> Option<Stranger<'i>>
+    where
+        'a: 'i,
+    {
+        match self.moved(environment, told.image, told.digest) {
+            Some((was, now)) => Some(Stranger::Moved { image: told.image, was, now }),
+            None => (!self.put(environment, told.image)).then_some(Stranger::NotPromoted(told.image)),
         }
-        if !runs && self.is_untouched(environment) {
-            return None;
-        }
-        let mut new = images.new.iter().filter(is_of);
-        new.find(|image| !self.put(environment, image)).map(|image| format!("{image} was not"))
+    }
+
+    /// What was promoted into an environment under a tag that means another image now: that, and what it means.
+    pub(crate) fn moved<'i>(
+        &self,
+        environment: &str,
+        image: &ImageRef,
+        now: Option<&'i ImageDigest>,
+    ) -> Option<(&'a ImageDigest, &'i ImageDigest)> {
+        let now = now.filter(|_| image.digest.is_none())?;
+        let mut promoted = self.promoted(environment, image).map(|known| &known.digest);
+        let was = promoted.next().filter(|was| *was != now)?;
+        promoted.all(|was| was != now).then_some((was, now))
     }
 
     /// Whether an image was promoted into the environment, or is about to be.
     pub(crate) fn put(&self, environment: &str, image: &ImageRef) -> bool {
-        let is_same = |known: &ReleaseImage| is_image(image, known);
-        let good = self.releases.iter().filter(|release| self.ledger.quarantine_of(release, self.elsewhere).is_none());
-        good.filter(|release| release.spec.images.iter().any(is_same)).any(|release| {
+        self.promoted(environment, image).next().is_some()
+    }
+
+    /// As what an image was promoted into the environment, or is about to be, by its digest, else by its tag.
+    fn promoted(&self, environment: &str, image: &ImageRef) -> impl Iterator<Item = &'a ReleaseImage> {
+        let known =
+            self.releases.iter().flat_map(|release| release.spec.images.iter().map(move |known| (release, known)));
+        let same = known.filter(|(_, known)| is_image(image, known));
+        let good = same.filter(|(release, _)| self.ledger.quarantine_of(release, self.elsewhere).is_none());
+        let was_put = good.filter(move |(release, _)| {
             let entry = release.in_environment(environment);
             entry.is_some_and(|entry| !entry.by_hand) || self.promotes(release, environment)
-        })
+        });
+        was_put.map(|(_, known)| known)
     }
 
     pub(crate) fn promotes(&self, release: &Release, environment: &str) -> bool {

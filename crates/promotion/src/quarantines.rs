@@ -5,7 +5,7 @@
 //! digests decide, whatever their repositories are called now; between Pipelines the repository has to be the same, too,
 //! else whoever writes a digest into Git could hold images that they have not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::gantline::{Quarantine, ReleaseImage};
 use object::{ImageDigest, canonical_repository};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::about::outlined;
 use crate::identity::{identity, short};
+use crate::meaning::{Fit, Known, Told};
 
 /// A quarantine in a ledger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,63 @@ pub(crate) fn holding<'a>(
 impl Held {
     fn is_within(&self, images: &[ReleaseImage]) -> bool {
         self.images.iter().all(|bad| images.iter().any(|image| image.digest == bad.digest))
+    }
+}
+
+/// Whether images that come in are held, of which `all` are there then: how surely, and which of them.
+pub(crate) fn bars<'t, 'a>(
+    bad: &[ReleaseImage],
+    new: &[&'t Told<'a>],
+    all: &[Told<'_>],
+) -> Option<(Fit, &'t Told<'a>)> {
+    let bad = Known::all(bad);
+    let one = |told: &'t Told<'a>| (bad.iter().map(|bad| told.fit(bad)).max().unwrap_or(Fit::No), told);
+    let found = new.iter().map(|told| one(told)).filter(|(fit, _)| *fit > Fit::No);
+    // the first of those that are held most surely
+    let (fit, told) = found.reduce(|before, next| if next.0 > before.0 { next } else { before })?;
+    let there = |bad: &Known<'_>| all.iter().map(|told| told.fit(bad)).max().unwrap_or(Fit::No);
+    let fit = bad.iter().map(there).fold(fit, Fit::min);
+    (fit > Fit::No).then_some((fit, told))
+}
+
+impl Held {
+    /// As [`bars`], of the one that stands in a ledger under `key`: where that is of one image it decides alone.
+    pub(crate) fn bars<'t, 'a>(
+        &self,
+        key: &ImageDigest,
+        new: &[&'t Told<'a>],
+        all: &[Told<'_>],
+    ) -> Option<(Fit, &'t Told<'a>)> {
+        let by = |digest: Option<&ImageDigest>| new.iter().copied().find(|told| told.digest == digest);
+        if let Some(told) = by(Some(key)) {
+            return Some((Fit::Yes, told));
+        }
+        if self.images.is_empty() { Some((Fit::Maybe, by(None)?)) } else { bars(&self.images, new, all) }
+    }
+}
+
+/// The repositories of which something is quarantined.
+#[derive(Debug, Default)]
+pub(crate) struct Bad {
+    /// An older version wrote one without saying of what.
+    any: bool,
+    alone: BTreeSet<String>,
+    in_sets: BTreeSet<String>,
+}
+
+impl Bad {
+    pub(crate) fn add(&mut self, images: &[ReleaseImage]) {
+        self.any |= images.is_empty();
+        let to = if images.len() > 1 { &mut self.in_sets } else { &mut self.alone };
+        to.extend(images.iter().map(|image| canonical_repository(&image.name)));
+    }
+
+    pub(crate) fn may_hold(&self, repository: &str) -> bool {
+        self.any || self.alone.contains(repository) || self.has_in_sets(repository)
+    }
+
+    pub(crate) fn has_in_sets(&self, repository: &str) -> bool {
+        self.in_sets.contains(repository)
     }
 }
 

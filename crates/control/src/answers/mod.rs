@@ -4,6 +4,7 @@
 mod digest;
 mod history;
 mod located;
+mod meanings;
 mod merged;
 mod people;
 mod renders;
@@ -24,6 +25,7 @@ use crate::panics::caught;
 use crate::wake::News;
 
 pub(crate) use digest::registry_of;
+pub(crate) use meanings::meanings;
 
 /// How many questions one of those who answer is asked at once.
 const AT_ONCE: usize = 8;
@@ -35,6 +37,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub(crate) struct Answers {
     state: Mutex<State>,
     asked: mpsc::UnboundedSender<Question>,
+    /// What walls asked of registries.
+    tags: meanings::Tags,
     /// Taken by whoever answers.
     questions: tokio::sync::Mutex<mpsc::UnboundedReceiver<Question>>,
 }
@@ -57,7 +61,8 @@ struct Entry {
 impl Default for Answers {
     fn default() -> Self {
         let (asked, questions) = mpsc::unbounded_channel();
-        Self { state: Mutex::default(), asked, questions: tokio::sync::Mutex::new(questions) }
+        let (state, tags) = Default::default();
+        Self { state, asked, tags, questions: tokio::sync::Mutex::new(questions) }
     }
 }
 

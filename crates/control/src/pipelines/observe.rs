@@ -194,7 +194,9 @@ fn pod(pod: &LiveObject) -> RunningPod {
         let image: ImageRef = running.image.parse().ok()?;
         Some(RunningImage { image, digest: running.digest })
     });
-    RunningPod { images: images.collect(), ready_since: ready_since(pod) }
+    let phase = pod.status().and_then(|status| status.get("phase")?.as_str());
+    let has_ended = matches!(phase, Some("Succeeded" | "Failed"));
+    RunningPod { images: images.collect(), ready_since: ready_since(pod), has_ended }
 }
 
 fn ready_since(pod: &LiveObject) -> Option<jiff::Timestamp> {

@@ -373,7 +373,7 @@ impl Attempt<'_> {
         // where no registry answers, the pods tell afterwards whether it is the digest
         match registry.resolve(&ImageRef { digest: None, ..wanted.clone() }).await {
             Ok(now) if now != image.digest => Err(wait(format!(
-                "tag {} of {} moved from {} to {now}: refused, what was tested is what runs; push another tag",
+                "tag {} of {} moved from {} to {now}, which was not tested: it is not written; push another tag",
                 image.tag, image.name, image.digest
             ))),
             _ => Ok(wanted),

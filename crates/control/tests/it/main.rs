@@ -18,5 +18,6 @@ mod promotions;
 mod records;
 mod replicas;
 mod sites;
+mod tags;
 mod unread;
 mod walls;

@@ -29,12 +29,13 @@ pub(crate) struct World {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cluster: Cluster,
     pub(crate) repository: GitRepo,
+    pub(crate) registry: Option<git::RegistryClient>,
 }
 
 /// An environment: its name, what its Application follows, and whether promotions merge.
-type Environment = (&'static str, &'static str, bool);
+pub(crate) type Environment = (&'static str, &'static str, bool);
 
-const ON_ONE_BRANCH: [Environment; 2] = [("dev", "main", false), ("staging", "main", false)];
+pub(crate) const ON_ONE_BRANCH: [Environment; 2] = [("dev", "main", false), ("staging", "main", false)];
 
 impl World {
     pub(crate) async fn start() -> Self {
@@ -42,9 +43,12 @@ impl World {
     }
 
     pub(crate) async fn with(environments: &[Environment]) -> Self {
+        Self::with_images(environments, Arc::new(sandbox::AnyImage)).await
+    }
+
+    pub(crate) async fn with_images(environments: &[Environment], images: Arc<dyn sandbox::ImageSource>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_now(60.0));
-        let images = Arc::new(sandbox::AnyImage);
         let options = SandboxOptions { clock: Arc::clone(&clock), ids: Ids::random(), folder: None, images };
         let cluster = Cluster::from_service(Sandbox::start(options).unwrap().router(), Arc::clone(&clock));
         for crd in [api::argocd::application_crd(), api::argocd::project_crd()].into_iter().chain(crds()) {
@@ -68,7 +72,7 @@ impl World {
             ("staging/kustomization.yaml", OVERLAY),
             ("production/kustomization.yaml", OVERLAY),
         ]);
-        let world = Self { clock, cluster, repository };
+        let world = Self { clock, cluster, repository, registry: None };
         let first = world.repository.open().head_of("main").await.unwrap();
         world.repository.point("refs/heads/release", first);
         world.repository.point("refs/tags/v1.0", first);
@@ -132,7 +136,11 @@ impl World {
 
     fn config(&self, remotes: Arc<dyn Remotes>) -> ControllerConfig {
         let (clock, cluster) = (Arc::clone(&self.clock), self.cluster.clone());
-        ControllerConfig::new(clock, Ids::random(), cluster, remotes, Renderer::InProcess)
+        let registry = self.registry.clone();
+        ControllerConfig {
+            registry,
+            ..ControllerConfig::new(clock, Ids::random(), cluster, remotes, Renderer::InProcess)
+        }
     }
 
     pub(crate) async fn promotions(&self) -> Vec<Promotion> {

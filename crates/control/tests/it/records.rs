@@ -261,6 +261,11 @@ async fn a_quarantine_holds_under_every_pipeline_of_the_image() {
 
     let source = json!({"repoURL": world.repository.url(), "targetRevision": "main", "path": "production"});
     apply(&world.cluster, application("production", json!({"source": source}))).await;
+    world
+        .until("deployed", async || {
+            world.application("production").await.status.operation_state.is_some_and(|it| it.phase.completed())
+        })
+        .await;
     let environments = json!([{"name": "dev", "application": "shop-dev"},
         {"name": "production", "application": "shop-production", "auto": true}]);
     let spec = json!({"images": [{"name": "ghcr.io/acme/shop"}], "environments": environments});
@@ -277,7 +282,6 @@ async fn a_quarantine_holds_under_every_pipeline_of_the_image() {
     assert!(!ledger(&world, "web").await.contains("errors"), "it is not its own");
 
     // nor by hand
-    world.until("deployed", async || world.application("production").await.status.operation_state.is_some()).await;
     let overlay = OVERLAY.replace("v1", "v2");
     world.repository.commit("mallory", &[("production/kustomization.yaml", Some(&overlay))], "By hand").await;
     let failed = async || {

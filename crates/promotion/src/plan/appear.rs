@@ -82,8 +82,8 @@ impl Draft<'_> {
         let moved = tagged.filter_map(|image| Some((image, all().find(|known| same(known, image))?))).next();
         let message = moved.map(|(image, known)| {
             format!(
-                "tag {} moved from {} to {}: refused, what was tested is what runs; push another tag",
-                image.tag, known.digest, image.digest
+                "tag {} of {} moved from {} to {}: that is no release, and is promoted nowhere; push another tag",
+                image.tag, image.name, known.digest, image.digest
             )
         });
         let refused = message.is_some();

@@ -194,7 +194,7 @@ fn converging(app: &PlaceApplication, deploying: bool) -> Option<Reach> {
 /// The pods have to run the digests, too.
 fn running(release: &Release, sight: &Sight<'_>) -> Reach {
     let pods = sight.place.map_or(&[][..], |place| &place.pods);
-    let other = pods.iter().flat_map(|pod| &pod.images).find(|running| {
+    let other = pods.iter().filter(|pod| !pod.has_ended).flat_map(|pod| &pod.images).find(|running| {
         let is = |name: &str| running.image.name == name || running.image.same_repository(name);
         let same = || release.spec.images.iter().find(|image| is(&image.name));
         running.digest.as_ref().is_some_and(|digest| same().is_some_and(|image| *digest != image.digest))

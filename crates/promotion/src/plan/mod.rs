@@ -11,6 +11,7 @@ mod known;
 mod ledger;
 mod observed;
 mod open;
+mod running;
 mod sight;
 mod status;
 

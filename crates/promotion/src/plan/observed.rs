@@ -93,6 +93,8 @@ pub struct RunningPod {
     pub images: Vec<RunningImage>,
     /// Since when it is ready; `None`: it is not.
     pub ready_since: Option<Timestamp>,
+    /// As one of a Job does: it says what its images were, and runs none.
+    pub has_ended: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

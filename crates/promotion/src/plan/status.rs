@@ -14,6 +14,9 @@ use crate::owned::Records;
 impl Draft<'_> {
     pub(super) fn status(&self) -> PipelineStatus {
         let environments = self.seen.pipeline.spec.environments.iter().zip(&self.sights);
+        let moved = environments.clone().filter_map(|(environment, sight)| self.tag_moved(&environment.name, sight));
+        let moved = moved.map(|message| PipelineCondition { r#type: PipelineConditionKind::TagMoved, message });
+        let moved: Vec<PipelineCondition> = moved.collect();
         let environments = environments.map(|(environment, sight)| self.environment_status(environment, sight));
         let environments: Vec<EnvironmentStatus> = environments.collect();
         let past = environments.iter().filter(|environment| !environment.not_promoted.is_empty());
@@ -21,7 +24,7 @@ impl Draft<'_> {
             r#type: PipelineConditionKind::NotPromoted,
             message: environment.not_promoted.clone(),
         });
-        let conditions = self.conditions.iter().cloned().chain(past).collect();
+        let conditions = self.conditions.iter().cloned().chain(moved).chain(past).collect();
         PipelineStatus { runs: runs(&environments), environments, conditions }
     }
 
@@ -46,13 +49,14 @@ impl Draft<'_> {
     /// others.
     fn not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
         let own = self.own_not_promoted(environment, sight);
-        if own.is_empty() { self.brought_past(environment, sight).unwrap_or_default() } else { own }
+        let own = Some(own).filter(|own| !own.is_empty()).or_else(|| self.bad_running(environment, sight));
+        own.or_else(|| self.brought_past(environment, sight)).unwrap_or_default()
     }
 
     fn brought_past(&self, environment: &str, sight: &Sight<'_>) -> Option<String> {
         let records = Records::of(self.seen);
         let beside = &sight.place?.beside;
-        if beside.is_empty() || records.is_untouched(environment) {
+        if beside.is_empty() || self.is_untouched(environment) {
             return None;
         }
         let Brought { image, namespace } = beside.iter().find(|brought| !records.put(environment, &brought.image))?;
@@ -71,14 +75,23 @@ impl Draft<'_> {
                 let by_hand = release.in_environment(environment).is_some_and(|entry| entry.by_hand);
                 let label = label(&release.spec.images);
                 match &release.status.quarantine {
-                    _ if by_hand => says(&label),
-                    Some(_) if !first => {
-                        format!("{label} is quarantined, and {environment} runs it: promote another one, or roll back")
-                    }
-                    Some(_) | None => String::new(),
+                    Some(_) => match self.by_another_tag(sight) {
+                        Some(written) => format!(
+                            "{} is {label}, which is quarantined, and {environment} runs it: promote another one, or roll \
+                             back",
+                            written.image
+                        ),
+                        None if first => String::new(),
+                        None => format!(
+                            "{label} is quarantined, and {environment} runs it: promote another one, or roll back"
+                        ),
+                    },
+                    None if by_hand => says(&label),
+                    None => String::new(),
                 }
             }
-            Runs::Other if !first && !Records::of(self.seen).is_untouched(environment) => {
+            // where a tag moved that is what is said
+            Runs::Other if !first && !self.is_untouched(environment) && self.moved_in(environment, sight).is_none() => {
                 let images: Vec<String> = sight.images.iter().map(|written| written.image.to_string()).collect();
                 says(&images.join(", "))
             }

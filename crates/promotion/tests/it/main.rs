@@ -14,6 +14,7 @@ mod quarantines;
 mod requests;
 mod simulator;
 mod story;
+mod tags;
 mod values;
 mod wide;
 mod writes;

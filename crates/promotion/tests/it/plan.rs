@@ -290,3 +290,18 @@ fn what_was_pushed_is_recorded_once_whatever_was_thought_meanwhile() {
     assert_eq!(story.phase(name), PromotionPhase::Written);
     assert_eq!(record(&story), [], "once");
 }
+
+#[test]
+fn what_a_job_ran_before_keeps_no_release_from_converging() {
+    let mut story = soaking();
+    story.write("dev", V2);
+    let image = promotion::RunningImage { image: "shop:v1".parse().unwrap(), digest: Some(digest("1")) };
+    let pod = promotion::RunningPod { images: vec![image], ready_since: None, has_ended: false };
+    story.place("dev").pods.push(pod);
+    story.settle();
+    let v2 = "shop-222222222222";
+    assert_eq!(story.entry(v2, "dev").phase, ReleasePhase::Deploying);
+    story.place("dev").pods[1].has_ended = true;
+    story.settle();
+    assert_eq!(story.entry(v2, "dev").phase, ReleasePhase::Verified);
+}

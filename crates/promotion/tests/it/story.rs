@@ -50,7 +50,7 @@ impl Story {
                 project: "default".to_owned(),
                 ..PlaceApplication::default()
             }),
-            pods: vec![RunningPod { images: Vec::new(), ready_since: Some(now) }],
+            pods: vec![RunningPod { images: Vec::new(), ready_since: Some(now), ..RunningPod::default() }],
             watched_since: Some(now),
             ..Place::default()
         };

@@ -1,0 +1,84 @@
+//! What would come past the gates, as it is said, and what to do instead.
+
+use std::fmt;
+
+use object::{ImageDigest, ImageRef};
+
+use crate::about::outlined;
+use crate::ledger::Barrier;
+use crate::meaning::{Fit, Meanings};
+
+#[derive(Debug)]
+pub(crate) enum Stranger<'a> {
+    /// All of an image goes.
+    Replaced(&'a str),
+    Quarantined {
+        image: &'a ImageRef,
+        /// Where its text does not say it.
+        is: Option<&'a ImageDigest>,
+        by: String,
+    },
+    /// What is quarantined may be it.
+    Unclear {
+        image: &'a ImageRef,
+        why: String,
+        by: String,
+    },
+    /// What was promoted under its tag is another image.
+    Moved {
+        image: &'a ImageRef,
+        was: &'a ImageDigest,
+        now: &'a ImageDigest,
+    },
+    NotPromoted(&'a ImageRef),
+    Unreadable(&'a str),
+}
+
+impl<'a> Stranger<'a> {
+    pub(crate) fn barred(barrier: &Barrier<'_, 'a>, means: &'a Meanings) -> Self {
+        let Barrier { fit, told, quarantine } = barrier;
+        let (image, by) = (told.image, format!("{}: {}", quarantine.whose(), outlined(quarantine)));
+        if *fit == Fit::Yes {
+            return Self::Quarantined { image, is: told.digest.filter(|_| image.digest.is_none()), by };
+        }
+        let why = means.get(image).and_then(|meaning| meaning.as_ref().err());
+        Self::Unclear { image, why: why.map_or("its registry was not asked", String::as_str).to_owned(), by }
+    }
+
+    /// What to do about it, but to go past the gates.
+    pub(crate) fn way_out(&self, pipeline: &str, environment: &str) -> String {
+        match self {
+            Self::Moved { .. } => {
+                format!("push another tag and promote it (gantline promote {pipeline} --to {environment})")
+            }
+            Self::Unclear { image, .. } => {
+                let name = &image.name;
+                format!("write its digest ({name}@sha256:...), or sync again once its registry says what the tag means")
+            }
+            Self::Replaced(_) | Self::Quarantined { .. } | Self::NotPromoted(_) | Self::Unreadable(_) => {
+                format!("take it back in Git and promote it (gantline promote {pipeline} --to {environment})")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Stranger<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replaced(name) => write!(f, "this puts something else in the place of {name}"),
+            Self::Quarantined { image, is: None, by } => write!(f, "{image} is quarantined by {by}"),
+            Self::Quarantined { image, is: Some(digest), by } => {
+                write!(f, "{image}, which means {digest}, is quarantined by {by}")
+            }
+            Self::Unclear { image, why, by } => write!(
+                f,
+                "nobody can tell what {image} means ({why}), of whose repository an image is quarantined by {by}"
+            ),
+            Self::Moved { image, was, now } => {
+                write!(f, "{image} means {now} now, and {was} was promoted under this tag: it moved")
+            }
+            Self::NotPromoted(image) => write!(f, "{image} was not"),
+            Self::Unreadable(what) => write!(f, "{what} is no image that can be told"),
+        }
+    }
+}

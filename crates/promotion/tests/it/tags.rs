@@ -1,0 +1,266 @@
+//! What tags mean now: what is quarantined under whatever tag, and what moved after it was promoted.
+
+use std::sync::Arc;
+
+use api::gantline::{PipelineConditionKind, PipelineStatus, Quarantine, ReleaseImage};
+use object::{ImageDigest, ImageRef};
+use promotion::{
+    Answer, Brought, Elsewhere, Held, Images, Ledger, Question, Records, RunningImage, identity, requests, unclear,
+    unpromoted,
+};
+use serde_json::json;
+
+use super::story::{Story, digest};
+
+fn image(text: &str) -> ImageRef {
+    text.parse().unwrap()
+}
+
+fn released(name: &str, tag: &str, digit: &str) -> ReleaseImage {
+    ReleaseImage { name: name.into(), tag: tag.into(), digest: digest(digit) }
+}
+
+fn held(images: &[ReleaseImage]) -> (ImageDigest, Held) {
+    let quarantine = Quarantine { by: "tina".into(), reason: "errors".into(), ..Quarantine::default() };
+    (identity(images).unwrap(), Held { quarantine, images: images.to_vec() })
+}
+
+fn elsewhere(images: &[ReleaseImage]) -> Arc<[Arc<Elsewhere>]> {
+    let (digest, held) = held(images);
+    vec![Arc::new(Elsewhere { pipeline: "web".into(), digest, held })].into()
+}
+
+/// What a registry says of a tag: a digit, or why it says nothing.
+type Says<'a> = (&'a str, Result<&'a str, &'a str>);
+
+fn images(new: &[&str], live: &[&str], says: &[Says<'_>]) -> Images {
+    let all = |texts: &[&str]| texts.iter().map(|text| image(text)).collect();
+    let means = says.iter().map(|(tag, says)| (image(tag), says.map(digest).map_err(str::to_owned)));
+    Images { new: all(new), live: all(live), means: means.collect(), ..Images::default() }
+}
+
+fn why(story: &Story, environment: &str, images: &Images) -> Option<String> {
+    unpromoted(&story.seen.pipeline, environment, environment, Records::of(&story.seen), images)
+}
+
+/// Of a Pipeline to which nothing was promoted yet.
+fn fresh(names: &[&str]) -> Story {
+    Story::new(names, json!({"auto": true}))
+}
+
+/// v0 everywhere, v1 in staging, too.
+fn promoted() -> Story {
+    let mut story = Story::new(&["acme/shop"], json!({"gates": [{"healthy": {"in": "staging", "for": "10m"}}]}));
+    ["dev", "staging", "production"].iter().for_each(|it| story.write(it, &[("acme/shop", "v0", "0")]));
+    story.settle();
+    story.pass(1);
+    story.write("dev", &[("acme/shop", "v1", "1")]);
+    story.settle();
+    assert_eq!(story.status("staging"), "shop-111111111111");
+    story
+}
+
+const SILENT: Says<'_> = ("acme/shop:x", Err("it hangs"));
+const BAD: Says<'_> = ("acme/shop:x", Ok("b"));
+const GOOD: Says<'_> = ("acme/shop:x", Ok("c"));
+
+#[test]
+fn a_quarantined_digest_comes_in_under_no_tag() {
+    let bad = [released("docker.io/acme/shop", "bad", "b")];
+    let (other, unclear) = ("means sha256:bbb", "nobody can tell what acme/shop:x means");
+    for (says, expected) in [
+        (&[BAD][..], Some(other)),
+        (&[GOOD], None),
+        (&[SILENT], Some("(it hangs), of whose repository an image is quarantined")),
+        (&[], Some(unclear)),
+    ] {
+        for own in [true, false] {
+            let mut story = fresh(&["acme/shop"]);
+            if own {
+                story.seen.ledger = Arc::new(Ledger { quarantined: [held(&bad)].into(), ..Ledger::default() });
+            } else {
+                story.seen.elsewhere = elsewhere(&bad);
+            }
+            // nothing was ever promoted there
+            let said = why(&story, "production", &images(&["acme/shop:x"], &[], says));
+            assert_eq!(said.is_some(), expected.is_some(), "{own} {says:?}: {said:?}");
+            assert!(said.as_deref().unwrap_or_default().contains(expected.unwrap_or_default()), "{said:?}");
+            let whose = if own { "tina: errors" } else { "tina in Pipeline web: errors" };
+            assert!(said.as_deref().is_none_or(|said| said.contains(whose) && said.contains("--override")), "{said:?}");
+            let write_it =
+                said.as_deref().is_none_or(|it| !it.contains("nobody") || it.contains("(acme/shop@sha256:...)"));
+            assert!(write_it, "{said:?}");
+            for (image, is_held) in [
+                ("acme/shop:bad", true),
+                ("acme/shop", true),
+                (&*format!("acme/shop@{}", digest("b")), true),
+                (&*format!("acme/shop:bad@{}", digest("c")), false),
+                ("acme/tool:x", false),
+            ] {
+                let said = why(&story, "production", &images(&[image], &[], &[]));
+                assert_eq!(said.is_some(), is_held, "{image}: {said:?}");
+            }
+            assert_eq!(why(&story, "dev", &images(&["acme/shop:x"], &[], &[BAD])), None, "people write it");
+        }
+    }
+    assert_eq!(why(&fresh(&["acme/shop"]), "production", &images(&["acme/shop:x"], &[], &[SILENT])), None);
+}
+
+#[test]
+fn a_quarantined_set_comes_in_under_no_tags() {
+    let mut story = fresh(&["acme/shop", "acme/web"]);
+    story.seen.elsewhere = elsewhere(&[released("acme/shop", "v1", "b"), released("acme/web", "v1", "d")]);
+    let web = |says| ("acme/web:y", says);
+    for (new, live, says, is_held) in [
+        (&["acme/shop:x", "acme/web:y"][..], &[][..], &[BAD, web(Ok("d"))][..], true),
+        (&["acme/shop:x"], &["acme/web:y"], &[BAD, web(Ok("d"))], true),
+        (&["acme/shop:x"], &["acme/web:v1"], &[BAD], true),
+        (&["acme/shop:x"], &["acme/web:y"], &[BAD, web(Ok("e"))], false),
+        (&["acme/shop:x"], &["acme/web:y"], &[GOOD, web(Ok("d"))], false),
+        (&["acme/shop:x"], &["acme/web:y"], &[BAD], true),
+        (&["acme/shop:x"], &["acme/web:y"], &[web(Ok("d"))], true),
+        (&["acme/shop:x"], &["acme/web:y"], &[web(Ok("e"))], false),
+        (&["acme/shop:x"], &[], &[BAD], false),
+    ] {
+        let said = why(&story, "production", &images(new, live, says));
+        assert_eq!(said.is_some(), is_held, "{new:?} {live:?} {says:?}: {said:?}");
+    }
+    let asked = |new: &[&str]| {
+        let images = images(new, &["acme/web:y", "acme/tool:z"], &[]);
+        let asked = unclear(&story.seen.pipeline, "production", Records::of(&story.seen), &images);
+        asked.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&["acme/shop:x", "acme/tool:x"]), ["acme/shop:x", "acme/web:y"], "of what is there already, too");
+    assert_eq!(asked(&["acme/tool:x"]), [""; 0]);
+}
+
+#[test]
+fn a_promoted_tag_that_moved_is_held_and_one_of_which_nobody_tells_is_not() {
+    let mut story = promoted();
+    let v1 = |says| [("acme/shop:v1", says)];
+    for (says, is_held) in [(Ok("1"), false), (Ok("9"), true), (Ok("0"), true), (Err("it hangs"), false)] {
+        for live in [&[][..], &["acme/shop:v0"]] {
+            let said = why(&story, "staging", &images(&["acme/shop:v1"], live, &v1(says)));
+            assert_eq!(said.is_some(), is_held, "{says:?}: {said:?}");
+            let now = format!("means {} now, and {} was promoted", digest(says.unwrap_or("1")), digest("1"));
+            assert!(said.is_none_or(|said| said.contains(&now) && said.contains("push another tag")), "{now}");
+        }
+    }
+    // whatever a tag means that nobody promoted, it was not
+    let other = why(&story, "staging", &images(&["acme/shop:v9"], &["acme/shop:v0"], &[("acme/shop:v9", Ok("1"))]));
+    assert!(other.unwrap().contains("acme/shop:v9 was not"));
+    let by_digest = format!("acme/shop:v1@{}", digest("1"));
+    assert_eq!(why(&story, "staging", &images(&[&by_digest], &[], &v1(Ok("9")))), None, "nobody can move it");
+    let asked = |story: &Story, environment: &str, new: &str| {
+        unclear(&story.seen.pipeline, environment, Records::of(&story.seen), &images(&[new], &["acme/shop:v0"], &[]))
+            .len()
+    };
+    assert_eq!(asked(&story, "staging", "acme/shop:v1"), 1);
+    for (environment, new) in
+        [("production", "acme/shop:v1"), ("staging", "acme/shop:v9"), ("dev", "acme/shop:v1"), ("staging", &by_digest)]
+    {
+        assert_eq!(asked(&story, environment, new), 0, "{environment} {new}: it decides nothing");
+    }
+
+    // where something is quarantined, what was promoted under a tag says what it means
+    story.seen.elsewhere = elsewhere(&[released("acme/shop", "bad", "b")]);
+    assert_eq!(why(&story, "staging", &images(&["acme/shop:v1"], &[], &v1(Err("it hangs")))), None);
+    let other = why(&story, "production", &images(&["acme/shop:v1"], &[], &v1(Err("it hangs")))).unwrap();
+    assert!(other.contains("acme/shop:v1 was not"), "{other}");
+    assert!(why(&story, "staging", &images(&["acme/shop:v1"], &[], &v1(Ok("b")))).unwrap().contains("is quarantined"));
+}
+
+fn said(status: &PipelineStatus, kind: PipelineConditionKind) -> Vec<String> {
+    status.conditions.iter().filter(|it| it.r#type == kind).map(|it| it.message.clone()).collect()
+}
+
+impl Story {
+    fn runs(&mut self, environment: &str, image: &str, digit: &str) {
+        let running = RunningImage { image: image.parse().unwrap(), digest: Some(digest(digit)) };
+        self.place(environment).pods[0].images = vec![running];
+    }
+}
+
+#[test]
+fn a_tag_that_moved_where_it_runs_is_said() {
+    let mut story = promoted();
+    story.runs("staging", "docker.io/acme/shop:v1", "1");
+    let quiet = story.settle().status;
+    assert_eq!(quiet.conditions, []);
+    // a pod was made again meanwhile
+    story.runs("staging", "docker.io/acme/shop:v1", "9");
+    let moved = said(&story.settle().status, PipelineConditionKind::TagMoved);
+    let text =
+        format!("staging: a pod runs docker.io/acme/shop:v1 as {}, and {} was promoted", digest("9"), digest("1"));
+    assert!(moved.len() == 1 && moved[0].starts_with(&text), "{moved:?}");
+    story.seen.elsewhere = elsewhere(&[released("acme/shop", "bad", "9")]);
+    let moved = said(&story.settle().status, PipelineConditionKind::TagMoved);
+    assert!(moved[0].contains(", which is quarantined by tina in Pipeline web: errors"), "{moved:?}");
+    story.seen.elsewhere = Arc::default();
+    // the registry says so, and pods run what they ran; then it is what an earlier release was
+    story.runs("staging", "acme/shop:v1", "1");
+    for digit in ["9", "0"] {
+        story.write("staging", &[("acme/shop", "v1", "")]);
+        story.answer(Question::Digest(image("acme/shop:v1")), Answer::Digest(Ok(digest(digit))));
+        let status = story.settle().status;
+        let moved = said(&status, PipelineConditionKind::TagMoved);
+        let text = format!("staging: acme/shop:v1 means {} now, and {} was promoted there", digest(digit), digest("1"));
+        assert!(moved.len() == 1 && moved[0].starts_with(&text), "{moved:?}");
+        assert_eq!(said(&status, PipelineConditionKind::NotPromoted), [""; 0], "it did not come past the gates");
+    }
+    story.answer(Question::Digest(image("acme/shop:v1")), Answer::Digest(Ok(digest("1"))));
+    assert_eq!(story.settle().status.conditions, []);
+}
+
+#[test]
+fn what_is_quarantined_is_said_where_it_runs_whatever_its_tag() {
+    let bad = [released("acme/shop", "bad", "b")];
+    let not_promoted = |story: &mut Story| said(&story.settle().status, PipelineConditionKind::NotPromoted);
+    let text = |environment: &str| {
+        format!(
+            "acme/shop:x is {}, which is quarantined by tina in Pipeline web: errors, and {environment} runs it",
+            digest("b")
+        )
+    };
+    // by the registry, into what was never entered
+    let mut story = fresh(&["acme/shop"]);
+    story.seen.elsewhere = elsewhere(&bad);
+    story.write("production", &[("acme/shop", "x", "")]);
+    story.answer(Question::Digest(image("acme/shop:x")), Answer::Digest(Ok(digest("b"))));
+    let told = not_promoted(&mut story);
+    assert!(told.len() == 1 && told[0].starts_with(&text("production")), "{told:?}");
+
+    // by the pods
+    let mut story = promoted();
+    story.seen.elsewhere = elsewhere(&bad);
+    assert_eq!(not_promoted(&mut story), [""; 0]);
+    for environment in ["dev", "staging", "production"] {
+        story.runs(environment, "acme/shop:x", "b");
+        story.place(environment).pods[0].has_ended = true;
+        assert_eq!(not_promoted(&mut story), [""; 0], "it was a Job's");
+        story.place(environment).pods[0].has_ended = false;
+        let told = not_promoted(&mut story);
+        assert!(told.len() == 1 && told[0].starts_with(&text(environment)), "{told:?}");
+        story.place(environment).pods[0].images.clear();
+    }
+
+    // a release by another tag, also in the first
+    let mut story = promoted();
+    story.ask(requests::roll_back(&story.seen, "staging", "tina", "errors")).unwrap();
+    story.settle();
+    assert_eq!(not_promoted(&mut story), [""; 0], "in the first that a release is bad is nothing new");
+    for environment in ["dev", "production"] {
+        story.write(environment, &[("acme/shop", "x", "1")]);
+        let told = not_promoted(&mut story);
+        assert!(told.last().unwrap().contains("is v1, which is quarantined, and"), "{environment}: {told:?}");
+        assert!(told.last().unwrap().contains(&format!("{environment} runs it")), "{told:?}");
+    }
+}
+
+/// What another Application has beside an environment is known by its tag alone.
+#[test]
+fn a_neighbour_of_a_promoted_tag_is_none_past_the_gates() {
+    let mut story = promoted();
+    story.place("staging").beside = vec![Brought { image: image("acme/shop:v1"), namespace: "staging".into() }];
+    assert_eq!(said(&story.settle().status, PipelineConditionKind::NotPromoted), [""; 0]);
+}
