@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
+use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Quarantine, Release, ReleaseImage};
 use object::ImageRef;
 
 use crate::about::outlined;
@@ -62,26 +62,75 @@ fn owned<'a>(pipeline: &'a Pipeline, application: &'a str) -> impl Iterator<Item
     own.map(|environment| environment.name.as_str())
 }
 
+/// The Application of an environment, for who is told that its gates hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    pub application: &'a str,
+    /// Its project, where whoever syncs is of another one: what is held is told there, and not by whom and why.
+    pub other_project: Option<&'a str>,
+}
+
 /// Why `syncing` is not synced, which brings images to where `owner` deploys an environment, and mostly is it: an image
 /// would come in that was not promoted. What is there already stays, and the very first images may come as they are.
 pub fn unpromoted(
     pipeline: &Pipeline,
-    owner: &str,
+    owner: Owner<'_>,
     syncing: &str,
     records: Records<'_>,
     images: &Images,
 ) -> Option<String> {
-    owned(pipeline, owner).find_map(|environment| {
+    owned(pipeline, owner.application).find_map(|environment| {
         let mut names = pipeline.spec.images.iter().map(|image| image.name.as_str());
-        let unreadable = || images.unreadable.first().map(|what| format!("{what} is no image that can be told"));
-        let what = names.find_map(|name| records.stranger(environment, name, images)).or_else(unreadable)?;
-        let name = &pipeline.metadata.name;
-        Some(format!(
+        let unreadable = || images.unreadable.first().map(|what| Stranger::Unreadable(what));
+        let stranger = names.find_map(|name| records.stranger(environment, name, images)).or_else(unreadable)?;
+        Some(match owner.other_project {
+            Some(project) => stranger.told_to_others(project, syncing),
+            None => stranger.told(pipeline, environment, owner.application, syncing),
+        })
+    })
+}
+
+/// What would come past the gates.
+enum Stranger<'a> {
+    /// Something else in the place of an image.
+    Replaces(&'a str),
+    Quarantined(&'a ImageRef, Quarantine),
+    New(&'a ImageRef),
+    Unreadable(&'a str),
+}
+
+impl Stranger<'_> {
+    fn told(&self, pipeline: &Pipeline, environment: &str, owner: &str, syncing: &str) -> String {
+        let (name, what) = (&pipeline.metadata.name, self.what());
+        format!(
             "{environment} of Pipeline {name} runs what was promoted, and {what}: take it back in Git and promote it \
              (gantline promote {name} --to {environment}), or sync past the gates (gantline app sync {syncing} \
              --override), which needs the right to override {owner}"
-        ))
-    })
+        )
+    }
+
+    fn what(&self) -> String {
+        match self {
+            Self::Replaces(name) => format!("this puts something else in the place of {name}"),
+            Self::Quarantined(image, it) => format!("{image} is quarantined by {}: {}", it.whose(), outlined(it)),
+            Self::New(image) => format!("{image} was not"),
+            Self::Unreadable(what) => format!("{what} is no image that can be told"),
+        }
+    }
+
+    /// Everybody who may see the Application that syncs reads it: nothing that is not in that.
+    fn told_to_others(&self, project: &str, syncing: &str) -> String {
+        let what = match self {
+            Self::Replaces(_) => "this puts something else in the place of what runs there".to_owned(),
+            Self::Quarantined(image, _) | Self::New(image) => format!("{image} may not come in"),
+            Self::Unreadable(what) => format!("{what} is no image that can be told"),
+        };
+        format!(
+            "an environment where this goes runs only what a Pipeline promotes, and {what}: take it back in Git or deploy \
+             it elsewhere, or ask the people of project {project}, who know why and may sync past their gates (gantline \
+             app sync {syncing} --override)"
+        )
+    }
 }
 
 impl<'a> Records<'a> {
@@ -103,23 +152,23 @@ impl<'a> Records<'a> {
     }
 
     /// What of an image would come past the gates.
-    fn stranger(&self, environment: &str, name: &str, images: &Images) -> Option<String> {
+    fn stranger<'i>(&self, environment: &str, name: &'i str, images: &'i Images) -> Option<Stranger<'i>> {
         let is_of = |image: &&ImageRef| image.same_repository(name);
         let runs = images.live.iter().any(|image| is_of(&image));
         if images.replaced.iter().any(|image| is_of(&image)) {
-            return Some(format!("this puts something else in the place of {name}"));
+            return Some(Stranger::Replaces(name));
         }
         let beside = [&*images.new, &*images.live];
         let quarantine = |image: &ImageRef| self.ledger.quarantine_of_image(self.elsewhere, image, &beside);
         let held = images.new.iter().filter(is_of).find_map(|image| Some((image, quarantine(image)?)));
         if let Some((image, quarantine)) = held {
-            return Some(format!("{image} is quarantined by {}: {}", quarantine.whose(), outlined(&quarantine)));
+            return Some(Stranger::Quarantined(image, quarantine));
         }
         if !runs && self.is_untouched(environment) {
             return None;
         }
         let mut new = images.new.iter().filter(is_of);
-        new.find(|image| !self.put(environment, image)).map(|image| format!("{image} was not"))
+        new.find(|image| !self.put(environment, image)).map(Stranger::New)
     }
 
     /// Whether an image was promoted into the environment, or is about to be.
@@ -154,6 +203,8 @@ mod tests {
 
     use super::*;
     use crate::plan::entry;
+
+    const OWN: Owner<'static> = Owner { application: "p", other_project: None };
 
     fn image(tag: &str) -> ImageRef {
         format!("acme/shop:{tag}").parse().unwrap()
@@ -190,10 +241,16 @@ mod tests {
             let new = if live.contains(&wanted) { vec![] } else { vec![image(wanted)] };
             let images = Images { new, live: there, ..Images::default() };
             let why =
-                unpromoted(&pipeline(), "p", "p", Records { releases, promotions, ledger, elsewhere: &[] }, &images);
+                unpromoted(&pipeline(), OWN, "p", Records { releases, promotions, ledger, elsewhere: &[] }, &images);
             assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
             assert_eq!(
-                unpromoted(&pipeline(), "d", "d", Records { releases, promotions, ledger, elsewhere: &[] }, &images),
+                unpromoted(
+                    &pipeline(),
+                    Owner { application: "d", ..OWN },
+                    "d",
+                    Records { releases, promotions, ledger, elsewhere: &[] },
+                    &images
+                ),
                 None,
                 "people write it"
             );
@@ -214,14 +271,14 @@ mod tests {
         let gone = Images { new, live: replaced.clone(), replaced, ..Images::default() };
         let records = Records { releases: &[ran()], promotions: &[], ledger: &Ledger::default(), elsewhere: &[] };
         assert!(
-            unpromoted(&pipeline(), "p", "p", records, &gone)
+            unpromoted(&pipeline(), OWN, "p", records, &gone)
                 .unwrap()
                 .contains("something else in the place of acme/shop")
         );
         let unreadable = Images { unreadable: vec!["Deployment/x: a:b:c@".into()], ..Images::default() };
         for records in [records, Records { releases: &[], promotions: &[], ledger: &Ledger::default(), elsewhere: &[] }]
         {
-            let why = unpromoted(&pipeline(), "p", "debug", records, &unreadable).unwrap();
+            let why = unpromoted(&pipeline(), OWN, "debug", records, &unreadable).unwrap();
             assert!(why.contains("Deployment/x: a:b:c@ is no image"), "{why}");
             assert!(why.ends_with("gantline app sync debug --override), which needs the right to override p"), "{why}");
         }
@@ -242,7 +299,7 @@ mod tests {
         let check = |promotions: &[Arc<Promotion>]| {
             unpromoted(
                 &pipeline(),
-                "p",
+                OWN,
                 "p",
                 Records { releases: &releases, promotions, ledger: &Ledger::default(), elsewhere: &[] },
                 &images,
@@ -253,5 +310,37 @@ mod tests {
         (promotion.spec.release, promotion.spec.environment) = ("shop-v2".into(), "production".into());
         (promotion.spec.digest, promotion.status.phase) = (identity(&releases[1].spec.images), PromotionPhase::Written);
         assert_eq!(check(&[Arc::new(promotion)]), None);
+    }
+
+    /// Whoever may see an Application of another project reads neither whose gates they are nor why they hold.
+    #[test]
+    fn other_projects_are_told_whom_to_ask_and_nothing_else() {
+        let quarantine =
+            api::gantline::Quarantine { by: "tina".into(), reason: "CVE in checkout".into(), ..Default::default() };
+        let mut bad = (*release("v1", &[("dev", false), ("production", false)])).clone();
+        bad.status.quarantine = Some(quarantine);
+        let mut ledger = Ledger::default();
+        assert!(ledger.hold(&bad));
+        let releases = [Arc::new(bad)];
+        let records = Records { releases: &releases, promotions: &[], ledger: &ledger, elsewhere: &[] };
+        let brings = [
+            Images { new: vec![image("v1")], ..Images::default() },
+            Images { new: vec![image("v9")], live: vec![image("v1")], ..Images::default() },
+            Images { replaced: vec![image("v1")], ..Images::default() },
+            Images { unreadable: vec!["Deployment/x: a:b:c@".into()], ..Images::default() },
+        ];
+        let told = ["acme/shop:v1 may not", "acme/shop:v9 may not", "in the place of what runs", "a:b:c@ is no image"];
+        for (images, told) in brings.iter().zip(told) {
+            let owner = |other_project| Owner { application: "checkout-live", other_project };
+            let mut pipeline = pipeline();
+            pipeline.spec.environments[1].application = "checkout-live".into();
+            let why = |project| unpromoted(&pipeline, owner(project), "debug", records, images).unwrap();
+            let why_others = why(Some("payments"));
+            assert!(why_others.contains(told) && why_others.contains("project payments"), "{why_others}");
+            for secret in ["tina", "CVE", "checkout-live", "Pipeline shop", "production", "promote shop"] {
+                assert!(!why_others.contains(secret), "{secret}: {why_others}");
+            }
+            assert!(why(None).contains("production of Pipeline shop"), "{}", why(None));
+        }
     }
 }

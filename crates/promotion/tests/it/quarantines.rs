@@ -7,7 +7,7 @@ use promotion::requests;
 use promotion::{Action, Elsewhere, Images, Ledger, Records, explain, plan, unpromoted};
 use serde_json::json;
 
-use super::story::Story;
+use super::story::{OWN, Story};
 
 /// v0 everywhere; v1 in dev and staging.
 fn story(images: &[&str]) -> Story {
@@ -150,7 +150,7 @@ fn a_wall_lets_nothing_in_that_is_quarantined_and_be_it_the_first() {
     let why = |elsewhere: &[Arc<Elsewhere>], ledger: &Ledger, image: &str| {
         let records = Records { releases: &[], promotions: &[], ledger, elsewhere };
         let images = Images { new: vec![image.parse().unwrap()], ..Images::default() };
-        unpromoted(&story.seen.pipeline, "production", "production", records, &images)
+        unpromoted(&story.seen.pipeline, OWN, "production", records, &images)
     };
     let by_digest = format!("acme/shop@sha256:{}", "1".repeat(64));
     let none = Ledger::default();
