@@ -83,7 +83,7 @@ impl Kind for Pipeline {
         Self::from_value(object.into_value()).map_err(|error| error.to_string())
     }
 
-    fn read_or_outline(object: LiveObject) -> Result<Self, (String, Option<Self>)> {
+    fn read_or_outline(object: LiveObject) -> Result<Self, (String, Option<Box<Self>>)> {
         Self::read_or_outline(object.into_value()).map_err(|(error, outline)| (error.to_string(), outline))
     }
 }

@@ -463,7 +463,7 @@ impl<K: Kind> State<K> {
             Ok(object) => Is::Read(Arc::new(object)),
             Err((why, outline)) => {
                 tracing::warn!(object = %key, why, "not used");
-                Is::Unreadable { why: why.into(), last, outline: outline.map(Arc::new) }
+                Is::Unreadable { why: why.into(), last, outline: outline.map(Arc::from) }
             }
         };
         self.replace(key, Some(Entry { uid, version, watch, is }), changes);

@@ -19,7 +19,7 @@ pub trait Kind: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// Also with what it says all the same, for what has to hold whatever else it says.
-    fn read_or_outline(object: LiveObject) -> Result<Self, (String, Option<Self>)> {
+    fn read_or_outline(object: LiveObject) -> Result<Self, (String, Option<Box<Self>>)> {
         Self::read(object).map_err(|why| (why, None))
     }
 }

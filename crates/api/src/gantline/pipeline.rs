@@ -233,9 +233,9 @@ impl Pipeline {
     /// # Errors
     /// Also with what it says all the same: its images, and what deploys its environments. `None` where these cannot be read
     /// either. Nothing may be promoted by it.
-    pub fn read_or_outline(value: Value) -> Result<Self, (ShapeError, Option<Self>)> {
+    pub fn read_or_outline(value: Value) -> Result<Self, (ShapeError, Option<Box<Self>>)> {
         let value = without_nulls(value);
-        Self::of(&value).map_err(|error| (error, Self::outline(&value)))
+        Self::of(&value).map_err(|error| (error, Self::outline(&value).map(Box::new)))
     }
 
     fn of(value: &Value) -> Result<Self, ShapeError> {
