@@ -83,11 +83,8 @@ impl Kind for Pipeline {
         Self::from_value(object.into_value()).map_err(|error| error.to_string())
     }
 
-    const OUTLINED: bool = true;
-
-    /// Where its gates hold, and for which images.
-    fn outline(object: LiveObject) -> Option<Self> {
-        Self::outline(object.value())
+    fn read_or_outline(object: LiveObject) -> Result<Self, (String, Option<Box<Self>>)> {
+        Self::read_or_outline(object.into_value()).map_err(|(error, outline)| (error.to_string(), outline))
     }
 }
 

@@ -104,7 +104,7 @@ pub mod digest_option {
 
 /// Removes nulls from mappings, as a Go client does when it reads into typed fields. Values under `valuesObject` stay:
 /// there a null means "remove this default" to Helm.
-fn without_nulls(value: Value) -> Value {
+pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.into_iter()
@@ -133,8 +133,12 @@ pub struct ShapeError {
 /// # Errors
 /// When a known field has a wrong type.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, ShapeError> {
-    let value = without_nulls(value);
-    T::deserialize(&value).map_err(|source| ShapeError::of(&value, source))
+    read_ref(&without_nulls(value))
+}
+
+/// As [`read`], of what has no nulls.
+pub(crate) fn read_ref<T: DeserializeOwned>(value: &Value) -> Result<T, ShapeError> {
+    T::deserialize(value).map_err(|source| ShapeError::of(value, source))
 }
 
 /// The resource as the API server takes it.

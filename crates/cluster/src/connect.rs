@@ -9,15 +9,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clock::Clock;
 use http::{Request, Response, Uri};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use kube::Config;
-use kube::client::Body;
+use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use tokio::sync::Semaphore;
-use tower::{BoxError, Service};
+use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::ClusterError;
 use crate::discovery::Discovered;
@@ -68,6 +71,11 @@ impl Default for Limits {
 }
 
 const SILENT: Duration = Duration::from_secs(180);
+/// So long a connection says nothing before it is asked whether the other side is still there; then how often, and when
+/// again.
+const ALIVE: Duration = Duration::from_secs(30);
+const ALIVE_AGAIN: Duration = Duration::from_secs(10);
+const ALIVE_TRIES: u32 = 3;
 
 /// A connection to one Kubernetes API. Clones share it.
 #[derive(Clone)]
@@ -118,7 +126,7 @@ impl Cluster {
         config.read_timeout = Some(std::time::Duration::from_secs(660));
         config.default_retry = false;
         let address = config.cluster_url.to_string();
-        let client = kube::Client::try_from(config).map_err(|error| failure(&error))?;
+        let client = client(config).map_err(|error| failure(&error))?;
         Ok(Self::with_client(client, clock, &address))
     }
 
@@ -184,6 +192,31 @@ impl Cluster {
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
+}
+
+/// As kube makes it, with connections that ask whether the server is still there: one that went without a word, as by a
+/// firewall that forgot it, costs the patience of one request else. Behind a proxy the connection is the proxy's.
+fn client(config: Config) -> Result<kube::Client, kube::Error> {
+    if config.proxy_url.is_some() {
+        return kube::Client::try_from(config);
+    }
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_keepalive(Some(ALIVE));
+    tcp.set_keepalive_interval(Some(ALIVE_AGAIN));
+    tcp.set_keepalive_retries(Some(ALIVE_TRIES));
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    connector.set_reset_reader_on_write(config.reset_reader_on_write);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector));
+    Ok(ClientBuilder::new(service, config.default_namespace).build())
 }
 
 impl Login {
@@ -280,5 +313,38 @@ mod tests {
     fn a_login_is_not_printed() {
         let login = Login { token: "t0k3n".to_owned(), password: "s3cret".to_owned(), ..Login::default() };
         assert_eq!(format!("{login:?}"), "Login { server: \"\", .. }");
+    }
+
+    /// By what the kernel says of the connection: which timer runs, and when it goes off.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_asks_whether_the_server_is_still_there() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        const KEEPALIVE: &str = "02";
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let login = Login { server: format!("http://127.0.0.1:{port}"), ..Login::default() };
+        let cluster =
+            Cluster::log_in(&login, Arc::new(clock::ManualClock::starting_at(Timestamp::UNIX_EPOCH))).unwrap();
+        let client = cluster.client.clone();
+        let asked = async move { client.apiserver_version().await };
+        let answered = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut begun = [0; 1024];
+            let _ = connection.read(&mut begun).await.unwrap();
+            // local address, its own; remote address, the server's; state; queues; timer
+            let all = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+            let to_server = format!("0100007F:{port:04X}");
+            let row = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let row = row.into_iter().find(|row| row.get(2) == Some(&to_server.as_str()));
+            let timer = row.and_then(|row| row[5].split_once(':').map(|(kind, at)| (kind.to_owned(), at.to_owned())));
+            connection.write_all(b"HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            timer
+        };
+        let (_, timer) = tokio::join!(asked, answered);
+        let (kind, at) = timer.unwrap();
+        let hundredths = u64::from_str_radix(&at, 16).unwrap();
+        assert!(kind == KEEPALIVE && hundredths <= 3_100, "{kind}: in {hundredths} hundredths of a second");
     }
 }

@@ -459,13 +459,11 @@ impl<K: Kind> State<K> {
         }
         let last = known.filter(|(_, known)| known.uid == uid).and_then(|(_, known)| known.last());
         let key = known.map_or_else(|| Arc::new(key), |(key, _)| Arc::clone(key));
-        let again = K::OUTLINED.then(|| object.clone());
-        let is = match K::read(object) {
+        let is = match K::read_or_outline(object) {
             Ok(object) => Is::Read(Arc::new(object)),
-            Err(why) => {
+            Err((why, outline)) => {
                 tracing::warn!(object = %key, why, "not used");
-                let outline = again.and_then(K::outline).map(Arc::new);
-                Is::Unreadable { why: why.into(), last, outline }
+                Is::Unreadable { why: why.into(), last, outline: outline.map(Arc::from) }
             }
         };
         self.replace(key, Some(Entry { uid, version, watch, is }), changes);

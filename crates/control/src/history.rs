@@ -165,7 +165,7 @@ fn kept(cx: &Context, wanted: &Wanted) -> Vec<TimelineEntry> {
     let applications = cx.stores.applications.all();
     let named = applications.iter().map(|app| (AppKey::of(app).text(&cx.namespace), app));
     let of_applications = named.filter(|(name, _)| wanted.takes_application(name));
-    of_pipelines.chain(of_applications.flat_map(|(name, app)| of_application(&name, app))).collect()
+    of_pipelines.chain(of_applications.flat_map(|(name, app)| of_application(&name, app, cx.clock.now()))).collect()
 }
 
 /// Of what is believed of it.
@@ -179,12 +179,14 @@ fn of_pipeline(cx: &Context, pipeline: Arc<Pipeline>) -> Vec<TimelineEntry> {
 }
 
 /// Its syncs, and how the last one ended.
-fn of_application(name: &str, app: &Application) -> Vec<TimelineEntry> {
+fn of_application(name: &str, app: &Application, now: Timestamp) -> Vec<TimelineEntry> {
+    let status = &app.status;
+    let times = status.history.iter().map(|entry| entry.deployed_at).chain(app.metadata.creation_timestamp);
+    let newest = times.filter(|at| is_past(*at, now)).max().unwrap_or(Timestamp::UNIX_EPOCH);
     let of = |phase, at| {
         let (kind, text) = ended(phase, name);
         TimelineEntry::of_application(kind, at, name, text)
     };
-    let status = &app.status;
     let synced = status
         .history
         .iter()
@@ -194,7 +196,23 @@ fn of_application(name: &str, app: &Application) -> Vec<TimelineEntry> {
         let revision = state.sync_result.as_ref().map_or_else(String::new, |result| result.revision.clone());
         Some(of(state.phase, state.finished_at?).because(state.message.clone()).at_commit(revision))
     });
-    synced.chain(last).collect()
+    synced.chain(last).map(|entry| believable(entry, newest, now)).collect()
+}
+
+/// Clocks differ a little.
+fn is_past(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) <= BEFORE
+}
+
+/// Whoever writes statuses says when something was. What would be still to come stands at the newest time that is known
+/// of its Application, else it would head the timeline until then; and what it says is said.
+fn believable(entry: TimelineEntry, newest: Timestamp, now: Timestamp) -> TimelineEntry {
+    if is_past(entry.time, now) {
+        return entry;
+    }
+    let said = format!("nobody can tell when it was: its status says {}, which is still to come", entry.time);
+    let reason = if entry.reason.is_empty() { said } else { format!("{}; {said}", entry.reason) };
+    TimelineEntry { time: newest, reason, ..entry }
 }
 
 /// A line as an Event carries it, sealed: who may write Events could make up what people decided.
@@ -299,6 +317,43 @@ mod tests {
         let kept = vec![entry(995, "a"), entry(9000, "a"), entry(1500, "c")];
         let all = merged(told, kept, &Wanted::default());
         assert_eq!(texts(&all), ["9000 a", "2000 b", "1500 c", "1000 a"]);
+    }
+
+    /// Who may write the status of an Application writes what it likes.
+    #[test]
+    fn what_is_still_to_come_does_not_head_the_timeline() {
+        let app = |deployed: [&str; 2], finished: &str| {
+            let entry = |(id, at): (usize, &str)| serde_json::json!({"id": id, "revision": format!("c{id}"), "deployedAt": at, "source": {}});
+            let history: Vec<_> = deployed.into_iter().enumerate().map(entry).collect();
+            let state = serde_json::json!({"phase": "Failed", "message": "no", "startedAt": finished,
+                "finishedAt": finished, "operation": {}});
+            let metadata = serde_json::json!({"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"});
+            let status = serde_json::json!({"history": history, "operationState": state});
+            Application::from_value(serde_json::json!({"metadata": metadata, "spec": {}, "status": status})).unwrap()
+        };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let told = |app: &Application| -> Vec<String> {
+            let all = of_application("web", app, at("2026-06-01T12:00:00Z"));
+            all.iter().map(|entry| format!("{} {}: {}", entry.time, entry.commit, entry.reason)).collect()
+        };
+        let honest = app(["2026-05-01T00:00:00Z", "2026-06-01T12:00:30Z"], "2026-06-01T12:00:00Z");
+        assert_eq!(
+            told(&honest),
+            ["2026-05-01T00:00:00Z c0: ", "2026-06-01T12:00:30Z c1: ", "2026-06-01T12:00:00Z : no"],
+            "clocks differ a little"
+        );
+        let forged = app(["2026-05-01T00:00:00Z", "2999-01-01T00:00:00Z"], "2999-01-01T00:00:00Z");
+        let says = "nobody can tell when it was: its status says 2999-01-01T00:00:00Z, which is still to come";
+        assert_eq!(
+            told(&forged),
+            [
+                "2026-05-01T00:00:00Z c0: ".to_owned(),
+                format!("2026-05-01T00:00:00Z c1: {says}"),
+                format!("2026-05-01T00:00:00Z : no; {says}")
+            ]
+        );
+        let nothing_else = app(["2999-01-01T00:00:00Z", "2999-01-01T00:00:00Z"], "2026-02-01T00:00:00Z");
+        assert!(told(&nothing_else)[0].starts_with("2026-01-01T00:00:00Z c0: nobody"), "when it was made");
     }
 
     #[test]

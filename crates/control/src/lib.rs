@@ -6,6 +6,7 @@
 //! is kept in memory may be dropped at any time.
 
 mod answers;
+mod aside;
 mod chart_remotes;
 mod charts;
 mod clusters;

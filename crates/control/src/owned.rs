@@ -52,9 +52,16 @@ impl Used {
 /// Whether an operation goes on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
-    /// With the seals of what was let in past gates.
-    Open(Vec<String>),
+    /// With what was let in past gates.
+    Open(LetIn),
     Held(String),
+}
+
+/// The seals of what was let in past gates, and all images of the Application as far as somebody asked for them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct LetIn {
+    seals: Vec<String>,
+    images: Option<String>,
 }
 
 /// Whether what an operation brings may come in. `is_seen` says whether at some commits the same is wanted as now.
@@ -69,9 +76,9 @@ pub(crate) async fn passage(
     is_seen: impl Fn(&str) -> bool,
 ) -> Result<Passage, ClusterError> {
     let sync = state.operation.sync.clone().unwrap_or_default();
-    let mut seals = Vec::new();
+    let mut let_in = LetIn::default();
     if sync.dry_run || state.phase == OperationPhase::Terminating {
-        return Ok(Passage::Open(seals));
+        return Ok(Passage::Open(let_in));
     }
     let options = SyncOptions::new(&sync, false);
     let is_chosen = |object: &Compared| options.selects(&object.key, &app.spec.destination.namespace);
@@ -80,8 +87,9 @@ pub(crate) async fn passage(
         if cx.seal().is_none() {
             return Err(records::no_key(cx));
         }
-        match let_past(cx, app, &wall.owner, judged, state, &is_seen) {
-            Some(seal) => seals.push(seal),
+        let images = let_in.images.get_or_insert_with(|| lets_in(judged));
+        match let_past(cx, app, &wall.owner, judged, images, state, &is_seen) {
+            Some(seal) => let_in.seals.push(seal),
             None => held.push(wall),
         }
     }
@@ -97,16 +105,18 @@ pub(crate) async fn passage(
             }
         }
     }
-    Ok(Passage::Open(seals))
+    Ok(Passage::Open(let_in))
 }
 
 /// Keeps what was let in past the gates, until other images are synced.
-pub(crate) fn keep(cx: &Context, app: &mut Application, judged: &Judged, seals: Vec<String>) {
+pub(crate) fn keep(cx: &Context, app: &mut Application, judged: &Judged, let_in: LetIn) {
+    let LetIn { seals, images } = let_in;
     if seals.is_empty() && !app.metadata.annotations.contains_key(OVERRIDDEN) {
         return;
     }
     let Some(seal) = cx.seal() else { return };
-    let (images, annotations) = (seal.of_override("", &lets_in(judged)), &mut app.metadata.annotations);
+    let images = seal.of_override("", &images.unwrap_or_else(|| lets_in(judged)));
+    let annotations = &mut app.metadata.annotations;
     let kept = annotations.remove(OVERRIDDEN).unwrap_or_default();
     let (of, kept) = kept.split_once(' ').unwrap_or_default();
     let kept = kept.split(' ').filter(|_| of == images).map(str::to_owned);
@@ -138,12 +148,13 @@ fn let_past(
     app: &Application,
     owner: &Application,
     judged: &Judged,
+    lets_in: &str,
     state: &OperationState,
     is_seen: &impl Fn(&str) -> bool,
 ) -> Option<String> {
-    let (seal, subject, lets_in) = (cx.seal()?, subject(app, owner), lets_in(judged));
+    let (seal, subject) = (cx.seal()?, subject(app, owner));
     let kept = app.metadata.annotations.get(OVERRIDDEN).map_or("", String::as_str);
-    let was = kept.split(' ').any(|kept| seal.holds_override(&subject, &lets_in, kept));
+    let was = kept.split(' ').any(|kept| seal.holds_override(&subject, lets_in, kept));
     let asked = state.operation.sync.as_ref().map_or("", |sync| sync.revision.as_str());
     let (commits, now) = (judged.wanted.commits.join(","), cx.clock.now());
     let said = state.operation.info.iter().filter(|info| info.name == OVERRIDE);
@@ -155,10 +166,10 @@ fn let_past(
         // goes on later goes by what was kept
         let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at).abs() < FRESH);
         let fits = (is_known || about == asked) && is_fresh && seal.holds_override(&subject, said, sealed);
-        let what = if is_known { lets_in.clone() } else { format!("{commits}\n{lets_in}") };
+        let what = if is_known { lets_in.to_owned() } else { format!("{commits}\n{lets_in}") };
         fits && cx.overrides_used.is_for(sealed, what, now)
     });
-    (was || is).then(|| seal.of_override(&subject, &lets_in))
+    (was || is).then(|| seal.of_override(&subject, lets_in))
 }
 
 /// Who syncs, and whose gates it goes past; of an Application that is missing only its name is known.

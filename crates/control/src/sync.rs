@@ -121,7 +121,7 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     let is_seen = |commits: &str| !is_own && is_proven_at(memory, &commits.split(',').collect::<Vec<_>>());
     match passage(cx, &draft.app, judged, &state, is_seen).await {
         Ok(Passage::Open(_)) if sync.dry_run => {}
-        Ok(Passage::Open(seals)) => keep(cx, &mut draft.app, judged, seals),
+        Ok(Passage::Open(let_in)) => keep(cx, &mut draft.app, judged, let_in),
         Ok(Passage::Held(why)) => return draft.refuse(&judged.wanted.commits, &why, cx.clock.now()),
         Err(error) => {
             tracing::warn!(%error, application = %draft.app.metadata.name, "it is not known what was promoted");

@@ -256,7 +256,7 @@ fn kind_of(what: &What) -> TimelineKind {
             TimelineKind::Progress
         }
         What::Lifted { .. } => TimelineKind::Progress,
-        What::ByHand { .. } | What::Tampered { .. } => TimelineKind::Refused,
+        What::ByHand { .. } | What::Tampered { .. } | What::StatusUnread { .. } => TimelineKind::Refused,
         What::Wants { .. } => TimelineKind::Waiting,
         What::Decided { verdict: Verdict::Approve, .. } => TimelineKind::Approved,
         What::Decided { verdict: Verdict::Reject, .. } => TimelineKind::Rejected,

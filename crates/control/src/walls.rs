@@ -8,7 +8,7 @@ use api::argocd::Application;
 use api::gantline::Pipeline;
 use engine::{Compared, all_images};
 use object::{ImageRef, Manifest};
-use promotion::{Images, Meanings, Records, unclear, unpromoted};
+use promotion::{Images, Meanings, Owner, Records, unclear, unpromoted};
 
 use crate::context::Context;
 use crate::grounds::{Ground, Grounds};
@@ -43,11 +43,14 @@ impl Wall {
         self.brings.means.extend(means.clone());
     }
 
-    /// Why what it would let in may not come in.
+    /// Why what it would let in may not come in, as whoever may see the Application that syncs may read it.
     pub(crate) fn why(&self, cx: &Context, app: &Application) -> Option<String> {
         let seen = recorded(cx, Arc::clone(&self.pipeline));
         let syncing = AppKey::of(app).text(&cx.namespace);
-        unpromoted(&self.pipeline, &self.owner.metadata.name, &syncing, Records::of(&seen), &self.brings)
+        let project = self.owner.spec.project_name();
+        let is_other = self.owner.metadata.uid != app.metadata.uid && project != app.spec.project_name();
+        let owner = Owner { application: &self.owner.metadata.name, other_project: is_other.then_some(project) };
+        unpromoted(&self.pipeline, owner, &syncing, Records::of(&seen), &self.brings)
     }
 
     fn meet(&mut self, cx: &Context, site: &Site, brought: &Brought<'_>, standing: Standing) {

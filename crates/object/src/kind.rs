@@ -15,12 +15,12 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Why the object does not have the shape of its kind, as a sentence for people.
     fn read(object: LiveObject) -> Result<Self, String>;
 
-    /// Whether [`Kind::outline`] may give something.
-    const OUTLINED: bool = false;
-
-    /// What an object that cannot be read says all the same, for what has to hold whatever else it says.
-    fn outline(_object: LiveObject) -> Option<Self> {
-        None
+    /// As [`Kind::read`].
+    ///
+    /// # Errors
+    /// Also with what it says all the same, for what has to hold whatever else it says.
+    fn read_or_outline(object: LiveObject) -> Result<Self, (String, Option<Box<Self>>)> {
+        Self::read(object).map_err(|why| (why, None))
     }
 }
 

@@ -73,30 +73,17 @@ pub fn of_gate_named(name: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::answers::Answers;
-    use crate::change_set::ChangeSet;
-    use crate::gates::tests::{pipeline, promotion, release, time};
-    use crate::gates::{Evidence, evaluate};
+    use crate::gates::evaluate;
+    use crate::gates::tests::{evidence, pipeline, promotion, release, time};
 
     /// As they are written, so they are read.
     #[test]
     fn what_gates_and_quarantines_tell_of_is_known() {
         let pipeline = pipeline();
-        let (environment, promotion) = (pipeline.environment("production").unwrap(), promotion("", &[]));
+        let promotion = promotion("", &[]);
         let mut release = release(api::gantline::ReleasePhase::Failed, None);
         let check = |release: &api::gantline::Release, expected: &[Option<&str>]| {
-            let (pipeline, promotion, now) = (&pipeline, &promotion, time(1));
-            let change_set = &ChangeSet::default();
-            let evidence = Evidence {
-                pipeline,
-                environment,
-                release,
-                promotion,
-                change_set,
-                members: &crate::Members::default(),
-                blind: &[],
-                now,
-            };
-            let decision = evaluate(&evidence, &Answers::default());
+            let decision = evaluate(&evidence(&pipeline, release, &promotion, time(1)), &Answers::default());
             assert_eq!(decision.reports().iter().map(of_gate).collect::<Vec<_>>(), expected, "{decision:?}");
         };
         check(&release, &[Some("staging"), None]);

@@ -108,6 +108,10 @@ pub enum What {
     Tampered {
         environment: String,
     },
+    /// The status of the Pipeline could not be read: it is written anew, and nothing of it was believed.
+    StatusUnread {
+        why: String,
+    },
 }
 
 impl What {
@@ -133,7 +137,7 @@ impl What {
             | Self::ByHand { environment }
             | Self::Tampered { environment } => environment,
             Self::Quarantined { .. } | Self::HeldStill { .. } => self.tells_of(),
-            Self::Released { .. } | Self::Lifted { .. } => "",
+            Self::Released { .. } | Self::Lifted { .. } | Self::StatusUnread { .. } => "",
         }
     }
 
@@ -157,7 +161,8 @@ impl What {
             | Self::Pinned { .. }
             | Self::Unpinned { .. }
             | Self::ByHand { .. }
-            | Self::Tampered { .. } => "",
+            | Self::Tampered { .. }
+            | Self::StatusUnread { .. } => "",
         }
     }
 }
@@ -174,7 +179,7 @@ pub struct Telling {
 }
 
 impl Fact {
-    pub(crate) fn of_pipeline(pipeline: &str, what: What) -> Self {
+    pub fn of_pipeline(pipeline: &str, what: What) -> Self {
         let (release, promotion, tag) = Default::default();
         Self { pipeline: pipeline.to_owned(), release, promotion, tag, what }
     }
@@ -250,6 +255,9 @@ impl Fact {
                 let record = if self.promotion.is_empty() { &self.release } else { &self.promotion };
                 let message = format!("{pipeline} {tag}: {record} was written past Gantline, and counts for nothing");
                 say(message, "", "")
+            }
+            What::StatusUnread { why } => {
+                say(format!("{pipeline}: its status was written past Gantline, and is written anew"), why, "")
             }
         }
     }

@@ -228,7 +228,12 @@ impl Ledger {
     }
 
     pub(crate) fn was_entered(&self, environment: &str) -> bool {
-        self.entered.contains(environment) || self.entered.len() >= ENTERED
+        self.entered.contains(environment) || self.has_no_room()
+    }
+
+    /// As many environments as are kept: all others count as entered.
+    pub(crate) fn has_no_room(&self) -> bool {
+        self.entered.len() >= ENTERED
     }
 }
 

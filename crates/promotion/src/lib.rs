@@ -44,7 +44,7 @@ pub use meaning::{Meanings, unclear};
 pub use members::Members;
 
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
-pub use owned::{Images, Records, is_owned, owners, unpromoted};
+pub use owned::{Images, Owner, Records, is_owned, owners, unpromoted};
 pub use places::{Entered, Places};
 pub use plan::{
     Action, Brought, Observed, Passed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push,

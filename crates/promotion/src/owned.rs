@@ -65,26 +65,32 @@ pub(crate) fn owned<'a>(pipeline: &'a Pipeline, application: &'a str) -> impl It
     own.map(|environment| environment.name.as_str())
 }
 
+/// The Application of an environment, for who is told that its gates hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    pub application: &'a str,
+    /// Its project, where whoever syncs is of another one: what is held is told there, and not by whom and why.
+    pub other_project: Option<&'a str>,
+}
+
 /// Why `syncing` is not synced, which brings images to where `owner` deploys an environment, and mostly is it: an image
 /// would come in that was not promoted. What is there already stays, and the very first images may come as they are.
 pub fn unpromoted(
     pipeline: &Pipeline,
-    owner: &str,
+    owner: Owner<'_>,
     syncing: &str,
     records: Records<'_>,
     images: &Images,
 ) -> Option<String> {
-    owned(pipeline, owner).find_map(|environment| {
+    owned(pipeline, owner.application).find_map(|environment| {
         let told = records.told(environment, images);
         let mut names = pipeline.spec.images.iter().map(|image| image.name.as_str());
         let unreadable = || images.unreadable.first().map(|text| Stranger::Unreadable(text));
         let stranger = names.find_map(|name| records.stranger(environment, name, images, &told)).or_else(unreadable)?;
-        let name = &pipeline.metadata.name;
-        Some(format!(
-            "{environment} of Pipeline {name} runs what was promoted, and {stranger}: {}, or sync past the gates (gantline \
-             app sync {syncing} --override), which needs the right to override {owner}",
-            stranger.way_out(name, environment)
-        ))
+        Some(match owner.other_project {
+            Some(project) => stranger.told_to_others(project, syncing),
+            None => stranger.told_to_its_own(&pipeline.metadata.name, environment, owner.application, syncing),
+        })
     })
 }
 
@@ -209,6 +215,8 @@ mod tests {
     use super::*;
     use crate::plan::entry;
 
+    const OWN: Owner<'static> = Owner { application: "p", other_project: None };
+
     fn image(tag: &str) -> ImageRef {
         format!("acme/shop:{tag}").parse().unwrap()
     }
@@ -244,10 +252,16 @@ mod tests {
             let new = if live.contains(&wanted) { vec![] } else { vec![image(wanted)] };
             let images = Images { new, live: there, ..Images::default() };
             let why =
-                unpromoted(&pipeline(), "p", "p", Records { releases, promotions, ledger, elsewhere: &[] }, &images);
+                unpromoted(&pipeline(), OWN, "p", Records { releases, promotions, ledger, elsewhere: &[] }, &images);
             assert_eq!(why.is_some(), held, "{live:?} {wanted}: {why:?}");
             assert_eq!(
-                unpromoted(&pipeline(), "d", "d", Records { releases, promotions, ledger, elsewhere: &[] }, &images),
+                unpromoted(
+                    &pipeline(),
+                    Owner { application: "d", ..OWN },
+                    "d",
+                    Records { releases, promotions, ledger, elsewhere: &[] },
+                    &images
+                ),
                 None,
                 "people write it"
             );
@@ -268,14 +282,14 @@ mod tests {
         let gone = Images { new, live: replaced.clone(), replaced, ..Images::default() };
         let records = Records { releases: &[ran()], promotions: &[], ledger: &Ledger::default(), elsewhere: &[] };
         assert!(
-            unpromoted(&pipeline(), "p", "p", records, &gone)
+            unpromoted(&pipeline(), OWN, "p", records, &gone)
                 .unwrap()
                 .contains("something else in the place of acme/shop")
         );
         let unreadable = Images { unreadable: vec!["Deployment/x: a:b:c@".into()], ..Images::default() };
         for records in [records, Records { releases: &[], promotions: &[], ledger: &Ledger::default(), elsewhere: &[] }]
         {
-            let why = unpromoted(&pipeline(), "p", "debug", records, &unreadable).unwrap();
+            let why = unpromoted(&pipeline(), OWN, "debug", records, &unreadable).unwrap();
             assert!(why.contains("Deployment/x: a:b:c@ is no image"), "{why}");
             assert!(why.ends_with("gantline app sync debug --override), which needs the right to override p"), "{why}");
         }
@@ -296,7 +310,7 @@ mod tests {
         let check = |promotions: &[Arc<Promotion>]| {
             unpromoted(
                 &pipeline(),
-                "p",
+                OWN,
                 "p",
                 Records { releases: &releases, promotions, ledger: &Ledger::default(), elsewhere: &[] },
                 &images,
@@ -307,5 +321,37 @@ mod tests {
         (promotion.spec.release, promotion.spec.environment) = ("shop-v2".into(), "production".into());
         (promotion.spec.digest, promotion.status.phase) = (identity(&releases[1].spec.images), PromotionPhase::Written);
         assert_eq!(check(&[Arc::new(promotion)]), None);
+    }
+
+    /// Whoever may see an Application of another project reads neither whose gates they are nor why they hold.
+    #[test]
+    fn other_projects_are_told_whom_to_ask_and_nothing_else() {
+        let quarantine =
+            api::gantline::Quarantine { by: "tina".into(), reason: "CVE in checkout".into(), ..Default::default() };
+        let mut bad = (*release("v1", &[("dev", false), ("production", false)])).clone();
+        bad.status.quarantine = Some(quarantine);
+        let mut ledger = Ledger::default();
+        assert!(ledger.hold(&bad));
+        let releases = [Arc::new(bad)];
+        let records = Records { releases: &releases, promotions: &[], ledger: &ledger, elsewhere: &[] };
+        let brings = [
+            Images { new: vec![image("v1")], ..Images::default() },
+            Images { new: vec![image("v9")], live: vec![image("v1")], ..Images::default() },
+            Images { replaced: vec![image("v1")], ..Images::default() },
+            Images { unreadable: vec!["Deployment/x: a:b:c@".into()], ..Images::default() },
+        ];
+        let told = ["acme/shop:v1 may not", "acme/shop:v9 may not", "in the place of what runs", "a:b:c@ is no image"];
+        for (images, told) in brings.iter().zip(told) {
+            let owner = |other_project| Owner { application: "checkout-live", other_project };
+            let mut pipeline = pipeline();
+            pipeline.spec.environments[1].application = "checkout-live".into();
+            let why = |project| unpromoted(&pipeline, owner(project), "debug", records, images).unwrap();
+            let why_others = why(Some("payments"));
+            assert!(why_others.contains(told) && why_others.contains("project payments"), "{why_others}");
+            for secret in ["tina", "CVE", "checkout-live", "Pipeline shop", "production", "promote shop"] {
+                assert!(!why_others.contains(secret), "{secret}: {why_others}");
+            }
+            assert!(why(None).contains("production of Pipeline shop"), "{}", why(None));
+        }
     }
 }

@@ -45,8 +45,33 @@ impl<'a> Stranger<'a> {
         Self::Unclear { image, why: why.map_or("its registry was not asked", String::as_str).to_owned(), by }
     }
 
+    pub(crate) fn told_to_its_own(&self, pipeline: &str, environment: &str, owner: &str, syncing: &str) -> String {
+        format!(
+            "{environment} of Pipeline {pipeline} runs what was promoted, and {self}: {}, or sync past the gates (gantline \
+             app sync {syncing} --override), which needs the right to override {owner}",
+            self.way_out(pipeline, environment)
+        )
+    }
+
+    /// Everybody who may see the Application that syncs reads it: nothing that is not in that.
+    pub(crate) fn told_to_others(&self, project: &str, syncing: &str) -> String {
+        let what = match self {
+            Self::Replaced(_) => "this puts something else in the place of what runs there".to_owned(),
+            Self::Unclear { image, .. } => format!("nobody can tell what {image} means"),
+            Self::Quarantined { image, .. } | Self::Moved { image, .. } | Self::NotPromoted(image) => {
+                format!("{image} may not come in")
+            }
+            Self::Unreadable(_) => self.to_string(),
+        };
+        format!(
+            "an environment where this goes runs only what a Pipeline promotes, and {what}: take it back in Git or deploy \
+             it elsewhere, or ask the people of project {project}, who know why and may sync past their gates (gantline \
+             app sync {syncing} --override)"
+        )
+    }
+
     /// What to do about it, but to go past the gates.
-    pub(crate) fn way_out(&self, pipeline: &str, environment: &str) -> String {
+    fn way_out(&self, pipeline: &str, environment: &str) -> String {
         match self {
             Self::Moved { .. } => {
                 format!("push another tag and promote it (gantline promote {pipeline} --to {environment})")

@@ -29,6 +29,7 @@ mod quantity;
 mod registry;
 mod request;
 mod reviews;
+mod rules;
 mod sandbox;
 mod schema;
 mod selector;

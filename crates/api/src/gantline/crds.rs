@@ -34,6 +34,26 @@ pub(super) fn open(mut schema: Value) -> Value {
     schema
 }
 
+/// Empty where there is none.
+fn digest() -> Value {
+    json!({"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"})
+}
+
+fn pin() -> Value {
+    open(object(json!({"digest": digest(), "by": text(), "reason": text(), "at": moment(), "seal": text()}), &["by"]))
+}
+
+fn environment_status() -> Value {
+    let mut pinned = pin();
+    pinned["nullable"] = json!(true);
+    open(object(
+        json!({"name": text(), "application": text(), "release": text(), "tag": text(), "digest": digest(),
+            "commit": text(), "since": moment(), "notPromoted": text(), "sync": text(), "health": text(),
+            "pinned": pinned, "waiting": list(text())}),
+        &["name"],
+    ))
+}
+
 fn definition(
     kind: &str,
     plural: &str,
@@ -79,12 +99,13 @@ pub fn pipeline_crd() -> Value {
                     "gates": list(gates::schema())}),
                 &["name"],
             ))),
+            "pins": {"type": "object", "additionalProperties": pin()},
         }),
         &["images", "environments"],
     ));
     let status = open(object(
         json!({
-            "environments": list(open(object(json!({"name": text(), "application": text(), "since": moment()}), &[]))),
+            "environments": list(environment_status()),
             "runs": text(),
             "conditions": list(open(object(json!({"type": text(), "message": text()}), &[]))),
         }),
@@ -160,4 +181,51 @@ pub fn promotion_crd() -> Value {
         ("Age", "date", ".metadata.creationTimestamp"),
     ];
     definition("Promotion", "promotions", &["promo"], spec, status, &columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a real API server told, which checks rules only where all else fits, and names of `oneOf` the first alone.
+    #[test]
+    fn what_is_no_gate_is_told_by_the_rule_that_names_all() {
+        let spec = &pipeline_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let gate = &spec["properties"]["environments"]["items"]["properties"]["gates"]["items"];
+        assert!(["oneOf", "anyOf", "required"].iter().all(|field| gate.get(field).is_none()), "{gate}");
+        let rule = &gate["x-kubernetes-validations"][0];
+        assert_eq!(rule["message"], "a gate is one of healthy, approval, window; each is an entry of its own");
+        assert_eq!(rule["rule"], "has(self.healthy) || has(self.approval) || has(self.window)");
+    }
+
+    /// What a reader refuses the server refuses first: who wrote it is told at once.
+    #[test]
+    fn pins_and_statuses_are_spelled_out() {
+        let properties = &pipeline_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+        let pin = &properties["spec"]["properties"]["pins"]["additionalProperties"];
+        let environment = &properties["status"]["properties"]["environments"]["items"];
+        for (schema, digest) in [(pin, "digest"), (environment, "digest")] {
+            assert_eq!(schema["properties"][digest]["pattern"], "^(sha256:[0-9a-f]{64})?$");
+        }
+        assert_eq!((&pin["properties"]["at"]["format"], &pin["required"]), (&json!("date-time"), &json!(["by"])));
+        let written = json!(super::super::EnvironmentStatus {
+            digest: format!("sha256:{}", "d".repeat(64)).parse().ok(),
+            since: Some(jiff::Timestamp::UNIX_EPOCH),
+            pinned: Some(super::super::Pin::default()),
+            waiting: vec!["x".into()],
+            sync: Some(Default::default()),
+            health: Some(Default::default()),
+            release: "r".into(),
+            tag: "t".into(),
+            commit: "c".into(),
+            not_promoted: "n".into(),
+            ..Default::default()
+        });
+        for field in written.as_object().unwrap().keys() {
+            assert!(environment["properties"].get(field).is_some(), "{field} is not spelled out");
+        }
+        for field in written["pinned"].as_object().unwrap().keys() {
+            assert!(pin["properties"].get(field).is_some(), "{field} is not spelled out");
+        }
+    }
 }

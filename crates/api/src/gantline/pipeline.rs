@@ -14,7 +14,7 @@ use super::API_VERSION;
 use super::gates::{self, Gate, GatePlace};
 use super::known::unknown_fields;
 use crate::argocd::{HealthStatusCode, SyncStatusCode};
-use crate::meta::{ObjectMeta, ShapeError, digest_option, is_default, read, time_option, write};
+use crate::meta::{ObjectMeta, ShapeError, digest_option, is_default, read_ref, time_option, without_nulls, write};
 
 /// `gantline.dev/v1alpha1 Pipeline`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,8 +22,11 @@ use crate::meta::{ObjectMeta, ShapeError, digest_option, is_default, read, time_
 pub struct Pipeline {
     pub metadata: ObjectMeta,
     pub spec: PipelineSpec,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_deserializing, skip_serializing_if = "is_default")]
     pub status: PipelineStatus,
+    /// Why what stood in the status is not here: nothing is decided by it, and it is written anew.
+    #[serde(skip)]
+    pub unread_status: Option<String>,
     /// Fields that were written and that there are not: what they were meant to say is not known, so it does not run.
     #[serde(skip)]
     pub slips: Vec<String>,
@@ -207,20 +210,44 @@ const IMAGE: &[&str] = &["name", "tags"];
 const ENVIRONMENT: &[&str] = &["name", "application", "purpose", "auto", "merge", "gates"];
 const PIN: &[&str] = &["digest", "by", "reason", "at", "seal"];
 
+impl PipelineStatus {
+    /// Whoever writes a status does not stop the Pipeline: what cannot be read counts as not there, and why.
+    fn of(pipeline: &Value) -> (Self, Option<String>) {
+        match pipeline.get("status").map_or_else(|| Ok(Self::default()), Self::deserialize) {
+            Ok(status) => (status, None),
+            Err(error) => (Self::default(), Some(error.to_string())),
+        }
+    }
+}
+
 impl Pipeline {
     /// # Errors
-    /// When a known field has a wrong type. Unknown fields are kept as [`Pipeline::slips`].
+    /// When a known field of metadata or spec has a wrong type. Unknown fields are kept as [`Pipeline::slips`]; a status
+    /// that cannot be read is left out, and is [`Pipeline::unread_status`].
     pub fn from_value(value: Value) -> Result<Self, ShapeError> {
+        Self::of(&without_nulls(value))
+    }
+
+    /// As [`Pipeline::from_value`].
+    ///
+    /// # Errors
+    /// Also with what it says all the same: its images, and what deploys its environments. `None` where these cannot be read
+    /// either. Nothing may be promoted by it.
+    pub fn read_or_outline(value: Value) -> Result<Self, (ShapeError, Option<Box<Self>>)> {
+        let value = without_nulls(value);
+        Self::of(&value).map_err(|error| (error, Self::outline(&value).map(Box::new)))
+    }
+
+    fn of(value: &Value) -> Result<Self, ShapeError> {
         let mut slips = Vec::new();
-        unknown(&value, &mut slips);
-        let mut pipeline = Self { slips, ..read(value)? };
+        unknown(value, &mut slips);
+        let (status, unread_status) = PipelineStatus::of(value);
+        let mut pipeline = Self { slips, status, unread_status, ..read_ref(value)? };
         pipeline.found = pipeline.judged();
         Ok(pipeline)
     }
 
-    /// Of one that cannot be read: its images, and what deploys its environments. `None` where these cannot be read either.
-    /// Nothing may be promoted by it.
-    pub fn outline(value: &Value) -> Option<Self> {
+    fn outline(value: &Value) -> Option<Self> {
         let (metadata, spec) = (&value["metadata"], &value["spec"]);
         let texts = |list: &str, fields: &[&str]| -> Option<Vec<Value>> {
             let text = |item: &Value, field: &str| Some(((*field).to_owned(), item[field].as_str()?.into()));
@@ -487,6 +514,28 @@ mod tests {
         value["spec"]["pins"]["staging"]["until"] = json!("tomorrow");
         let problems = Pipeline::problems(&value);
         assert!(problems[0].message.starts_with("spec.pins.staging.until is not a field"), "{problems:?}");
+    }
+
+    /// Rights on `pipelines/status` stop no Pipeline.
+    #[test]
+    fn a_status_that_cannot_be_read_leaves_the_spec_readable() {
+        let mut value = pipeline(json!({"name": "production", "application": "p"}));
+        let good = Pipeline::from_value(value.clone()).unwrap();
+        for bad in [
+            json!({"environments": [{"name": "dev", "digest": "sha256:d"}]}),
+            json!({"environments": {"dev": "v1"}, "runs": "dev=v1"}),
+            json!({"environments": [{"pinned": {"at": "soon"}}]}),
+            json!({"runs": 5}),
+            json!("splendid"),
+        ] {
+            value["status"] = bad;
+            let read = Pipeline::from_value(value.clone()).unwrap();
+            assert!(read.unread_status.as_ref().is_some_and(|why| !why.is_empty()), "{value}");
+            assert_eq!(Pipeline { unread_status: None, ..read }, good, "nothing of it is believed");
+        }
+        value["status"] = json!({"runs": "dev=v1", "of a newer version": 1, "conditions": [{"type": "Splendid"}]});
+        let read = Pipeline::from_value(value).unwrap();
+        assert_eq!((read.unread_status, read.status.runs.as_str()), (None, "dev=v1"));
     }
 
     #[test]

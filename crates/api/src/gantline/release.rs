@@ -240,9 +240,8 @@ mod tests {
         let release =
             |digest: &str| Release::from_value(json!({"spec": {"images": [{"name": "a", "digest": digest}]}}));
         let promotion = |digest: &str| Promotion::from_value(json!({"spec": {"digest": digest}}));
-        let pipeline = |digest: &str| {
-            Pipeline::from_value(json!({"spec": {}, "status": {"environments": [{"name": "dev", "digest": digest}]}}))
-        };
+        let pin = |digest: &str| json!({"spec": {"pins": {"dev": {"digest": digest}}}});
+        let pipeline = |digest: &str| Pipeline::from_value(pin(digest));
         for bad in ["sha256:d", "v1", &good.to_uppercase()] {
             let errors = [release(bad).err(), promotion(bad).err(), pipeline(bad).err()];
             for error in errors.map(|error| error.unwrap().to_string()) {

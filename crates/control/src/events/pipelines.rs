@@ -34,7 +34,7 @@ fn kind(what: &What) -> (bool, &'static str) {
         What::Pinned { .. } => (false, "EnvironmentPinned"),
         What::Unpinned { .. } => (false, "EnvironmentUnpinned"),
         What::ByHand { .. } => (true, "NotPromoted"),
-        What::Tampered { .. } => (true, "RecordTampered"),
+        What::Tampered { .. } | What::StatusUnread { .. } => (true, "RecordTampered"),
     }
 }
 

@@ -10,7 +10,7 @@ use api::meta::ObjectMeta;
 use cluster::{ClusterError, Patch, PatchOptions};
 use failpoint::Point;
 use object::{LiveObject, Manifest, ResourceKey};
-use promotion::{Action, Observed, Record, Step};
+use promotion::{Action, Observed, Record, Step, What};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -137,9 +137,10 @@ impl<'a> Realizer<'a> {
     pub(crate) async fn status(&mut self, new: &PipelineStatus) -> Result<(), ClusterError> {
         let old = self.pipeline();
         let (name, version) = (&old.metadata.name, &old.metadata.resource_version);
-        if old.status != *new {
+        if old.status != *new || old.unread_status.is_some() {
             let live = status(self.cx, "Pipeline", name, version, json!(new)).await?;
             tell_of_shape(self.cx, &old.metadata, &old.status, new);
+            tell_of_status(self.cx, old);
             self.pipeline = Some(read(self.cx, live, Pipeline::from_value)?);
         }
         Ok(())
@@ -219,6 +220,14 @@ fn tell_of_shape(cx: &Context, about: &ObjectMeta, old: &PipelineStatus, new: &P
         None if was.is_some() => cx.facts.tell(&Fact::ReadAgain { about: about() }),
         _ => {}
     }
+}
+
+/// That what stood there could not be read, once it stands there no more.
+fn tell_of_status(cx: &Context, old: &Pipeline) {
+    let Some(why) = old.unread_status.clone() else { return };
+    let name = &old.metadata.name;
+    tracing::warn!(pipeline = name, why, "its status could not be read, and was written anew");
+    cx.tell_of_pipeline(&promotion::Fact::of_pipeline(name, What::StatusUnread { why }));
 }
 
 /// Why it stands still; `None`: it does not.

@@ -105,12 +105,7 @@ async fn an_override_reaches_where_nothing_is_yet() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_override_is_not_begun_again_by_an_old_status() {
     let (world, _, running) = World::with_v2().await;
-    world.write_staging("mallory", "v9").await;
-    let refused = async || {
-        let state = world.application("staging").await.status.operation_state.unwrap();
-        state.phase == OperationPhase::Failed && state.message.contains("v9 was not")
-    };
-    world.until("refused", refused).await;
+    world.refuses_staging("v9").await;
     let (staging, seal) = (world.application("staging").await, world.seal().await);
     for (who, age, phase) in [("mallory", 11, OperationPhase::Failed), ("otto", 0, OperationPhase::Succeeded)] {
         let at = world.clock.now() - SignedDuration::from_mins(age);

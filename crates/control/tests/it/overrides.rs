@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::argocd::{Application, OperationPhase, OperationState};
 use cluster::{Patch, PatchOptions};
+use control::Controller;
 use control::requests::{SyncRequest, sync};
 use object::ResourceKey;
 use serde_json::json;
@@ -31,6 +32,26 @@ impl World {
         image.and_then(|image| image.as_str()).unwrap_or_default().to_owned()
     }
 
+    /// Whether what was synced to staging last was refused, because nobody promoted the tag.
+    pub(crate) async fn is_refused(&self, tag: &str) -> bool {
+        let state = self.application("staging").await.status.operation_state;
+        let says = format!("{tag} was not");
+        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains(&says))
+    }
+
+    /// Somebody writes the overlay of staging past the gates, which is refused.
+    pub(crate) async fn refuses_staging(&self, tag: &str) {
+        self.write_staging("mallory", tag).await;
+        self.until("refused", async || self.is_refused(tag).await).await;
+    }
+
+    /// Otto, who may, lets past the gates of staging what an Application brings.
+    pub(crate) async fn let_past(&self, controller: &Controller, syncing: &Application) {
+        let overrides = vec![Arc::new(self.application("staging").await)];
+        let request = SyncRequest { overrides, ..SyncRequest::default() };
+        sync(controller, syncing, "otto", request).await.unwrap();
+    }
+
     pub(crate) async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
         for _ in 0..400 {
             if is().await {
@@ -50,13 +71,7 @@ impl World {
 async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
     let (world, controller, running) = World::with_v2().await;
 
-    // somebody writes the overlay past the gates
-    world.write_staging("mallory", "v9").await;
-    let failed = async || {
-        let state = world.application("staging").await.status.operation_state;
-        state.is_some_and(|state| state.phase == OperationPhase::Failed && state.message.contains("v9 was not"))
-    };
-    world.until("refused", failed).await;
+    world.refuses_staging("v9").await;
     world.until("said", async || world.conditions().await.contains("v9 was not promoted to staging")).await;
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
 
@@ -71,7 +86,7 @@ async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
         state.started_at > before && state.phase.completed()
     };
     world.until("refused again", again).await;
-    assert!(failed().await);
+    assert!(world.is_refused("v9").await);
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
 
     // nor that the image that was promoted is still there, in another place
@@ -91,12 +106,9 @@ async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
     world.push("v3").await;
     world.succeeded("v3").await;
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v3");
-    world.write_staging("mallory", "v9").await;
-    world.until("refused", failed).await;
+    world.refuses_staging("v9").await;
 
-    let staging = world.application("staging").await;
-    let request = SyncRequest { overrides: vec![Arc::new(staging.clone())], ..SyncRequest::default() };
-    sync(&controller, &staging, "otto", request).await.unwrap();
+    world.let_past(&controller, &world.application("staging").await).await;
     world.until("synced", async || world.deployed("staging").await == "ghcr.io/acme/shop:v9").await;
     assert!(world.conditions().await.contains("v9 was not promoted to staging"), "it stays said");
 
@@ -181,9 +193,7 @@ async fn no_other_application_brings_an_image_past_the_gates() {
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
 
     // whoever may override the owner lets it in
-    let request =
-        SyncRequest { overrides: vec![Arc::new(world.named("shop-staging").await)], ..SyncRequest::default() };
-    sync(&controller, &world.named("volume").await, "otto", request).await.unwrap();
+    world.let_past(&controller, &world.named("volume").await).await;
     let key = ResourceKey::new("", "Pod", "staging", "debug");
     world.until("let in", async || world.cluster.get(&key).await.unwrap().is_some()).await;
     running.end().await;
@@ -192,15 +202,8 @@ async fn no_other_application_brings_an_image_past_the_gates() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_let_in_is_healed_at_its_commit_and_no_other() {
     let (world, controller, running) = World::with_v2().await;
-    world.write_staging("mallory", "v9").await;
-    let refused = async |tag: &str| {
-        let state = world.application("staging").await.status.operation_state.unwrap();
-        state.phase == OperationPhase::Failed && state.message.contains(&format!("{tag} was not"))
-    };
-    world.until("refused", async || refused("v9").await).await;
-    let staging = world.application("staging").await;
-    let request = SyncRequest { overrides: vec![Arc::new(staging.clone())], ..SyncRequest::default() };
-    sync(&controller, &staging, "otto", request).await.unwrap();
+    world.refuses_staging("v9").await;
+    world.let_past(&controller, &world.application("staging").await).await;
     let has_v9 = async || {
         let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
         let live = world.cluster.get(&key).await.unwrap().filter(|live| live.deletion_timestamp().is_none());
@@ -219,8 +222,33 @@ async fn what_was_let_in_is_healed_at_its_commit_and_no_other() {
     world.until("healed again", has_v9).await;
 
     // what was let in is no leave for what comes next
-    world.write_staging("mallory", "v10").await;
-    world.until("refused", async || refused("v10").await).await;
+    world.refuses_staging("v10").await;
     assert!(has_v9().await);
+    running.end().await;
+}
+
+/// Whoever may see an Application of another project reads neither whose gates hold it nor why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_project_is_told_whom_to_ask() {
+    let (world, _, running) = World::with_v2().await;
+    let mut project = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject"});
+    project["metadata"] = json!({"name": "guests", "namespace": "argocd"});
+    project["spec"] = json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}]});
+    apply(&world.cluster, project).await;
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: guest}\nspec: {containers: [{name: a, image: 'ghcr.io/acme/shop:v9'}]}\n";
+    world.repository.commit("mallory", &[("guest/d.yaml", Some(pod))], "Add something beside").await;
+    let source = json!({"repoURL": world.repository.url(), "targetRevision": "main", "path": "guest"});
+    let mut guest = application_named("guest", "staging", json!({ "source": source }));
+    guest["spec"]["project"] = json!("guests");
+    apply(&world.cluster, guest).await;
+    let state = world.operation("guest").await;
+    assert_eq!(state.phase, OperationPhase::Failed, "{}", state.message);
+    for part in ["ghcr.io/acme/shop:v9 may not come in", "the people of project default", "app sync guest --override"] {
+        assert!(state.message.contains(part), "{}", state.message);
+    }
+    let status = json!(world.named("guest").await.status).to_string();
+    for part in ["shop-staging", "Pipeline shop", "promote shop"] {
+        assert!(!status.contains(part), "{part}: {status}");
+    }
     running.end().await;
 }

@@ -170,7 +170,9 @@ async fn the_gates_of_a_pipeline_that_cannot_be_read_hold() {
     let (world, _, running) = World::with_v2().await;
     world.places_are_kept().await;
     let key = ResourceKey::new("gantline.dev", "Pipeline", "argocd", "shop");
-    let slip = Patch::Merge(json!({"spec": {"pins": {"staging": {"digest": "sha256:1"}}}}));
+    let gates = json!([{"approval": {"groups": [{"name": "leads", "min": -1}]}}]);
+    let slip = Patch::Merge(json!({"spec": {"environments": [{"name": "dev", "application": "shop-dev"},
+        {"name": "staging", "application": "shop-staging", "auto": true, "gates": gates}]}}));
     world.cluster.patch(&key, &slip, PatchOptions::default()).await.unwrap();
     world.is_held_beside("unread").await;
     running.end().await;

@@ -353,3 +353,29 @@ async fn forged_releases_leave_no_trace_in_the_ledger() {
     assert!(!said.contains(&digits[..16]) && !said.contains("nobody"), "{said}");
     running.end().await;
 }
+
+/// Beyond a megabyte the API server refuses it, and then nothing goes on in any Pipeline that has its entry there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_a_secret_of_ledgers_is_almost_full_is_said() {
+    let (world, _, running) = World::with_v2().await;
+    world.until("noted", async || ledger(&world, "shop").await.contains("entered")).await;
+    let key = ResourceKey::new("", "Secret", "argocd", "gantline-ledger-6");
+    let write = async |bytes: usize| {
+        let text = format!(r#"{{"of a Pipeline that is gone": "{}"}}"#, "x".repeat(bytes));
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+        let patch = Patch::Merge(json!({"data": {"gone": text}}));
+        world.cluster.patch(&key, &patch, PatchOptions::default()).await.unwrap();
+    };
+    let is_said = async || world.conditions().await.contains("the Secret gantline-ledger-6 is almost full: 8");
+    write(800 * 1024).await;
+    world.push("v3").await;
+    world.succeeded("v3").await;
+    assert!(!is_said().await, "there is room yet");
+    write(850 * 1024).await;
+    world.push("v4").await;
+    world.until("said", is_said).await;
+    write(1).await;
+    world.push("v5").await;
+    world.until("said no more", async || !is_said().await).await;
+    running.end().await;
+}

@@ -101,16 +101,31 @@ fn of(quorum: Quorum<'_>) -> String {
     [&quorum.min.to_string(), " of ", quorum.group].concat()
 }
 
-/// `start`, and the items with what stands between two of them.
+/// `start`, and the items with what stands between two of them; nothing where there are none.
 fn joined(start: &str, items: impl Iterator<Item = impl AsRef<str>>, between: &str) -> String {
     // most of them fit
     let mut text = String::with_capacity(64);
-    text.push_str(start);
-    for (index, item) in items.enumerate() {
-        text.push_str(if index == 0 { "" } else { between });
-        text.push_str(item.as_ref());
-    }
+    add(&mut text, start, items, between, usize::MAX);
     text
+}
+
+/// More than a few are counted.
+fn but_not<'a>(text: &mut String, people: impl Iterator<Item = &'a str>, before: &str, between: &str) {
+    const SHOWN: usize = 5;
+    add(text, before, people, between, SHOWN);
+}
+
+fn add(text: &mut String, start: &str, items: impl Iterator<Item = impl AsRef<str>>, between: &str, most: usize) {
+    let (mut items, mut link) = (items.fuse(), start);
+    for item in items.by_ref().take(most) {
+        text.push_str(link);
+        text.push_str(item.as_ref());
+        link = between;
+    }
+    let more = items.count();
+    if more > 0 {
+        text.push_str(&format!("{between}{more} more"));
+    }
 }
 
 fn rejected(no: &Approval, report: GateReport) -> GateReport {
@@ -217,21 +232,6 @@ fn others(gate: &ApprovalGate, missing: &[Missing<'_>], evidence: &Evidence<'_>)
     but_not(&mut text, set.unknown(), "; no account is known of ", " and of ");
     but_not(&mut text, set.unread.iter().map(String::as_str), "; not all who wrote it are known: ", "; ");
     text
-}
-
-/// More than a few are counted.
-fn but_not<'a>(text: &mut String, mut people: impl Iterator<Item = &'a str>, before: &str, between: &str) {
-    const SHOWN: usize = 5;
-    let mut link = before;
-    for person in people.by_ref().take(SHOWN) {
-        text.push_str(link);
-        text.push_str(person);
-        link = between;
-    }
-    let more = people.count();
-    if more > 0 {
-        text.push_str(&format!("{between}{more} more"));
-    }
 }
 
 /// Who wrote the change or asked for its promotion.

@@ -206,6 +206,8 @@ pub(crate) mod tests {
     use api::gantline::{ReleaseEnvironment, ReleasePhase};
     use serde_json::json;
 
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::change_set::Accounts;
 
@@ -262,6 +264,19 @@ pub(crate) mod tests {
         }
     }
 
+    /// About production, with nobody behind the release, nobody known, and nothing that nobody can tell.
+    pub(crate) fn evidence<'a>(
+        pipeline: &'a Pipeline,
+        release: &'a Release,
+        promotion: &'a Promotion,
+        now: Timestamp,
+    ) -> Evidence<'a> {
+        static NOBODY: LazyLock<(ChangeSet, Members)> = LazyLock::new(Default::default);
+        let (change_set, members) = &*NOBODY;
+        let environment = pipeline.environment("production").unwrap();
+        Evidence { pipeline, environment, release, promotion, change_set, members, blind: &[], now }
+    }
+
     /// `states` are those of the soak and of the approval.
     fn check(
         release: &Release,
@@ -271,20 +286,9 @@ pub(crate) mod tests {
         states: [GateState; 2],
     ) -> Decision {
         let pipeline = pipeline();
-        let environment = pipeline.environment("production").unwrap();
         let promotion = promotion(requested_by, approvals);
-        let (promotion, change_set) = (&promotion, &ChangeSet::of([&release.spec.source], &accounts()));
-        let (pipeline, now) = (&pipeline, time(now));
-        let evidence = Evidence {
-            pipeline,
-            environment,
-            release,
-            promotion,
-            change_set,
-            members: &Members::default(),
-            blind: &[],
-            now,
-        };
+        let change_set = &ChangeSet::of([&release.spec.source], &accounts());
+        let evidence = Evidence { change_set, ..evidence(&pipeline, release, &promotion, time(now)) };
         let decision = evaluate(&evidence, &Answers::default());
         let found: Vec<GateState> = decision.reports().iter().map(|r| r.state).collect();
         assert_eq!(found, states, "{decision:?}");
@@ -338,11 +342,8 @@ pub(crate) mod tests {
         let mut bad = release(ReleasePhase::Soaking, Some(0));
         bad.status.quarantine =
             Some(api::gantline::Quarantine { by: "gantline".into(), reason: "it failed".into(), ..Default::default() });
-        let environment = p.environment("production").unwrap();
         let promotion = promotion("", &[approval("tina", &p)]);
-        let (pipeline, release, promotion, change_set) = (&p, &bad, &promotion, &ChangeSet::default());
-        let (members, blind, now) = (&Members::default(), &[][..], time(60));
-        let evidence = Evidence { pipeline, environment, release, promotion, change_set, members, blind, now };
+        let evidence = evidence(&p, &bad, &promotion, time(60));
         assert!(matches!(evaluate(&evidence, &Answers::default()), Decision::Refuse(_)));
     }
 }

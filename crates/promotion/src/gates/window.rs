@@ -84,7 +84,7 @@ fn moment(date: Date, time: jiff::civil::Time, zone: &TimeZone) -> Option<Timest
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gates::tests::{pipeline, release};
+    use crate::gates::tests::{evidence, pipeline, release};
     use api::gantline::{Promotion, ReleasePhase};
     use serde_json::{Value, json};
 
@@ -92,19 +92,8 @@ mod tests {
     fn check(gate: Value, at: &str, opens: &str) {
         let gate: WindowGate = serde_json::from_value(gate).unwrap();
         let pipeline = pipeline();
-        let (release, environment) =
-            (release(ReleasePhase::Verified, None), pipeline.environment("production").unwrap());
-        let now: Timestamp = at.parse().unwrap();
-        let evidence = Evidence {
-            pipeline: &pipeline,
-            environment,
-            release: &release,
-            promotion: &Promotion::default(),
-            change_set: &crate::ChangeSet::default(),
-            members: &crate::Members::default(),
-            blind: &[],
-            now,
-        };
+        let (release, promotion) = (release(ReleasePhase::Verified, None), Promotion::default());
+        let evidence = evidence(&pipeline, &release, &promotion, at.parse().unwrap());
         let report = gate.judge(&evidence, &Answers::default());
         let earliest = report.earliest.map_or_else(String::new, |at| at.to_string());
         assert_eq!(earliest, opens, "{gate:?} at {at}: {report:?}");

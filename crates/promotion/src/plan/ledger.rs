@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use api::gantline::{PipelineCondition, PipelineConditionKind, Promotion, Quarantine, Release, ReleaseSpec};
+use api::gantline::{
+    Environment, PipelineCondition, PipelineConditionKind, Promotion, Quarantine, Release, ReleaseSpec,
+};
 
 use super::{Action, Draft, Known, Observed, Step};
 use crate::about::is_believed;
@@ -63,6 +65,7 @@ impl Draft<'_> {
         let entered = environments.filter(|name| !known.was_entered(name) && !records.is_untouched(name));
         let (entered, came): (Vec<String>, _) = (entered.cloned().collect(), self.came());
         let places = self.places(&entered);
+        self.say_what_has_no_room();
         let held = self.releases.iter().map(|it| &**it).filter(|it| !known.holds(it));
         let held: Vec<&Release> = held.filter(|it| is_believed(it) || self.has_appeared(&it.spec)).collect();
         if entered.is_empty() && held.is_empty() && came.is_empty() && places == known.places {
@@ -77,6 +80,26 @@ impl Draft<'_> {
         }
         if ledger != *known {
             self.plan.steps.insert(0, Step { action: Action::SetLedger { ledger }, facts: Vec::new() });
+        }
+    }
+
+    /// Environments that count as entered though nobody knows whether they were.
+    fn say_what_has_no_room(&mut self) {
+        let (known, environments) = (&self.seen.ledger, &self.seen.pipeline.spec.environments);
+        if !known.has_no_room() {
+            return;
+        }
+        let is_without = |environment: &&Environment| !known.entered.contains(&environment.name);
+        let names: Vec<&str> = environments.iter().skip(1).filter(is_without).map(|it| it.name.as_str()).collect();
+        if !names.is_empty() {
+            let message = format!(
+                "the ledger has no room for more environments than the {} that this Pipeline has had: {} counts as \
+                 entered, so also its first image has to be promoted; call environments what they were called before, or \
+                 make a new Pipeline",
+                known.entered.len(),
+                names.join(", ")
+            );
+            self.condition(PipelineConditionKind::Warning, message);
         }
     }
 

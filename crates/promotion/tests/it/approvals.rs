@@ -6,6 +6,8 @@ use object::ImageDigest;
 use promotion::{Accounts, Answers, ChangeSet, Evidence, evaluate};
 use serde_json::{Value, json};
 
+use super::story::evidence;
+
 fn pipeline(gate: Value) -> Pipeline {
     Pipeline::from_value(json!({"metadata": {"name": "shop"}, "spec": {
         "images": [{"name": "ghcr.io/acme/shop"}],
@@ -38,22 +40,10 @@ fn state(pipeline: &Pipeline, author: &str, approvals: &[Approval]) -> GateState
 fn state_of(pipeline: &Pipeline, release: &Release, approvals: &[Approval]) -> GateState {
     let mut release = release.clone();
     release.spec.images.push(ReleaseImage { name: "shop".into(), tag: String::new(), digest: digest("d") });
-    let environment = pipeline.environment("production").unwrap();
-    let now = Timestamp::UNIX_EPOCH;
     let status = PromotionStatus { approvals: approvals.to_vec(), ..PromotionStatus::default() };
     let promotion = Promotion { status, ..Promotion::default() };
-    let (release, promotion) = (&release, &promotion);
     let change_set = &ChangeSet::of([&release.spec.source], &Accounts::default());
-    let evidence = Evidence {
-        pipeline,
-        environment,
-        release,
-        promotion,
-        change_set,
-        members: &promotion::Members::default(),
-        blind: &[],
-        now,
-    };
+    let evidence = Evidence { change_set, ..evidence(pipeline, &release, &promotion) };
     let decision = evaluate(&evidence, &Answers::default());
     assert_eq!(decision.reports().len(), 1);
     let report = &decision.reports()[0];

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use api::argocd::SyncStatusCode;
 use api::gantline::{PromotionPhase, Quarantine, Release};
 use promotion::requests::{self, Asked};
-use promotion::{Action, Brought, Images, Plan, Records, Tampered, identity, plan, unpromoted};
+use promotion::{Action, Brought, Images, Ledger, Owner, Plan, Records, Tampered, identity, plan, unpromoted};
 use serde_json::json;
 
-use super::story::Story;
+use super::story::{OWN, Story};
 
 const BAD: &str = "shop-111111111111";
 
@@ -110,8 +110,7 @@ fn where_something_was_put_nothing_is_the_first_any_more() {
     let mut story = rolled_back();
     delete_records(&mut story);
     let images = Images { new: vec!["shop:v9".parse().unwrap()], ..Images::default() };
-    let why =
-        |story: &Story| unpromoted(&story.seen.pipeline, "production", "production", Records::of(&story.seen), &images);
+    let why = |story: &Story| unpromoted(&story.seen.pipeline, OWN, "production", Records::of(&story.seen), &images);
     assert!(why(&story).unwrap().contains("shop:v9 was not"));
     story.write("production", &[("shop", "v9", "9")]);
     let status = story.settle().status;
@@ -237,4 +236,27 @@ fn what_others_brought_past_the_gates_is_said() {
     story.seen.ledger = Arc::default();
     delete_records(&mut story);
     assert_eq!(said(&mut story), "", "nothing was ever promoted");
+}
+
+/// The ledger keeps 300 environments: of those beyond them nobody could tell later that they were entered.
+#[test]
+fn environments_without_room_count_as_entered_and_that_is_said() {
+    let mut story = Story::new(&["shop"], json!({"auto": true}));
+    let said = |story: &mut Story| {
+        let conditions = story.settle().status.conditions;
+        let said =
+            conditions.into_iter().map(|it| it.message).filter(|it| it.contains("no room for more environments"));
+        said.collect::<Vec<_>>()
+    };
+    let others = |count: usize| (0..count).map(|number| format!("qa-{number}"));
+    let entered = |names: Vec<String>| Arc::new(Ledger { entered: names.into_iter().collect(), ..Ledger::default() });
+    story.seen.ledger = entered(others(299).collect());
+    assert_eq!(said(&mut story), [""; 0]);
+    story.seen.ledger = entered(others(299).chain(["production".into()]).collect());
+    let all = said(&mut story);
+    assert!(all.len() == 1 && all[0].contains("the 300 that") && all[0].contains(": staging counts as"), "{all:?}");
+    let images = Images { new: vec!["shop:v9".parse().unwrap()], ..Images::default() };
+    let staging = Owner { application: "staging", other_project: None };
+    let why = unpromoted(&story.seen.pipeline, staging, "staging", Records::of(&story.seen), &images);
+    assert!(why.unwrap().contains("shop:v9 was not"));
 }

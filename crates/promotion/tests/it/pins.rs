@@ -1,9 +1,10 @@
 //! A pinned environment takes nothing by itself.
 
 use api::gantline::{EnvironmentStatus, Pin, Pipeline, Promotion, PromotionSpec, Release};
-use jiff::Timestamp;
-use promotion::{Answers, Decision, Evidence, evaluate};
+use promotion::{Answers, Decision, evaluate};
 use serde_json::json;
+
+use super::story::evidence;
 
 fn decision(pinned: bool, requested_by: &str) -> Decision {
     let mut pipeline = Pipeline::from_value(json!({"metadata": {"name": "shop"}, "spec": {
@@ -18,20 +19,10 @@ fn decision(pinned: bool, requested_by: &str) -> Decision {
     };
     let status = EnvironmentStatus { name: "production".into(), pinned: pinned.then_some(pin), ..Default::default() };
     pipeline.status.environments.push(status);
-    let (environment, release) = (pipeline.environment("production").unwrap(), Release::default());
-    let now = Timestamp::UNIX_EPOCH;
+    let release = Release::default();
     let spec = PromotionSpec { requested_by: requested_by.to_owned(), ..PromotionSpec::default() };
     let promotion = Promotion { spec, ..Promotion::default() };
-    let evidence = Evidence {
-        pipeline: &pipeline,
-        environment,
-        release: &release,
-        promotion: &promotion,
-        change_set: &promotion::ChangeSet::default(),
-        members: &promotion::Members::default(),
-        blind: &[],
-        now,
-    };
+    let evidence = evidence(&pipeline, &release, &promotion);
     evaluate(&evidence, &Answers::default())
 }
 

@@ -7,7 +7,7 @@ use promotion::requests;
 use promotion::{Action, Elsewhere, Images, Ledger, Records, explain, plan, unpromoted};
 use serde_json::json;
 
-use super::story::{Story, digest};
+use super::story::{OWN, Story, digest};
 
 /// v0 everywhere; v1 in dev and staging.
 fn story(images: &[&str]) -> Story {
@@ -151,7 +151,7 @@ fn a_wall_lets_nothing_in_that_is_quarantined_and_be_it_the_first() {
         let records = Records { releases: &[], promotions: &[], ledger, elsewhere };
         let means = [("acme/shop:v2".parse().unwrap(), Ok(digest("2")))].into();
         let images = Images { new: vec![image.parse().unwrap()], means, ..Images::default() };
-        unpromoted(&story.seen.pipeline, "production", "production", records, &images)
+        unpromoted(&story.seen.pipeline, OWN, "production", records, &images)
     };
     let by_digest = format!("acme/shop@sha256:{}", "1".repeat(64));
     let none = Ledger::default();

@@ -1,6 +1,6 @@
 //! A Pipeline in a test: environments say what the test wrote, questions have true answers, steps are taken at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
 use api::gantline::{
@@ -11,10 +11,21 @@ use object::{ImageDigest, ImageRef};
 use promotion::requests::Asked;
 use promotion::writing;
 use promotion::{
-    Action, Answer, Answered, Answers, Fact, Located, Observed, Place, PlaceApplication, Plan, Question, RunningPod,
-    Step, Tampered, plan,
+    Action, Answer, Answered, Answers, ChangeSet, Evidence, Fact, Located, Members, Observed, Owner, Place,
+    PlaceApplication, Plan, Question, RunningPod, Step, Tampered, plan,
 };
 use serde_json::{Value, json};
+
+/// Who syncs it deploys production itself.
+pub(crate) const OWN: Owner<'static> = Owner { application: "production", other_project: None };
+
+/// About production, with nobody behind the release, nobody known, and nothing that nobody can tell.
+pub(crate) fn evidence<'a>(pipeline: &'a Pipeline, release: &'a Release, promotion: &'a Promotion) -> Evidence<'a> {
+    static NOBODY: LazyLock<(ChangeSet, Members)> = LazyLock::new(Default::default);
+    let (change_set, members) = &*NOBODY;
+    let (environment, now) = (pipeline.environment("production").unwrap(), Timestamp::UNIX_EPOCH);
+    Evidence { pipeline, environment, release, promotion, change_set, members, blind: &[], now }
+}
 
 pub(crate) struct Story {
     pub(crate) seen: Observed,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use api::gantline::{PipelineConditionKind, PipelineStatus, Quarantine, ReleaseImage};
 use object::{ImageDigest, ImageRef};
 use promotion::{
-    Answer, Brought, Elsewhere, Held, Images, Ledger, Question, Records, RunningImage, identity, requests, unclear,
-    unpromoted,
+    Answer, Brought, Elsewhere, Held, Images, Ledger, Owner, Question, Records, RunningImage, identity, requests,
+    unclear, unpromoted,
 };
 use serde_json::json;
 
@@ -40,7 +40,8 @@ fn images(new: &[&str], live: &[&str], says: &[Says<'_>]) -> Images {
 }
 
 fn why(story: &Story, environment: &str, images: &Images) -> Option<String> {
-    unpromoted(&story.seen.pipeline, environment, environment, Records::of(&story.seen), images)
+    let owner = Owner { application: environment, other_project: None };
+    unpromoted(&story.seen.pipeline, owner, environment, Records::of(&story.seen), images)
 }
 
 /// Of a Pipeline to which nothing was promoted yet.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::gantline::Pipeline;
-use promotion::{Answer, Images, Question, Records, explain, plan, unpromoted};
+use promotion::{Answer, Images, Owner, Question, Records, explain, plan, unpromoted};
 use serde_json::{Value, json};
 
 use super::story::{Story, located};
@@ -57,7 +57,17 @@ fn a_wide_pipeline_is_planned_explained_and_guarded() {
     let images = Images { new, live, ..Images::default() };
     for number in 1..environments {
         let name = format!("e{number}");
-        assert!(unpromoted(&seen.pipeline, &name, &name, Records::of(&seen), &images).is_some(), "{name}");
+        assert!(
+            unpromoted(
+                &seen.pipeline,
+                Owner { application: &name, other_project: None },
+                &name,
+                Records::of(&seen),
+                &images
+            )
+            .is_some(),
+            "{name}"
+        );
     }
 }
 

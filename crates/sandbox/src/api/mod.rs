@@ -21,7 +21,7 @@ use crate::schema::resources::{Resource, strings};
 use crate::status::{Answer, Cause, Failure};
 use crate::store::{Key, Store, Transaction};
 use crate::tidy::zero;
-use crate::{admission, crd, defaults, validate};
+use crate::{admission, crd, defaults, rules, validate};
 
 /// Everything that handlers share.
 #[derive(Debug)]
@@ -315,6 +315,9 @@ impl Api {
         let mut causes = validate::problems(resource, value, old);
         if let Some(definition) = &resource.definition {
             crd::violations(&definition.open_api, value, "", &mut causes);
+            if causes.is_empty() {
+                rules::broken(&definition.open_api, value, "", &mut causes);
+            }
         }
         if causes.is_empty() {
             return Ok(());

@@ -235,7 +235,7 @@ async fn a_pipeline_that_cannot_be_read_is_told_of_with_its_error() {
     let house = House::start().await;
     let (rita, eve) = (house.log_in("rita").await, house.log_in("eve").await);
     let mut wrong = crate::house::pipeline("broken");
-    wrong["spec"]["pins"] = json!({ "production": { "digest": "", "by": "otto", "reason": "", "at": "soon" } });
+    wrong["spec"]["environments"][1]["gates"] = json!([{ "approval": { "groups": [{ "name": "leads", "min": -1 }] } }]);
     apply(&house.cluster, wrong).await;
     let mut items = Value::Null;
     for _ in 0..100 {
