@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::argocd::{Application, OperationPhase, SyncStatusCode, names};
+use api::argocd::{Application, Info, OperationPhase, SyncStatusCode, names};
 use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
 use object::ResourceKey;
 use serde_json::{Value, json};
@@ -11,6 +11,9 @@ use crate::controller::Controller;
 use crate::owned::overriding;
 use crate::records::no_key;
 use crate::stores::AppKey;
+
+/// So often somebody who asks for an operation comes before whoever wrote the Application meanwhile.
+const CONFLICTS: usize = 5;
 
 /// What to sync, as a person asks for it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -71,7 +74,35 @@ pub async fn sync(
     }
     // what it is by now: repositories may have been asked meanwhile
     let known = cx.stores.application(&AppKey::of(app)).filter(|known| is_later(known, app));
-    let app = known.as_deref().unwrap_or(app);
+    let mut app = known.unwrap_or_else(|| Arc::new(app.clone()));
+    for _ in 0..CONFLICTS {
+        match write(controller, &app, operation(&app, actor, &request, &revision, &info)?).await {
+            // the controller wrote its status in between: whether that lets another one begin is asked again
+            Err(RequestError::Cluster(ClusterError::Conflict { .. })) => {}
+            written => return written,
+        }
+        let now = cx.cluster.get(&key(&app)).await?.and_then(|live| cx.stores.applications.note(live));
+        app = now.filter(|now| now.metadata.uid == app.metadata.uid).ok_or_else(|| gone(&app))?;
+    }
+    write(controller, &app, operation(&app, actor, &request, &revision, &info)?).await
+}
+
+fn gone(app: &Application) -> RequestError {
+    let name = &app.metadata.name;
+    RequestError::Absent(format!("the Application {name} was deleted meanwhile: nothing was started"))
+}
+
+/// An operation as it is asked for.
+///
+/// # Errors
+/// When another one is under way, or an object is chosen that there is not.
+fn operation(
+    app: &Application,
+    actor: &str,
+    request: &SyncRequest,
+    revision: &str,
+    info: &[Info],
+) -> Result<Value, RequestError> {
     let running = app.status.operation_state.as_ref().is_some_and(|state| !state.phase.completed());
     if app.operation.is_some() || running {
         let name = &app.metadata.name;
@@ -81,12 +112,10 @@ pub async fn sync(
         );
         return Err(RequestError::Refused(text));
     }
-    check_resources(app, &request)?;
-    let resources: Vec<Value> = request
-        .resources
-        .iter()
-        .map(|(group, kind, name)| json!({ "group": group, "kind": kind, "name": name }))
-        .collect();
+    check_resources(app, request)?;
+    let chosen = request.resources.iter();
+    let resources: Vec<Value> =
+        chosen.map(|(group, kind, name)| json!({ "group": group, "kind": kind, "name": name })).collect();
     let mut sync = json!({ "prune": request.prune, "dryRun": request.dry_run });
     if !resources.is_empty() {
         sync["resources"] = json!(resources);
@@ -103,7 +132,7 @@ pub async fn sync(
     if !info.is_empty() {
         operation["info"] = json!(info);
     }
-    write(controller, app, json!({ "metadata": metadata, "operation": operation })).await
+    Ok(json!({ "metadata": metadata, "operation": operation }))
 }
 
 /// Whether it is the same one as it was written later.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use api::argocd::{ConditionType, HealthStatusCode, OperationPhase, SyncStatusCode};
 use cluster::Scope;
+use control::requests::{SyncRequest, sync};
 use control::{AppKey, Controller};
 use object::{GroupKind, ResourceKey};
 use serde_json::{Value, json};
@@ -178,6 +179,23 @@ async fn an_operation_is_done_as_it_is_written() {
     world.patch(&world.key(), operation, "argocd-server").await;
     world.until("operated", |app| app.status.history.len() == 2 && app.operation.is_none()).await;
     assert_eq!(world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"], "1");
+    world.end().await;
+}
+
+/// What a person asks for does not fail because the controller writes its status at the same time.
+#[tokio::test]
+async fn an_operation_is_asked_for_beside_other_writes() {
+    let world = World::start().await;
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
+    world.application(json!({"spec": {"syncPolicy": null}})).await;
+    let out = |app: &api::argocd::Application| app.status.sync.status == SyncStatusCode::OutOfSync;
+    let app = world.until("out of sync", out).await;
+    // before the watch of the one who is asked tells of it
+    world.patch(&world.key(), json!({"metadata": {"labels": {"written": "meanwhile"}}}), "another").await;
+    let asked = || sync(&world.controller, &app, "jane", SyncRequest::default());
+    asked().await.unwrap();
+    let app = world.until("synced", synced_to(&first)).await;
+    assert_eq!(app.metadata.labels["written"], "meanwhile");
     world.end().await;
 }
 
