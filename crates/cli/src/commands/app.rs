@@ -287,6 +287,10 @@ async fn list<const N: usize>(client: &Client, wanted: [(&str, Option<String>); 
     let query: Vec<String> = said.collect();
     let items = client.items(&format!("/api/v1/applications?{}", query.join("&"))).await?;
     output::list(&items, COLUMNS, &output.view(client.now()), "application")?;
+    if items.is_empty() {
+        let chosen = if query.is_empty() { String::new() } else { " that is chosen so".to_owned() };
+        output::aside(format!("there is no Application{chosen}, or none that you may see"));
+    }
     Ok(Code::Done.into())
 }
 

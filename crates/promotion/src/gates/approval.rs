@@ -219,10 +219,11 @@ fn others(gate: &ApprovalGate, missing: &[Missing<'_>], evidence: &Evidence<'_>)
     text
 }
 
-/// More than a few are counted.
-fn but_not<'a>(text: &mut String, mut people: impl Iterator<Item = &'a str>, before: &str, between: &str) {
+/// Each once, however their names are written; more than a few are counted.
+fn but_not<'a>(text: &mut String, people: impl Iterator<Item = &'a str>, before: &str, between: &str) {
     const SHOWN: usize = 5;
-    let mut link = before;
+    let (mut link, mut named) = (before, BTreeSet::new());
+    let mut people = people.filter(|person| named.insert(person.to_lowercase()));
     for person in people.by_ref().take(SHOWN) {
         text.push_str(link);
         text.push_str(person);

@@ -161,6 +161,10 @@ fn who_joins_a_promotion_has_asked_for_it() {
     assert!(own.to_string().contains("asked for its promotion: somebody else has to approve it"), "{own}");
     let page = explain::environment(&story.seen, "production").unwrap();
     assert_eq!(page.reasons[0].who, "a member of leads, but not Dana or tina");
+    // the author asks for it, too: one person is named once
+    story.ask(requests::promote(&story.seen, "production", FIRST, "dana", "")).unwrap();
+    let page = explain::environment(&story.seen, "production").unwrap();
+    assert_eq!(page.reasons[0].who, "a member of leads, but not Dana or tina");
     story.ask(requests::decide(&story.seen, PROMOTION, &vote("theo"))).unwrap();
     story.settle();
     let promotion = story.promotion(PROMOTION);
