@@ -112,7 +112,7 @@ impl Controller {
     /// is put together once for all who ask at the same time.
     pub async fn history(&self, wanted: &Wanted) -> History {
         let cx = &self.context;
-        let past = cx.past.get(Instant::now, || gather(cx, true)).await;
+        let past = cx.past.whole.get(past::FRESH, Instant::now, || gather(cx, true)).await;
         History::new(heard(cx), past, wanted)
     }
 }
@@ -139,14 +139,15 @@ fn heard(cx: &Context) -> Vec<Arc<TimelineEntry>> {
 /// What everybody else tells: Events, objects, and commits where they are asked.
 async fn gather(cx: &Context, commits: bool) -> Vec<Placed> {
     let by_git = async { if commits { told_by_git(cx).await } else { Vec::new() } };
-    let (told, by_git) = tokio::join!(told_by_events(cx), by_git);
+    let by_events = cx.past.events.get(past::EVENTS_FRESH, Instant::now, || told_by_events(cx));
+    let (told, by_git) = tokio::join!(by_events, by_git);
     let recalled = cx.timeline.newest(usize::MAX).into_iter().filter(|entry| entry.kept);
     let mut kept = kept(cx);
     kept.extend(recalled.map(|entry| TimelineEntry::clone(&entry)));
     let known = told.iter().map(|entry| &**entry).chain(&kept).filter(|entry| entry.is_written());
     let known: BTreeSet<String> = known.map(|entry| entry.commit.clone()).collect();
     kept.extend(by_git.into_iter().filter(|entry| !known.contains(&entry.commit)));
-    placed(told, kept.into_iter().map(|entry| Arc::new(TimelineEntry { kept: true, ..entry })))
+    placed(told.to_vec(), kept.into_iter().map(|entry| Arc::new(TimelineEntry { kept: true, ..entry })))
 }
 
 /// An entry and its place, reckoned once.

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 
 use super::{Placed, TimelineEntry};
 
-/// So long it is good enough. What this process tells is there at once all the same; this is of what others told.
-const FRESH: Duration = Duration::from_secs(1);
+/// So long what objects keep is good enough. What this process tells is there at once all the same.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
+/// So long Events are: they tell of what other processes did.
+pub(super) const EVENTS_FRESH: Duration = Duration::from_secs(5);
 
 /// What the promotions among the commits of a branch tell, and up to which one.
 type Told = (git::CommitId, Arc<Vec<TimelineEntry>>);
@@ -21,25 +23,12 @@ type Commits = HashMap<(String, String), Told>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Past {
-    known: tokio::sync::Mutex<Option<(Instant, Arc<Vec<Placed>>)>>,
+    pub(super) whole: Lately<Placed>,
+    pub(super) events: Lately<Arc<TimelineEntry>>,
     commits: Mutex<Commits>,
 }
 
 impl Past {
-    /// As it was a moment ago, else as `gather` finds it. Whoever asks meanwhile waits for the same.
-    pub(super) async fn get<F>(&self, now: impl Fn() -> Instant, gather: impl FnOnce() -> F) -> Arc<Vec<Placed>>
-    where
-        F: Future<Output = Vec<Placed>>,
-    {
-        let mut known = self.known.lock().await;
-        if let Some((_, all)) = known.as_ref().filter(|(at, _)| now().duration_since(*at) < FRESH) {
-            return Arc::clone(all);
-        }
-        let all = Arc::new(gather().await);
-        *known = Some((now(), Arc::clone(&all)));
-        all
-    }
-
     /// What the commits of a branch told, if this is still its last one.
     pub(super) fn told_until(&self, branch: &(String, String), head: git::CommitId) -> Option<Arc<Vec<TimelineEntry>>> {
         let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,6 +40,34 @@ impl Past {
     }
 }
 
+/// What was found a moment ago, and when.
+#[derive(Debug)]
+pub(super) struct Lately<T>(tokio::sync::Mutex<Option<(Instant, Arc<Vec<T>>)>>);
+
+impl<T> Default for Lately<T> {
+    fn default() -> Self {
+        Self(tokio::sync::Mutex::default())
+    }
+}
+
+impl<T> Lately<T> {
+    /// What was found not longer ago than `fresh`, else what `find` finds. Whoever asks meanwhile waits for the same.
+    pub(super) async fn get<F: Future<Output = Vec<T>>>(
+        &self,
+        fresh: Duration,
+        now: impl Fn() -> Instant,
+        find: impl FnOnce() -> F,
+    ) -> Arc<Vec<T>> {
+        let mut known = self.0.lock().await;
+        if let Some((_, all)) = known.as_ref().filter(|(at, _)| now().duration_since(*at) < fresh) {
+            return Arc::clone(all);
+        }
+        let all = Arc::new(find().await);
+        *known = Some((now(), Arc::clone(&all)));
+        all
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -58,18 +75,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn however_many_ask_it_is_gathered_once_a_second() {
-        let (past, gathered, now) = (Past::default(), Cell::new(0), Cell::new(Instant::now()));
-        let gather = || async {
-            gathered.set(gathered.get() + 1);
+    async fn however_many_ask_it_is_found_once_while_that_is_fresh() {
+        let (lately, found, now) = (Lately::<u8>::default(), Cell::new(0), Cell::new(Instant::now()));
+        let find = || async {
+            found.set(found.get() + 1);
             tokio::task::yield_now().await;
             Vec::new()
         };
-        let ask = || past.get(|| now.get(), gather);
+        let ask = || lately.get(FRESH, || now.get(), find);
         tokio::join!(ask(), ask(), ask());
-        assert_eq!(gathered.get(), 1);
+        assert_eq!(found.get(), 1);
         now.set(now.get() + FRESH);
         tokio::join!(ask(), ask());
-        assert_eq!(gathered.get(), 2);
+        assert_eq!(found.get(), 2);
     }
 }
