@@ -95,11 +95,11 @@ function environmentCard(service, environment) {
     make('h3', {}, make('span', { textContent: environment.name, title: environment.purpose ?? '' }), make('small', {}, since)),
     make('div', { className: 'version', textContent: shortTag(environment.tag) ?? 'nothing yet', title: [environment.tag, environment.digest].filter(Boolean).join('\n') }),
     chips)
-  for (const reason of environment.reasons ?? []) card.append(make('div', { className: 'facts', textContent: reason }))
+  for (const reason of environment.reasons ?? []) card.append(make('div', { className: 'facts', textContent: readable(reason) }))
   if (environment.pinned) card.append(make('div', { className: 'facts', textContent: `Pinned by ${environment.pinned.by}: ${environment.pinned.reason}` }))
   if (pending) {
     const box = make('div', { className: 'next' }, make('strong', { textContent: `${pending.phase === 'Waiting' ? 'Waiting' : pending.phase}: ${shortTag(pending.tag)}` }))
-    if (pending.message) box.append(make('div', { className: 'facts', textContent: pending.message }))
+    if (pending.message) box.append(make('div', { className: 'facts', textContent: readable(pending.message) }))
     box.append(...(pending.gates ?? []).map(gate))
     card.append(box)
   }
@@ -147,7 +147,7 @@ const button = (text, className, onclick) => make('button', { textContent: text,
 function serviceLane(service) {
   const lane = make('div', { className: 'lane' }, ...service.environments.map((e) => environmentCard(service, e)))
   lane.style.setProperty('--columns', Math.max(1, service.environments.length))
-  const problems = (service.problems ?? []).map((problem) => make('p', { className: 'problem', textContent: problem }))
+  const problems = (service.problems ?? []).map((problem) => make('p', { className: 'problem', textContent: readable(problem), title: problem }))
   return make('section', { className: 'service' }, make('h2', {}, service.name, make('small', { textContent: (service.images ?? []).join(', ') })), ...problems, lane, ...quarantined(service))
 }
 
