@@ -6,7 +6,7 @@ GANTLINE := target/debug/gantline
 # histories of a Pipeline that the simulator plays
 SIMULATE ?= 20000
 
-.PHONY: help demo test lint unit e2e test-cluster bench release tools clean
+.PHONY: help demo test lint unit e2e test-cluster bench release install tools clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: ## measure beside the real programs, where they are installed (bench/scal
 
 release: tools ## the optimised binary, target/release/gantline
 	$(CARGO) build --release --bin gantline
+
+install: release ## put it on PATH (BINDIR=, PREFIX= and DESTDIR= say where)
+	@BINDIR="$(BINDIR)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" xtask/install target/release/gantline
 
 tools:
 	@xtask/check-tools

@@ -171,14 +171,11 @@ pub(crate) struct Output {
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Format,
-    /// With json and yaml: also who owns which field (metadata.managedFields)
-    #[arg(long)]
-    pub(crate) show_managed_fields: bool,
 }
 
 impl From<Format> for Output {
     fn from(output: Format) -> Self {
-        Self { output, show_managed_fields: false }
+        Self { output }
     }
 }
 

@@ -52,8 +52,8 @@ impl Output {
 /// When a value cannot be written.
 pub(crate) fn list(items: &[Value], columns: &[Column], view: &View, kind: &str) -> Result<(), Failure> {
     match view.output.output {
-        Format::Json => line(serde_json::to_string_pretty(&shown(data(items), view.output))?),
-        Format::Yaml => raw(&yaml(&shown(data(items), view.output))),
+        Format::Json => line(serde_json::to_string_pretty(&shown(data(items)))?),
+        Format::Yaml => raw(&yaml(&shown(data(items)))),
         Format::Name => items.iter().for_each(|item| line(format!("{kind}/{}", name(item)))),
         Format::Table | Format::Wide => rows(items, columns, view),
     }
@@ -70,11 +70,9 @@ fn data(items: &[Value]) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items })
 }
 
-/// As kubectl shows data: without who owns which field, unless that is asked for.
-fn shown(mut value: Value, output: Output) -> Value {
-    if !output.show_managed_fields {
-        forget_owners(&mut value);
-    }
+/// As kubectl shows data: without who owns which field, which a server of another version may tell.
+fn shown(mut value: Value) -> Value {
+    forget_owners(&mut value);
     value
 }
 
@@ -103,8 +101,8 @@ pub(crate) fn one(
 ) -> Result<(), Failure> {
     let output = output.into();
     match output.output {
-        Format::Json => line(serde_json::to_string_pretty(&shown(item.clone(), output))?),
-        Format::Yaml => raw(&yaml(&shown(item.clone(), output))),
+        Format::Json => line(serde_json::to_string_pretty(&shown(item.clone()))?),
+        Format::Yaml => raw(&yaml(&shown(item.clone()))),
         Format::Name => line(format!("{kind}/{}", name(item))),
         Format::Table | Format::Wide => human(item),
     }
@@ -151,14 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn who_owns_which_field_is_shown_when_asked_for() {
+    fn who_owns_which_field_is_not_shown() {
         let web = json!({ "metadata": { "name": "web", "managedFields": [{ "manager": "gantline" }] } });
         let answer = json!({ "release": web, "items": [web], "spec": { "managedFields": 1 } });
-        let all = Output { output: Format::Json, show_managed_fields: true };
-        assert_eq!(shown(answer.clone(), all), answer);
         let bare = json!({ "metadata": { "name": "web" } });
         let expected = json!({ "release": bare, "items": [bare], "spec": { "managedFields": 1 } });
-        assert_eq!(shown(answer, Format::Json.into()), expected);
+        assert_eq!(shown(answer), expected);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::answers::Answers;
 use crate::config::{AtStep, ControllerConfig};
 use crate::events::Events;
 use crate::facts::{Fact, Facts, Sink};
+use crate::history::Past;
 use crate::memory::{Memories, Memory};
 use crate::metrics::Metrics;
 use crate::owned::Used;
@@ -62,6 +63,7 @@ pub(crate) struct Context {
     memories: Memories,
     seal: Arc<OnceCell<Seal>>,
     pub(crate) records_seen: Seen,
+    pub(crate) past: Past,
     pub(crate) overrides_used: Used,
 }
 
@@ -125,6 +127,7 @@ impl Context {
             memories: Memories::default(),
             seal,
             records_seen: Seen::default(),
+            past: Past::default(),
             overrides_used: Used::default(),
             shares,
             registry,

@@ -1,7 +1,7 @@
 //! The timeline as everything tells it that keeps something: this process what it told, Events what any told, and objects what
 //! they know of their past. Nothing is kept for it alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use object::{GroupKind, LiveObject};
 use promotion::{Seal, history};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::context::Context;
 use crate::controller::Controller;
@@ -23,6 +23,10 @@ use crate::records::is_promotions;
 use crate::repositories::Address;
 use crate::stores::AppKey;
 use crate::timeline::{TimelineEntry, TimelineKind, ended, of_told};
+
+mod past;
+
+pub(crate) use past::Past;
 
 /// Events that have a line of the timeline carry this label, and the line in an annotation of the same name.
 pub(crate) const EVENT_LINE: &str = "gantline.dev/timeline";
@@ -79,6 +83,11 @@ impl TimelineEntry {
         Mark(self.time, hasher.finish())
     }
 
+    /// It tells of a commit that was written.
+    fn is_written(&self) -> bool {
+        matches!(self.kind, TimelineKind::Promoted | TimelineKind::RolledBack)
+    }
+
     /// What it says but for the time, and why.
     fn said(&self) -> (TimelineKind, [&str; 6]) {
         let Self { application, pipeline, environment, message, commit, actor, .. } = self;
@@ -87,6 +96,7 @@ impl TimelineEntry {
 }
 
 impl Wanted {
+    /// But for the time.
     fn takes(&self, entry: &TimelineEntry) -> bool {
         let is = |wanted: &str, said: &str| wanted.is_empty() || wanted == said;
         is(&self.application, &entry.application)
@@ -94,26 +104,16 @@ impl Wanted {
             && is(&self.environment, &entry.environment)
             && is(&self.release, &entry.release)
             && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
-            && self.since.is_none_or(|since| entry.time >= since)
-            && self.before.is_none_or(|before| entry.mark() < before)
-    }
-
-    fn takes_pipeline(&self, pipeline: &Pipeline) -> bool {
-        self.application.is_empty() && (self.pipeline.is_empty() || self.pipeline == pipeline.metadata.name)
-    }
-
-    fn takes_application(&self, name: &str) -> bool {
-        let of_pipelines = [&self.pipeline, &self.environment, &self.release].into_iter().any(|it| !it.is_empty());
-        !of_pipelines && (self.application.is_empty() || self.application == name)
     }
 }
 
 impl Controller {
-    /// What happened, the newest first, also before this process was there.
-    pub async fn history(&self, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
+    /// What happened, the newest first, also before this process was there. It costs what is taken of it: what is kept of before
+    /// is put together once for all who ask at the same time.
+    pub async fn history(&self, wanted: &Wanted) -> History {
         let cx = &self.context;
-        let by_git = timeout(PATIENCE, told_by_git(cx, wanted)).await.unwrap_or_default();
-        whole(cx, wanted, by_git).await
+        let past = cx.past.whole.get(past::FRESH, Instant::now, || gather(cx, true)).await;
+        History::new(heard(cx), past, wanted)
     }
 }
 
@@ -124,48 +124,128 @@ pub(crate) async fn recall(cx: &Context) {
     if timeout(PATIENCE, cx.load_seal()).await.is_err() {
         return;
     }
-    let before = whole(cx, &Wanted::default(), Vec::new()).await;
-    cx.timeline.recall(before.iter().rev().map(|entry| (**entry).clone()));
+    let before = History::new(heard(cx), Arc::new(gather(cx, false).await), &Wanted::default());
+    let before: Vec<TimelineEntry> = before.map(|entry| TimelineEntry::clone(&entry)).collect();
+    cx.timeline.recall(before.into_iter().rev());
 }
 
-async fn whole(cx: &Context, wanted: &Wanted, by_git: Vec<TimelineEntry>) -> Vec<Arc<TimelineEntry>> {
-    let mut told = told_by_events(cx).await;
-    let (recalled, heard): (Vec<_>, Vec<_>) = cx.timeline.newest(usize::MAX).into_iter().partition(|entry| entry.kept);
-    told.extend(heard);
-    let mut kept = kept(cx, wanted);
-    kept.extend(recalled.iter().map(|entry| TimelineEntry::clone(entry)));
-    let wrote = |entry: &TimelineEntry| matches!(entry.kind, TimelineKind::Promoted | TimelineKind::RolledBack);
-    let known = told.iter().map(|entry| &**entry).chain(&kept).filter(|entry| wrote(entry));
-    let known: BTreeSet<String> = known.map(|entry| entry.commit.clone()).collect();
-    kept.extend(by_git.into_iter().filter(|entry| !known.contains(&entry.commit)));
-    let kept = kept.into_iter().map(|entry| TimelineEntry { kept: true, ..entry }).collect();
-    merged(told, kept, wanted)
-}
-
-/// Each once, the newest first: what is kept counts where nobody told it.
-fn merged(told: Vec<Arc<TimelineEntry>>, kept: Vec<TimelineEntry>, wanted: &Wanted) -> Vec<Arc<TimelineEntry>> {
-    let mut times: HashMap<_, Vec<Timestamp>> = HashMap::new();
-    told.iter().for_each(|entry| times.entry(entry.said()).or_default().push(entry.time));
-    let was_told = |entry: &TimelineEntry| {
-        let near = |told: &Timestamp| (-BEFORE..=AFTER).contains(&told.duration_since(entry.time));
-        times.get(&entry.said()).is_some_and(|all| all.iter().any(near))
-    };
-    let untold: Vec<_> = kept.into_iter().filter(|entry| !was_told(entry)).map(Arc::new).collect();
-    drop(times);
-    let mut all: Vec<_> = told.into_iter().chain(untold).filter(|entry| wanted.takes(entry)).collect();
-    all.sort_by_cached_key(|entry| std::cmp::Reverse(entry.mark()));
-    all.dedup_by_key(|entry| entry.mark());
+/// What this process told itself.
+fn heard(cx: &Context) -> Vec<Arc<TimelineEntry>> {
+    let mut all = cx.timeline.newest(usize::MAX);
+    all.retain(|entry| !entry.kept);
     all
 }
 
+/// What everybody else tells: Events, objects, and commits where they are asked.
+async fn gather(cx: &Context, commits: bool) -> Vec<Placed> {
+    let by_git = async { if commits { told_by_git(cx).await } else { Vec::new() } };
+    let by_events = cx.past.events.get(past::EVENTS_FRESH, Instant::now, || told_by_events(cx));
+    let (told, by_git) = tokio::join!(by_events, by_git);
+    let recalled = cx.timeline.newest(usize::MAX).into_iter().filter(|entry| entry.kept);
+    let mut kept = kept(cx);
+    kept.extend(recalled.map(|entry| TimelineEntry::clone(&entry)));
+    let known = told.iter().map(|entry| &**entry).chain(&kept).filter(|entry| entry.is_written());
+    let known: BTreeSet<String> = known.map(|entry| entry.commit.clone()).collect();
+    kept.extend(by_git.into_iter().filter(|entry| !known.contains(&entry.commit)));
+    placed(told.to_vec(), kept.into_iter().map(|entry| Arc::new(TimelineEntry { kept: true, ..entry })))
+}
+
+/// An entry and its place, reckoned once.
+pub(crate) type Placed = (Mark, Arc<TimelineEntry>);
+
+/// The newest first, each once; what is kept counts where nobody told it.
+fn placed(told: Vec<Arc<TimelineEntry>>, kept: impl Iterator<Item = Arc<TimelineEntry>>) -> Vec<Placed> {
+    let told: Vec<Placed> = told.into_iter().map(|entry| (entry.mark(), entry)).collect();
+    let known = Known::of(&told);
+    let untold: Vec<Placed> = kept.map(|entry| (entry.mark(), entry)).filter(|it| !known.tells(it)).collect();
+    let mut all: Vec<Placed> = told.into_iter().chain(untold).collect();
+    all.sort_unstable_by_key(|(mark, _)| std::cmp::Reverse(*mark));
+    all.dedup_by_key(|(mark, _)| *mark);
+    all
+}
+
+/// When what was told, and which commits.
+#[derive(Debug)]
+struct Known {
+    times: HashMap<u64, Vec<Timestamp>>,
+    commits: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(told: &[Placed]) -> Self {
+        let mut times: HashMap<_, Vec<Timestamp>> = HashMap::new();
+        told.iter().for_each(|(mark, entry)| times.entry(mark.1).or_default().push(entry.time));
+        let commits = told.iter().filter(|(_, entry)| entry.is_written()).map(|(_, entry)| entry.commit.clone());
+        Self { commits: commits.collect(), times }
+    }
+
+    /// Whether this is told of already. What objects and commits keep may have another time than who told it.
+    fn tells(&self, (mark, entry): &Placed) -> bool {
+        let near = |told: &Timestamp| (-BEFORE..=AFTER).contains(&told.duration_since(entry.time));
+        let told = self.times.get(&mark.1).is_some_and(|all| all.iter().any(near));
+        entry.kept && (told || (entry.is_written() && self.commits.contains(&entry.commit)))
+    }
+}
+
+/// The entries that somebody wants, the newest first.
+#[derive(Debug)]
+pub struct History {
+    /// What this process told, the newest last.
+    heard: Vec<Placed>,
+    known: Known,
+    /// What is kept of before, the newest first, and how far it was read.
+    past: (Arc<Vec<Placed>>, usize),
+    wanted: Wanted,
+    last: Option<Mark>,
+}
+
+impl History {
+    fn new(heard: Vec<Arc<TimelineEntry>>, past: Arc<Vec<Placed>>, wanted: &Wanted) -> Self {
+        let mut heard: Vec<Placed> = heard.into_iter().map(|entry| (entry.mark(), entry)).collect();
+        heard.sort_unstable_by_key(|(mark, _)| *mark);
+        let known = Known::of(&heard);
+        let mut from = 0;
+        if let Some(before) = wanted.before {
+            heard.truncate(heard.partition_point(|(mark, _)| *mark < before));
+            from = past.partition_point(|(mark, _)| *mark >= before);
+        }
+        Self { heard, known, past: (past, from), wanted: wanted.clone(), last: None }
+    }
+
+    /// The newest of both that was not taken yet.
+    fn newest(&mut self) -> Option<Placed> {
+        let (past, from) = &mut self.past;
+        let kept = past.get(*from).filter(|kept| self.heard.last().is_none_or(|heard| kept.0 > heard.0));
+        let Some(kept) = kept else { return self.heard.pop() };
+        *from += 1;
+        Some(kept.clone())
+    }
+}
+
+impl Iterator for History {
+    type Item = Arc<TimelineEntry>;
+
+    fn next(&mut self) -> Option<Arc<TimelineEntry>> {
+        loop {
+            let placed = self.newest()?;
+            let twice = self.last.replace(placed.0) == Some(placed.0);
+            if self.wanted.since.is_some_and(|since| placed.1.time < since) {
+                return None;
+            }
+            if !twice && self.wanted.takes(&placed.1) && !self.known.tells(&placed) {
+                return Some(placed.1);
+            }
+        }
+    }
+}
+
 /// What objects keep.
-fn kept(cx: &Context, wanted: &Wanted) -> Vec<TimelineEntry> {
-    let pipelines = cx.stores.pipelines.all();
-    let of_pipelines = pipelines.into_iter().filter(|it| wanted.takes_pipeline(it)).flat_map(|it| of_pipeline(cx, it));
+fn kept(cx: &Context) -> Vec<TimelineEntry> {
+    let of_pipelines = cx.stores.pipelines.all().into_iter().flat_map(|it| of_pipeline(cx, it));
     let applications = cx.stores.applications.all();
-    let named = applications.iter().map(|app| (AppKey::of(app).text(&cx.namespace), app));
-    let of_applications = named.filter(|(name, _)| wanted.takes_application(name));
-    of_pipelines.chain(of_applications.flat_map(|(name, app)| of_application(&name, app, cx.clock.now()))).collect()
+    let (named, now) = (|app: &Application| AppKey::of(app).text(&cx.namespace), cx.clock.now());
+    let of_applications = applications.iter().flat_map(|app| of_application(&named(app), app, now));
+    of_pipelines.chain(of_applications).collect()
 }
 
 /// Of what is believed of it.
@@ -235,32 +315,45 @@ impl EventLine {
 }
 
 /// What the commits of promotions tell, also of those whose objects are gone. Only of copies that are here.
-async fn told_by_git(cx: &Context, wanted: &Wanted) -> Vec<TimelineEntry> {
+async fn told_by_git(cx: &Context) -> Vec<TimelineEntry> {
     let Some(seal) = cx.seal() else { return Vec::new() };
     let pipelines = cx.stores.pipelines.all();
-    let pipelines: Vec<_> = pipelines.into_iter().filter(|pipeline| wanted.takes_pipeline(pipeline)).collect();
     let environments = pipelines.iter().flat_map(|pipeline| &pipeline.spec.environments);
-    let (mut seen, mut entries) = (BTreeSet::new(), Vec::new());
+    let mut branches = BTreeMap::new();
     for app in environments.filter_map(|environment| cx.application(&environment.application)) {
         let Some(source) = ground::written(&app).filter(|source| !Address::of(source).is_chart()) else { continue };
-        if !seen.insert((source.repo_url.clone(), source.revision().to_owned())) {
-            continue;
-        }
-        let told = commits_of(cx, &app).await.unwrap_or_default();
-        entries.extend(told.iter().filter(|commit| is_promotions(seal, commit)).filter_map(of_commit));
+        branches.entry((source.repo_url.clone(), source.revision().to_owned())).or_insert(app);
     }
-    entries.retain(|entry: &TimelineEntry| pipelines.iter().any(|it| it.metadata.name == entry.pipeline));
+    let all = branches.into_iter().map(|(branch, app)| async move {
+        let told = timeout(PATIENCE, told_by_branch(cx, seal, branch, &app)).await.ok().flatten();
+        told.map_or_else(Vec::new, |told| told.to_vec())
+    });
+    let mut entries = futures::future::join_all(all).await.concat();
+    entries.retain(|entry| pipelines.iter().any(|it| it.metadata.name == entry.pipeline));
     entries
 }
 
-async fn commits_of(cx: &Context, app: &Application) -> Option<Vec<CommitInfo>> {
+/// Its commits are read once for each that is its last one.
+async fn told_by_branch(
+    cx: &Context,
+    seal: &Seal,
+    branch: (String, String),
+    app: &Application,
+) -> Option<Arc<Vec<TimelineEntry>>> {
     let source = ground::written(app)?;
     let repository = cx.repositories.git(Address::of(source), app.spec.project_name()).ok()?;
     let head = match repository.head_of(source.revision()).await {
         Ok(head) => head,
         Err(_) => ground::synced(app).parse().ok()?,
     };
-    repository.log(head, None, COMMITS).await.ok()
+    if let Some(told) = cx.past.told_until(&branch, head) {
+        return Some(told);
+    }
+    let commits = repository.log(head, None, COMMITS).await.ok()?;
+    let told = commits.iter().filter(|commit| is_promotions(seal, commit)).filter_map(of_commit).collect();
+    let told = Arc::new(told);
+    cx.past.keep(branch, head, Arc::clone(&told));
+    Some(told)
 }
 
 /// `promote(production): shop → v2`, as [`promotion::Message`] writes it.
@@ -306,8 +399,8 @@ mod tests {
         TimelineEntry::of_pipeline(TimelineKind::Progress, at, "shop", message)
     }
 
-    fn texts(all: &[Arc<TimelineEntry>]) -> Vec<String> {
-        all.iter().map(|entry| format!("{} {}", entry.time.as_second(), entry.message)).collect()
+    fn texts(all: History) -> Vec<String> {
+        all.map(|entry| format!("{} {}", entry.time.as_second(), entry.message)).collect()
     }
 
     #[test]
@@ -315,8 +408,13 @@ mod tests {
         let told = vec![Arc::new(entry(1000, "a")), Arc::new(entry(1000, "a")), Arc::new(entry(2000, "b"))];
         // told a little later than it was so, once more much later, and what nobody told
         let kept = vec![entry(995, "a"), entry(9000, "a"), entry(1500, "c")];
-        let all = merged(told, kept, &Wanted::default());
-        assert_eq!(texts(&all), ["9000 a", "2000 b", "1500 c", "1000 a"]);
+        let kept: Vec<_> = kept.into_iter().map(|entry| Arc::new(TimelineEntry { kept: true, ..entry })).collect();
+        let expected = ["9000 a", "2000 b", "1500 c", "1000 a"];
+        let past = Arc::new(placed(told.clone(), kept.clone().into_iter()));
+        assert_eq!(texts(History::new(Vec::new(), past, &Wanted::default())), expected);
+        // the same, whether it was told before or is told since the rest was put together
+        let past = Arc::new(placed(Vec::new(), kept.into_iter()));
+        assert_eq!(texts(History::new(told, past, &Wanted::default())), expected);
     }
 
     /// Who may write the status of an Application writes what it likes.
@@ -359,10 +457,16 @@ mod tests {
     #[test]
     fn a_page_begins_where_the_one_before_ended() {
         let told: Vec<_> = (0..10).map(|number| Arc::new(entry(1000, &number.to_string()))).collect();
-        let all = merged(told.clone(), Vec::new(), &Wanted::default());
+        // told before, and by this process
+        let past = Arc::new(placed(told[..5].to_vec(), std::iter::empty()));
+        let read = |wanted: &Wanted| History::new(told[5..].to_vec(), Arc::clone(&past), wanted);
+        let all: Vec<_> = read(&Wanted::default()).collect();
+        assert_eq!(all.len(), 10);
         let mark: Mark = all[3].mark().to_string().parse().unwrap();
-        let rest = merged(told, Vec::new(), &Wanted { before: Some(mark), ..Wanted::default() });
-        assert_eq!(texts(&rest), texts(&all[4..]));
+        let rest: Vec<_> = read(&Wanted { before: Some(mark), ..Wanted::default() }).collect();
+        assert_eq!(rest, all[4..]);
+        let since = Timestamp::from_second(1001).ok();
+        assert_eq!(read(&Wanted { since, ..Wanted::default() }).count(), 0);
         assert!("yesterday".parse::<Mark>().is_err());
     }
 

@@ -63,7 +63,7 @@ pub use clusters::{ConnectedCluster, ConnectionState, ConnectionStatus};
 pub use config::{AtStep, ControllerConfig};
 pub use controller::Controller;
 pub use git_remotes::GitRemotes;
-pub use history::{Mark, Wanted};
+pub use history::{History, Mark, Wanted};
 pub use ledger::LEDGER_SECRETS;
 pub use metrics::Metrics;
 pub use repositories::{Access, Address, Remote, RemoteError, Remotes, Repositories, Resolved, Unavailable};

@@ -1,5 +1,7 @@
 //! Why: of a release, why it does not move; of an environment, why what is next is not here; of a Pipeline, all of that.
 
+use std::borrow::Cow;
+
 use api::gantline::{Environment, GateState, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleasePhase};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -77,7 +79,8 @@ fn arrival(draft: &Draft<'_>, environment: &Environment) -> Explanation {
     let here = draft.put_last(name).map(|here| here.metadata.name.as_str());
     let next = open.and_then(|open| draft.release(&open.spec.release)).or(before);
     let Some(next) = next.filter(|next| open.is_some() || Some(next.metadata.name.as_str()) != here) else {
-        let summary = format!("nothing is on its way to {name}");
+        let runs = draft.runs(name).map_or_else(|| "no release".into(), called);
+        let summary = format!("{name} runs {runs}, and nothing is on its way there");
         let reasons = of_pin(draft, environment).into_iter().collect();
         return Explanation { summary, reasons, ..Explanation::default() };
     };
@@ -97,8 +100,8 @@ pub fn pipeline(seen: &Observed) -> Explanation {
         reasons.extend(arrival(&draft, here).reasons);
     }
     let runs = |environment: &Environment| {
-        let release = draft.runs(&environment.name).map(|release| label(&release.spec.images).into_owned());
-        format!("{} runs {}", environment.name, release.as_deref().unwrap_or("no release"))
+        let release = draft.runs(&environment.name).map_or_else(|| "no release".into(), called);
+        format!("{} runs {release}", environment.name)
     };
     let runs = spec.environments.iter().map(runs).collect::<Vec<_>>().join(", ");
     let name = &seen.pipeline.metadata.name;
@@ -131,7 +134,7 @@ fn quarantine(release: &Release) -> Option<Reason> {
     let quarantine = release.status.quarantine.as_ref()?;
     Some(Reason {
         topic: "Quarantine".to_owned(),
-        message: format!("the digest is quarantined by {}: {}", quarantine.whose(), quarantine.reason),
+        message: format!("{} is quarantined by {}: {}", called(release), quarantine.whose(), quarantine.reason),
         since: quarantine.at,
         who: format!("CI, with another image, or who may lift it ({})", to_lift(quarantine, &release.metadata.name)),
         ..Reason::default()
@@ -175,11 +178,10 @@ fn outside(draft: &Draft<'_>, release: &Release, environment: &Environment) -> V
         return of_promotion(draft, promotion);
     }
     let replaced = release.in_environment(&environment.name).filter(|entry| entry.phase == ReleasePhase::Replaced);
-    let mut reasons: Vec<Reason> = replaced.map(|entry| of_replaced(draft, environment, entry)).into_iter().collect();
-    if reasons.is_empty() {
-        reasons.push(of_absence(draft, release, environment));
-    }
-    reasons
+    let Some(replaced) = replaced else { return vec![of_absence(draft, release, environment)] };
+    // a rollback pins, too: both keep it away
+    let reasons = [Some(of_replaced(draft, release, environment, replaced)), of_pin(draft, environment)];
+    reasons.into_iter().flatten().collect()
 }
 
 /// One reason a gate that has not passed, else what the promotion says.
@@ -228,12 +230,11 @@ fn who_after(promotion: &Promotion) -> String {
     }
 }
 
-fn of_replaced(draft: &Draft<'_>, environment: &Environment, entry: &ReleaseEnvironment) -> Reason {
-    let other = draft.put_last(&environment.name).map(|other| label(&other.spec.images).into_owned());
-    let other = other.map_or_else(|| "something that is no release".to_owned(), |tag| format!("{tag} took its place"));
+fn of_replaced(draft: &Draft<'_>, release: &Release, environment: &Environment, entry: &ReleaseEnvironment) -> Reason {
+    let other = draft.put_last(&environment.name).map_or_else(|| "something that is no release".into(), called);
     Reason {
         topic: environment.name.clone(),
-        message: format!("it was in {}: {other}", environment.name),
+        message: format!("{} was in {}: {other} took its place", called(release), environment.name),
         value: entry.phase.as_str().to_owned(),
         since: entry.since,
         who: asks(draft, environment),
@@ -277,9 +278,7 @@ fn asks(draft: &Draft<'_>, environment: &Environment) -> String {
 fn summed_up(release: &Release, reasons: Vec<Reason>) -> Explanation {
     let present = release.status.environments.iter().filter(|entry| entry.phase != ReleasePhase::Replaced);
     let here: Vec<&str> = present.map(|entry| entry.name.as_str()).collect();
-    let tag = label(&release.spec.images);
-    // pinned by digest alone, it has no tag
-    let name = if tag.is_empty() { release.metadata.name.as_str() } else { &tag };
+    let name = called(release);
     let summary = match reasons.first() {
         None => format!("{name} went through every environment: {}.", here.join(", ")),
         Some(first) if here.is_empty() => format!("{name} is in no environment: {}", first.message),
@@ -290,6 +289,12 @@ fn summed_up(release: &Release, reasons: Vec<Reason>) -> Explanation {
         digest: identity(&release.spec.images).map_or_else(String::new, String::from),
         summary,
         reasons,
-        tag: tag.into_owned(),
+        tag: label(&release.spec.images).into_owned(),
     }
+}
+
+/// Its tag; pinned by digest alone it has none, and is called by its name.
+fn called(release: &Release) -> Cow<'_, str> {
+    let tag = label(&release.spec.images);
+    if tag.is_empty() { Cow::Borrowed(&release.metadata.name) } else { tag }
 }

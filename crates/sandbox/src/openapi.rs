@@ -18,7 +18,9 @@ use crate::status::{Answer, Failure};
 pub(crate) fn route(api: &Api, request: &Incoming) -> Answer<Option<Reply>> {
     let path = request.path.trim_end_matches('/');
     if path == "/openapi/v2" {
-        return Err(Failure::no_such_path());
+        // kubectl asks for it where it checks a List, and leaves what has no schema there to the server
+        const MODELS: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+        return Ok(Some(Reply::Text(MODELS, String::new())));
     }
     let Some(rest) = path.strip_prefix("/openapi/v3") else { return Ok(None) };
     let text = |value: Value| Ok(Some(Reply::Text("text/plain; charset=utf-8", value.to_string())));

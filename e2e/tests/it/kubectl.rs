@@ -156,6 +156,25 @@ fn the_api_describes_itself() {
     check("describe application myapp-prod -n argocd", 0, &["Sync Policy"]);
 }
 
+/// As `kubectl get -o json` prints them: kubectl looks up their schemas elsewhere than those of single objects.
+#[test]
+fn a_list_is_applied_and_what_is_wrong_in_it_is_refused() {
+    let Some(demo) = demo().filter(|_| has("kubectl")) else { return };
+    let map = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"},
+            "data": {"a": "b"}})
+    };
+    let list = |items: Value| json!({"apiVersion": "v1", "kind": "List", "items": items});
+    demo.apply(&list(json!([map("list-one"), map("list-two")])));
+    demo.kubectl(&["get", "configmap", "list-two", "-o", "name"]).succeeds();
+    let mut wrong = map("list-three");
+    wrong["dta"] = json!({});
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), list(json!([wrong])).to_string()).expect("a written file");
+    demo.kubectl(&["apply", "-f", &file.path().display().to_string()]).exits(1).says("unknown field \"dta\"");
+    demo.kubectl(&["delete", "configmap", "list-one", "list-two"]).succeeds();
+}
+
 #[test]
 fn jobs_and_configuration_live() {
     let name = "e2e-kinds";

@@ -3,6 +3,7 @@
 
 mod arrows;
 mod candidates;
+mod install;
 mod purity;
 mod threats;
 

@@ -188,7 +188,11 @@ impl ImageSource {
         let built = RegexBuilder::new(&self.tags).size_limit(LARGEST_PATTERN).dfa_size_limit(LARGEST_PATTERN).build();
         built.map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => "it stands for too much: repeat less of it".to_owned(),
-            other => other.to_string(),
+            // over several lines it draws where; the last one says what
+            other => {
+                let drawn = other.to_string();
+                drawn.lines().last().map_or("", |what| what.trim_start_matches("error: ")).to_owned()
+            }
         })
     }
 
@@ -488,6 +492,8 @@ mod tests {
         check(r"[\pL\pN]{60}", "stands for too much");
         check(&"a".repeat(301), "longer than 300");
         check("(", "unclosed group");
+        let drawn = ImageSource { name: "shop".to_owned(), tags: "^(".to_owned() }.pattern();
+        assert!(drawn.is_err_and(|why| !why.contains('\n')), "a table and a condition have one line for it");
     }
 
     #[test]

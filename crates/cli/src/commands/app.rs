@@ -136,9 +136,10 @@ const COLUMNS: &[Column] = &[
     wide("PROJECT", |a| or_dash(a, "/spec/project")),
     wide("CLUSTER", cluster),
     column("NAMESPACE", |a| or_dash(a, "/spec/destination/namespace")).spare(1),
-    column("SYNC STATUS", |a| or_dash(a, "/status/sync/status")),
-    column("HEALTH STATUS", |a| or_dash(a, "/status/health/status")),
-    column("REVISION", |a| or_dash(a, "/status/sync/revision")),
+    column("SYNC STATUS", |a| state(a, "/status/sync/status")),
+    column("HEALTH STATUS", |a| state(a, "/status/health/status")),
+    column("REVISION", |a| or_dash(a, "/status/sync/revision")).spare(2),
+    column("PROBLEM", problem).if_said(),
     wide("PROVEN AT", |a| or_dash(a, "/status/provenAt")),
     wide("REPOSITORY", |a| or_dash(a, "/spec/source/repoURL")),
     wide("PATH", |a| or_dash(a, "/spec/source/path")),
@@ -169,6 +170,23 @@ fn cluster(app: &Value) -> String {
     let said = app.pointer("/spec/destination").and_then(|said| Destination::deserialize(said).ok());
     let cluster = said.map_or_else(String::new, |destination| destination.cluster().to_owned());
     if cluster.is_empty() { "-".to_owned() } else { cluster }
+}
+
+/// Of one that nobody has judged, or nobody can read, nothing is known.
+fn state(app: &Value, pointer: &str) -> String {
+    text(app, pointer).unwrap_or_else(|| "Unknown".to_owned())
+}
+
+/// The first error that its conditions tell of; warnings are no problem of its own.
+fn problem(app: &Value) -> String {
+    let conditions = app.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let mut errors = conditions.filter(|condition| text(condition, "/type").is_some_and(|it| it.ends_with("Error")));
+    errors.next().map_or_else(String::new, |error| or_dash(error, "/message"))
+}
+
+/// That it cannot be read, as the server says it: waiting is no use.
+fn why_unreadable(app: &Value) -> Option<String> {
+    Some(problem(app)).filter(|why| why.starts_with("it cannot be read"))
 }
 
 fn conditions(app: &Value) -> String {
@@ -269,6 +287,10 @@ async fn list<const N: usize>(client: &Client, wanted: [(&str, Option<String>); 
     let query: Vec<String> = said.collect();
     let items = client.items(&format!("/api/v1/applications?{}", query.join("&"))).await?;
     output::list(&items, COLUMNS, &output.view(client.now()), "application")?;
+    if items.is_empty() {
+        let chosen = if query.is_empty() { String::new() } else { " that is chosen so".to_owned() };
+        output::aside(format!("there is no Application{chosen}, or none that you may see"));
+    }
     Ok(Code::Done.into())
 }
 
@@ -384,13 +406,16 @@ impl Wait {
 
 /// Asks until `done`, for `timeout` seconds of real time at most.
 async fn wait_for(client: &Client, name: &str, timeout: u64, done: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
-    let state =
-        |app: &Value| format!("{} {}", or_dash(app, "/status/sync/status"), or_dash(app, "/status/health/status"));
+    let state = |app: &Value| format!("{} {}", state(app, "/status/sync/status"), state(app, "/status/health/status"));
     let told = |app: &Value| {
         format!("{name}: {} {}", state(app), text(app, "/status/operationState/message").unwrap_or_default())
     };
-    match until(client, &path(name), Duration::from_secs(timeout), told, done).await? {
-        Waited::Done(app) => Ok(app),
+    let ended = |app: &Value| done(app) || why_unreadable(app).is_some();
+    match until(client, &path(name), Duration::from_secs(timeout), told, ended).await? {
+        Waited::Done(app) => match why_unreadable(&app) {
+            Some(why) => Err(Failure::new(format!("{name}: {why}"))),
+            None => Ok(app),
+        },
         Waited::GaveUp(app) => Err(Failure::new(format!("{name} is {} after {timeout} s", state(&app)))
             .hint(format!("why: gantline explain {name}"))),
     }
@@ -399,6 +424,18 @@ async fn wait_for(client: &Client, name: &str, timeout: u64, done: impl Fn(&Valu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_error() {
+        let why = "it cannot be read, so nothing is done with it: invalid type";
+        let warning = json!({ "type": "SharedResourceWarning", "message": "shared" });
+        let unread = json!({ "status": { "conditions": [warning, { "type": "InvalidSpecError", "message": why }] } });
+        assert_eq!((state(&unread, "/status/sync/status").as_str(), problem(&unread).as_str()), ("Unknown", why));
+        assert_eq!(why_unreadable(&unread).as_deref(), Some(why));
+        let shared = json!({ "status": { "conditions": [warning] } });
+        assert_eq!((problem(&shared).as_str(), why_unreadable(&shared)), ("", None));
+        assert_eq!(why_unreadable(&json!({})), None);
+    }
 
     #[test]
     fn a_cluster_is_called_as_everywhere() {

@@ -76,9 +76,11 @@ impl Following {
         };
         let path = format!("/api/v1/promotions/{}", segment(name));
         match until(client, &path, patience, |promotion| state(name, promotion), is_told).await? {
-            Waited::GaveUp(_) if self.wait => {
+            Waited::GaveUp(promotion) if self.wait => {
+                let place = |pointer| or_dash(&promotion, pointer);
+                let place = format!("{}/{}", place("/spec/pipeline"), place("/spec/environment"));
                 Err(Failure::new(format!("{name} has not ended after {} s", self.timeout))
-                    .hint("it goes on; what it waits for: gantline explain RELEASE"))
+                    .hint(format!("it goes on; what it waits for: gantline explain {place}")))
             }
             Waited::Done(promotion) | Waited::GaveUp(promotion) => report(name, &promotion),
         }

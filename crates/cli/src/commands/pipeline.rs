@@ -35,7 +35,8 @@ const COLUMNS: &[Column] = &[
     column("PROBLEM", |p| {
         let conditions = p.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
         conditions.map(|c| or_dash(c, "/message")).collect::<Vec<_>>().join("; ")
-    }),
+    })
+    .if_said(),
     wide("IMAGES", |p| {
         let images = p.pointer("/spec/images").and_then(Value::as_array).into_iter().flatten();
         images.map(|i| or_dash(i, "/name")).collect::<Vec<_>>().join(",")

@@ -6,7 +6,7 @@ mod survey;
 mod verdict;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -141,5 +141,47 @@ fn url_of(text: &str) -> Result<String, Failure> {
     let path = PathBuf::from(text)
         .canonicalize()
         .map_err(|error| Failure::new(format!("{text}: {error}")).hint("give a URL, or a folder that exists"))?;
-    Ok(format!("file://{}", path.display()))
+    if is_repository(&path) {
+        return Ok(format!("file://{}", path.display()));
+    }
+    let hint = path.ancestors().skip(1).find(|folder| is_repository(folder)).map_or_else(
+        || "what is tried is a commit: git init, git add and git commit there first".to_owned(),
+        |whole| {
+            let below = path.strip_prefix(whole).unwrap_or(&path).display();
+            format!("it is part of one, of which a commit is tried: gantline try {} --path {below}", whole.display())
+        },
+    );
+    Err(Failure::new(format!("{text} is a folder, and no Git repository")).hint(hint))
+}
+
+/// With a work tree or without.
+fn is_repository(folder: &Path) -> bool {
+    folder.join(".git").exists() || (folder.join("HEAD").is_file() && folder.join("objects").is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_no_repository_is_told_what_would_work() {
+        let room = tempfile::tempdir().unwrap();
+        let at = |below: &str| room.path().canonicalize().unwrap().join(below).display().to_string();
+        for folder in ["work/.git", "work/deploy/dev", "bare/objects", "plain"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        std::fs::write(at("bare/HEAD"), "").unwrap();
+        for repository in ["work", "bare"] {
+            assert_eq!(url_of(&at(repository)).unwrap(), format!("file://{}", at(repository)));
+        }
+        let told = |folder: &str| {
+            let Failure { message, hint, .. } = url_of(&at(folder)).unwrap_err();
+            format!("{message}: {}", hint.unwrap_or_default())
+        };
+        let whole = format!("gantline try {} --path deploy/dev", at("work"));
+        assert!(told("work/deploy/dev").contains(&whole), "{}", told("work/deploy/dev"));
+        assert!(told("plain").contains("is a folder, and no Git repository"), "{}", told("plain"));
+        assert!(told("plain").contains("git init"), "{}", told("plain"));
+        assert_eq!(url_of("https://git.acme.io/a/b").unwrap(), "https://git.acme.io/a/b");
+    }
 }

@@ -28,6 +28,8 @@ enum Room {
     Always,
     /// Where there is room; of several the highest rank gives way first.
     Spare(u8),
+    /// Where it says something of a row.
+    Said,
     /// With `-o wide`.
     Wide,
 }
@@ -50,6 +52,11 @@ impl Column {
     pub(crate) const fn spare(self, rank: u8) -> Self {
         Self { room: Room::Spare(rank), ..self }
     }
+
+    /// It is there where it says something of a row: of what is wrong, mostly.
+    pub(crate) const fn if_said(self) -> Self {
+        Self { room: Room::Said, ..self }
+    }
 }
 
 /// How a table is shown.
@@ -71,6 +78,7 @@ const LEAST: usize = 10;
 pub(crate) fn table(items: &[Value], columns: &[Column], sight: &Sight) -> Table {
     let shown = columns.iter().filter(|column| sight.wide || column.room != Room::Wide);
     let mut shown: Vec<Shown> = shown.map(|column| Shown::of(column, items, sight)).collect();
+    shown.retain(|column| column.room != Room::Said || !column.says_nothing());
     if let Some(width) = sight.width.filter(|_| !sight.wide) {
         fit(&mut shown, width);
     }
@@ -114,7 +122,7 @@ impl Shown {
     /// Who gives way first.
     fn rank(&self) -> Option<u16> {
         match self.room {
-            Room::Always => self.says_nothing().then_some(u16::MAX),
+            Room::Always | Room::Said => self.says_nothing().then_some(u16::MAX),
             Room::Spare(rank) => Some(u16::from(rank) + if self.says_nothing() { 256 } else { 0 }),
             Room::Wide => None,
         }
@@ -292,6 +300,18 @@ mod tests {
         assert!(!lines[0].contains("OWNER"));
         let lines = shown(&[item()], Some(80), true);
         assert!(lines[0].ends_with("OWNER") && lines[1].contains(&"4f2a9c1e7b".repeat(4)), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_column_where_something_is() {
+        let columns = [
+            column("NAME", |item| or_dash(item, "/name")),
+            column("PROBLEM", |item| or_dash(item, "/problem")).if_said(),
+        ];
+        let title =
+            |items: &[Value]| table(items, &columns, &Sight::default()).to_string().lines().next().map(str::to_owned);
+        assert_eq!(title(&[json!({ "name": "web" }), item()]).unwrap().split_whitespace().last(), Some("PROBLEM"));
+        assert_eq!(title(&[json!({ "name": "web" })]).unwrap().trim_end(), "NAME");
     }
 
     #[test]

@@ -75,6 +75,7 @@ async fn a_pipeline_that_cannot_be_read_stops_aloud_also_after_a_restart() {
         world.says(&pipeline(), "Invalid").await;
         assert!(counted(&controller, "Pipeline", 1), "{}", controller.metrics().text());
         let entries = controller.history(&Wanted { pipeline: "shop".into(), ..Wanted::default() }).await;
+        let entries: Vec<_> = entries.collect();
         assert!(entries.iter().any(|entry| entry.message.contains("cannot be read")), "{entries:#?}");
         world.push("v2").await;
         running.end().await;
@@ -154,8 +155,7 @@ async fn the_timeline_survives_a_restart() {
     let (world, controller, running) = World::with_v2().await;
     let shop = Wanted { pipeline: "shop".into(), ..Wanted::default() };
     let lines = async |controller: &Controller, wanted: &Wanted| -> Vec<String> {
-        let all: Vec<Arc<_>> = controller.history(wanted).await;
-        all.iter().map(|entry| entry.message.clone()).collect()
+        controller.history(wanted).await.map(|entry| entry.message.clone()).collect()
     };
     let promoted = |lines: &[String]| lines.iter().filter(|it| *it == "promote(staging): shop → v2").count();
     let mut before = Vec::new();
@@ -206,9 +206,9 @@ async fn the_timeline_survives_a_restart() {
     for promotion in world.cluster.list(&scope).await.unwrap() {
         world.cluster.delete(&promotion.key(), &cluster::DeleteOptions::default()).await.unwrap();
     }
-    let mut told = Vec::new();
+    let mut told: Vec<Arc<_>> = Vec::new();
     for _ in 0..200 {
-        told = third.history(&Wanted { kinds: vec![control::TimelineKind::Promoted], ..shop.clone() }).await;
+        told = third.history(&Wanted { kinds: vec![control::TimelineKind::Promoted], ..shop.clone() }).await.collect();
         if third.stores().promotions(None).is_empty() {
             break;
         }

@@ -109,10 +109,11 @@ fn joined(start: &str, items: impl Iterator<Item = impl AsRef<str>>, between: &s
     text
 }
 
-/// More than a few are counted.
+/// Each once, however their names are written; more than a few are counted.
 fn but_not<'a>(text: &mut String, people: impl Iterator<Item = &'a str>, before: &str, between: &str) {
     const SHOWN: usize = 5;
-    add(text, before, people, between, SHOWN);
+    let mut named = BTreeSet::new();
+    add(text, before, people.filter(|person| named.insert(person.to_lowercase())), between, SHOWN);
 }
 
 fn add(text: &mut String, start: &str, items: impl Iterator<Item = impl AsRef<str>>, between: &str, most: usize) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
-use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleasePhase};
+use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleasePhase, ReleaseStatus};
 use jiff::Timestamp;
 
 use super::ledger::quarantined;
@@ -27,7 +27,7 @@ impl Draft<'_> {
     }
 
     /// The release's status where it changes.
-    fn moved_on(&mut self, index: usize) -> (Option<api::gantline::ReleaseStatus>, Vec<Fact>) {
+    fn moved_on(&mut self, index: usize) -> (Option<ReleaseStatus>, Vec<Fact>) {
         let release = self.releases[index].clone();
         let (mut next, mut facts) = (Cow::Borrowed(&release.status), Vec::new());
         for (place, environment) in self.seen.pipeline.spec.environments.iter().enumerate() {
@@ -62,9 +62,20 @@ impl Draft<'_> {
                 facts.push(fact);
             }
         }
+        self.in_the_order_of_the_way(&mut next);
         match next {
             Cow::Borrowed(_) => (None, facts),
             Cow::Owned(status) => (Some(status), facts),
+        }
+    }
+
+    /// The last entry says how far a release is, also where it was found in one environment after another in no order. What is
+    /// no environment any more comes first.
+    fn in_the_order_of_the_way(&self, status: &mut Cow<'_, ReleaseStatus>) {
+        let spec = &self.seen.pipeline.spec;
+        let place = |entry: &ReleaseEnvironment| spec.environments.iter().position(|it| it.name == entry.name);
+        if !status.environments.iter().map(place).is_sorted() {
+            status.to_mut().environments.sort_by_key(place);
         }
     }
 

@@ -161,6 +161,10 @@ fn who_joins_a_promotion_has_asked_for_it() {
     assert!(own.to_string().contains("asked for its promotion: somebody else has to approve it"), "{own}");
     let page = explain::environment(&story.seen, "production").unwrap();
     assert_eq!(page.reasons[0].who, "a member of leads, but not Dana or tina");
+    // the author asks for it, too: one person is named once
+    story.ask(requests::promote(&story.seen, "production", FIRST, "dana", "")).unwrap();
+    let page = explain::environment(&story.seen, "production").unwrap();
+    assert_eq!(page.reasons[0].who, "a member of leads, but not Dana or tina");
     story.ask(requests::decide(&story.seen, PROMOTION, &vote("theo"))).unwrap();
     story.settle();
     let promotion = story.promotion(PROMOTION);
@@ -306,10 +310,34 @@ fn an_explanation_does_not_contradict_the_facts() {
     story.ask(requests::roll_back(&story.seen, "production", "tina", "errors")).unwrap();
     story.settle();
     let (summary, reasons) = explained(&story, FIRST);
-    assert_eq!(summary, "v1 is in dev, staging: the digest is quarantined by tina: errors");
-    assert_eq!(reasons[1], "it was in production: v0 took its place");
+    assert_eq!(summary, "v1 is in dev, staging: v1 is quarantined by tina: errors");
+    let pinned = "production is pinned by tina: errors";
+    assert_eq!(reasons[1..], ["v1 was in production: v0 took its place", pinned]);
+    // who asks about the Application, the environment or the Pipeline is told of the pin, too, also once that is lifted
+    let lifted = requests::lift(&story.seen, FIRST, "tina", "it was the network").unwrap();
+    story.ask(Ok(lifted)).unwrap();
+    story.settle();
+    let page = explain::environment(&story.seen, "production").unwrap();
+    for told in [page, explain::pipeline(&story.seen), explain::release(&story.seen, FIRST).unwrap()] {
+        assert!(told.reasons.iter().any(|reason| reason.message == pinned), "{told:?}");
+    }
+    let told = explain::environment(&story.seen, "staging").unwrap();
+    assert_eq!(told.summary, "staging runs v1, and nothing is on its way there");
     let (_, reasons) = explained(&story, "shop-000000000000");
     assert!(reasons.iter().all(|reason| !reason.contains("quarantine")), "{reasons:?}");
+}
+
+/// Whoever lists releases reads how far one is from its last entry: the order is that of the way, not that in which they came.
+#[test]
+fn the_last_entry_says_how_far_a_release_is() {
+    let mut story = Story::new(&["shop"], json!({}));
+    for environment in ["dev", "production", "staging"] {
+        story.write(environment, &[("shop", "v0", "0")]);
+        story.settle();
+    }
+    let entries = &story.release("shop-000000000000").status.environments;
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["dev", "staging", "production"]);
 }
 
 /// Dana wrote it, tina asked for it: of whom is known nobody is left, and it is said who opens it.

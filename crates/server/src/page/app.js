@@ -43,11 +43,16 @@ function ago(time) {
   return `${Math.round(seconds / 86400)} d`
 }
 const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
+// with the day, where that is another one than today's
+const dayAndTime = (time) => {
+  const [day, today] = [new Date(time), new Date(now())].map((at) => at.toLocaleDateString([], { day: 'numeric', month: 'short' }))
+  return day === today ? clockTime(time) : `${day} ${clockTime(time)}`
+}
 // commit ids and tags made of them, as people read them
 const readable = (text) => text.replace(/\b[0-9a-f]{40}\b/g, (id) => id.slice(0, 10))
 
 // a moment that a sentence names, on the clock of who reads
-const lasting = (text) => text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => `${clockTime(time)} (${ago(time)} ago)`)
+const lasting = (text) => text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => `${dayAndTime(time)} (${ago(time)} ago)`)
 
 function mood(environment) {
   if (['Degraded', 'Unknown'].includes(environment.health) || environment.phase === 'Failed') return 'bad'
@@ -60,7 +65,7 @@ function mood(environment) {
 
 function gate(g) {
   const mark = { Passed: '✓', Failed: '✗' }[g.state] ?? '…'
-  const detail = [g.value, g.needed && `needs ${g.needed}`, g.state === 'Waiting' && g.earliest && `not before ${clockTime(g.earliest)}`,
+  const detail = [g.value, g.needed && `needs ${g.needed}`, g.state === 'Waiting' && g.earliest && `not before ${dayAndTime(g.earliest)}`,
     g.state !== 'Passed' && g.whoCanAct && `can act: ${g.whoCanAct}`].filter(Boolean).join(' · ')
   const node = make('div', { className: `gate ${g.state}` }, make('span', { className: 'mark', textContent: mark }), make('span', { textContent: g.name }))
   if (g.state === 'Waiting' && g.since && g.earliest) {
@@ -90,11 +95,11 @@ function environmentCard(service, environment) {
     make('h3', {}, make('span', { textContent: environment.name, title: environment.purpose ?? '' }), make('small', {}, since)),
     make('div', { className: 'version', textContent: shortTag(environment.tag) ?? 'nothing yet', title: [environment.tag, environment.digest].filter(Boolean).join('\n') }),
     chips)
-  for (const reason of environment.reasons ?? []) card.append(make('div', { className: 'facts', textContent: reason }))
+  for (const reason of environment.reasons ?? []) card.append(make('div', { className: 'facts', textContent: readable(reason) }))
   if (environment.pinned) card.append(make('div', { className: 'facts', textContent: `Pinned by ${environment.pinned.by}: ${environment.pinned.reason}` }))
   if (pending) {
     const box = make('div', { className: 'next' }, make('strong', { textContent: `${pending.phase === 'Waiting' ? 'Waiting' : pending.phase}: ${shortTag(pending.tag)}` }))
-    if (pending.message) box.append(make('div', { className: 'facts', textContent: pending.message }))
+    if (pending.message) box.append(make('div', { className: 'facts', textContent: readable(pending.message) }))
     box.append(...(pending.gates ?? []).map(gate))
     card.append(box)
   }
@@ -142,7 +147,7 @@ const button = (text, className, onclick) => make('button', { textContent: text,
 function serviceLane(service) {
   const lane = make('div', { className: 'lane' }, ...service.environments.map((e) => environmentCard(service, e)))
   lane.style.setProperty('--columns', Math.max(1, service.environments.length))
-  const problems = (service.problems ?? []).map((problem) => make('p', { className: 'problem', textContent: problem }))
+  const problems = (service.problems ?? []).map((problem) => make('p', { className: 'problem', textContent: readable(problem), title: problem }))
   return make('section', { className: 'service' }, make('h2', {}, service.name, make('small', { textContent: (service.images ?? []).join(', ') })), ...problems, lane, ...quarantined(service))
 }
 
@@ -188,7 +193,7 @@ function applicationRow(app) {
 
 function timelineRow(entry) {
   const why = [entry.reason, entry.actor && `by ${entry.actor}`].filter(Boolean).join(' · ')
-  return make('li', {}, make('time', { textContent: clockTime(entry.time), dateTime: entry.time }),
+  return make('li', {}, make('time', { textContent: dayAndTime(entry.time), dateTime: entry.time, title: entry.time }),
     make('div', {}, make('p', { textContent: readable(entry.message), title: entry.message }),
       why ? make('p', { className: 'why', textContent: readable(why) }) : '',
       entry.commit ? make('p', { className: 'why' }, 'commit ', make('code', { textContent: entry.commit.slice(0, 10) })) : ''))

@@ -1,5 +1,6 @@
 //! What happened, page by page: what this process told, and what was kept of all before.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,6 +15,7 @@ use crate::asker::Asker;
 use crate::error::ApiError;
 use crate::input::Query;
 use crate::overview;
+use crate::suggest;
 use crate::views::{Entry, TimelinePage};
 
 /// On one page, where nobody says how many; and at most.
@@ -48,10 +50,33 @@ pub(super) async fn get(
     let wanted = wanted(&query, &asker, server.config.clock.now())?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, LONGEST);
     let all = asker.controller().history(&wanted).await;
-    let mut shown = all.iter().filter_map(|entry| overview::entry_for(&server, entry, asker.identity()));
+    let mut shown = all.filter_map(|entry| overview::entry_for(&server, &entry, asker.identity()));
     let items: Vec<Arc<Entry>> = shown.by_ref().take(limit).collect();
     let next = items.last().map(|entry| entry.mark.clone()).filter(|_| shown.next().is_some());
+    if items.is_empty() {
+        exists(&query, &asker)?;
+    }
     Ok(Json(TimelinePage { items, next }))
+}
+
+/// What is gone may have a past; what never was is a slip, and that is said.
+fn exists(query: &TimelineQuery, asker: &Asker) -> Result<(), ApiError> {
+    let missing = |found: Result<(), ApiError>| found.err().filter(ApiError::is_not_found).map_or(Ok(()), Err);
+    if !query.application.is_empty() {
+        missing(asker.application(&query.application).map(drop))?;
+    }
+    if !query.pipeline.is_empty() {
+        missing(asker.pipeline(&query.pipeline).map(drop))?;
+    }
+    let all = asker.all_pipelines().into_iter();
+    let all = all.filter(|pipeline| query.pipeline.is_empty() || query.pipeline == pipeline.metadata.name);
+    let known: BTreeSet<String> =
+        all.flat_map(|it| it.spec.environments.iter().map(|it| it.name.clone()).collect::<Vec<_>>()).collect();
+    if query.environment.is_empty() || known.is_empty() || known.contains(&query.environment) {
+        return Ok(());
+    }
+    let (name, known) = (&query.environment, Vec::from_iter(known));
+    Err(ApiError::not_found(format!("there is no environment {name:?}: {}", suggest::among(name, &known))))
 }
 
 fn wanted(query: &TimelineQuery, asker: &Asker, now: Timestamp) -> Result<Wanted, ApiError> {

@@ -53,3 +53,13 @@ fn a_dialog_has_room_for_what_follows() {
     let act = HTML.split("<dialog id=\"act\">").nth(1).unwrap();
     assert!(act.contains("class=\"consequences\"") && SCRIPT.contains("offer.consequences"));
 }
+
+/// What happened on another day is told with its day, and hashes are shortened wherever words of the server are shown.
+#[test]
+fn moments_have_their_day_and_hashes_are_short() {
+    for line in
+        ["textContent: dayAndTime(entry.time)", "textContent: readable(problem)", "textContent: readable(reason)"]
+    {
+        assert!(SCRIPT.contains(line), "{line}");
+    }
+}

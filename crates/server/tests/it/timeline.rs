@@ -66,8 +66,8 @@ async fn the_timeline_pages_and_filters_what_objects_keep() {
         ("release=v2&kind=progress", &["v2 is Verified"]),
         ("environment=staging&kind=progress,refused", &["v3 is", "v2 is", "v1 is"]),
         ("pipeline=shop&environment=production&kind=refused", &["does not go to production"]),
-        ("pipeline=other", &[]),
-        ("application=shop", &[]),
+        ("pipeline=shop&environment=production&kind=promoted", &[]),
+        ("application=web&kind=rejected", &[]),
     ] {
         let page = house.timeline(&rita, query).await;
         let found = messages(&page);
@@ -89,7 +89,19 @@ async fn the_timeline_pages_and_filters_what_objects_keep() {
         assert_eq!(status, 400, "{refused}");
         assert!(refused["message"].as_str().unwrap().contains(words), "{refused}");
     }
+    // a slip is no name without a past
+    for (query, words) in [
+        ("pipeline=shopp", "did you mean shop?"),
+        ("application=webb", "did you mean web?"),
+        ("pipeline=shop&environment=stagin", "did you mean staging?"),
+        ("environment=prodution", "did you mean production?"),
+    ] {
+        let (status, refused) = house.get(&rita, &format!("/api/v1/timeline?{query}")).await;
+        assert_eq!(status, 404, "{query}: {refused}");
+        assert!(refused["message"].as_str().unwrap().contains(words), "{refused}");
+    }
     assert_eq!(house.timeline(&eve, "").await["items"], json!([]), "for who may see nothing there is nothing");
+    assert_eq!(house.timeline(&eve, "environment=prodution").await["items"], json!([]), "nor a name");
 
     // the card says who, when and why
     let (_, overview) = house.get(&rita, "/api/v1/overview").await;

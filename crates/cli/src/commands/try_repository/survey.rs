@@ -60,12 +60,14 @@ pub(super) async fn survey(tree: &FileTree, below: &str, origin: Origin<'_>, ren
     let places = survey.places(below).await;
     let applications = survey.applications(&places);
     let sources: BTreeSet<String> = applications.iter().flat_map(|(_, app)| folders_of(app)).collect();
+    let recursed: Vec<String> = applications.iter().flat_map(|(_, app)| recursed_by(app)).collect();
     let used = survey.used(&sources);
     let mut found: Vec<Found> = applications.into_iter().map(|(file, app)| survey.application(&file, &app)).collect();
     for Place { folder, kind } in places {
         let marker = survey.renders.get(&folder).and_then(|render| render.marker.clone());
+        let comes_along = kind == Kind::Manifests && recursed.iter().any(|above| is_below(&folder, above));
         let is_used = sources.contains(&folder) || marker.is_some_and(|file| used.users_of(&file, &folder));
-        if !is_used {
+        if !is_used && !comes_along {
             found.extend(survey.folder(folder, kind, &used).await);
         }
     }
@@ -245,8 +247,12 @@ impl Survey<'_> {
         let options = spec.pointer("/syncPolicy/syncOptions").and_then(Value::as_array).into_iter().flatten();
         let sync_options = options.filter_map(|option| option.as_str().map(str::to_owned)).collect();
         let folders = folders_of(app);
-        let renders = folders.iter().filter_map(|folder| self.renders.get(folder));
-        let manifests = renders.flat_map(|it| it.rendered.manifests.iter().map(|it| it.manifest.clone())).collect();
+        let recursed = recursed_by(app);
+        let comes_along =
+            |folder: &String, it: &Render| it.marker.is_none() && recursed.iter().any(|above| is_below(folder, above));
+        let renders = self.renders.iter().filter(|(at, it)| folders.contains(at) || comes_along(at, it));
+        let manifests = renders.flat_map(|(_, it)| it.rendered.manifests.iter().map(|it| it.manifest.clone()));
+        let manifests = manifests.collect();
         let path = folders.first().filter(|_| folders.len() == 1).cloned().unwrap_or_else(|| file.to_owned());
         let what = match self.unsupported(&sources, &folders) {
             Some(why) => What::NotDeployed(why.to_owned()),
@@ -359,12 +365,19 @@ fn sources_of(spec: &Value) -> Vec<Value> {
 
 /// The folders of this or another repository that an Application deploys.
 fn folders_of(app: &Value) -> Vec<String> {
+    sources_of(&app["spec"]).iter().filter_map(folder_of).collect()
+}
+
+/// Those of them below which all manifests come along.
+fn recursed_by(app: &Value) -> Vec<String> {
     let sources = sources_of(&app["spec"]);
-    let paths = sources.iter().filter(|source| source["chart"].is_null()).filter_map(|source| source["path"].as_str());
-    paths
-        .map(|path| path.trim_start_matches("./").trim_matches('/').to_owned())
-        .filter(|path| !path.is_empty())
-        .collect()
+    sources.iter().filter(|source| source["directory"]["recurse"] == true).filter_map(folder_of).collect()
+}
+
+fn folder_of(source: &Value) -> Option<String> {
+    let path = source["path"].as_str().filter(|_| source["chart"].is_null())?;
+    let path = path.trim_start_matches("./").trim_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
 }
 
 fn address(source: &Value) -> String {
@@ -465,6 +478,23 @@ mod tests {
                 "plain manifests -> plain"
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn what_an_application_takes_of_the_folders_below_comes_along_with_it() {
+        let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: x}\nspec: {source: {path: cluster, repoURL: u, directory: {recurse: true}}, destination: {namespace: dev}}\n";
+        let link = "apiVersion: console.openshift.io/v1\nkind: ConsoleLink\nmetadata: {name: l}\n";
+        let tree = MemoryTree::default()
+            .file("argo/cluster.yaml", application)
+            .file("cluster/console/link.yaml", link)
+            .file("cluster/app/d.yaml", DEPLOYMENT)
+            .file("cluster/chart/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n")
+            .file("cluster/chart/templates/d.yaml", DEPLOYMENT);
+        assert_eq!(found(&tree).await, ["cluster Application -> dev", "cluster/chart chart -> cluster-chart"]);
+        let all = all(&tree).await;
+        let What::Deployable(app) = &all[0].what else { panic!("{all:?}") };
+        let kinds: Vec<_> = app.manifests.iter().map(|it| it.gvk().group_kind().to_string()).collect();
+        assert_eq!(kinds, ["Deployment.apps", "ConsoleLink.console.openshift.io"], "what nobody defines is known");
     }
 
     #[tokio::test]
