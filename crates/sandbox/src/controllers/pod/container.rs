@@ -229,7 +229,9 @@ impl Container<'_> {
     }
 
     fn ready(&self, look: &mut Look<'_>, faults: Faults, started: Timestamp) -> bool {
-        if self.role == Role::Init || faults.not_ready && self.role == Role::Main {
+        // no probe finds it well in the moment for which it lives
+        let fails = faults.not_ready || faults.crash && self.probed();
+        if self.role == Role::Init || fails && self.role == Role::Main {
             return false;
         }
         let delay = |probe: &str| int(self.spec, &format!("/{probe}/initialDelaySeconds"));

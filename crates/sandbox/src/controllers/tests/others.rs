@@ -203,6 +203,25 @@ fn crashes_wait_longer_each_time() {
     );
 }
 
+/// No probe finds it ready between two crashes, so its Deployment exceeds the deadline once, and is not Progressing again.
+#[test]
+fn what_crashes_at_once_never_passes_its_probe() {
+    let mut world = World::new();
+    let mut crashing = deployment("shop", "web:1", 1);
+    crashing["spec"]["template"]["metadata"]["annotations"] = json!({ "sandbox.gantline.dev/crash": "true" });
+    crashing["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = json!({ "httpGet": { "port": 80 } });
+    world.create(crashing);
+    for second in 0..1500 {
+        world.pass(1);
+        let status = world.get("deployments.apps", "shop").unwrap()["status"].clone();
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        let exceeded = conditions.iter().any(|it| it["reason"] == "ProgressDeadlineExceeded");
+        assert!(status["availableReplicas"].is_null(), "{second}: {status}");
+        // the deadline is ten minutes
+        assert!(exceeded || second < 605, "{second}: {status}");
+    }
+}
+
 #[test]
 fn missing_configuration_holds_a_pod_until_it_comes() {
     let mut world = World::new();
