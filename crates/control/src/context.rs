@@ -63,7 +63,7 @@ pub(crate) struct Context {
     memories: Memories,
     seal: Arc<OnceCell<Seal>>,
     pub(crate) records_seen: Seen,
-    pub(crate) past: Past,
+    pub(crate) past: Arc<Past>,
     pub(crate) overrides_used: Used,
 }
 
@@ -127,7 +127,7 @@ impl Context {
             memories: Memories::default(),
             seal,
             records_seen: Seen::default(),
-            past: Past::default(),
+            past: Arc::default(),
             overrides_used: Used::default(),
             shares,
             registry,

@@ -9,15 +9,17 @@ use std::time::Duration;
 use api::argocd::Application;
 use api::gantline::Pipeline;
 use cluster::Scope;
+use futures::{StreamExt as _, stream};
 use git::CommitInfo;
 use jiff::{SignedDuration, Timestamp};
 use object::{GroupKind, LiveObject};
 use promotion::{Seal, history};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::context::Context;
 use crate::controller::Controller;
+use crate::panics::caught;
 use crate::pipelines::{ground, observe};
 use crate::records::is_promotions;
 use crate::repositories::Address;
@@ -27,11 +29,14 @@ use crate::timeline::{TimelineEntry, TimelineKind, ended, of_told};
 mod past;
 
 pub(crate) use past::Past;
+use past::Told;
 
 /// Events that have a line of the timeline carry this label, and the line in an annotation of the same name.
 pub(crate) const EVENT_LINE: &str = "gantline.dev/timeline";
 /// So far back commits are looked through.
 const COMMITS: usize = 500;
+/// In so many branches at once.
+const AT_ONCE: usize = 8;
 /// Whoever asks waits no longer for the Events of a namespace, nor for commits: then the rest has to do.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What an object keeps was told soon after it was so, and not long before, by whichever clock.
@@ -324,11 +329,13 @@ async fn told_by_git(cx: &Context) -> Vec<TimelineEntry> {
         let Some(source) = ground::written(&app).filter(|source| !Address::of(source).is_chart()) else { continue };
         branches.entry((source.repo_url.clone(), source.revision().to_owned())).or_insert(app);
     }
+    cx.past.only(|branch| branches.contains_key(branch));
+    let deadline = Instant::now() + PATIENCE;
     let all = branches.into_iter().map(|(branch, app)| async move {
-        let told = timeout(PATIENCE, told_by_branch(cx, seal, branch, &app)).await.ok().flatten();
+        let told = timeout_at(deadline, told_by_branch(cx, seal, branch, &app)).await.ok().flatten();
         told.map_or_else(Vec::new, |told| told.to_vec())
     });
-    let mut entries = futures::future::join_all(all).await.concat();
+    let mut entries = stream::iter(all).buffer_unordered(AT_ONCE).concat().await;
     entries.retain(|entry| pipelines.iter().any(|it| it.metadata.name == entry.pipeline));
     entries
 }
@@ -346,14 +353,21 @@ async fn told_by_branch(
         Ok(head) => head,
         Err(_) => ground::synced(app).parse().ok()?,
     };
-    if let Some(told) = cx.past.told_until(&branch, head) {
-        return Some(told);
+    match cx.past.told_until(&branch, head) {
+        Told::All(told) => return Some(told),
+        Told::BeingRead => return None,
+        Told::ToRead => {}
     }
-    let commits = repository.log(head, None, COMMITS).await.ok()?;
-    let told = commits.iter().filter(|commit| is_promotions(seal, commit)).filter_map(of_commit).collect();
-    let told = Arc::new(told);
-    cx.past.keep(branch, head, Arc::clone(&told));
-    Some(told)
+    let (past, seal) = (Arc::clone(&cx.past), seal.clone());
+    // goes on when nobody waits any more: who asks next has it
+    let read = tokio::spawn(async move {
+        let commits = caught(format!("commits of {}", branch.0), repository.log(head, None, COMMITS)).await?.ok();
+        let of_promotions = |commits: &Vec<CommitInfo>| {
+            commits.iter().filter(|commit| is_promotions(&seal, commit)).filter_map(of_commit).collect()
+        };
+        past.keep(branch, head, commits.as_ref().map(of_promotions).map(Arc::new))
+    });
+    read.await.ok()?
 }
 
 /// `promote(production): shop → v2`, as [`promotion::Message`] writes it.

@@ -6,7 +6,6 @@
 //! is kept in memory may be dropped at any time.
 
 mod answers;
-mod aside;
 mod chart_remotes;
 mod charts;
 mod clusters;
@@ -73,6 +72,6 @@ pub use source::to_render;
 pub use stores::{ACCOUNTS_SECRET, AppKey, CONFIG_MAPS, NoProject, SESSIONS_SECRET, Stores};
 pub use timeline::{Timeline, TimelineEntry, TimelineKind};
 pub use touched::{Touched, Touches};
-pub use unread::{AllUnread, Unread};
+pub use unread::{AllUnread, CANNOT_BE_READ, Unread};
 pub use view::{Against, FieldChange, ManagedResource, ResourceChange};
 pub use voices::{Heard, Line, Pick, Silent};

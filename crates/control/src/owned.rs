@@ -11,9 +11,9 @@ use cluster::{ClusterError, Scope};
 use engine::sync::SyncOptions;
 use engine::{Compared, all_images};
 use jiff::{SignedDuration, Timestamp};
-use object::GroupKind;
+use object::{GroupKind, ImageRef};
 
-use crate::answers::meanings;
+use crate::answers::{MOST, meanings};
 use crate::context::Context;
 use crate::grounds::{Ground, Grounds};
 use crate::live::namespaces_of;
@@ -55,6 +55,8 @@ pub(crate) enum Passage {
     /// With what was let in past gates.
     Open(LetIn),
     Held(String),
+    /// Until somebody can tell what its tags mean.
+    Unclear(String),
 }
 
 /// The seals of what was let in past gates, and all images of the Application as far as somebody asked for them.
@@ -93,7 +95,15 @@ pub(crate) async fn passage(
             None => held.push(wall),
         }
     }
-    let means = meanings(cx, held.iter().flat_map(|wall| wall.unclear(cx)).collect()).await;
+    let tags: BTreeSet<ImageRef> = held.iter().flat_map(|wall| wall.unclear(cx)).collect();
+    if tags.len() > MOST {
+        return Ok(Passage::Held(format!(
+            "it brings {} tags at once of which registries had to say what they mean, and {MOST} are asked for: write their \
+             digests, or sync it in parts (gantline app sync --resource)",
+            tags.len()
+        )));
+    }
+    let means = meanings(cx, tags).await;
     for wall in &mut held {
         wall.learn(&means);
         if wall.why(cx, app).is_some() {
@@ -101,7 +111,7 @@ pub(crate) async fn passage(
             catch_up(cx, &wall.pipeline.metadata.name).await?;
             wall.learn(&meanings(cx, wall.unclear(cx)).await);
             if let Some(why) = wall.why(cx, app) {
-                return Ok(Passage::Held(why));
+                return Ok(if wall.is_unclear() { Passage::Unclear(why) } else { Passage::Held(why) });
             }
         }
     }

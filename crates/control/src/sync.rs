@@ -123,6 +123,7 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
         Ok(Passage::Open(_)) if sync.dry_run => {}
         Ok(Passage::Open(let_in)) => keep(cx, &mut draft.app, judged, let_in),
         Ok(Passage::Held(why)) => return draft.refuse(&judged.wanted.commits, &why, cx.clock.now()),
+        Ok(Passage::Unclear(why)) => return draft.hold(&judged.wanted.commits, &why, cx.clock.now()),
         Err(error) => {
             tracing::warn!(%error, application = %draft.app.metadata.name, "it is not known what was promoted");
             return draft.wait(&format!("it is not known what was promoted: {error}"));

@@ -24,6 +24,9 @@ use crate::queue::Depth;
 use crate::stores::Stores;
 use crate::wake::Key;
 
+/// So the condition of an Application begins of which that is so.
+pub const CANNOT_BE_READ: &str = "it cannot be read, so nothing is done with it";
+
 /// Why one object cannot be read, or a part of it that somebody relies on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
@@ -117,7 +120,7 @@ async fn say_on_application(
     const CONDITION: &str = "InvalidSpecError";
     let Some(live) = cluster.get(key).await? else { return Ok(()) };
     let known = live.value().pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    let message = format!("it cannot be read, so nothing is done with it: {why}");
+    let message = format!("{CANNOT_BE_READ}: {why}");
     let is_ours = |condition: &Value| condition["type"] == CONDITION;
     if known.iter().any(|condition| is_ours(condition) && condition["message"] == *message) {
         return Ok(());

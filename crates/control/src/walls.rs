@@ -39,6 +39,11 @@ impl Wall {
         unclear(&self.pipeline, &self.owner.metadata.name, Records::of(&seen), &self.brings)
     }
 
+    /// Whether a registry did not say what a tag means: soon it may.
+    pub(crate) fn is_unclear(&self) -> bool {
+        self.brings.means.values().any(Result::is_err)
+    }
+
     pub(crate) fn learn(&mut self, means: &Meanings) {
         self.brings.means.extend(means.clone());
     }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use git::{CommitId, Credentials, Repositories, Repository, Signature, Write};
+use git::{CommitId, Credentials, PushError, Repositories, Repository, Signature, Write};
 use jiff::Timestamp;
 
 /// A bare repository with a branch `main`, gone when dropped.
@@ -71,13 +71,19 @@ impl GitRepo {
         files: &[(&str, Option<&str>)],
         message: &str,
     ) -> CommitId {
-        let repository = self.open();
+        let (repository, edits) = (self.open(), files.iter());
+        let edits = edits.map(|(p, c)| ((*p).to_owned(), c.map(|c| c.as_bytes().to_vec()))).collect();
         let base = repository.head_of(branch).await.expect("the branch");
-        let edits = files.iter().map(|(p, c)| ((*p).to_owned(), c.map(|c| c.as_bytes().to_vec()))).collect();
         let (author, committer) = (Self::author(author), Self::author(author));
         let (branch, message) = (branch.to_owned(), message.to_owned());
-        let write = Write { branch, base, merge: None, edits, tag: None, message, sign: None, author, committer };
-        repository.commit_and_push(write).await.expect("a pushed commit")
+        let mut write = Write { branch, base, merge: None, edits, tag: None, message, sign: None, author, committer };
+        loop {
+            match repository.commit_and_push(write.clone()).await {
+                // somebody else pushed first: a promotion
+                Err(PushError::Stale { found, .. }) => write.base = found.parse().expect("a commit"),
+                pushed => return pushed.expect("a pushed commit"),
+            }
+        }
     }
 
     /// Commits a symbolic link to `main`.

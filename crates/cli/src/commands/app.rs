@@ -186,7 +186,7 @@ fn problem(app: &Value) -> String {
 
 /// That it cannot be read, as the server says it: waiting is no use.
 fn why_unreadable(app: &Value) -> Option<String> {
-    Some(problem(app)).filter(|why| why.starts_with("it cannot be read"))
+    Some(problem(app)).filter(|why| why.starts_with(control::CANNOT_BE_READ))
 }
 
 fn conditions(app: &Value) -> String {
@@ -427,7 +427,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_with_its_error() {
-        let why = "it cannot be read, so nothing is done with it: invalid type";
+        let why = format!("{}: invalid type", control::CANNOT_BE_READ);
+        let why = why.as_str();
         let warning = json!({ "type": "SharedResourceWarning", "message": "shared" });
         let unread = json!({ "status": { "conditions": [warning, { "type": "InvalidSpecError", "message": why }] } });
         assert_eq!((state(&unread, "/status/sync/status").as_str(), problem(&unread).as_str()), ("Unknown", why));

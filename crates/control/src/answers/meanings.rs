@@ -19,8 +19,8 @@ use crate::context::Context;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So long an answer counts.
 const FRESH: SignedDuration = SignedDuration::from_secs(15);
-/// So many tags are asked for, for one operation. With more of them in what it brings the others mean what nobody tells.
-const MOST: usize = 1000;
+/// So many tags are asked for, for one operation; one with more of them waits for nobody and is held.
+pub(crate) const MOST: usize = 1000;
 
 type Meaning = Result<ImageDigest, String>;
 
@@ -32,8 +32,16 @@ pub(super) struct Tags(Mutex<HashMap<ImageRef, Asked>>);
 struct Asked {
     /// By the clock of the control plane.
     at: Timestamp,
-    began: Instant,
+    until: Instant,
     told: watch::Receiver<Option<Meaning>>,
+}
+
+/// A tag that has to be asked for now.
+#[derive(Debug)]
+struct ToAsk {
+    tag: ImageRef,
+    until: Instant,
+    tell: watch::Sender<Option<Meaning>>,
 }
 
 /// What the registries say of tags, or why they say nothing.
@@ -41,51 +49,65 @@ pub(crate) async fn meanings(cx: &Context, tags: BTreeSet<ImageRef>) -> Meanings
     if tags.is_empty() {
         return Meanings::new();
     }
-    let now = cx.clock.now();
-    let asked = tags.into_iter().enumerate().map(|(number, tag)| {
-        // under another spelling a registry would not know us
-        let plain = ImageRef { name: tag.canonical_repository(), ..tag.clone() };
-        let asked = (number < MOST).then(|| cx.answers.tags.ask(&plain, now, |tell| ask(cx, &plain, tell)));
-        async { (tag, told(asked).await) }
-    });
-    cx.lending(join_all(asked.collect::<Vec<_>>())).await.into_iter().collect()
+    let (asked, new) = cx.answers.tags.take(&tags, cx.clock.now());
+    new.into_iter().for_each(|new| ask(cx, new));
+    let told = asked.into_iter().map(Asked::told);
+    let told = cx.lending(join_all(told.collect::<Vec<_>>())).await;
+    tags.into_iter().zip(told).collect()
 }
 
-async fn told(asked: Option<Asked>) -> Meaning {
-    let Some(mut asked) = asked else { return Err(format!("more than {MOST} tags come in at once")) };
-    let told = timeout_at(asked.began + PATIENCE, asked.told.wait_for(Option::is_some)).await;
-    let silent = || Err(format!("the registry does not answer within {} s", PATIENCE.as_secs()));
-    told.ok().and_then(|told| told.ok()?.clone()).unwrap_or_else(silent)
+/// As its registry is asked for it: Docker Hub has several names, and knows itself by one. Any other name stands as it is
+/// written, as a host without a port may read as a path.
+fn plain(tag: &ImageRef) -> ImageRef {
+    let canonical = tag.canonical_repository();
+    let name = if canonical.starts_with("docker.io/") { canonical } else { tag.name.clone() };
+    ImageRef { name, ..tag.clone() }
 }
 
-impl Tags {
-    /// Has it asked by `ask`, unless somebody did a moment ago.
-    fn ask(&self, tag: &ImageRef, now: Timestamp, ask: impl FnOnce(watch::Sender<Option<Meaning>>)) -> Asked {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // what is under way is not asked again: a registry that hangs is asked by nobody else
-        all.retain(|_, asked| now.duration_since(asked.at).abs() < FRESH || asked.told.has_changed().is_ok());
-        let asked = all.entry(tag.clone()).or_insert_with(|| {
-            let (tell, told) = watch::channel(None);
-            ask(tell);
-            Asked { at: now, began: Instant::now(), told }
-        });
-        asked.clone()
+impl Asked {
+    async fn told(mut self) -> Meaning {
+        let told = timeout_at(self.until, self.told.wait_for(Option::is_some)).await;
+        told.ok().and_then(|told| told.ok()?.clone()).unwrap_or_else(silent)
     }
 }
 
-/// In a task of its own, as others may wait for the answer, too.
-fn ask(cx: &Context, tag: &ImageRef, tell: watch::Sender<Option<Meaning>>) {
-    let Some(registry) = registry_of(cx, tag) else {
+fn silent() -> Meaning {
+    Err(format!("the registry does not answer within {} s", PATIENCE.as_secs()))
+}
+
+impl Tags {
+    /// Those of which nobody asked a moment ago, and who waits for which.
+    fn take(&self, tags: &BTreeSet<ImageRef>, now: Timestamp) -> (Vec<Asked>, Vec<ToAsk>) {
+        let (mut new, until) = (Vec::new(), Instant::now() + PATIENCE);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // what is under way is not asked again: a registry that hangs is asked by nobody else
+        all.retain(|_, asked| now.duration_since(asked.at).abs() < FRESH || asked.told.has_changed().is_ok());
+        let asked = tags.iter().map(plain).map(|tag| {
+            let asked = all.entry(tag.clone()).or_insert_with(|| {
+                let (tell, told) = watch::channel(None);
+                new.push(ToAsk { tag, until, tell });
+                Asked { at: now, until, told }
+            });
+            asked.clone()
+        });
+        (asked.collect(), new)
+    }
+}
+
+/// In a task of its own, as others may wait for the answer, too. Whose turn has not come when nobody waits any more is not
+/// asked for.
+fn ask(cx: &Context, ToAsk { tag, until, tell }: ToAsk) {
+    let Some(registry) = registry_of(cx, &tag) else {
         tell.send_replace(Some(Err("no registry is asked".to_owned())));
         return;
     };
     // not behind what plans ask: nobody waits for those
     let lane: Arc<Semaphore> = cx.answers.lane(&format!("tags of {}", tag.registry_and_repository().0));
-    let tag = tag.clone();
     tokio::spawn(async move {
-        let permit = lane.acquire().await;
-        let meaning = registry.resolve(&tag).await.map_err(|error| error.to_string());
-        drop(permit);
+        let meaning = match timeout_at(until, lane.acquire()).await {
+            Ok(_turn) => registry.resolve(&tag).await.map_err(|error| error.to_string()),
+            Err(_) => silent(),
+        };
         tell.send_replace(Some(meaning));
     });
 }
@@ -98,25 +120,45 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn tag(text: &str) -> BTreeSet<ImageRef> {
+        [text.parse().unwrap()].into()
+    }
+
     #[tokio::test]
     async fn a_tag_is_asked_for_once_until_that_is_some_time_ago() {
-        let (tags, tag) = (Tags::default(), "acme/shop:v1".parse().unwrap());
-        let mut asked = Vec::new();
-        let all: Vec<Asked> = (0..1000).map(|_| tags.ask(&tag, at(0), |tell| asked.push(tell))).collect();
-        assert_eq!(asked.len(), 1);
+        let (tags, v1) = (Tags::default(), tag("acme/shop:v1"));
+        let (mut asked, mut new) = (Vec::new(), Vec::new());
+        for _ in 0..1000 {
+            let (mut waits, asks) = tags.take(&v1, at(0));
+            asked.append(&mut waits);
+            new.extend(asks);
+        }
         // for as long as the registry hangs
-        tags.ask(&tag, at(60), |tell| asked.push(tell));
-        assert_eq!(asked.len(), 1);
+        new.extend(tags.take(&tag("index.docker.io/acme/shop:v1"), at(60)).1);
+        assert_eq!(new.len(), 1, "once, also under another name");
         let digest = || format!("sha256:{}", "a".repeat(64)).parse().map_err(|_| String::new());
-        asked.pop().unwrap().send_replace(Some(digest()));
-        assert!(join_all(all.into_iter().map(|asked| told(Some(asked)))).await.iter().all(|told| *told == digest()));
-        tags.ask(&tag, at(14), |_| panic!("a moment ago is now"));
-        let again = tags.ask(&"acme/shop:v2".parse().unwrap(), at(30), |tell| asked.push(tell));
+        new.pop().unwrap().tell.send_replace(Some(digest()));
+        assert!(join_all(asked.into_iter().map(Asked::told)).await.iter().all(|told| *told == digest()));
+        assert_eq!(tags.take(&v1, at(14)).1.len(), 0, "a moment ago is now");
+        let (mut again, _asks) = tags.take(&tag("acme/shop:v2"), at(30));
         assert_eq!(tags.0.lock().unwrap().len(), 1, "what nobody asked for lately is forgotten");
 
         // who comes when others have waited long enough waits no more
-        let late = Asked { began: Instant::now() - PATIENCE, ..again };
-        assert_eq!(told(Some(late)).await, Err("the registry does not answer within 5 s".to_owned()));
-        assert_eq!(told(None).await, Err("more than 1000 tags come in at once".to_owned()));
+        let late = Asked { until: Instant::now(), ..again.pop().unwrap() };
+        assert_eq!(late.told().await, silent());
+    }
+
+    #[test]
+    fn a_tag_is_asked_for_where_it_is_pulled() {
+        for (written, asked) in [
+            ("nginx:1", "docker.io/library/nginx:1"),
+            ("INDEX.docker.io:443/library/nginx:1", "docker.io/library/nginx:1"),
+            ("registry:443/shop:1", "registry:443/shop:1"),
+            ("REGISTRY/shop:1", "REGISTRY/shop:1"),
+            ("harbor:80/shop:1", "harbor:80/shop:1"),
+            ("internal.example:80/shop:1", "internal.example:80/shop:1"),
+        ] {
+            assert_eq!(plain(&written.parse().unwrap()).to_string(), asked, "{written}");
+        }
     }
 }

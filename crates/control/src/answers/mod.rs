@@ -20,13 +20,12 @@ use promotion::{Answer, Answered, Question};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::aside::aside;
 use crate::context::Context;
 use crate::panics::caught;
 use crate::wake::News;
 
 pub(crate) use digest::registry_of;
-pub(crate) use meanings::meanings;
+pub(crate) use meanings::{MOST, meanings};
 
 /// How many questions one of those who answer is asked at once.
 const AT_ONCE: usize = 8;
@@ -188,7 +187,7 @@ async fn persist<T, F: Future<Output = Option<T>>>(
     }
 }
 
-async fn in_lane(cx: &Arc<Context>, question: &Question) -> Option<Answer> {
+async fn in_lane(cx: &Context, question: &Question) -> Option<Answer> {
     let lane = cx.answers.lane(&lane_of(question));
     let permit = lane.acquire().await.ok()?;
     let answer = ask(cx, question).await;
@@ -199,19 +198,11 @@ async fn in_lane(cx: &Arc<Context>, question: &Question) -> Option<Answer> {
 }
 
 /// `None`: the question is about what is not so any more.
-async fn ask(cx: &Arc<Context>, question: &Question) -> Option<Answer> {
+async fn ask(cx: &Context, question: &Question) -> Option<Answer> {
     match question {
         Question::Located(spot) => located::ask(cx, spot).await.map(Answer::Located),
-        Question::Source { spot, since } => {
-            let (cx, spot, since) = (Arc::clone(cx), spot.clone(), since.clone());
-            let walk = move || async move { source::ask(&cx, &spot, &since).await };
-            aside(walk).await.map(Answer::Source)
-        }
-        Question::Merged { from, into } => {
-            let (cx, from, into) = (Arc::clone(cx), from.clone(), into.clone());
-            let walk = move || async move { merged::ask(&cx, &from, &into).await };
-            aside(walk).await.map(Answer::Merged)
-        }
+        Question::Source { spot, since } => source::ask(cx, spot, since).await.map(Answer::Source),
+        Question::Merged { from, into } => merged::ask(cx, from, into).await.map(Answer::Merged),
         Question::Digest(image) => Some(Answer::Digest(digest::ask(cx, image).await)),
         // a gate that asks the outside brings its file with it
         Question::Gate { kind, .. } => {

@@ -15,28 +15,59 @@ pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// So long Events are: they tell of what other processes did.
 pub(super) const EVENTS_FRESH: Duration = Duration::from_secs(5);
 
-/// What the promotions among the commits of a branch tell, and up to which one.
-type Told = (git::CommitId, Arc<Vec<TimelineEntry>>);
+/// What the promotions among the commits of a branch tell.
+#[derive(Debug, Clone)]
+pub(super) enum Told {
+    All(Arc<Vec<TimelineEntry>>),
+    BeingRead,
+    ToRead,
+}
 
-/// By repository and revision.
-type Commits = HashMap<(String, String), Told>;
+/// A repository and a revision.
+type Branch = (String, String);
 
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     pub(super) whole: Lately<Placed>,
     pub(super) events: Lately<Arc<TimelineEntry>>,
-    commits: Mutex<Commits>,
+    /// Up to which commit what was told, or is being read.
+    commits: Mutex<HashMap<Branch, (git::CommitId, Told)>>,
 }
 
 impl Past {
-    /// What the commits of a branch told, if this is still its last one.
-    pub(super) fn told_until(&self, branch: &(String, String), head: git::CommitId) -> Option<Arc<Vec<TimelineEntry>>> {
-        let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        commits.get(branch).filter(|(known, _)| *known == head).map(|(_, told)| Arc::clone(told))
+    /// Whoever is told to read it does, and keeps it.
+    pub(super) fn told_until(&self, branch: &Branch, head: git::CommitId) -> Told {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        match commits.get(branch) {
+            Some((known, told)) if *known == head => told.clone(),
+            _ => {
+                commits.insert(branch.clone(), (head, Told::BeingRead));
+                Told::ToRead
+            }
+        }
     }
 
-    pub(super) fn keep(&self, branch: (String, String), head: git::CommitId, told: Arc<Vec<TimelineEntry>>) {
-        self.commits.lock().unwrap_or_else(PoisonError::into_inner).insert(branch, (head, told));
+    /// `None`: it could not be read, and may be tried again.
+    pub(super) fn keep(
+        &self,
+        branch: Branch,
+        head: git::CommitId,
+        told: Option<Arc<Vec<TimelineEntry>>>,
+    ) -> Option<Arc<Vec<TimelineEntry>>> {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = commits.get_mut(&branch).filter(|(known, _)| *known == head);
+        match (&told, known) {
+            (Some(told), Some((_, known))) => *known = Told::All(Arc::clone(told)),
+            (None, Some(_)) => drop(commits.remove(&branch)),
+            // another commit is its last one by now, or nobody wants it any more
+            (_, None) => {}
+        }
+        told
+    }
+
+    /// Forgets what no environment is written to any more.
+    pub(super) fn only(&self, is_wanted: impl Fn(&Branch) -> bool) {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).retain(|branch, _| is_wanted(branch));
     }
 }
 
@@ -72,7 +103,28 @@ impl<T> Lately<T> {
 mod tests {
     use std::cell::Cell;
 
+    use git::CommitId;
+
     use super::*;
+
+    #[test]
+    fn a_branch_is_read_once_for_each_last_commit() {
+        let commit = |digit: &str| digit.repeat(40).parse::<CommitId>().unwrap();
+        let (past, branch) = (Past::default(), ("repository".to_owned(), "main".to_owned()));
+        let asked = |head| past.told_until(&branch, commit(head));
+        assert!(matches!(asked("a"), Told::ToRead));
+        assert!(matches!(asked("a"), Told::BeingRead), "however long it takes");
+        past.keep(branch.clone(), commit("a"), None);
+        assert!(matches!(asked("a"), Told::ToRead), "it could not be read");
+        past.keep(branch.clone(), commit("a"), Some(Arc::default()));
+        assert!(matches!(asked("a"), Told::All(_)));
+        assert!(matches!(asked("b"), Told::ToRead));
+        past.keep(branch.clone(), commit("a"), Some(Arc::default()));
+        assert!(matches!(asked("b"), Told::BeingRead), "what comes late is of before");
+        past.only(|_| false);
+        past.keep(branch.clone(), commit("b"), Some(Arc::default()));
+        assert!(past.commits.lock().unwrap().is_empty(), "nobody wants it");
+    }
 
     #[tokio::test]
     async fn however_many_ask_it_is_found_once_while_that_is_fresh() {

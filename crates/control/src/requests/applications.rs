@@ -77,12 +77,16 @@ pub async fn sync(
     let mut app = known.unwrap_or_else(|| Arc::new(app.clone()));
     for _ in 0..CONFLICTS {
         match write(controller, &app, operation(&app, actor, &request, &revision, &info)?).await {
-            // the controller wrote its status in between: whether that lets another one begin is asked again
-            Err(RequestError::Cluster(ClusterError::Conflict { .. })) => {}
+            // mostly the controller wrote its status in between: whether that lets another one begin is asked again
+            Err(RequestError::Cluster(conflict @ ClusterError::Conflict { .. })) => {
+                let live = cx.cluster.get(&key(&app)).await?.ok_or_else(|| gone(&app))?;
+                let now = cx.stores.applications.note(live);
+                // who was permitted to sync what it was may not be to sync what it is
+                let same = now.filter(|now| now.metadata.uid == app.metadata.uid && now.spec == app.spec);
+                app = same.ok_or(conflict)?;
+            }
             written => return written,
         }
-        let now = cx.cluster.get(&key(&app)).await?.and_then(|live| cx.stores.applications.note(live));
-        app = now.filter(|now| now.metadata.uid == app.metadata.uid).ok_or_else(|| gone(&app))?;
     }
     write(controller, &app, operation(&app, actor, &request, &revision, &info)?).await
 }

@@ -162,15 +162,16 @@ async fn a_quarantined_digest_comes_into_no_production_under_another_tag() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tag_of_which_nobody_can_tell_what_it_means_waits_where_something_is_quarantined() {
-    let (world, shelf, _server, controller, running) = never_entered("fine", "").await;
-    world
-        .refused("production", "nobody can tell what ghcr.io/acme/shop:fine means (ghcr.io/acme/shop:fine does not")
-        .await;
+    let (world, shelf, _server, _, running) = never_entered("fine", "").await;
+    let why = "nobody can tell what ghcr.io/acme/shop:fine means (ghcr.io/acme/shop:fine does not";
+    let waits = async || {
+        let state = world.application("production").await.status.operation_state;
+        state.is_some_and(|it| it.message.contains(why) && it.message.contains("Retrying attempt"))
+    };
+    world.until("tried again", waits).await;
     assert_eq!(world.runs("production").await, None);
-    // and once it is known
+    // and once it is known it comes in by itself
     shelf.put("fine", "3");
-    later().await;
-    sync(&controller, &world.application("production").await, "otto", SyncRequest::default()).await.unwrap();
     world.until("in", async || world.runs("production").await.as_deref() == Some("ghcr.io/acme/shop:fine")).await;
 
     // it moves to what is quarantined, and the next pod has that

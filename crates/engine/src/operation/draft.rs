@@ -86,12 +86,19 @@ impl Draft {
 
     /// What these commits bring may not come in: nothing is done, and trying again does not help.
     pub fn refuse(&mut self, commits: &[String], why: &str, now: Timestamp) -> Step {
+        if let Some(state) = &mut self.app.status.operation_state {
+            state.operation.retry.limit = 0;
+        }
+        self.hold(commits, why, now)
+    }
+
+    /// As [`Draft::refuse`], where the next attempt may be told something else.
+    pub fn hold(&mut self, commits: &[String], why: &str, now: Timestamp) -> Step {
         let Some(state) = &self.app.status.operation_state else { return Step::Rest };
         let result = result_at(&self.app, state, commits);
         if let Some(state) = &mut self.app.status.operation_state {
             // the next commit is another one: it is tried
             state.sync_result = Some(result);
-            state.operation.retry.limit = 0;
         }
         self.end(OperationPhase::Failed, why, now)
     }
@@ -119,7 +126,8 @@ impl Draft {
             remember(&mut self.app, &state, now);
         }
         let result = state.sync_result.unwrap_or_default();
-        let pruned = pruned(&result);
+        let dry_run = state.operation.sync.as_ref().is_some_and(|sync| sync.dry_run);
+        let pruned = if dry_run { Vec::new() } else { pruned(&result) };
         self.facts.push(Fact::Ended { phase, message: state.message, revision: result.revision, pruned });
         Step::Ended
     }

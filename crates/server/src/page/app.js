@@ -45,8 +45,10 @@ function ago(time) {
 const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
 // with the day, where that is another one than today's
 const dayAndTime = (time) => {
-  const [day, today] = [new Date(time), new Date(now())].map((at) => at.toLocaleDateString([], { day: 'numeric', month: 'short' }))
-  return day === today ? clockTime(time) : `${day} ${clockTime(time)}`
+  const [at, today] = [new Date(time), new Date(now())]
+  if (at.toDateString() === today.toDateString()) return clockTime(time)
+  const year = at.getFullYear() === today.getFullYear() ? undefined : 'numeric'
+  return `${at.toLocaleDateString([], { day: 'numeric', month: 'short', year })} ${clockTime(time)}`
 }
 // commit ids and tags made of them, as people read them
 const readable = (text) => text.replace(/\b[0-9a-f]{40}\b/g, (id) => id.slice(0, 10))
