@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::argocd::{Application, ApplicationSource, Info, OperationPhase, OperationState};
+use api::argocd::{Application, ApplicationSource, Info, OperationPhase, OperationState, SyncOperation};
 use api::gantline::{GROUP, PIPELINE_LABEL};
 use cluster::{ClusterError, Scope};
 use engine::sync::SyncOptions;
 use engine::{Compared, all_images};
 use jiff::{SignedDuration, Timestamp};
 use object::{GroupKind, ImageRef};
+use promotion::Seal;
 
 use crate::answers::{MOST, meanings};
 use crate::context::Context;
@@ -85,14 +86,14 @@ pub(crate) async fn passage(
     let options = SyncOptions::new(&sync, false);
     let is_chosen = |object: &Compared| options.selects(&object.key, &app.spec.destination.namespace);
     let mut held = Vec::new();
-    for wall in walls(cx, app, judged, is_chosen) {
-        if cx.seal().is_none() {
-            return Err(records::no_key(cx));
-        }
-        let images = let_in.images.get_or_insert_with(|| lets_in(judged));
-        match let_past(cx, app, &wall.owner, judged, images, state, &is_seen) {
-            Some(seal) => let_in.seals.push(seal),
-            None => held.push(wall),
+    for mut wall in walls(cx, app, judged, is_chosen) {
+        let seal = cx.seal().ok_or_else(|| records::no_key(cx))?;
+        let (images, subject) = (let_in.images.get_or_insert_with(|| lets_in(judged)), subject(app, &wall.owner));
+        let asked = Asked { cx, seal, app, judged, images, sync: &sync, info: &state.operation.info };
+        if is_let_past(&asked, &subject, &is_seen) {
+            let_in.seals.extend(wall.objects().map(|object| seal.of_override(&subject, object)));
+        } else if wall.without(|object| was_let_in(seal, &subject, app, object)) {
+            held.push(wall);
         }
     }
     let tags: BTreeSet<ImageRef> = held.iter().flat_map(|wall| wall.unclear(cx)).collect();
@@ -152,34 +153,48 @@ async fn catch_up(cx: &Context, pipeline: &str) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// The seal of what a wall lets in past the gates, by this operation or by an earlier one with the same images.
-fn let_past(
-    cx: &Context,
-    app: &Application,
-    owner: &Application,
-    judged: &Judged,
-    lets_in: &str,
-    state: &OperationState,
-    is_seen: &impl Fn(&str) -> bool,
-) -> Option<String> {
-    let (seal, subject) = (cx.seal()?, subject(app, owner));
+/// An operation that may have been asked for past the gates.
+struct Asked<'a> {
+    cx: &'a Context,
+    seal: &'a Seal,
+    app: &'a Application,
+    judged: &'a Judged,
+    /// All of the Application.
+    images: &'a str,
+    sync: &'a SyncOperation,
+    info: &'a [Info],
+}
+
+/// Whether an earlier operation let the object in with its images.
+fn was_let_in(seal: &Seal, subject: &str, app: &Application, object: &str) -> bool {
     let kept = app.metadata.annotations.get(OVERRIDDEN).map_or("", String::as_str);
-    let was = kept.split(' ').any(|kept| seal.holds_override(&subject, lets_in, kept));
-    let asked = state.operation.sync.as_ref().map_or("", |sync| sync.revision.as_str());
+    kept.split(' ').any(|kept| seal.holds_override(subject, object, kept))
+}
+
+/// Whether this operation goes past the gates of an Application.
+fn is_let_past(asked: &Asked<'_>, subject: &str, is_seen: &impl Fn(&str) -> bool) -> bool {
+    let Asked { cx, seal, app, judged, images, sync, info } = asked;
     let (commits, now) = (judged.wanted.commits.join(","), cx.clock.now());
-    let said = state.operation.info.iter().filter(|info| info.name == OVERRIDE);
+    let said = info.iter().filter(|info| info.name == OVERRIDE);
     let mut said = said.filter_map(|info| info.value.rsplit_once(' '));
-    let is = said.any(|(said, sealed)| {
+    said.any(|(said, sealed)| {
         let Some((about, at)) = said.rsplit_once(' ') else { return false };
         let is_known = about == commits || is_seen(about);
         // what was said once is not said for ever, and whoever writes the Application writes when its operation began; what
         // goes on later goes by what was kept
         let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at).abs() < FRESH);
-        let fits = (is_known || about == asked) && is_fresh && seal.holds_override(&subject, said, sealed);
-        let what = if is_known { lets_in.to_owned() } else { format!("{commits}\n{lets_in}") };
-        fits && cx.overrides_used.is_for(sealed, what, now)
-    });
-    (was || is).then(|| seal.of_override(&subject, lets_in))
+        let fits = (is_known || about == sync.revision) && is_fresh;
+        let what = if is_known { (*images).to_owned() } else { format!("{commits}\n{images}") };
+        fits && seal.holds_override(subject, &with_manner(said, app, sync), sealed)
+            && cx.overrides_used.is_for(sealed, what, now)
+    })
+}
+
+/// With how it is done: what somebody may go past the gates with is those sources to that place, and those objects.
+fn with_manner(said: &str, app: &Application, sync: &SyncOperation) -> String {
+    let sources = (app.spec.all_sources(), &sync.source, &sync.sources, &sync.manifests);
+    let manner = serde_json::json!([sources, app.spec.destination, sync.resources]);
+    format!("{said}\n{manner}")
 }
 
 /// Who syncs, and whose gates it goes past; of an Application that is missing only its name is known.
@@ -189,7 +204,7 @@ fn subject(app: &Application, owner: &Application) -> String {
     if uid == owner { uid.clone() } else { format!("{uid}/{owner}") }
 }
 
-/// What is let in: all images of the Application, so that whatever brings another one is let in anew.
+/// All images of the Application: whatever brings another one is let in anew.
 fn lets_in(judged: &Judged) -> String {
     let targets = judged.compared.comparison.objects.iter().filter_map(|object| object.target.as_ref());
     let texts: BTreeSet<String> = targets.flat_map(all_images).map(|image| image.text).collect();
@@ -211,8 +226,9 @@ pub(crate) async fn overriding(
     cx: &Context,
     app: &Application,
     owners: &[Arc<Application>],
-    revision: &str,
+    sync: &SyncOperation,
 ) -> Option<Overriding> {
+    let revision = sync.revision.as_str();
     let seal = cx.seal()?;
     let seen = commits_of(app);
     let commits = if revision.is_empty() && !seen.is_empty() { seen } else { resolved(cx, app, revision).await };
@@ -220,7 +236,7 @@ pub(crate) async fn overriding(
     let about = if commits.is_empty() { revision.to_owned() } else { commits.join(",") };
     let said = format!("{about} {}", cx.clock.now());
     let info = owners.iter().map(|owner| {
-        let seal = seal.of_override(&subject(app, owner), &said);
+        let seal = seal.of_override(&subject(app, owner), &with_manner(&said, app, sync));
         Info { name: OVERRIDE.to_owned(), value: format!("{said} {seal}") }
     });
     Some(Overriding { revision: meant.unwrap_or_else(|| revision.to_owned()), info: info.collect() })

@@ -24,28 +24,63 @@ pub(crate) struct Wall {
     pub(crate) pipeline: Arc<Pipeline>,
     /// As it was, where it is missing.
     pub(crate) owner: Arc<Application>,
-    brings: Images,
+    /// By the object that would have it.
+    parts: Vec<Part>,
+    live: Vec<ImageRef>,
+    means: Meanings,
     /// The images of the environment's objects, by namespace: as far as somebody asked.
     there: BTreeMap<String, Vec<ImageRef>>,
 }
 
+/// What one object brings.
+#[derive(Debug)]
+struct Part {
+    /// The object, and all images that it would have.
+    what: String,
+    new: Vec<ImageRef>,
+    replaced: Vec<ImageRef>,
+    unreadable: Vec<String>,
+}
+
 impl Wall {
+    fn brings(&self) -> Images {
+        let mut brings = Images { live: self.live.clone(), means: self.means.clone(), ..Images::default() };
+        for part in &self.parts {
+            brings.new.extend(part.new.iter().cloned());
+            brings.replaced.extend(part.replaced.iter().cloned());
+            brings.unreadable.extend(part.unreadable.iter().cloned());
+        }
+        brings
+    }
+
+    /// The objects that bring something, each with its images: what is let in is those, and nothing beside them.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().map(|part| part.what.as_str())
+    }
+
+    /// Leaves out what was let in before; whether anything is left.
+    pub(crate) fn without(&mut self, was_let_in: impl Fn(&str) -> bool) -> bool {
+        self.parts.retain(|part| !was_let_in(&part.what));
+        !self.brings().bring_nothing_new()
+    }
+
     /// The tags of which it matters what they mean.
     pub(crate) fn unclear(&self, cx: &Context) -> BTreeSet<ImageRef> {
-        if self.brings.new.iter().all(|image| image.digest.is_some()) {
+        let brings = self.brings();
+        if brings.new.iter().all(|image| image.digest.is_some()) {
             return BTreeSet::new();
         }
         let seen = recorded(cx, Arc::clone(&self.pipeline));
-        unclear(&self.pipeline, &self.owner.metadata.name, Records::of(&seen), &self.brings)
+        unclear(&self.pipeline, &self.owner.metadata.name, Records::of(&seen), &brings)
     }
 
     /// Whether a registry did not say what a tag means: soon it may.
     pub(crate) fn is_unclear(&self) -> bool {
-        self.brings.means.values().any(Result::is_err)
+        self.means.values().any(Result::is_err)
     }
 
     pub(crate) fn learn(&mut self, means: &Meanings) {
-        self.brings.means.extend(means.clone());
+        self.means.extend(means.clone());
     }
 
     /// Why what it would let in may not come in, as whoever may see the Application that syncs may read it.
@@ -55,18 +90,19 @@ impl Wall {
         let project = self.owner.spec.project_name();
         let is_other = self.owner.metadata.uid != app.metadata.uid && project != app.spec.project_name();
         let owner = Owner { application: &self.owner.metadata.name, other_project: is_other.then_some(project) };
-        unpromoted(&self.pipeline, owner, &syncing, Records::of(&seen), &self.brings)
+        unpromoted(&self.pipeline, owner, &syncing, Records::of(&seen), &self.brings())
     }
 
     fn meet(&mut self, cx: &Context, site: &Site, brought: &Brought<'_>, standing: Standing) {
         let namespace = &brought.object.key.namespace;
         let owner = &self.owner;
         let there = self.there.entry(namespace.clone()).or_insert_with(|| of_owner(cx, site, owner, Some(namespace)));
-        self.brings.new.extend(brought.new.iter().filter(|image| !there.contains(image)).cloned());
-        if standing == Standing::Its {
-            self.brings.replaced.extend(brought.replaced.iter().cloned());
-            self.brings.unreadable.extend(brought.unreadable.iter().cloned());
-        }
+        let new = brought.new.iter().filter(|image| !there.contains(image)).cloned().collect();
+        let (replaced, unreadable) = match standing {
+            Standing::Its => (brought.replaced.clone(), brought.unreadable.clone()),
+            Standing::Beside => (Vec::new(), Vec::new()),
+        };
+        self.parts.push(Part { what: brought.what(), new, replaced, unreadable });
     }
 }
 
@@ -94,7 +130,9 @@ pub(crate) fn walls(
                 let owner = &ground.owner;
                 let wall = walls.entry((name.clone(), owner.metadata.name.clone())).or_insert_with(|| Wall {
                     pipeline: Arc::clone(&grounds.pipeline),
-                    brings: Images { live: running(cx, site, owner), ..Images::default() },
+                    parts: Vec::new(),
+                    live: running(cx, site, owner),
+                    means: Meanings::new(),
                     owner: Arc::clone(owner),
                     there: BTreeMap::new(),
                 });
@@ -102,7 +140,7 @@ pub(crate) fn walls(
             }
         }
     }
-    walls.into_values().filter(|wall| !wall.brings.bring_nothing_new()).collect()
+    walls.into_values().filter(|wall| !wall.brings().bring_nothing_new()).collect()
 }
 
 /// Who brings something.
@@ -186,6 +224,13 @@ impl<'a> Brought<'a> {
         };
         let nothing = brought.new.is_empty() && brought.replaced.is_empty() && brought.unreadable.is_empty();
         (!nothing).then_some(brought)
+    }
+
+    /// The object with all its images.
+    fn what(&self) -> String {
+        let images = self.object.target.iter().flat_map(all_images).map(|image| image.text);
+        let images: BTreeSet<String> = images.collect();
+        format!("{}\n{}", self.object.key, Vec::from_iter(images).join("\n"))
     }
 
     /// The Pipelines that it may concern: those of who syncs, of who has the object, and of the images.

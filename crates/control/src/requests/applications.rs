@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::argocd::{Application, Info, OperationPhase, SyncStatusCode, names};
+use api::argocd::{Application, OperationPhase, SyncOperation, SyncOperationResource, SyncStatusCode, names};
 use cluster::{ClusterError, DeleteOptions, Patch, PatchOptions, Propagation};
 use object::ResourceKey;
 use serde_json::{Value, json};
@@ -27,6 +27,25 @@ pub struct SyncRequest {
     pub sync_options: Vec<String>,
     /// Past the gates of the environments that these deploy: whoever asks has the right to that.
     pub overrides: Vec<Arc<Application>>,
+}
+
+impl SyncRequest {
+    fn sync(&self) -> SyncOperation {
+        let resources = self.resources.iter().map(|(group, kind, name)| SyncOperationResource {
+            group: group.clone(),
+            kind: kind.clone(),
+            name: name.clone(),
+            ..SyncOperationResource::default()
+        });
+        SyncOperation {
+            revision: self.revision.clone(),
+            prune: self.prune,
+            dry_run: self.dry_run,
+            resources: resources.collect(),
+            sync_options: self.sync_options.clone(),
+            ..SyncOperation::default()
+        }
+    }
 }
 
 /// Why a request is not written.
@@ -66,17 +85,22 @@ pub async fn sync(
     actor: &str,
     request: SyncRequest,
 ) -> Result<(), RequestError> {
-    let (mut revision, mut info) = (request.revision.clone(), Vec::new());
+    let (mut sync, mut info) = (request.sync(), Vec::new());
     let cx = &controller.context;
-    if !request.overrides.is_empty() {
-        let overriding = overriding(cx, app, &request.overrides, &revision).await.ok_or_else(|| no_key(cx))?;
-        (revision, info) = (overriding.revision, overriding.info);
+    // a dry run brings nothing: what it carried could be used for something that does
+    if !request.overrides.is_empty() && !request.dry_run {
+        let overriding = overriding(cx, app, &request.overrides, &sync).await.ok_or_else(|| no_key(cx))?;
+        (sync.revision, info) = (overriding.revision, overriding.info);
+    }
+    let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
+    if !info.is_empty() {
+        operation["info"] = json!(info);
     }
     // what it is by now: repositories may have been asked meanwhile
     let known = cx.stores.application(&AppKey::of(app)).filter(|known| is_later(known, app));
     let mut app = known.unwrap_or_else(|| Arc::new(app.clone()));
     for _ in 0..CONFLICTS {
-        match write(controller, &app, operation(&app, actor, &request, &revision, &info)?).await {
+        match write(controller, &app, begun(&app, &request, &operation)?).await {
             // mostly the controller wrote its status in between: whether that lets another one begin is asked again
             Err(RequestError::Cluster(conflict @ ClusterError::Conflict { .. })) => {
                 let live = cx.cluster.get(&key(&app)).await?.ok_or_else(|| gone(&app))?;
@@ -88,7 +112,7 @@ pub async fn sync(
             written => return written,
         }
     }
-    write(controller, &app, operation(&app, actor, &request, &revision, &info)?).await
+    write(controller, &app, begun(&app, &request, &operation)?).await
 }
 
 fn gone(app: &Application) -> RequestError {
@@ -96,17 +120,11 @@ fn gone(app: &Application) -> RequestError {
     RequestError::Absent(format!("the Application {name} was deleted meanwhile: nothing was started"))
 }
 
-/// An operation as it is asked for.
+/// The patch that begins an operation.
 ///
 /// # Errors
 /// When another one is under way, or an object is chosen that there is not.
-fn operation(
-    app: &Application,
-    actor: &str,
-    request: &SyncRequest,
-    revision: &str,
-    info: &[Info],
-) -> Result<Value, RequestError> {
+fn begun(app: &Application, request: &SyncRequest, operation: &Value) -> Result<Value, RequestError> {
     let running = app.status.operation_state.as_ref().is_some_and(|state| !state.phase.completed());
     if app.operation.is_some() || running {
         let name = &app.metadata.name;
@@ -117,25 +135,8 @@ fn operation(
         return Err(RequestError::Refused(text));
     }
     check_resources(app, request)?;
-    let chosen = request.resources.iter();
-    let resources: Vec<Value> =
-        chosen.map(|(group, kind, name)| json!({ "group": group, "kind": kind, "name": name })).collect();
-    let mut sync = json!({ "prune": request.prune, "dryRun": request.dry_run });
-    if !resources.is_empty() {
-        sync["resources"] = json!(resources);
-    }
-    if !revision.is_empty() {
-        sync["revision"] = json!(revision);
-    }
-    if !request.sync_options.is_empty() {
-        sync["syncOptions"] = json!(request.sync_options);
-    }
     // the version makes sure that two requests do not overwrite each other
     let metadata = json!({ "resourceVersion": app.metadata.resource_version });
-    let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
-    if !info.is_empty() {
-        operation["info"] = json!(info);
-    }
     Ok(json!({ "metadata": metadata, "operation": operation }))
 }
 

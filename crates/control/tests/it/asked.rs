@@ -46,6 +46,82 @@ impl World {
     }
 }
 
+/// How an operation is done that asks for nothing in particular.
+fn manner(app: &Application) -> Value {
+    json!([[app.spec.all_sources(), null, [], []], app.spec.destination, []])
+}
+
+impl World {
+    /// Somebody writes a tag and an object past the gates of staging, which is refused.
+    async fn write_with(&self, tag: &str, object: &str, refused: &str) {
+        let overlay = OVERLAY.replace("v1", tag).replace("[../base]", "[../base, o.yaml]");
+        let files = [("staging/kustomization.yaml", Some(overlay.as_str())), ("staging/o.yaml", Some(object))];
+        self.repository.commit("mallory", &files, "Write it by hand").await;
+        self.until("refused", async || self.is_refused(refused).await).await;
+    }
+
+    /// The same as an override said, with something else.
+    async fn uses_again(&self, who: &str, info: &Value, patch: Value) -> OperationState {
+        let mut patch = patch;
+        patch["operation"] = json!({"initiatedBy": {"username": who}, "info": info, "sync": {}});
+        self.write_application("shop-staging", patch).await;
+        self.begun_by(who).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_override_is_for_what_it_was_asked_for() {
+    let (world, controller, running) = World::with_v2().await;
+    world.write_with("v9", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: note}\n", "v9").await;
+    world.write_application("shop-staging", json!({"spec": {"syncPolicy": null}})).await;
+    let staging = world.application("staging").await;
+    let overriding = |request: SyncRequest| {
+        let overrides = vec![Arc::new(staging.clone())];
+        sync(&controller, &staging, "otto", SyncRequest { overrides, ..request })
+    };
+    // a dry run brings nothing, and leaves nothing to others
+    overriding(SyncRequest { dry_run: true, ..SyncRequest::default() }).await.unwrap();
+    let dry = world.begun_by("otto").await;
+    assert_eq!(json!(dry.operation.info), json!([]));
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+
+    // one object, which brings no image; then all of them, and another source at the same commit
+    let resources = vec![(String::new(), "ConfigMap".to_owned(), "note".to_owned())];
+    overriding(SyncRequest { resources, ..SyncRequest::default() }).await.unwrap();
+    let begun = async || {
+        let state = world.application("staging").await.status.operation_state.unwrap();
+        state.phase.completed() && !state.operation.info.is_empty()
+    };
+    world.until("one object is synced", begun).await;
+    let info = json!(world.begun_by("otto").await.operation.info);
+    let state = world.uses_again("mallory", &info, json!({})).await;
+    assert!(state.phase == OperationPhase::Failed && state.message.contains("v9 was not"), "{state:?}");
+    let kustomize = json!({"images": ["ghcr.io/acme/shop:evil"]});
+    let state = world.uses_again("trudy", &info, json!({"spec": {"source": {"kustomize": kustomize}}})).await;
+    assert!(state.phase == OperationPhase::Failed && state.message.contains("evil was not"), "{state:?}");
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+    running.end().await;
+}
+
+/// What is let in is the objects that were chosen; self-heal brings no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_override_of_one_object_lets_in_no_other() {
+    let (world, controller, running) = World::with_v2().await;
+    let worker = "apiVersion: v1\nkind: Pod\nmetadata: {name: worker}\n\
+        spec: {containers: [{name: a, image: 'GHCR.io/acme/shop:w9'}]}\n";
+    world.write_with("v9", worker, "w9").await;
+    let staging = world.application("staging").await;
+    let resources = vec![(String::new(), "Pod".to_owned(), "worker".to_owned())];
+    let overrides = vec![Arc::new(staging.clone())];
+    sync(&controller, &staging, "otto", SyncRequest { overrides, resources, ..SyncRequest::default() }).await.unwrap();
+    let key = ResourceKey::new("", "Pod", "staging", "worker");
+    let is_there = async || world.cluster.get(&key).await.unwrap().is_some();
+    world.until("let in", is_there).await;
+    world.until("the rest is refused", async || world.is_refused("v9").await).await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+    running.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_override_of_a_branch_brings_what_the_branch_was() {
     let (world, controller, running) = World::with_v2().await;
@@ -111,8 +187,8 @@ async fn an_override_is_not_begun_again_by_an_old_status() {
         let at = world.clock.now() - SignedDuration::from_mins(age);
         let said = format!("{} {at}", staging.status.sync.revision);
         let info = json!([{"name": "gantline.dev/override",
-            "value": format!("{said} {}", seal.of_override(&staging.metadata.uid, &said))}]);
-        let operation = json!({"initiatedBy": {"username": who}, "info": info, "sync": {}});
+            "value": format!("{said} {}", seal.of_override(&staging.metadata.uid, &format!("{said}\n{}", manner(&staging))))}]);
+        let operation = json!({"initiatedBy": {"username": who}, "info": info, "sync": {"source": null}});
         let state = json!({"phase": "Running", "startedAt": at.round(jiff::Unit::Second).unwrap().to_string(),
             "finishedAt": null, "syncResult": null, "message": "", "operation": operation});
         let refresh = json!({"annotations": {"argocd.argoproj.io/refresh": "normal"}});
