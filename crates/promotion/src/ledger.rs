@@ -16,7 +16,7 @@ use crate::appeared::Appeared;
 use crate::identity::identity;
 use crate::meaning::{Fit, Told};
 use crate::places::Places;
-use crate::quarantines::{Bad, Elsewhere, Held, Quarantines, bars, holding};
+use crate::quarantines::{Bad, Elsewhere, Held, Quarantines, bars, holding, is_elsewhere, is_here};
 
 /// A ledger is for all times, and has limits. So much of a reason is kept.
 const REASON: usize = 200;
@@ -31,6 +31,10 @@ const ENTERED: usize = 300;
 ///
 /// A quarantine stands here before it stands in a Release, and is lifted here first. So what a Release says that is not
 /// here is older than the ledger and taken over, unless it is what was lifted.
+///
+/// Three functions say what is quarantined, and no other does: [`Ledger::quarantine_of`] of a release,
+/// `Ledger::quarantine_of_running` of what runs, whatever release it is of, and `Ledger::barrier` of what would come in,
+/// of which may not be known what it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ledger {
@@ -58,6 +62,7 @@ pub struct Ledger {
 #[derive(Debug)]
 pub(crate) struct Barrier<'t, 'a> {
     pub(crate) fit: Fit,
+    /// That image, or where nobody can tell, of which nobody can: it may be there already.
     pub(crate) told: &'t Told<'a>,
     pub(crate) quarantine: Quarantine,
 }
@@ -77,7 +82,7 @@ impl Ledger {
         Self { entered, ..Self::default() }
     }
 
-    /// The quarantine that holds for a release, whatever became of its status: the only function that says so.
+    /// The quarantine that holds for a release, whatever became of its status.
     pub fn quarantine_of<'a>(
         &'a self,
         release: &'a Release,
@@ -115,7 +120,7 @@ impl Ledger {
         &self,
         elsewhere: &[Arc<Elsewhere>],
         new: &[&'t Told<'a>],
-        all: &[Told<'_>],
+        all: &'t [Told<'a>],
     ) -> Option<Barrier<'t, 'a>> {
         let own = self.quarantined.iter().filter_map(|(key, held)| {
             let (fit, told) = held.bars(key, new, all)?;
@@ -144,21 +149,24 @@ impl Ledger {
         bad
     }
 
-    /// The quarantine that holds what has these images.
-    pub(crate) fn quarantine_of_images(
+    /// The quarantine that holds what runs together and is of one of `others`: of which, and which quarantine.
+    pub(crate) fn quarantine_of_running<'i>(
         &self,
         elsewhere: &[Arc<Elsewhere>],
-        images: &[ReleaseImage],
-    ) -> Option<Quarantine> {
-        let own = holding(&self.quarantined, images).next().map(|(_, held)| held.quarantine.clone());
-        own.or_else(|| self.held_by(elsewhere, images).next().map(Elsewhere::told))
-    }
-
-    /// Whether a quarantine is of this digest, alone or among others.
-    pub(crate) fn knows_as_bad(&self, elsewhere: &[Arc<Elsewhere>], digest: &ImageDigest) -> bool {
-        let has = |images: &[ReleaseImage]| images.iter().any(|bad| bad.digest == *digest);
-        let own = || self.quarantined.values().any(|held| has(&held.images));
-        self.quarantined.contains_key(digest) || own() || elsewhere.iter().any(|it| has(&it.held.images))
+        all: &[ReleaseImage],
+        others: &'i [ReleaseImage],
+    ) -> Option<(&'i ReleaseImage, Quarantine)> {
+        let own = holding(&self.quarantined, all).find_map(|(key, held)| {
+            // older versions wrote no images
+            let is_bad = |it: &&ReleaseImage| it.digest == *key || held.images.iter().any(|bad| is_here(it, bad));
+            Some((others.iter().find(is_bad)?, held.quarantine.clone()))
+        });
+        own.or_else(|| {
+            self.held_by(elsewhere, all).find_map(|it| {
+                let is_bad = |image: &&ReleaseImage| it.held.images.iter().any(|bad| is_elsewhere(image, bad));
+                Some((others.iter().find(is_bad)?, it.told()))
+            })
+        })
     }
 
     /// Whether it says of a release what the release says.

@@ -20,9 +20,9 @@ pub(crate) struct Told<'a> {
     pub(crate) digest: Option<&'a ImageDigest>,
 }
 
-/// An image that is known.
+/// An image of a release or of a quarantine.
 #[derive(Debug)]
-pub(crate) struct Known<'a> {
+pub(crate) struct Recorded<'a> {
     image: &'a ReleaseImage,
     repository: String,
 }
@@ -46,19 +46,19 @@ impl<'a> Told<'a> {
     }
 
     /// By its digest or by its tag: what was bad under a tag is not good since somebody moved that.
-    pub(crate) fn fit(&self, known: &Known<'_>) -> Fit {
-        let is_tag = || self.image.digest.is_none() && self.image.tag.as_ref() == Some(&known.image.tag);
+    pub(crate) fn fit(&self, recorded: &Recorded<'_>) -> Fit {
+        let is_tag = || self.image.digest.is_none() && self.image.tag.as_ref() == Some(&recorded.image.tag);
         let fit = match self.digest {
-            Some(digest) if *digest == known.image.digest => Fit::Yes,
+            Some(digest) if *digest == recorded.image.digest => Fit::Yes,
             _ if is_tag() => Fit::Yes,
             Some(_) => Fit::No,
             None => Fit::Maybe,
         };
-        if fit == Fit::No || self.is_of(&known.repository) { fit } else { Fit::No }
+        if fit == Fit::No || self.is_of(&recorded.repository) { fit } else { Fit::No }
     }
 }
 
-impl<'a> Known<'a> {
+impl<'a> Recorded<'a> {
     pub(crate) fn all(images: &'a [ReleaseImage]) -> Vec<Self> {
         let one = |image: &'a ReleaseImage| Self { image, repository: canonical_repository(&image.name) };
         images.iter().map(one).collect()
@@ -67,25 +67,21 @@ impl<'a> Known<'a> {
 
 /// The tags of which it has to be known what they mean before anybody can say whether what has them may come in: those that
 /// were promoted and may have moved since, and where nothing was promoted yet those of repositories of which something is
-/// quarantined. All else is held whatever it means.
+/// quarantined. All else is held whatever it means. A set is held by all that comes in with them and all that is there,
+/// whatever Pipeline that is of.
 pub fn unclear(pipeline: &Pipeline, owner: &str, records: Records<'_>, images: &Images) -> BTreeSet<ImageRef> {
     let repositories: BTreeSet<String> =
         pipeline.spec.images.iter().map(|image| canonical_repository(&image.name)).collect();
     let (environments, bad) = (owned(pipeline, owner).collect::<Vec<_>>(), records.ledger.bad(records.elsewhere));
     let is_open = environments.iter().any(|environment| records.is_untouched(environment));
     let was_put = |image: &ImageRef| environments.iter().any(|environment| records.put(environment, image));
-    let new = images.new.iter().filter(|image| {
+    let matters = |image: &&ImageRef| {
         let repository = image.canonical_repository();
-        let is_its = image.digest.is_none() && repositories.contains(&repository);
-        is_its && (is_open && bad.may_hold(&repository) || was_put(image))
-    });
-    let new: BTreeSet<ImageRef> = new.cloned().collect();
-    // a set is held by what is there already, too
-    let is_part = |image: &&ImageRef| image.digest.is_none() && bad.has_in_sets(&image.canonical_repository());
-    let live: Vec<ImageRef> = if new.iter().any(|image| is_part(&image)) {
-        images.live.iter().filter(is_part).cloned().collect()
-    } else {
-        Vec::new()
+        repositories.contains(&repository) && (is_open && bad.may_hold(&repository) || was_put(image))
     };
-    new.into_iter().chain(live).collect()
+    let new: Vec<&ImageRef> = images.new.iter().filter(matters).collect();
+    let is_part = |image: &&ImageRef| bad.has_in_sets(&image.canonical_repository());
+    let has_part = new.iter().any(is_part);
+    let beside = images.new.iter().chain(&images.live).filter(|image| has_part && is_part(image));
+    new.into_iter().chain(beside).filter(|image| image.digest.is_none()).cloned().collect()
 }

@@ -148,7 +148,7 @@ impl<'a> Records<'a> {
         // where something was promoted that says what its tag means, and all else is held
         let barrier = barrier.filter(|barrier| is_first || barrier.fit == Fit::Yes);
         let stranger = || new.iter().find_map(|told| self.not_promoted(environment, told)).filter(|_| !is_first);
-        barrier.map(|barrier| Stranger::barred(&barrier, &images.means)).or_else(stranger)
+        barrier.map(|barrier| Stranger::barred(&barrier, images)).or_else(stranger)
     }
 
     fn not_promoted<'i>(&self, environment: &str, told: &Told<'i>) -> Option<Stranger<'i>>

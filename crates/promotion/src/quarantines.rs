@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::about::outlined;
 use crate::identity::{identity, short};
-use crate::meaning::{Fit, Known, Told};
+use crate::meaning::{Fit, Recorded, Told};
 
 /// A quarantine in a ledger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,31 +37,47 @@ pub(crate) fn holding<'a>(
     let alone = images.iter().filter_map(|image| all.get_key_value(&image.digest));
     let set = (images.len() > 1 && !all.is_empty()).then(|| identity(images)).flatten();
     let in_set = move |set: ImageDigest| {
-        all.iter().filter(move |(digest, held)| **digest == set || held.images.len() > 1 && held.is_within(images))
+        all.iter().filter(move |(digest, held)| {
+            **digest == set || held.images.len() > 1 && is_within(&held.images, images, is_here)
+        })
     };
     alone.chain(set.into_iter().flat_map(in_set))
 }
 
-impl Held {
-    fn is_within(&self, images: &[ReleaseImage]) -> bool {
-        self.images.iter().all(|bad| images.iter().any(|image| image.digest == bad.digest))
-    }
+/// Whether one is the other within a Pipeline.
+pub(crate) fn is_here(image: &ReleaseImage, bad: &ReleaseImage) -> bool {
+    image.digest == bad.digest
 }
 
-/// Whether images that come in are held, of which `all` are there then: how surely, and which of them.
+/// Whether one is the other between Pipelines.
+pub(crate) fn is_elsewhere(image: &ReleaseImage, bad: &ReleaseImage) -> bool {
+    image.digest == bad.digest && canonical_repository(&image.name) == canonical_repository(&bad.name)
+}
+
+/// Whether all that is bad is among these; where it is not known what is, it is not.
+fn is_within(bad: &[ReleaseImage], images: &[ReleaseImage], is: impl Fn(&ReleaseImage, &ReleaseImage) -> bool) -> bool {
+    !bad.is_empty() && bad.iter().all(|bad| images.iter().any(|image| is(image, bad)))
+}
+
+/// Whether images that come in are held, of which `all` are there then: how surely, and by which of them. That is one that
+/// comes in, or where nobody can tell, of which nobody can.
 pub(crate) fn bars<'t, 'a>(
     bad: &[ReleaseImage],
     new: &[&'t Told<'a>],
-    all: &[Told<'_>],
+    all: &'t [Told<'a>],
 ) -> Option<(Fit, &'t Told<'a>)> {
-    let bad = Known::all(bad);
-    let one = |told: &'t Told<'a>| (bad.iter().map(|bad| told.fit(bad)).max().unwrap_or(Fit::No), told);
-    let found = new.iter().map(|told| one(told)).filter(|(fit, _)| *fit > Fit::No);
-    // the first of those that are held most surely
-    let (fit, told) = found.reduce(|before, next| if next.0 > before.0 { next } else { before })?;
-    let there = |bad: &Known<'_>| all.iter().map(|told| told.fit(bad)).max().unwrap_or(Fit::No);
-    let fit = bad.iter().map(there).fold(fit, Fit::min);
-    (fit > Fit::No).then_some((fit, told))
+    let bad = Recorded::all(bad);
+    let found = surest(new.iter().flat_map(|told| bad.iter().map(|bad| (told.fit(bad), *told))))?;
+    bad.iter().try_fold(found, |found, bad| {
+        let there = surest(all.iter().map(|told| (told.fit(bad), told)))?;
+        Some(if there.0 < found.0 { there } else { found })
+    })
+}
+
+/// The first of those that are held most surely.
+fn surest<'t, 'a>(all: impl Iterator<Item = (Fit, &'t Told<'a>)>) -> Option<(Fit, &'t Told<'a>)> {
+    let held = all.filter(|(fit, _)| *fit > Fit::No);
+    held.reduce(|before, next| if next.0 > before.0 { next } else { before })
 }
 
 impl Held {
@@ -70,7 +86,7 @@ impl Held {
         &self,
         key: &ImageDigest,
         new: &[&'t Told<'a>],
-        all: &[Told<'_>],
+        all: &'t [Told<'a>],
     ) -> Option<(Fit, &'t Told<'a>)> {
         let by = |digest: Option<&ImageDigest>| new.iter().copied().find(|told| told.digest == digest);
         if let Some(told) = by(Some(key)) {
@@ -116,11 +132,7 @@ pub struct Elsewhere {
 
 impl Elsewhere {
     pub(crate) fn holds(&self, images: &[ReleaseImage]) -> bool {
-        let is = |image: &ReleaseImage, bad: &ReleaseImage| {
-            image.digest == bad.digest && canonical_repository(&image.name) == canonical_repository(&bad.name)
-        };
-        let bad = &self.held.images;
-        !bad.is_empty() && bad.iter().all(|bad| images.iter().any(|image| is(image, bad)))
+        is_within(&self.held.images, images, is_elsewhere)
     }
 
     /// As it is told where it holds: what an Application of the other Pipeline says is not for everybody here.

@@ -6,7 +6,8 @@ use object::{ImageDigest, ImageRef};
 
 use crate::about::outlined;
 use crate::ledger::Barrier;
-use crate::meaning::{Fit, Meanings};
+use crate::meaning::Fit;
+use crate::owned::Images;
 
 #[derive(Debug)]
 pub(crate) enum Stranger<'a> {
@@ -21,6 +22,8 @@ pub(crate) enum Stranger<'a> {
     /// What is quarantined may be it.
     Unclear {
         image: &'a ImageRef,
+        /// It comes in; else it is there already.
+        is_new: bool,
         why: String,
         by: String,
     },
@@ -35,14 +38,15 @@ pub(crate) enum Stranger<'a> {
 }
 
 impl<'a> Stranger<'a> {
-    pub(crate) fn barred(barrier: &Barrier<'_, 'a>, means: &'a Meanings) -> Self {
+    pub(crate) fn barred(barrier: &Barrier<'_, 'a>, images: &'a Images) -> Self {
         let Barrier { fit, told, quarantine } = barrier;
         let (image, by) = (told.image, format!("{}: {}", quarantine.whose(), outlined(quarantine)));
         if *fit == Fit::Yes {
             return Self::Quarantined { image, is: told.digest.filter(|_| image.digest.is_none()), by };
         }
-        let why = means.get(image).and_then(|meaning| meaning.as_ref().err());
-        Self::Unclear { image, why: why.map_or("its registry was not asked", String::as_str).to_owned(), by }
+        let why = images.means.get(image).and_then(|meaning| meaning.as_ref().err());
+        let why = why.map_or("its registry was not asked", String::as_str).to_owned();
+        Self::Unclear { image, is_new: images.new.contains(image), why, by }
     }
 
     pub(crate) fn told_to_its_own(&self, pipeline: &str, environment: &str, owner: &str, syncing: &str) -> String {
@@ -57,7 +61,8 @@ impl<'a> Stranger<'a> {
     pub(crate) fn told_to_others(&self, project: &str, syncing: &str) -> String {
         let what = match self {
             Self::Replaced(_) => "this puts something else in the place of what runs there".to_owned(),
-            Self::Unclear { image, .. } => format!("nobody can tell what {image} means"),
+            Self::Unclear { image, is_new: true, .. } => format!("nobody can tell what {image} means"),
+            Self::Unclear { .. } => "nobody can tell what an image means that is there already".to_owned(),
             Self::Quarantined { image, .. } | Self::Moved { image, .. } | Self::NotPromoted(image) => {
                 format!("{image} may not come in")
             }
@@ -95,7 +100,7 @@ impl fmt::Display for Stranger<'_> {
             Self::Quarantined { image, is: Some(digest), by } => {
                 write!(f, "{image}, which means {digest}, is quarantined by {by}")
             }
-            Self::Unclear { image, why, by } => write!(
+            Self::Unclear { image, why, by, .. } => write!(
                 f,
                 "nobody can tell what {image} means ({why}), of whose repository an image is quarantined by {by}"
             ),

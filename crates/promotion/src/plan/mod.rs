@@ -229,6 +229,11 @@ impl<'a> Draft<'a> {
         self.releases.iter().find(|release| release.metadata.name == name).map(|release| &**release)
     }
 
+    /// What comes into the first is written by people.
+    fn is_first(&self, environment: &str) -> bool {
+        self.seen.pipeline.spec.environments.first().is_some_and(|first| first.name == environment)
+    }
+
     /// The release that an environment runs by what Git and the registry say now.
     pub(crate) fn runs(&self, environment: &str) -> Option<&Release> {
         self.run_by(self.sight(environment)?)

@@ -24,11 +24,12 @@ impl<'a> Draft<'a> {
     /// What to say of a tag that moved after it was promoted into an environment.
     pub(super) fn tag_moved(&self, environment: &str, sight: &Sight<'a>) -> Option<String> {
         // nothing is promoted into the first: there it becomes no release
-        if self.seen.pipeline.spec.environments.first().is_some_and(|first| first.name == environment) {
+        if self.is_first(environment) {
             return None;
         }
         if let Some(Moved { image, was, now }) = self.moved_in_pods(environment, sight) {
-            let bad = self.quarantined_as(&[released(image, now)]).map(|by| format!(", which is quarantined by {by}"));
+            let moved = [released(image, now)];
+            let bad = self.quarantined_as(sight, &moved).map(|(_, by)| format!(", which is quarantined by {by}"));
             return Some(format!(
                 "{environment}: a pod runs {image} as {now}{}, and {was} was promoted there: the tag moved; push another tag \
                  and promote it",
@@ -76,25 +77,19 @@ impl<'a> Draft<'a> {
     /// What pods run beside the release that is there.
     fn others_in_pods(&self, sight: &Sight<'a>) -> impl Iterator<Item = &'a RunningImage> {
         let release = self.run_by(sight).map_or(&[][..], |release| &release.spec.images);
-        let pods = sight.place.map_or(&[][..], |place| &place.pods);
-        let running = pods.iter().filter(|pod| !pod.has_ended).flat_map(|pod| &pod.images);
-        running.filter(|it| it.digest.as_ref().is_some_and(|digest| release.iter().all(|own| own.digest != *digest)))
+        in_pods(sight)
+            .filter(|it| it.digest.as_ref().is_some_and(|digest| release.iter().all(|own| own.digest != *digest)))
     }
 
     /// What is quarantined and runs, though it is no release here, or not the one that Git says.
     pub(super) fn bad_running(&self, environment: &str, sight: &Sight<'a>) -> Option<String> {
-        let (ledger, elsewhere) = (&self.seen.ledger, &self.seen.elsewhere);
-        if ledger.quarantined.is_empty() && elsewhere.is_empty() {
-            return None;
-        }
-        let written = sight.images.iter().filter_map(|written| Some((written.image, written.digest?)));
-        let written = written.filter(|_| sight.runs == Runs::Other);
-        let pods = self.others_in_pods(sight).filter_map(|running| Some((&running.image, running.digest.as_ref()?)));
-        let pods = pods.filter(|_| !self.is_rolled_out(environment, sight));
-        let all: Vec<(&ImageRef, &ImageDigest)> = written.chain(pods).collect();
-        let (image, digest) = all.iter().find(|(_, digest)| ledger.knows_as_bad(elsewhere, digest))?;
-        let images: Vec<ReleaseImage> = all.iter().map(|(image, digest)| released(image, digest)).collect();
-        let by = self.quarantined_as(&images)?;
+        let pods = self.others_in_pods(sight).filter_map(in_pod).filter(|_| !self.is_rolled_out(environment, sight));
+        let written = sight.images.iter().filter_map(in_files).filter(|_| sight.runs == Runs::Other);
+        let is_news = |other: &ReleaseImage| !self.is_first(environment) || !self.is_released(other);
+        let others: Vec<ReleaseImage> = written.chain(pods).filter(is_news).collect();
+        let (bad, by) = self.quarantined_as(sight, &others)?;
+        let ReleaseImage { name, tag, digest } = bad;
+        let image = ImageRef { name: name.clone(), tag: Some(tag.clone()).filter(|tag| !tag.is_empty()), digest: None };
         Some(format!(
             "{image} is {digest}, which is quarantined by {by}, and {environment} runs it: promote another one, or roll back"
         ))
@@ -106,10 +101,42 @@ impl<'a> Draft<'a> {
         entry.is_some_and(|entry| entry.phase == ReleasePhase::Deploying)
     }
 
-    fn quarantined_as(&self, images: &[ReleaseImage]) -> Option<String> {
-        let quarantine = self.seen.ledger.quarantine_of_images(&self.seen.elsewhere, images)?;
-        Some(format!("{}: {}", quarantine.whose(), outlined(&quarantine)))
+    /// Called what a release calls it, whichever is there.
+    fn is_released(&self, image: &ReleaseImage) -> bool {
+        let mut known = self.releases.iter().flat_map(|release| &release.spec.images);
+        known.any(|known| known.digest == image.digest && known.tag == image.tag)
     }
+
+    /// Which of `others` is quarantined with what runs beside it, and by whom.
+    fn quarantined_as<'o>(&self, sight: &Sight<'_>, others: &'o [ReleaseImage]) -> Option<(&'o ReleaseImage, String)> {
+        let (ledger, elsewhere) = (&self.seen.ledger, &self.seen.elsewhere);
+        if others.is_empty() || ledger.quarantined.is_empty() && elsewhere.is_empty() {
+            return None;
+        }
+        let (bad, quarantine) = ledger.quarantine_of_running(elsewhere, &self.all_running(sight), others)?;
+        Some((bad, format!("{}: {}", quarantine.whose(), outlined(&quarantine))))
+    }
+
+    /// By its release, by its files and by its pods.
+    fn all_running(&self, sight: &Sight<'_>) -> Vec<ReleaseImage> {
+        let release = self.run_by(sight).into_iter().flat_map(|release| release.spec.images.iter().cloned());
+        let beside = sight.images.iter().filter_map(in_files).chain(in_pods(sight).filter_map(in_pod));
+        release.chain(beside).collect()
+    }
+}
+
+/// What pods run now.
+fn in_pods<'a>(sight: &Sight<'a>) -> impl Iterator<Item = &'a RunningImage> {
+    let pods = sight.place.map_or(&[][..], |place| &place.pods);
+    pods.iter().filter(|pod| !pod.has_ended).flat_map(|pod| &pod.images)
+}
+
+fn in_pod(running: &RunningImage) -> Option<ReleaseImage> {
+    Some(released(&running.image, running.digest.as_ref()?))
+}
+
+fn in_files(written: &Written<'_>) -> Option<ReleaseImage> {
+    Some(released(written.image, written.digest?))
 }
 
 fn released(image: &ImageRef, digest: &ImageDigest) -> ReleaseImage {

@@ -150,6 +150,11 @@ impl<'a> Draft<'a> {
 }
 
 impl Sight<'_> {
+    /// An answer is to come that says what it runs.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.runs, Runs::Unknown { asked: true, .. })
+    }
+
     /// Why nobody can tell now how a release does here.
     fn blind(&self) -> Option<String> {
         match &self.runs {

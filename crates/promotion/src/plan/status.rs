@@ -2,6 +2,7 @@
 
 use api::gantline::{
     Environment, EnvironmentStatus, GateState, PipelineCondition, PipelineConditionKind, PipelineStatus,
+    ReleaseEnvironment,
 };
 
 use object::short_hash;
@@ -40,16 +41,20 @@ impl Draft<'_> {
             health: app.map(|app| app.health),
             pinned: old.and_then(|old| old.pinned.clone()),
             waiting: self.waiting_for(name),
-            not_promoted: self.not_promoted(name, sight),
+            not_promoted: self.not_promoted(name, sight, old),
             ..self.release_status(name, sight, old)
         }
     }
 
-    /// What nobody promoted there, although others were, or what is quarantined since: of its own Application, else of
-    /// others.
-    fn not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
-        let own = self.own_not_promoted(environment, sight);
-        let own = Some(own).filter(|own| !own.is_empty()).or_else(|| self.bad_running(environment, sight));
+    /// What is quarantined there, else what nobody promoted there, although others were: of its own Application, else of
+    /// others. As it was while it is not known what runs.
+    fn not_promoted(&self, environment: &str, sight: &Sight<'_>, old: Option<&EnvironmentStatus>) -> String {
+        let own = if sight.is_asked() {
+            old.map(|old| old.not_promoted.clone()).filter(|said| !said.is_empty())
+        } else {
+            let bad = self.bad_release(environment, sight).or_else(|| self.bad_running(environment, sight));
+            bad.or_else(|| self.came_past(environment, sight))
+        };
         own.or_else(|| self.brought_past(environment, sight)).unwrap_or_default()
     }
 
@@ -66,37 +71,38 @@ impl Draft<'_> {
         ))
     }
 
-    fn own_not_promoted(&self, environment: &str, sight: &Sight<'_>) -> String {
-        let first = self.seen.pipeline.spec.environments.first().is_some_and(|first| first.name == environment);
-        let says = |what: &str| format!("{what} was not promoted to {environment}: it came past the gates");
-        match &sight.runs {
+    /// The release that is there is quarantined, which in the first is nothing new where it is called what it was.
+    fn bad_release(&self, environment: &str, sight: &Sight<'_>) -> Option<String> {
+        let release = self.run_by(sight).filter(|release| release.status.quarantine.is_some())?;
+        let label = label(&release.spec.images);
+        let written = self.by_another_tag(sight).map(|written| format!("{} is {label}, which", written.image));
+        let what = written.or_else(|| (!self.is_first(environment)).then(|| label.into_owned()))?;
+        Some(format!("{what} is quarantined, and {environment} runs it: promote another one, or roll back"))
+    }
+
+    fn came_past(&self, environment: &str, sight: &Sight<'_>) -> Option<String> {
+        let what = match sight.runs {
             Runs::Release(index) => {
-                let release = &self.releases[*index];
-                let by_hand = release.in_environment(environment).is_some_and(|entry| entry.by_hand);
-                let label = label(&release.spec.images);
-                match &release.status.quarantine {
-                    Some(_) => match self.by_another_tag(sight) {
-                        Some(written) => format!(
-                            "{} is {label}, which is quarantined, and {environment} runs it: promote another one, or roll \
-                             back",
-                            written.image
-                        ),
-                        None if first => String::new(),
-                        None => format!(
-                            "{label} is quarantined, and {environment} runs it: promote another one, or roll back"
-                        ),
-                    },
-                    None if by_hand => says(&label),
-                    None => String::new(),
-                }
+                let release = &self.releases[index];
+                let past = |entry: &&ReleaseEnvironment| entry.by_hand && release.status.quarantine.is_none();
+                release.in_environment(environment).filter(past)?;
+                label(&release.spec.images).into_owned()
             }
-            // where a tag moved that is what is said
-            Runs::Other if !first && !self.is_untouched(environment) && self.moved_in(environment, sight).is_none() => {
-                let images: Vec<String> = sight.images.iter().map(|written| written.image.to_string()).collect();
-                says(&images.join(", "))
+            Runs::Other if !self.is_first(environment) && !self.is_untouched(environment) => {
+                self.others_written(environment, sight)?
             }
-            Runs::Other | Runs::Nothing | Runs::Unknown { .. } => String::new(),
-        }
+            Runs::Other | Runs::Nothing | Runs::Unknown { .. } => return None,
+        };
+        Some(format!("{what} was not promoted to {environment}: it came past the gates"))
+    }
+
+    /// Images that are no release together. Where a tag moved that is what is said of those that were promoted.
+    fn others_written(&self, environment: &str, sight: &Sight<'_>) -> Option<String> {
+        let (records, has_moved) = (Records::of(self.seen), self.moved_in(environment, sight).is_some());
+        let written = sight.images.iter().map(|written| written.image);
+        let written = written.filter(|image| !has_moved || !records.put(environment, image));
+        let written: Vec<String> = written.map(ToString::to_string).collect();
+        (!written.is_empty()).then(|| written.join(", "))
     }
 
     /// What runs there; as it was while that is not known.
@@ -106,7 +112,7 @@ impl Draft<'_> {
         sight: &Sight<'_>,
         old: Option<&EnvironmentStatus>,
     ) -> EnvironmentStatus {
-        if matches!(sight.runs, Runs::Unknown { asked: true, .. }) {
+        if sight.is_asked() {
             let EnvironmentStatus { release, tag, digest, since, .. } = old.cloned().unwrap_or_default();
             return EnvironmentStatus { release, tag, digest, since, ..EnvironmentStatus::default() };
         }

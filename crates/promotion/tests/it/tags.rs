@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::gantline::{PipelineConditionKind, PipelineStatus, Quarantine, ReleaseImage};
 use object::{ImageDigest, ImageRef};
 use promotion::{
-    Answer, Brought, Elsewhere, Held, Images, Ledger, Owner, Question, Records, RunningImage, identity, requests,
+    Answer, Brought, Elsewhere, Held, Images, Ledger, Owner, Question, Records, RunningImage, Spot, identity, requests,
     unclear, unpromoted,
 };
 use serde_json::json;
@@ -112,19 +112,34 @@ fn a_quarantined_set_comes_in_under_no_tags() {
     let mut story = fresh(&["acme/shop", "acme/web"]);
     story.seen.elsewhere = elsewhere(&[released("acme/shop", "v1", "b"), released("acme/web", "v1", "d")]);
     let web = |says| ("acme/web:y", says);
-    for (new, live, says, is_held) in [
-        (&["acme/shop:x", "acme/web:y"][..], &[][..], &[BAD, web(Ok("d"))][..], true),
-        (&["acme/shop:x"], &["acme/web:y"], &[BAD, web(Ok("d"))], true),
-        (&["acme/shop:x"], &["acme/web:v1"], &[BAD], true),
-        (&["acme/shop:x"], &["acme/web:y"], &[BAD, web(Ok("e"))], false),
-        (&["acme/shop:x"], &["acme/web:y"], &[GOOD, web(Ok("d"))], false),
-        (&["acme/shop:x"], &["acme/web:y"], &[BAD], true),
-        (&["acme/shop:x"], &["acme/web:y"], &[web(Ok("d"))], true),
-        (&["acme/shop:x"], &["acme/web:y"], &[web(Ok("e"))], false),
-        (&["acme/shop:x"], &[], &[BAD], false),
+    let (shop_is, web_is) = ("nobody can tell what acme/shop:x means", "nobody can tell what acme/web:y means");
+    let bad = "acme/shop:x, which means";
+    for (new, live, says, expected) in [
+        (&["acme/shop:x", "acme/web:y"][..], &[][..], &[BAD, web(Ok("d"))][..], Some(bad)),
+        (&["acme/shop:x"], &["acme/web:y"], &[BAD, web(Ok("d"))], Some(bad)),
+        (&["acme/shop:x"], &["acme/web:v1"], &[BAD], Some(bad)),
+        (&["acme/shop:x"], &["acme/web:y"], &[BAD, web(Ok("e"))], None),
+        (&["acme/shop:x"], &["acme/web:y"], &[GOOD, web(Ok("d"))], None),
+        (&["acme/shop:x"], &["acme/web:y"], &[BAD], Some(web_is)),
+        (&["acme/shop:x", "acme/web:y"], &[], &[BAD], Some(web_is)),
+        (&["acme/shop:x"], &["acme/web:y"], &[web(Ok("d"))], Some(shop_is)),
+        (&["acme/shop:x"], &["acme/web:y"], &[web(Ok("e"))], None),
+        (&["acme/shop:x"], &[], &[BAD], None),
     ] {
         let said = why(&story, "production", &images(new, live, says));
-        assert_eq!(said.is_some(), is_held, "{new:?} {live:?} {says:?}: {said:?}");
+        assert_eq!(said.is_some(), expected.is_some(), "{new:?} {live:?} {says:?}: {said:?}");
+        assert!(said.as_deref().unwrap_or_default().contains(expected.unwrap_or_default()), "{expected:?}: {said:?}");
+    }
+    // what is there already may not be for those of another project
+    let owner = Owner { application: "production", other_project: Some("payments") };
+    for (new, live, told) in [
+        (&["acme/shop:x"][..], &["acme/web:y"][..], "nobody can tell what an image means that is there already"),
+        (&["acme/shop:x", "acme/web:y"], &[], web_is),
+    ] {
+        let images = images(new, live, &[BAD]);
+        let said = unpromoted(&story.seen.pipeline, owner, "debug", Records::of(&story.seen), &images).unwrap();
+        assert!(said.contains(told), "{said}");
+        assert_eq!(said.contains("acme/web"), live.is_empty(), "{said}");
     }
     let asked = |new: &[&str]| {
         let images = images(new, &["acme/web:y", "acme/tool:z"], &[]);
@@ -133,6 +148,27 @@ fn a_quarantined_set_comes_in_under_no_tags() {
     };
     assert_eq!(asked(&["acme/shop:x", "acme/tool:x"]), ["acme/shop:x", "acme/web:y"], "of what is there already, too");
     assert_eq!(asked(&["acme/tool:x"]), [""; 0]);
+}
+
+/// Nor where an image of it is of no repository of this Pipeline.
+#[test]
+fn a_quarantined_set_comes_in_with_no_image_beside_the_pipeline() {
+    let mut story = promoted();
+    story.seen.elsewhere = elsewhere(&[released("acme/shop", "s", "1"), released("acme/web", "w", "d")]);
+    let by_digest = format!("acme/shop@{}", digest("1"));
+    for shop in ["acme/shop:v1", &by_digest] {
+        for (new, live) in [(&[shop, "acme/web:y"][..], &[][..]), (&[shop], &["acme/web:y"])] {
+            let unasked = images(new, live, &[]);
+            let asked = unclear(&story.seen.pipeline, "staging", Records::of(&story.seen), &unasked);
+            let meaning = |tag: &ImageRef| Ok(digest(if tag.name == "acme/web" { "d" } else { "1" }));
+            let means = asked.into_iter().map(|tag| (tag.clone(), meaning(&tag))).collect();
+            let said = why(&story, "staging", &Images { means, ..unasked });
+            assert!(
+                said.as_ref().is_some_and(|it| it.contains("is quarantined by tina")),
+                "{new:?} {live:?}: {said:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -245,6 +281,12 @@ fn what_is_quarantined_is_said_where_it_runs_whatever_its_tag() {
         story.place(environment).pods[0].images.clear();
     }
 
+    // by the files, where others were promoted
+    story.write("staging", &[("acme/shop", "x", "")]);
+    story.answer(Question::Digest(image("acme/shop:x")), Answer::Digest(Ok(digest("b"))));
+    let told = not_promoted(&mut story);
+    assert!(told.len() == 1 && told[0].starts_with(&text("staging")), "{told:?}");
+
     // a release by another tag, also in the first
     let mut story = promoted();
     story.ask(requests::roll_back(&story.seen, "staging", "tina", "errors")).unwrap();
@@ -256,6 +298,118 @@ fn what_is_quarantined_is_said_where_it_runs_whatever_its_tag() {
         assert!(told.last().unwrap().contains("is v1, which is quarantined, and"), "{environment}: {told:?}");
         assert!(told.last().unwrap().contains(&format!("{environment} runs it")), "{told:?}");
     }
+}
+
+/// v0 everywhere, v1 in staging, too, of two images.
+fn promoted_set() -> Story {
+    let mut story =
+        Story::new(&["acme/shop", "acme/web"], json!({"gates": [{"healthy": {"in": "staging", "for": "10m"}}]}));
+    let v0 = [("acme/shop", "v0", "0"), ("acme/web", "v0", "a")];
+    ["dev", "staging", "production"].iter().for_each(|it| story.write(it, &v0));
+    story.settle();
+    story.pass(1);
+    story.write("dev", &[("acme/shop", "v1", "1"), ("acme/web", "v1", "b")]);
+    story.settle();
+    assert_eq!(story.entry_tag("staging"), "v1");
+    story
+}
+
+impl Story {
+    fn entry_tag(&mut self, environment: &str) -> String {
+        let status = self.settle().status;
+        status.environments.into_iter().find(|known| known.name == environment).unwrap().tag
+    }
+}
+
+#[test]
+fn a_tag_that_moved_hides_no_other_image_past_the_gates() {
+    let mut story = promoted_set();
+    story.write("staging", &[("acme/shop", "v1", ""), ("acme/web", "v9", "")]);
+    story.answer(Question::Digest(image("acme/shop:v1")), Answer::Digest(Ok(digest("9"))));
+    story.answer(Question::Digest(image("acme/web:v9")), Answer::Digest(Ok(digest("7"))));
+    let status = story.settle().status;
+    assert_eq!(said(&status, PipelineConditionKind::TagMoved).len(), 1, "{status:?}");
+    let text = "acme/web:v9 was not promoted to staging: it came past the gates";
+    assert_eq!(said(&status, PipelineConditionKind::NotPromoted), [text]);
+    // each was promoted, and not together
+    story.write("staging", &[("acme/shop", "v1", ""), ("acme/web", "v0", "a")]);
+    story.answer(Question::Digest(image("acme/shop:v1")), Answer::Digest(Ok(digest("1"))));
+    let together = said(&story.settle().status, PipelineConditionKind::NotPromoted);
+    assert!(together.len() == 1 && together[0].starts_with("acme/shop:v1, acme/web:v0@"), "{together:?}");
+}
+
+#[test]
+fn a_quarantined_set_is_said_where_a_pod_runs_a_part_beside_the_release() {
+    let bad = [released("acme/shop", "s", "1"), released("acme/web", "w", "d")];
+    for own in [true, false] {
+        let mut story = promoted_set();
+        if own {
+            Arc::make_mut(&mut story.seen.ledger).quarantined = [held(&bad)].into();
+        } else {
+            story.seen.elsewhere = elsewhere(&bad);
+        }
+        for (pod, not_promoted, moved) in [
+            (("acme/web:x", "e"), None, None),
+            (("acme/web:x", "d"), Some("acme/web:x is sha256:ddd"), None),
+            (("acme/web:v1", "d"), Some("acme/web:v1 is sha256:ddd"), Some(", which is quarantined by tina")),
+        ] {
+            story.runs("staging", pod.0, pod.1);
+            let status = story.settle().status;
+            for (kind, expected) in
+                [(PipelineConditionKind::NotPromoted, not_promoted), (PipelineConditionKind::TagMoved, moved)]
+            {
+                let said = said(&status, kind);
+                assert_eq!(said.len(), usize::from(expected.is_some()), "{own} {pod:?}: {said:?}");
+                assert!(said.iter().all(|it| it.contains(expected.unwrap_or_default())), "{own} {pod:?}: {said:?}");
+            }
+        }
+        // what is quarantined of the release itself is not said of another one
+        story.runs("staging", "acme/web:x", "e");
+        story.seen.elsewhere = elsewhere(&bad[..1]);
+        let told = said(&story.settle().status, PipelineConditionKind::NotPromoted);
+        assert!(told.len() == 1 && told[0].starts_with("v1 is quarantined, and staging runs it"), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_exempt_is_not_named_for_what_is_not() {
+    let mut story = promoted_set();
+    let all = [("web", released("acme/shop", "bad", "8")), ("job", released("acme/web", "bad", "9"))];
+    let elsewhere = all.map(|(pipeline, bad)| {
+        let (digest, held) = held(&[bad]);
+        Arc::new(Elsewhere { pipeline: pipeline.into(), digest, held })
+    });
+    let exempt = [(elsewhere[0].digest.clone(), elsewhere[0].held.quarantine.clone())].into();
+    Arc::make_mut(&mut story.seen.ledger).exempt.insert("web".into(), exempt);
+    story.seen.elsewhere = elsewhere.to_vec().into();
+    let running = |text, digit| RunningImage { image: image(text), digest: Some(digest(digit)) };
+    story.place("staging").pods[0].images = vec![running("acme/shop:x", "8"), running("acme/web:y", "9")];
+    let told = said(&story.settle().status, PipelineConditionKind::NotPromoted);
+    let text = format!("acme/web:y is {}, which is quarantined by tina in Pipeline job: errors", digest("9"));
+    assert!(told.len() == 1 && told[0].starts_with(&text), "{told:?}");
+}
+
+/// Nobody knows then which of the pods are the release's own.
+#[test]
+fn while_it_is_looked_for_what_runs_nothing_new_is_said() {
+    let mut story = promoted();
+    Arc::make_mut(&mut story.seen.ledger).quarantined = [held(&[released("acme/shop", "v1", "1")])].into();
+    ["dev", "staging"].iter().for_each(|it| story.runs(it, "acme/shop:v1", "1"));
+    let told = |story: &mut Story| said(&story.settle().status, PipelineConditionKind::NotPromoted);
+    let before = told(&mut story);
+    assert!(before.len() == 1 && before[0].starts_with("v1 is quarantined, and staging runs it"), "{before:?}");
+    for environment in ["dev", "staging"] {
+        let app = story.app(environment);
+        (app.commit, app.at) = ("c99".to_owned(), "c99".into());
+    }
+    assert_eq!(told(&mut story), before);
+    // nobody can tell: in the first that a release is bad is nothing new
+    for environment in ["dev", "staging"] {
+        let spot = Spot { application: environment.into(), image: "acme/shop".into(), at: "c99".into() };
+        story.answer(Question::Located(spot), Answer::Located(Err("it does not render".into())));
+    }
+    let after = told(&mut story);
+    assert!(after.len() == 1 && after[0].contains("by tina: errors, and staging runs it"), "{after:?}");
 }
 
 /// What another Application has beside an environment is known by its tag alone.
