@@ -40,7 +40,12 @@ pub(crate) enum Stranger<'a> {
 impl<'a> Stranger<'a> {
     pub(crate) fn barred(barrier: &Barrier<'_, 'a>, images: &'a Images) -> Self {
         let Barrier { fit, told, quarantine } = barrier;
-        let (image, by) = (told.image, format!("{}: {}", quarantine.whose(), outlined(quarantine)));
+        // of another Pipeline: who may see this Application may not see that one
+        let by = match quarantine.release.as_str() {
+            "" => format!("{}: {}", quarantine.whose(), outlined(quarantine)),
+            _ => "another Pipeline that promotes it".to_owned(),
+        };
+        let image = told.image;
         if *fit == Fit::Yes {
             return Self::Quarantined { image, is: told.digest.filter(|_| image.digest.is_none()), by };
         }

@@ -287,7 +287,7 @@ async fn a_quarantine_holds_under_every_pipeline_of_the_image() {
     let failed = async || {
         let state = world.application("production").await.status.operation_state;
         state.is_some_and(|it| {
-            it.phase == OperationPhase::Failed && it.message.contains("tina in Pipeline shop: errors")
+            it.phase == OperationPhase::Failed && it.message.contains("quarantined by another Pipeline")
         })
     };
     world.until("refused", failed).await;

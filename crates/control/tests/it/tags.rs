@@ -144,8 +144,7 @@ impl World {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quarantined_digest_comes_into_no_production_under_another_tag() {
     let (world, _, server, controller, running) = never_entered("stable", "2").await;
-    let expected =
-        format!("ghcr.io/acme/shop:stable, which means {}, is quarantined by tina in Pipeline shop", digest("2"));
+    let expected = format!("ghcr.io/acme/shop:stable, which means {}, is quarantined by another Pipeline", digest("2"));
     world.refused("production", &expected).await;
     assert_eq!(world.runs("production").await, None);
     let asked = server.requests().iter().filter(|request| request.path.ends_with("/stable")).count();

@@ -158,7 +158,7 @@ fn a_wall_lets_nothing_in_that_is_quarantined_and_be_it_the_first() {
     for image in ["acme/shop:v1", &by_digest] {
         assert_eq!(why(&[], &none, image), None, "the first may come as it is");
         let why = why(&elsewhere, &none, image).unwrap();
-        assert!(why.contains("is quarantined by tina in Pipeline web: errors"), "{why}");
+        assert!(why.contains("is quarantined by another Pipeline") && !why.contains("errors"), "{why}");
     }
     assert_eq!(why(&elsewhere, &none, "acme/shop:v2"), None);
     let own = Ledger { quarantined: [(elsewhere[0].digest.clone(), elsewhere[0].held.clone())].into(), ..none };

@@ -86,7 +86,7 @@ fn a_quarantined_digest_comes_in_under_no_tag() {
             let said = why(&story, "production", &images(&["acme/shop:x"], &[], says));
             assert_eq!(said.is_some(), expected.is_some(), "{own} {says:?}: {said:?}");
             assert!(said.as_deref().unwrap_or_default().contains(expected.unwrap_or_default()), "{said:?}");
-            let whose = if own { "tina: errors" } else { "tina in Pipeline web: errors" };
+            let whose = if own { "tina: errors" } else { "another Pipeline" };
             assert!(said.as_deref().is_none_or(|said| said.contains(whose) && said.contains("--override")), "{said:?}");
             let write_it =
                 said.as_deref().is_none_or(|it| !it.contains("nobody") || it.contains("(acme/shop@sha256:...)"));
@@ -164,7 +164,7 @@ fn a_quarantined_set_comes_in_with_no_image_beside_the_pipeline() {
             let means = asked.into_iter().map(|tag| (tag.clone(), meaning(&tag))).collect();
             let said = why(&story, "staging", &Images { means, ..unasked });
             assert!(
-                said.as_ref().is_some_and(|it| it.contains("is quarantined by tina")),
+                said.as_ref().is_some_and(|it| it.contains("is quarantined by another Pipeline")),
                 "{new:?} {live:?}: {said:?}"
             );
         }
