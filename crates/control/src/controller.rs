@@ -21,7 +21,7 @@ use crate::repositories::Repositories;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::wake::{Key, News};
-use crate::{answers, history, owned, pipelines, readers, unread};
+use crate::{answers, history, owned, pipelines, readers, records, unread};
 
 /// One control plane: the loops for Applications and for promotions. Clones share it.
 #[derive(Debug, Clone)]
@@ -129,6 +129,7 @@ impl Controller {
             if let News::Application(change) = &news {
                 context.metrics.moved(change.old.as_deref(), change.new.as_deref());
             }
+            records::hear(&context, &news);
             context.hear(&news);
         });
     }

@@ -1,13 +1,14 @@
 //! The key that seals what Gantline writes down: in a Secret of the control plane, made once. Who may read it could forge
 //! approvals.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::meta::ObjectMeta;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cluster::{Cluster, ClusterError};
+use cluster::{Change, Cluster, ClusterError};
 use git::CommitInfo;
 use jiff::Timestamp;
 use object::{Manifest, ResourceKey};
@@ -15,12 +16,14 @@ use promotion::{PROMOTION_ID, PROMOTION_SEAL, Record, Seal, SealedCommit, Trust}
 use serde_json::json;
 
 use crate::context::Context;
+use crate::wake::News;
 
 const SECRET: &str = "gantline-records";
 const KEY: &str = "key";
 
 /// What was seen of each record, by uid: what was believed of it need not be proven again, and nothing is believed that is
-/// older than what was seen, though it was sealed once. Lost with the process.
+/// older than what was seen, though it was sealed once. As it was believed last it is set back to when somebody writes past
+/// us. Forgotten with the record, lost with the process.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<HashMap<String, Known>>);
 
@@ -29,6 +32,8 @@ struct Known {
     version: String,
     holds: bool,
     writes: u64,
+    /// Shared with the store, as long as the record stands as it was believed.
+    last: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Seen {
@@ -40,6 +45,14 @@ impl Seen {
     pub(crate) fn writes(&self, uid: &str) -> u64 {
         self.all().get(uid).map_or(0, |known| known.writes)
     }
+
+    fn knows(&self, uid: &str) -> bool {
+        self.all().contains_key(uid)
+    }
+
+    fn forget(&self, uid: &str) {
+        self.all().remove(uid);
+    }
 }
 
 /// Believes what is sealed and not older than what was seen.
@@ -49,17 +62,58 @@ pub(crate) struct Believing<'a> {
 }
 
 impl Trust for Believing<'_> {
-    fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool {
+    fn trusts<R: Record>(&self, record: &Arc<R>, now: Timestamp) -> bool {
         let ObjectMeta { uid, resource_version, .. } = record.metadata();
+        let (version, writes) = (resource_version.clone(), record.writes());
         let known = self.seen.all().get(uid).cloned().unwrap_or_default();
-        if !record.is_new() && known.version == *resource_version {
-            return known.holds;
+        let holds = match !record.is_new() && known.version == version {
+            true => known.holds,
+            false => writes >= known.writes && self.seal.trusts(&**record, now),
+        };
+        let mut all = self.seen.all();
+        let known = all.entry(uid.clone()).or_default();
+        (known.version, known.holds) = (version, holds);
+        // who looked at the same time may have seen a later one
+        if holds && writes >= known.writes {
+            (known.writes, known.last) = (writes, Some(Arc::clone(record) as _));
         }
-        let holds = record.writes() >= known.writes && self.seal.trusts(record, now);
-        let writes = if holds { record.writes() } else { known.writes };
-        let version = resource_version.clone();
-        self.seen.all().insert(uid.clone(), Known { version, holds, writes });
         holds
+    }
+
+    fn last<R: Record>(&self, record: &R) -> Option<Arc<R>> {
+        let last = self.seen.all().get(&record.metadata().uid)?.last.clone()?;
+        last.downcast().ok()
+    }
+}
+
+/// Hears how records change, so that what is remembered of one is what it said last, whoever wrote it.
+pub(crate) fn hear(cx: &Context, news: &News) {
+    match news {
+        News::Release(change) => {
+            changed(cx, change, |key| cx.stores.releases.why_unreadable(&key.namespace, &key.name))
+        }
+        News::Promotion(change) => {
+            changed(cx, change, |key| cx.stores.promotions.why_unreadable(&key.namespace, &key.name));
+        }
+        _ => {}
+    }
+}
+
+/// What nobody has looked at yet is not remembered for that. One that cannot be read is there still.
+fn changed<R: Record>(cx: &Context, change: &Change<R>, unreadable: impl Fn(&ResourceKey) -> Option<Arc<str>>) {
+    let uid = |record: &Arc<R>| record.metadata().uid.clone();
+    let [old, new] = [&change.old, &change.new].map(|side| side.as_ref().map(uid));
+    if let Some(gone) = old.filter(|old| Some(old) != new.as_ref() && unreadable(&change.key).is_none()) {
+        cx.records_seen.forget(&gone);
+    }
+    let new = change.new.as_ref().filter(|new| cx.records_seen.knows(&new.metadata().uid));
+    new.into_iter().for_each(|record| note(cx, record));
+}
+
+/// Remembers a record as it is, if it is believed.
+pub(crate) fn note<R: Record>(cx: &Context, record: &Arc<R>) {
+    if let Some(seal) = cx.seal() {
+        Believing { seal, seen: &cx.records_seen }.trusts(record, cx.clock.now());
     }
 }
 

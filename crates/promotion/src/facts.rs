@@ -104,9 +104,11 @@ pub enum What {
     ByHand {
         environment: String,
     },
-    /// Somebody wrote its record past Gantline: it counts for nothing. The environment is that of a promotion.
+    /// Somebody wrote its record past Gantline: that counts for nothing. The environment is that of a promotion.
     Tampered {
         environment: String,
+        /// It is what it was before; else nobody knows what it was, and nothing of it counts.
+        restored: bool,
     },
     /// The status of the Pipeline could not be read: it is written anew, and nothing of it was believed.
     StatusUnread {
@@ -135,7 +137,7 @@ impl What {
             | Self::Pinned { environment, .. }
             | Self::Unpinned { environment, .. }
             | Self::ByHand { environment }
-            | Self::Tampered { environment } => environment,
+            | Self::Tampered { environment, .. } => environment,
             Self::Quarantined { .. } | Self::HeldStill { .. } => self.tells_of(),
             Self::Released { .. } | Self::Lifted { .. } | Self::StatusUnread { .. } => "",
         }
@@ -251,9 +253,10 @@ impl Fact {
                 let why = "it was written to Git, or synced, past the gates";
                 say(format!("{pipeline} {tag} is to run in {environment}, and was not promoted there"), why, "")
             }
-            What::Tampered { .. } => {
+            What::Tampered { restored, .. } => {
                 let record = if self.promotion.is_empty() { &self.release } else { &self.promotion };
-                let message = format!("{pipeline} {tag}: {record} was written past Gantline, and counts for nothing");
+                let then = if *restored { "is set back to what it said before" } else { "counts for nothing" };
+                let message = format!("{pipeline} {tag}: {record} was written past Gantline, and {then}");
                 say(message, "", "")
             }
             What::StatusUnread { why } => {

@@ -52,5 +52,5 @@ pub use plan::{
 };
 pub use prove::prove_edit;
 pub use quarantines::{Elsewhere, Held};
-pub use seal::{Record, Seal, SealedCommit, Tampered, Trust};
+pub use seal::{Record, Restored, Seal, SealedCommit, Tampered, Trust};
 pub use write::{Located, Traced, WriteError, WritePlan, already_there, locate, plan_write, trace};

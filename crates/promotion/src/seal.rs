@@ -6,6 +6,7 @@
 //! believes what the other one wrote. Who writes a status keeps the fields that it does not know beside those that it
 //! does; what it does not know within them is lost with what it writes anew.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -32,12 +33,17 @@ const NEW: SignedDuration = SignedDuration::from_hours(1);
 /// Who knows what Gantline wrote.
 pub trait Trust {
     /// Whether Gantline wrote all that the record says.
-    fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool;
+    fn trusts<R: Record>(&self, record: &Arc<R>, now: Timestamp) -> bool;
+
+    /// The record as it was trusted last, where that is remembered.
+    fn last<R: Record>(&self, _: &R) -> Option<Arc<R>> {
+        None
+    }
 }
 
 impl Trust for Seal {
-    fn trusts<R: Record>(&self, record: &R, now: Timestamp) -> bool {
-        Self::trusts(self, record, now)
+    fn trusts<R: Record>(&self, record: &Arc<R>, now: Timestamp) -> bool {
+        Self::trusts(self, &**record, now)
     }
 }
 
@@ -57,10 +63,30 @@ pub struct Tampered {
     pub releases: BTreeSet<String>,
     pub promotions: BTreeSet<String>,
     pub pins: BTreeSet<String>,
+    /// What is believed as it stood before that: nothing is lost of it.
+    pub restored: Restored,
+}
+
+/// Of which records the last status that was believed is known, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    pub releases: BTreeSet<String>,
+    pub promotions: BTreeSet<String>,
+}
+
+impl Tampered {
+    /// Whether it is set back first.
+    pub(crate) fn is_of_release(&self, name: &str) -> bool {
+        self.releases.contains(name) || self.restored.releases.contains(name)
+    }
+
+    pub(crate) fn is_of_promotion(&self, name: &str) -> bool {
+        self.promotions.contains(name) || self.restored.promotions.contains(name)
+    }
 }
 
 /// A Release or a Promotion.
-pub trait Record: Clone {
+pub trait Record: Clone + Any + Send + Sync {
     const KIND: &'static str;
 
     fn metadata(&self) -> &ObjectMeta;
@@ -74,6 +100,8 @@ pub trait Record: Clone {
     fn is_new(&self) -> bool;
     /// What may be believed of it when somebody changed it: the safest there is.
     fn distrusted(&self, now: Timestamp) -> Self;
+    /// With the status of when it was believed; `None`: somebody changed more than that.
+    fn restored(&self, last: &Self) -> Option<Self>;
 }
 
 macro_rules! records {
@@ -111,6 +139,12 @@ macro_rules! records {
                 let status = Stored::of(&believed.to_value()).status;
                 believed.stored = Some(Stored { status, ..self.stored() });
                 believed
+            }
+
+            fn restored(&self, last: &Self) -> Option<Self> {
+                let (stored, status) = (last.stored(), last.status.clone());
+                let is_same = self.metadata.uid == last.metadata.uid && self.stored().spec == stored.spec;
+                is_same.then(|| Self { status, stored: Some(stored), ..self.clone() })
             }
         })*
     };
@@ -257,8 +291,9 @@ impl Observed {
     pub fn trusted(mut self, seal: &Seal, trust: &impl Trust) -> Self {
         let now = self.now;
         let mut tampered = Tampered::default();
-        self.releases = believed(trust, self.releases, now, &mut tampered.releases);
-        self.promotions = believed(trust, self.promotions, now, &mut tampered.promotions);
+        let Tampered { releases, promotions, restored, .. } = &mut tampered;
+        self.releases = believed(trust, self.releases, now, [releases, &mut restored.releases]);
+        self.promotions = believed(trust, self.promotions, now, [promotions, &mut restored.promotions]);
         tampered.pins = unsealed_pins(seal, &self.pipeline);
         if !tampered.pins.is_empty() {
             Arc::make_mut(&mut self.pipeline).spec.pins.retain(|environment, _| !tampered.pins.contains(environment));
@@ -278,13 +313,18 @@ fn believed<R: Record>(
     trust: &impl Trust,
     all: Vec<Arc<R>>,
     now: Timestamp,
-    out: &mut BTreeSet<String>,
+    [distrusted, restored]: [&mut BTreeSet<String>; 2],
 ) -> Vec<Arc<R>> {
     let one = |record: Arc<R>| {
-        if trust.trusts(&*record, now) {
+        if trust.trusts(&record, now) {
             return record;
         }
-        out.insert(record.metadata().name.clone());
+        let name = record.metadata().name.clone();
+        if let Some(last) = trust.last(&*record).and_then(|last| record.restored(&last)) {
+            restored.insert(name);
+            return Arc::new(last);
+        }
+        distrusted.insert(name);
         Arc::new(record.distrusted(now))
     };
     all.into_iter().map(one).collect()
@@ -360,6 +400,23 @@ mod tests {
         let mut wiped = release.clone();
         wiped.status = ReleaseStatus::default();
         assert!(!seal().trusts(&wiped, time(1)), "its quarantine would be gone");
+    }
+
+    #[test]
+    fn only_a_status_is_restored() {
+        let mut last = promotion(PromotionSpec { pipeline: "shop".into(), ..PromotionSpec::default() });
+        last.status.attempts = 1;
+        last.status.seal = seal().of_record(&last);
+        let mut forged = last.clone();
+        (forged.status.writes, forged.metadata.resource_version) = (999, "7".into());
+        let restored = forged.restored(&last).unwrap();
+        assert!(restored.status == last.status && seal().trusts(&restored, time(600)));
+        assert_eq!(restored.metadata.resource_version, "7", "written against what stands there");
+        let mut other = forged.clone();
+        other.spec.rollback = true;
+        assert!(other.restored(&last).is_none(), "another spec");
+        forged.metadata.uid = "u2".into();
+        assert!(forged.restored(&last).is_none(), "made again");
     }
 
     #[test]

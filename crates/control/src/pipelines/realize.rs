@@ -1,6 +1,7 @@
 //! One step of a plan, done: a write against the version that was observed, and then the facts.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use api::gantline::{
     API_VERSION, ENVIRONMENT_LABEL, GROUP, PIPELINE_LABEL, Pin, Pipeline, PipelineConditionKind, PipelineStatus,
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::facts::{About, Fact};
 use crate::ledger;
-use crate::records::no_key;
+use crate::records::{self, no_key};
 
 /// Realizes the steps of one plan.
 #[derive(Debug)]
@@ -164,7 +165,7 @@ async fn write_release(cx: &Context, old: &Release, new: &ReleaseStatus) -> Resu
     soak.into_iter().for_each(failpoint::before);
     let written = sealed(cx, "Release", &next.metadata, json!(next.status)).await;
     soak.into_iter().for_each(failpoint::after);
-    read(cx, written?, Release::from_value)
+    noted(cx, read(cx, written?, Release::from_value)?)
 }
 
 /// Writes what changes of a promotion that Gantline wrote.
@@ -188,7 +189,13 @@ async fn write_promotion(cx: &Context, old: &Promotion, new: &PromotionStatus) -
     let mut next = Promotion { status: new.clone(), ..old.clone() };
     next.status.writes = next_write(cx, old);
     next.status.seal = cx.seal().ok_or_else(|| no_key(cx))?.of_record(&next);
-    read(cx, sealed(cx, "Promotion", &next.metadata, json!(next.status)).await?, Promotion::from_value)
+    noted(cx, read(cx, sealed(cx, "Promotion", &next.metadata, json!(next.status)).await?, Promotion::from_value)?)
+}
+
+/// Remembered at once: somebody may write over it before anybody looks.
+fn noted<R: Record>(cx: &Context, written: R) -> Result<R, ClusterError> {
+    records::note(cx, &Arc::new(written.clone()));
+    Ok(written)
 }
 
 /// Higher than all that was ever written of it, also where that was put back.

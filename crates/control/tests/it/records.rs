@@ -64,9 +64,14 @@ async fn what_is_written_past_gantline_counts_for_nothing() {
     apply(&world.cluster, forged).await;
     world.until_promotion("refused", |p| p.metadata.name == "forged" && is_distrusted(p)).await;
 
-    // an approval of a ghost
+    // an approval of a ghost, while nobody is there who remembers what was before
+    controller.end().await;
     let ghost = json!({"status": {"approvals": [{"user": "ghost", "groups": ["leads"]}]}});
     by_hand(&world, "Promotion", &first.metadata.name, ghost).await;
+    // and a release that would have been healthy for years
+    let entry = json!({"name": "staging", "phase": "Verified", "healthySince": "2020-01-01T00:00:00Z"});
+    by_hand(&world, "Release", &first.spec.release, json!({"status": {"environments": [entry]}})).await;
+    let controller = world.controller(None);
     world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
     assert!(world.promotions().await.iter().all(|promotion| promotion.status.approvals.is_empty()));
 
@@ -75,9 +80,6 @@ async fn what_is_written_past_gantline_counts_for_nothing() {
     by_hand(&world, "Promotion", &first.metadata.name, before_that).await;
     world.until_promotion("distrusted", |p| p.metadata.name == first.metadata.name && is_distrusted(p)).await;
 
-    // a release that would have been healthy for years
-    let entry = json!({"name": "staging", "phase": "Verified", "healthySince": "2020-01-01T00:00:00Z"});
-    by_hand(&world, "Release", &first.spec.release, json!({"status": {"environments": [entry]}})).await;
     let key = ResourceKey::new("gantline.dev", "Release", "argocd", first.spec.release.as_str());
     let reason = async || {
         let live = world.cluster.get(&key).await.unwrap().unwrap();
@@ -92,6 +94,48 @@ async fn what_is_written_past_gantline_counts_for_nothing() {
     assert!(reason().await.starts_with("it was written past Gantline"), "{}", reason().await);
     assert_eq!(head().await, before, "nothing was committed by any of it");
     controller.end().await;
+}
+
+/// Who runs remembers what was believed last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_that_is_written_past_gantline_is_set_back_to_what_it_said() {
+    let (world, _, running) = World::with_v2().await;
+    let done = world.succeeded("v2").await;
+    let (promotion, release) = (done.metadata.name.as_str(), done.spec.release.as_str());
+    let said = async |kind: &str, name: &str| {
+        let mut status = world.record(kind, name).await.unwrap()["status"].take();
+        let fields = status.as_object_mut().unwrap();
+        fields.remove("seal");
+        let writes = fields.remove("writes").and_then(|writes| writes.as_u64()).unwrap_or_default();
+        (writes, status)
+    };
+    let verified = async || said("Release", release).await.1.to_string().matches("Verified").count() == 2;
+    world.until("verified", verified).await;
+    let old = world.record("Release", release).await.unwrap()["status"].take();
+    let forged = [json!({"writes": 999}), json!({"writes": u64::MAX >> 1, "environments": []}), old];
+    for (number, patch) in forged.into_iter().enumerate() {
+        let before = said("Release", release).await;
+        by_hand(&world, "Release", release, json!({"status": patch})).await;
+        world.until("set back", async || said("Release", release).await == (before.0 + 1, before.1.clone())).await;
+        let told = world.told("Release", "RecordTampered", number).await;
+        assert!(told.ends_with("was written past Gantline, and is set back to what it said before"), "{told}");
+    }
+    let before = said("Promotion", promotion).await;
+    let ghost = json!({"approvals": [{"user": "ghost", "groups": ["leads"]}], "phase": "Waiting"});
+    by_hand(&world, "Promotion", promotion, json!({"status": ghost})).await;
+    world.until("set back", async || said("Promotion", promotion).await == (before.0 + 1, before.1.clone())).await;
+
+    let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
+    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    world.until("healed", async || world.cluster.get(&key).await.unwrap().is_some()).await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
+    assert_eq!(world.quarantine_of(release).await, "");
+    for reason in ["NotPromoted", "ReleaseQuarantined"] {
+        assert!(world.events_of("Release", reason).await.is_empty(), "{reason}");
+    }
+    let writes = said("Promotion", promotion).await.0;
+    assert_eq!(writes, before.0 + 1, "set back once");
+    running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,7 +21,7 @@ impl World {
     }
 
     /// Waits for an Event of this reason about an object of the kind, beside those that there were.
-    async fn told(&self, kind: &str, reason: &str, had: usize) -> String {
+    pub(crate) async fn told(&self, kind: &str, reason: &str, had: usize) -> String {
         for _ in 0..400 {
             let all = self.events_of(kind, reason).await;
             if let Some(last) = all.get(had) {
@@ -32,7 +32,7 @@ impl World {
         panic!("{reason} was never told of a {kind}")
     }
 
-    async fn events_of(&self, kind: &str, reason: &str) -> Vec<Value> {
+    pub(crate) async fn events_of(&self, kind: &str, reason: &str) -> Vec<Value> {
         let scope = Scope::namespaced(GroupKind::new("", "Event"), "argocd");
         let all = self.cluster.list(&scope).await.unwrap().into_iter().map(object::LiveObject::into_value);
         all.filter(|event| event["involvedObject"]["kind"] == kind && event["reason"] == reason).collect()

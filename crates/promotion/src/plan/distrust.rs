@@ -11,23 +11,34 @@ impl Draft<'_> {
     pub(super) fn distrust(&mut self) {
         let Some(tampered) = &self.seen.tampered else { return };
         self.end_those_of(&tampered.releases);
-        for release in self.seen.releases.iter().filter(|it| tampered.releases.contains(&it.metadata.name)) {
-            let (name, status) = (release.metadata.name.clone(), release.status.clone());
-            let fact = Fact::of_release(&name, &release.spec, What::Tampered { environment: String::new() });
-            self.step(Action::SetBackRelease { name, status }, vec![fact]);
-        }
-        for promotion in self.seen.promotions.iter().filter(|it| tampered.promotions.contains(&it.metadata.name)) {
-            let (name, status) = (promotion.metadata.name.clone(), promotion.status.clone());
-            let what = What::Tampered { environment: promotion.spec.environment.clone() };
-            let fact = Fact::of_promotion(&name, &promotion.spec, what);
-            self.step(Action::SetBackPromotion { name, status }, vec![fact]);
-        }
+        self.set_back_releases(&tampered.releases, false);
+        self.set_back_releases(&tampered.restored.releases, true);
+        self.set_back_promotions(&tampered.promotions, false);
+        self.set_back_promotions(&tampered.restored.promotions, true);
         for environment in &tampered.pins {
             let message = format!(
                 "{environment}: its pin was written past Gantline, and counts for nothing: take it out of spec.pins; a \
                  rollback pins"
             );
             self.condition(PipelineConditionKind::Warning, message);
+        }
+    }
+
+    fn set_back_releases(&mut self, names: &BTreeSet<String>, restored: bool) {
+        for release in self.seen.releases.iter().filter(|it| names.contains(&it.metadata.name)) {
+            let (name, status) = (release.metadata.name.clone(), release.status.clone());
+            let what = What::Tampered { environment: String::new(), restored };
+            let fact = Fact::of_release(&name, &release.spec, what);
+            self.step(Action::SetBackRelease { name, status }, vec![fact]);
+        }
+    }
+
+    fn set_back_promotions(&mut self, names: &BTreeSet<String>, restored: bool) {
+        for promotion in self.seen.promotions.iter().filter(|it| names.contains(&it.metadata.name)) {
+            let (name, status) = (promotion.metadata.name.clone(), promotion.status.clone());
+            let what = What::Tampered { environment: promotion.spec.environment.clone(), restored };
+            let fact = Fact::of_promotion(&name, &promotion.spec, what);
+            self.step(Action::SetBackPromotion { name, status }, vec![fact]);
         }
     }
 

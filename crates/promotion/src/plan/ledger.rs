@@ -46,9 +46,9 @@ impl Draft<'_> {
     /// A record that has no status yet is believed for a while only: it gets one.
     pub(super) fn seal_new(&mut self) {
         let Some(tampered) = &self.seen.tampered else { return };
-        let releases = new(&self.releases).filter(|it| !tampered.releases.contains(&it.metadata.name));
+        let releases = new(&self.releases).filter(|it| !tampered.is_of_release(&it.metadata.name));
         let releases: Vec<Action> = releases.map(set_release).collect();
-        let promotions = new(&self.promotions).filter(|it| !tampered.promotions.contains(&it.metadata.name));
+        let promotions = new(&self.promotions).filter(|it| !tampered.is_of_promotion(&it.metadata.name));
         let promotions: Vec<Action> = promotions.map(set_promotion).collect();
         releases.into_iter().chain(promotions).for_each(|action| self.step(action, Vec::new()));
     }
