@@ -245,15 +245,17 @@ impl LiveCache {
         sorted(found.into_iter())
     }
 
-    /// Takes an object from the answer to a write, so that what was written is seen before the watch tells. Tells
-    /// nobody.
+    /// Takes an object from the answer to a write, so that what was written is seen before the watch tells. Who wrote it
+    /// knows; whom it belonged to before is told here, as the watch finds it with whom it belongs to now.
     pub fn note(&self, object: LiveObject) {
-        let mut state = self.state();
-        let kind = object.key().group_kind();
-        // what the watch is past was told by the watch, maybe as deleted since
-        if state.kinds.get(&kind).is_some_and(|kind| object.version() > kind.seen_in(object.namespace())) {
-            state.upsert(object, &self.0.tracker);
-        }
+        let touch = {
+            let mut state = self.state();
+            let kind = object.key().group_kind();
+            // what the watch is past was told by the watch, maybe as deleted since
+            let is_new = state.kinds.get(&kind).is_some_and(|kind| object.version() > kind.seen_in(object.namespace()));
+            if is_new { state.upsert(object, &self.0.tracker) } else { None }
+        };
+        self.0.tell(touch.filter(|touch| touch.owners.len() > 1));
     }
 
     /// Forgets an object that we deleted, unless it stays for its finalizers: then the watch tells. Tells nobody.

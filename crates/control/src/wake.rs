@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use api::argocd::{
     AppProject, AppProjectSpec, Application, ClusterSecret, Destination, ManagedNamespaceMetadata, OperationPhase,
-    Refresh, RepositorySecret, Settings, normalize_git_url,
+    Refresh, RepositorySecret, ResourceStatus, Settings, normalize_git_url,
 };
 use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
 use cluster::Change;
+use object::ResourceKey;
 
 use crate::ledgers::differing;
 use crate::live::namespaces_of;
@@ -221,7 +222,31 @@ fn of_application(change: &Change<Application>, stores: &Stores) -> Vec<(Key, De
     let own = depth.map(|depth| (Key::Application(key.clone()), depth));
     let neighbours =
         neighbours(change, stores).into_iter().filter(|(other, _)| *other != Key::Application(key.clone()));
-    own.into_iter().chain(neighbours).chain(deployed_by(&key, stores)).chain(of_images(change, stores)).collect()
+    let pipelines = deployed_by(&key, stores).into_iter().chain(of_images(change, stores));
+    own.into_iter().chain(neighbours).chain(sharers(change, stores)).chain(pipelines).collect()
+}
+
+/// Those that have an object which the Application has no more: what it took over it leaves as it made it.
+fn sharers(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let resources = |app: &Option<Arc<Application>>| {
+        let all = app.iter().flat_map(|app| &app.status.resources).map(ResourceStatus::key);
+        all.collect::<BTreeSet<ResourceKey>>()
+    };
+    let same = |(old, new): (&Arc<Application>, &Arc<Application>)| old.status.resources == new.status.resources;
+    if change.old.as_ref().zip(change.new.as_ref()).is_some_and(same) {
+        return Vec::new();
+    }
+    let (had, has) = (resources(&change.old), resources(&change.new));
+    let lost: BTreeSet<&ResourceKey> = had.difference(&has).collect();
+    if lost.is_empty() {
+        return Vec::new();
+    }
+    let mut all = stores.applications.all();
+    all.retain(|app| {
+        let is_another = (&app.metadata.namespace, &app.metadata.name) != (&change.key.namespace, &change.key.name);
+        is_another && app.status.resources.iter().any(|resource| lost.contains(&resource.key()))
+    });
+    at_depth(all, Depth::Live)
 }
 
 /// The Pipelines of whose images the Application has others now, or has them elsewhere: it may be where their environments

@@ -1,6 +1,6 @@
 //! Nobody leaves their project, and nothing goes that others need.
 
-use api::argocd::{Application, ConditionType, ResultCode};
+use api::argocd::{Application, ConditionType, ResultCode, SyncStatusCode};
 use object::ResourceKey;
 use serde_json::json;
 
@@ -90,6 +90,36 @@ async fn what_git_says_leaves_the_project_nowhere() {
     none(ResourceKey::new("", "ConfigMap", "kube-system", "hook")).await;
     none(ResourceKey::new("", "ServiceAccount", namespace.as_str(), "root")).await;
     none(ResourceKey::new("rbac.authorization.k8s.io", "ClusterRoleBinding", "", world.name.as_str())).await;
+    world.end().await;
+}
+
+/// It leaves the object, as the first one wants it, and with it what it made of it.
+#[tokio::test]
+async fn what_another_application_took_over_is_healed_when_that_is_gone() {
+    let world = World::start().await;
+    let files = [("app/a.yaml", config_map("a", "1")), ("second/a.yaml", config_map("a", "2"))];
+    world.repository.commit(&files);
+    world.application(json!({})).await;
+    world.until("synced", |app| app.status.sync.status == SyncStatusCode::Synced).await;
+    let says = async || world.live("", "ConfigMap", "a").await.unwrap().value()["data"]["key"].clone();
+    let spec = json!({"source": {"path": "second"}, "syncPolicy": {"automated": null}});
+    let finalizers = json!(["resources-finalizer.argocd.argoproj.io"]);
+    world.application(json!({"metadata": {"name": "second", "finalizers": finalizers}, "spec": spec})).await;
+    let key = ResourceKey { name: "second".into(), ..world.key() };
+    let shares =
+        |app: &Application| app.status.conditions.iter().any(|c| c.kind == ConditionType::SharedResourceWarning);
+    world.until_named("second", "told of what it shares", shares).await;
+    world
+        .patch(&key, json!({"operation": {"initiatedBy": {"username": "mallory"}, "sync": {}}}), "argocd-server")
+        .await;
+    let synced = |app: &Application| app.status.sync.status == SyncStatusCode::Synced;
+    world.until_named("second", "synced", synced).await;
+    world.until("taken over", |app| shares(app) && app.status.sync.status == SyncStatusCode::OutOfSync).await;
+    assert_eq!(says().await, "2");
+
+    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    world.until("healed", |app| !shares(app) && app.status.sync.status == SyncStatusCode::Synced).await;
+    assert_eq!(says().await, "1");
     world.end().await;
 }
 
