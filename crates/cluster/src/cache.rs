@@ -245,17 +245,11 @@ impl LiveCache {
         sorted(found.into_iter())
     }
 
-    /// Takes an object from the answer to a write, so that what was written is seen before the watch tells. Who wrote it
-    /// knows; whom it belonged to before is told here, as the watch finds it with whom it belongs to now.
+    /// Takes an object from the answer to a write, so that what was written is seen before the watch tells. Tells
+    /// only those who have lost it by that: to the watch it is nothing new then, and nobody else tells them.
     pub fn note(&self, object: LiveObject) {
-        let touch = {
-            let mut state = self.state();
-            let kind = object.key().group_kind();
-            // what the watch is past was told by the watch, maybe as deleted since
-            let is_new = state.kinds.get(&kind).is_some_and(|kind| object.version() > kind.seen_in(object.namespace()));
-            if is_new { state.upsert(object, &self.0.tracker) } else { None }
-        };
-        self.0.tell(touch.filter(|touch| touch.owners.len() > 1));
+        let lost = self.state().noted(object, &self.0.tracker);
+        self.0.tell(lost);
     }
 
     /// Forgets an object that we deleted, unless it stays for its finalizers: then the watch tells. Tells nobody.
@@ -451,6 +445,19 @@ impl State {
             }
         }
         Some(Touch { key, owners, deleted: false })
+    }
+
+    /// Takes in what was written; the answer is for those who had it before, where it belongs to others now.
+    fn noted(&mut self, object: LiveObject, tracker: &Tracker) -> Option<Touch> {
+        let kind = self.kinds.get(&object.key().group_kind())?;
+        // what the watch is past was told by the watch, maybe as deleted since
+        if object.version() <= kind.seen_in(object.namespace()) {
+            return None;
+        }
+        let mut touch = self.upsert(object, tracker)?;
+        let now = self.owners_of(&touch.key);
+        touch.owners.retain(|owner| !now.contains(owner));
+        (!touch.owners.is_empty()).then_some(touch)
     }
 
     fn remove(&mut self, key: &ResourceKey) -> Option<Touch> {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use api::argocd::{
     AppProject, AppProjectSpec, Application, ClusterSecret, Destination, ManagedNamespaceMetadata, OperationPhase,
-    Refresh, RepositorySecret, ResourceStatus, Settings, normalize_git_url,
+    Refresh, RepositorySecret, ResourceStatus, Settings, SyncStatusCode, normalize_git_url,
 };
 use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
 use cluster::Change;
-use object::ResourceKey;
 
 use crate::ledgers::differing;
 use crate::live::namespaces_of;
@@ -220,33 +219,9 @@ fn of_application(change: &Change<Application>, stores: &Stores) -> Vec<(Key, De
         Some(new) => depth_of(change.old.as_deref(), new),
     };
     let own = depth.map(|depth| (Key::Application(key.clone()), depth));
-    let neighbours =
-        neighbours(change, stores).into_iter().filter(|(other, _)| *other != Key::Application(key.clone()));
-    let pipelines = deployed_by(&key, stores).into_iter().chain(of_images(change, stores));
-    own.into_iter().chain(neighbours).chain(sharers(change, stores)).chain(pipelines).collect()
-}
-
-/// Those that have an object which the Application has no more: what it took over it leaves as it made it.
-fn sharers(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)> {
-    let resources = |app: &Option<Arc<Application>>| {
-        let all = app.iter().flat_map(|app| &app.status.resources).map(ResourceStatus::key);
-        all.collect::<BTreeSet<ResourceKey>>()
-    };
-    let same = |(old, new): (&Arc<Application>, &Arc<Application>)| old.status.resources == new.status.resources;
-    if change.old.as_ref().zip(change.new.as_ref()).is_some_and(same) {
-        return Vec::new();
-    }
-    let (had, has) = (resources(&change.old), resources(&change.new));
-    let lost: BTreeSet<&ResourceKey> = had.difference(&has).collect();
-    if lost.is_empty() {
-        return Vec::new();
-    }
-    let mut all = stores.applications.all();
-    all.retain(|app| {
-        let is_another = (&app.metadata.namespace, &app.metadata.name) != (&change.key.namespace, &change.key.name);
-        is_another && app.status.resources.iter().any(|resource| lost.contains(&resource.key()))
-    });
-    at_depth(all, Depth::Live)
+    let others = neighbours(change, stores).into_iter().chain(sharers(change, stores));
+    let others = others.filter(|(other, _)| *other != Key::Application(key.clone()));
+    own.into_iter().chain(others).chain(deployed_by(&key, stores)).chain(of_images(change, stores)).collect()
 }
 
 /// The Pipelines of whose images the Application has others now, or has them elsewhere: it may be where their environments
@@ -282,6 +257,57 @@ fn neighbours(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)
         all
     };
     at_depth(old.into_iter().chain(new).flat_map(disputed), Depth::Live)
+}
+
+/// Those who have objects that the Application had as well and does not want any more, on the same cluster: nothing else
+/// tells them, as its marks stay on what it leaves to others. A look through the statuses there, which only giving up costs.
+fn sharers(change: &Change<Application>, stores: &Stores) -> Vec<(Key, Depth)> {
+    let Some(old) = &change.old else { return Vec::new() };
+    let given_up = given_up(old, change.new.as_deref());
+    if given_up.is_empty() {
+        return Vec::new();
+    }
+    let shares = |other: &Arc<Application>| {
+        let mut shared = other.status.resources.iter().filter(|resource| given_up.contains(&identity(resource)));
+        // many may keep labels of one namespace, and most of them lose nothing
+        shared.any(|it| it.kind != "Namespace" || it.status == Some(SyncStatusCode::OutOfSync))
+    };
+    let names = names_of_cluster(&old.spec.destination, stores);
+    let near = names.iter().flat_map(|name| stores.applications.by(&Application::BY_CLUSTER, name));
+    at_depth(near.filter(shares), Depth::Live)
+}
+
+/// What an Application wanted where it was and does not want there any more.
+fn given_up<'a>(old: &'a Application, new: Option<&Application>) -> BTreeSet<[&'a str; 4]> {
+    let stays = new.filter(|new| new.spec.destination.cluster() == old.spec.destination.cluster());
+    // nearly always
+    if stays.is_some_and(|new| wanted_by(new).eq(wanted_by(old))) {
+        return BTreeSet::new();
+    }
+    let kept: BTreeSet<[&str; 4]> = stays.into_iter().flat_map(wanted_by).collect();
+    wanted_by(old).filter(|object| !kept.contains(object)).collect()
+}
+
+fn wanted_by(app: &Application) -> impl Iterator<Item = [&str; 4]> {
+    app.status.resources.iter().filter(|resource| !resource.requires_pruning).map(identity)
+}
+
+/// Which object it is: a new version of its kind is no other one.
+fn identity(resource: &ResourceStatus) -> [&str; 4] {
+    [&resource.name, &resource.namespace, &resource.kind, &resource.group]
+}
+
+/// All that destinations may call the cluster of one.
+fn names_of_cluster(to: &Destination, stores: &Stores) -> BTreeSet<String> {
+    let own = (Destination::IN_CLUSTER_SERVER.to_owned(), Destination::IN_CLUSTER_NAME.to_owned());
+    let known = stores.clusters.all().into_iter().map(|cluster| (cluster.server.clone(), cluster.name.clone()));
+    let known: Vec<(String, String)> = std::iter::once(own).chain(known).collect();
+    let said = [to.server.trim_end_matches('/'), &*to.name].map(str::to_owned);
+    let is_said = |(server, name): &&(String, String)| server == &said[0] || name == &said[1];
+    let servers: BTreeSet<&String> = known.iter().filter(is_said).map(|(server, _)| server).collect();
+    let same = known.iter().filter(|(server, _)| servers.contains(server));
+    let names = same.flat_map(|(server, name)| [server.clone(), name.clone()]);
+    names.chain(said.clone()).filter(|name| !name.is_empty()).collect()
 }
 
 /// What a project permits its Applications; who may use them is the server's business.

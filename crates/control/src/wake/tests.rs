@@ -192,6 +192,41 @@ fn who_keeps_labels_of_a_namespace_hears_of_who_else_does() {
 }
 
 #[test]
+fn who_shares_objects_hears_of_who_gives_them_up() {
+    let has = |name: &str, to: Value, resources: &[(&str, &str, bool)]| {
+        let all = resources.iter().map(|(kind, name, extra)| {
+            json!({"kind": kind, "namespace": "x", "name": name, "requiresPruning": extra, "status": "Synced"})
+        });
+        let status = json!({ "resources": all.collect::<Vec<_>>() });
+        live("Application", name, json!({"/spec": {"source": {}, "destination": to}, "/status": status}))
+    };
+    let own = || json!({"server": Destination::IN_CLUSTER_SERVER, "namespace": "a"});
+    let named = || json!({"name": Destination::IN_CLUSTER_NAME, "namespace": "b"});
+    let web = [("Service", "web", false)];
+    let all = [
+        has("owner", own(), &web),
+        has("waits", named(), &[("Service", "web", true)]),
+        has("far", json!({"server": "https://far"}), &web),
+        has("other", own(), &[("Service", "other", false)]),
+        has("keeps", own(), &[("Namespace", "x", false)]),
+    ];
+    let stores = Stores::holding("argocd", all, []);
+    let taker = |to: Value, resources: &[(&str, &str, bool)]| Some(has("taker", to, resources));
+    let check = |what: &str, old: Option<LiveObject>, new: Option<LiveObject>, expected: &[&str]| {
+        let names = sharers(&change(old, new), &stores).into_iter().map(|(key, depth)| format!("{key} {depth:?}"));
+        assert_eq!(names.collect::<Vec<_>>(), expected, "{what}");
+    };
+    let both = ["application/argocd/owner Live", "application/argocd/waits Live"];
+    check("one that went", taker(own(), &web), None, &both);
+    check("by another name of the cluster", taker(named(), &web), None, &both);
+    check("one that does not want it any more", taker(own(), &web), taker(own(), &[("Service", "web", true)]), &both);
+    check("one that went to another cluster", taker(own(), &web), taker(json!({"server": "https://x"}), &web), &both);
+    check("what it did not want any more before", taker(own(), &[("Service", "web", true)]), None, &[]);
+    check("nothing is given up", taker(own(), &[]), taker(own(), &web), &[]);
+    check("a namespace that is as others keep it", taker(own(), &[("Namespace", "x", false)]), None, &[]);
+}
+
+#[test]
 fn a_quarantine_wakes_every_pipeline_of_the_image() {
     let images = |name: &str| json!({"images": [{"name": name}], "environments": []});
     let pipelines = [

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::argocd::Application;
 use control::{AppKey, TimelineEntry, Touched};
+use jiff::Timestamp;
 
 use super::lane::Lane;
 use super::snapshot::Snapshot;
@@ -73,13 +74,19 @@ pub(crate) fn entry_for(state: &State, entry: &TimelineEntry, who: &Identity) ->
 /// What somebody has to be allowed to see for an entry of the timeline.
 fn object_of(state: &State, entry: &TimelineEntry) -> Object {
     if !entry.application.is_empty() {
-        let app = state.application(&entry.application);
-        let absent = || Object::absent(Resource::Applications, &entry.application);
-        return app.map_or_else(absent, |app| Object::application(&app, &state.config.namespace));
+        return application_at(state, &entry.application, entry.time);
     }
     match state.pipeline(&entry.pipeline) {
         Some(pipeline) => Object::pipeline(&pipeline),
         None if entry.pipeline.is_empty() => Object::absent(Resource::Applications, "*"),
         None => Object::absent(Resource::Pipelines, &entry.pipeline),
     }
+}
+
+/// The Application of this name as it was told of at a time. One that was made since, to the second, is another one, perhaps
+/// of another project: then that of the time is gone, and told of to who may see it wherever it were.
+pub(super) fn application_at(state: &State, name: &str, time: Timestamp) -> Object {
+    let app = state.application(name).filter(|app| app.metadata.creation_timestamp.is_none_or(|made| made <= time));
+    let absent = || Object::absent(Resource::Applications, name);
+    app.map_or_else(absent, |app| Object::application(&app, &state.config.namespace))
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use api::gantline::Pipeline;
 use control::TimelineEntry;
 
+use super::strokes::application_at;
 use crate::people::Identity;
-use crate::rights::{Object, Resource, Verb, permit};
+use crate::rights::{Object, Verb, permit};
 use crate::server::State;
 use crate::veil::neutral;
 use crate::views::Entry;
@@ -33,7 +34,7 @@ impl From<Entry> for Told {
 
 impl Told {
     pub(super) fn of(state: &State, entry: &TimelineEntry) -> Self {
-        let about = (!entry.tells_of.is_empty()).then(|| About::of(state, &entry.pipeline, &entry.tells_of));
+        let about = (!entry.tells_of.is_empty()).then(|| About::of(state, entry));
         Self { about, ..Self::from(Entry::from(entry)) }
     }
 
@@ -53,15 +54,13 @@ impl Told {
 }
 
 impl About {
-    fn of(state: &State, pipeline: &str, environment: &str) -> Self {
+    fn of(state: &State, entry: &TimelineEntry) -> Self {
+        let TimelineEntry { pipeline, tells_of: environment, .. } = entry;
         let names = state.pipeline(pipeline).map_or_else(Vec::new, |pipeline| applications(&pipeline, environment));
         // of what is gone is told who may see it wherever it were
         let names = if names.is_empty() { vec!["*".to_owned()] } else { names };
-        let object = |name: &String| {
-            let absent = || Object::absent(Resource::Applications, name);
-            state.application(name).map_or_else(absent, |app| Object::application(&app, &state.config.namespace))
-        };
-        Self { environment: environment.to_owned(), applications: names.iter().map(object).collect() }
+        let objects = names.iter().map(|name| application_at(state, name, entry.time));
+        Self { environment: environment.clone(), applications: objects.collect() }
     }
 }
 

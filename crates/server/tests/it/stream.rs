@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::house::{House, POLICY, application, apply, pipeline, policy};
 
 /// The next event: its name, its data, its id.
-async fn event(stream: &mut BodyDataStream) -> (String, Value, String) {
+pub(crate) async fn event(stream: &mut BodyDataStream) -> (String, Value, String) {
     let wait = tokio::time::timeout(Duration::from_secs(20), stream.next());
     let bytes = wait.await.expect("an event in time").expect("an event").unwrap();
     let text = String::from_utf8(bytes.to_vec()).unwrap();

@@ -1,10 +1,13 @@
 //! The timeline page by page, for each as much as they may see; and what is said of what cannot be read or is not there.
 
-use cluster::{Patch, PatchOptions};
+use cluster::{DeleteOptions, Patch, PatchOptions};
+use control::{TimelineEntry, TimelineKind};
+use jiff::{SignedDuration, Timestamp};
 use object::ResourceKey;
 use serde_json::{Value, json};
 
-use crate::house::{House, apply, gantline, pause};
+use crate::house::{House, POLICY, application, apply, gantline, pause, policy};
+use crate::stream::event;
 
 fn messages(page: &Value) -> Vec<&str> {
     page["items"].as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap()).collect()
@@ -111,6 +114,56 @@ async fn the_timeline_pages_and_filters_what_objects_keep() {
         (&json!("tina"), &json!("not on a Friday"), &json!("2026-11-21T09:00:01Z")),
         "{overview}"
     );
+}
+
+/// The name was another project's before: what was told of it then is not for the people of the one that has it now.
+#[tokio::test]
+async fn what_was_told_before_an_application_was_made_is_of_another_one() {
+    let house = House::start().await;
+    let web = ResourceKey::new("argoproj.io", "Application", "argocd", "web");
+    house.cluster.delete(&web, &DeleteOptions::default()).await.unwrap();
+    apply(&house.cluster, application("web", "bank")).await;
+    apply(
+        &house.cluster,
+        policy(&format!("{POLICY}p, eve, applications, get, bank/*, allow\np, eve, pipelines, get, *, allow\n")),
+    )
+    .await;
+    let [rita, eve] = [house.log_in("rita").await, house.log_in("eve").await];
+    for _ in 0..100 {
+        if house.get(&eve, "/api/v1/applications/web").await.1["spec"]["project"] == "bank" {
+            break;
+        }
+        pause().await;
+    }
+    let mut stream = house.listen(&eve, None).await;
+    let whole = event(&mut stream).await.1;
+    assert_eq!(whole["applications"][0]["name"], "web", "{whole}");
+    let made = house.cluster.get(&web).await.unwrap().unwrap().value()["metadata"]["creationTimestamp"].clone();
+    let made: Timestamp = made.as_str().unwrap().parse().unwrap();
+    let tell = |at: Timestamp, message: &str, tells_of: &str| {
+        let of_web = TimelineEntry::of_application(TimelineKind::Health, at, "web", message);
+        let of_shop = TimelineEntry::of_pipeline(TimelineKind::Progress, at, "shop", message).because(message);
+        let of_shop = TimelineEntry { environment: tells_of.into(), tells_of: tells_of.into(), ..of_shop };
+        house.controller.timeline().add(if tells_of.is_empty() { of_web } else { of_shop });
+    };
+    tell(made - SignedDuration::from_millis(1), "of the shop", "");
+    tell(made, "of the bank", "");
+    for (at, text) in [(made - SignedDuration::from_mins(1), "why in the shop"), (made, "why in the bank")] {
+        tell(at, text, "staging");
+    }
+    let delta = event(&mut stream).await.1;
+    let told: Vec<&str> =
+        delta["timeline"].as_array().unwrap().iter().map(|it| it["message"].as_str().unwrap()).collect();
+    assert!(told.contains(&"of the bank") && !told.contains(&"of the shop"), "{delta}");
+    let whole = house.timeline(&rita, "application=web").await;
+    assert_eq!(messages(&whole), ["of the bank", "of the shop"], "who may see it wherever it were sees it");
+    assert_eq!(messages(&house.timeline(&eve, "application=web").await), ["of the bank"]);
+    let (_, overview) = house.get(&eve, "/api/v1/overview").await;
+    let text = overview.to_string();
+    assert!(text.contains("of the bank") && !text.contains("of the shop"), "{overview}");
+    let reasons = house.timeline(&eve, "pipeline=shop&kind=progress").await;
+    assert!(!reasons.to_string().contains("\"reason\":\"why in the shop\""), "{reasons}");
+    assert!(reasons.to_string().contains("\"reason\":\"why in the bank\""), "{reasons}");
 }
 
 #[tokio::test]
