@@ -303,7 +303,7 @@ fn names_of_cluster(to: &Destination, stores: &Stores) -> BTreeSet<String> {
     let known = stores.clusters.all().into_iter().map(|cluster| (cluster.server.clone(), cluster.name.clone()));
     let known: Vec<(String, String)> = std::iter::once(own).chain(known).collect();
     let said = [to.server.trim_end_matches('/'), &*to.name].map(str::to_owned);
-    let is_said = |(server, name): &&(String, String)| server == &said[0] || name == &said[1];
+    let is_said = |(server, name): &&(String, String)| server == &said[0] || name == &said[1] && !name.is_empty();
     let servers: BTreeSet<&String> = known.iter().filter(is_said).map(|(server, _)| server).collect();
     let same = known.iter().filter(|(server, _)| servers.contains(server));
     let names = same.flat_map(|(server, name)| [server.clone(), name.clone()]);
