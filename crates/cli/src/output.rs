@@ -131,6 +131,11 @@ pub(crate) fn text(item: &Value, pointer: &str) -> Option<String> {
     }
 }
 
+/// Of whatever has some: an Application, a Pipeline.
+pub(crate) fn conditions_of(object: &Value) -> impl Iterator<Item = &Value> {
+    object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten()
+}
+
 /// The text at a JSON pointer, or `-`.
 pub(crate) fn or_dash(item: &Value, pointer: &str) -> String {
     text(item, pointer).unwrap_or_else(|| "-".to_owned())

@@ -13,7 +13,7 @@ use crate::args::{Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Failure, Outcome};
 use crate::names;
-use crate::output::{self, Column, View, age, column, or_dash, text, wide};
+use crate::output::{self, Column, View, age, column, conditions_of, or_dash, text, wide};
 use crate::patience::{Waited, until};
 
 #[derive(Debug, Subcommand)]
@@ -179,8 +179,8 @@ fn state(app: &Value, pointer: &str) -> String {
 
 /// The first error that its conditions tell of; warnings are no problem of its own.
 fn problem(app: &Value) -> String {
-    let conditions = app.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let mut errors = conditions.filter(|condition| text(condition, "/type").is_some_and(|it| it.ends_with("Error")));
+    let mut errors =
+        conditions_of(app).filter(|condition| text(condition, "/type").is_some_and(|it| it.ends_with("Error")));
     errors.next().map_or_else(String::new, |error| or_dash(error, "/message"))
 }
 
@@ -190,8 +190,7 @@ fn why_unreadable(app: &Value) -> Option<String> {
 }
 
 fn conditions(app: &Value) -> String {
-    let list = app.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    let types: Vec<String> = list.iter().filter_map(|c| text(c, "/type")).collect();
+    let types: Vec<String> = conditions_of(app).filter_map(|c| text(c, "/type")).collect();
     if types.is_empty() { "-".into() } else { types.join(",") }
 }
 
@@ -316,7 +315,7 @@ fn describe(app: &Value, view: &View) {
             output::line(format!("{:<18} {value}", format!("{title}:")));
         }
     }
-    for condition in app.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
+    for condition in conditions_of(app) {
         output::line(format!("{:<18} {}", format!("{}:", or_dash(condition, "/type")), or_dash(condition, "/message")));
     }
     let resources = app.pointer("/status/resources").and_then(Value::as_array).cloned().unwrap_or_default();

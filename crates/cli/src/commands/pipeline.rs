@@ -7,7 +7,7 @@ use crate::args::{Output, Reach};
 use crate::client::{Client, segment};
 use crate::failure::{Code, Outcome};
 use crate::names;
-use crate::output::{self, Column, View, age, column, or_dash, text, wide};
+use crate::output::{self, Column, View, age, column, conditions_of, or_dash, text, wide};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pipeline {
@@ -32,11 +32,7 @@ const COLUMNS: &[Column] = &[
         let environments = p.pointer("/status/environments").and_then(Value::as_array).into_iter().flatten();
         environments.map(|e| format!("{}={}", or_dash(e, "/name"), or_dash(e, "/tag"))).collect::<Vec<_>>().join(" ")
     }),
-    column("PROBLEM", |p| {
-        let conditions = p.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-        conditions.map(|c| or_dash(c, "/message")).collect::<Vec<_>>().join("; ")
-    })
-    .if_said(),
+    column("PROBLEM", |p| conditions_of(p).map(|c| or_dash(c, "/message")).collect::<Vec<_>>().join("; ")).if_said(),
     wide("IMAGES", |p| {
         let images = p.pointer("/spec/images").and_then(Value::as_array).into_iter().flatten();
         images.map(|i| or_dash(i, "/name")).collect::<Vec<_>>().join(",")
@@ -79,7 +75,7 @@ fn describe(pipeline: &Value, view: &View) {
     output::line(format!("Name:    {}", or_dash(pipeline, "/metadata/name")));
     let environments = pipeline.pointer("/status/environments").and_then(Value::as_array);
     output::rows(environments.map_or(&[], Vec::as_slice), ENVIRONMENTS, view);
-    for condition in pipeline.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
+    for condition in conditions_of(pipeline) {
         output::line(format!("{}: {}", or_dash(condition, "/type"), or_dash(condition, "/message")));
     }
 }
