@@ -113,8 +113,8 @@ impl Wanted {
 }
 
 impl Controller {
-    /// What happened, the newest first, also before this process was there. It costs what is taken of it: what is kept of before
-    /// is put together once for all who ask at the same time.
+    /// What happened, the newest first, also before this process was there. What is kept of before is put together at most once
+    /// a second, whoever asks; beyond that it costs what is taken of it.
     pub async fn history(&self, wanted: &Wanted) -> History {
         let cx = &self.context;
         let past = cx.past.whole.get(past::FRESH, Instant::now, || gather(cx, true)).await;

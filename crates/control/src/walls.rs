@@ -37,20 +37,22 @@ pub(crate) struct Wall {
 struct Part {
     /// The object, and all images that it would have.
     what: String,
-    new: Vec<ImageRef>,
-    replaced: Vec<ImageRef>,
-    unreadable: Vec<String>,
+    brings: Images,
 }
 
 impl Wall {
     fn brings(&self) -> Images {
-        let mut brings = Images { live: self.live.clone(), means: self.means.clone(), ..Images::default() };
-        for part in &self.parts {
-            brings.new.extend(part.new.iter().cloned());
-            brings.replaced.extend(part.replaced.iter().cloned());
-            brings.unreadable.extend(part.unreadable.iter().cloned());
+        let mut all = Images { live: self.live.clone(), means: self.means.clone(), ..Images::default() };
+        for Part { brings, .. } in &self.parts {
+            all.new.extend(brings.new.iter().cloned());
+            all.replaced.extend(brings.replaced.iter().cloned());
+            all.unreadable.extend(brings.unreadable.iter().cloned());
         }
-        brings
+        all
+    }
+
+    fn brings_something_new(&self) -> bool {
+        self.parts.iter().any(|part| !part.brings.bring_nothing_new())
     }
 
     /// The objects that bring something, each with its images: what is let in is those, and nothing beside them.
@@ -61,7 +63,7 @@ impl Wall {
     /// Leaves out what was let in before; whether anything is left.
     pub(crate) fn without(&mut self, was_let_in: impl Fn(&str) -> bool) -> bool {
         self.parts.retain(|part| !was_let_in(&part.what));
-        !self.brings().bring_nothing_new()
+        self.brings_something_new()
     }
 
     /// The tags of which it matters what they mean.
@@ -97,12 +99,12 @@ impl Wall {
         let namespace = &brought.object.key.namespace;
         let owner = &self.owner;
         let there = self.there.entry(namespace.clone()).or_insert_with(|| of_owner(cx, site, owner, Some(namespace)));
-        let new = brought.new.iter().filter(|image| !there.contains(image)).cloned().collect();
-        let (replaced, unreadable) = match standing {
-            Standing::Its => (brought.replaced.clone(), brought.unreadable.clone()),
-            Standing::Beside => (Vec::new(), Vec::new()),
+        let new = brought.brings.new.iter().filter(|image| !there.contains(image)).cloned().collect();
+        let brings = match standing {
+            Standing::Its => Images { new, ..brought.brings.clone() },
+            Standing::Beside => Images { new, ..Images::default() },
         };
-        self.parts.push(Part { what: brought.what(), new, replaced, unreadable });
+        self.parts.push(Part { what: brought.what(), brings });
     }
 }
 
@@ -140,7 +142,7 @@ pub(crate) fn walls(
             }
         }
     }
-    walls.into_values().filter(|wall| !wall.brings().bring_nothing_new()).collect()
+    walls.into_values().filter(Wall::brings_something_new).collect()
 }
 
 /// Who brings something.
@@ -198,9 +200,7 @@ impl Syncing<'_> {
 /// What an object would have and has not.
 struct Brought<'a> {
     object: &'a Compared,
-    new: Vec<ImageRef>,
-    replaced: Vec<ImageRef>,
-    unreadable: Vec<String>,
+    brings: Images,
 }
 
 impl<'a> Brought<'a> {
@@ -216,14 +216,13 @@ impl<'a> Brought<'a> {
         };
         let name = format!("{}/{}", object.key.kind, object.key.name);
         let unreadable = wanted.unreadable.iter().filter(|text| !live.unreadable.contains(text));
-        let brought = Self {
-            object,
+        let brings = Images {
             unreadable: unreadable.map(|text| format!("{text:?} of {name}")).collect(),
             replaced: live.images.iter().filter(|(at, old)| !stays(at, old)).map(|(_, old)| old.clone()).collect(),
             new: wanted.images.iter().map(|(_, image)| image).filter(|image| !is_there(image)).cloned().collect(),
+            ..Images::default()
         };
-        let nothing = brought.new.is_empty() && brought.replaced.is_empty() && brought.unreadable.is_empty();
-        (!nothing).then_some(brought)
+        (!brings.bring_nothing_new()).then_some(Self { object, brings })
     }
 
     /// The object with all its images.
@@ -235,7 +234,7 @@ impl<'a> Brought<'a> {
 
     /// The Pipelines that it may concern: those of who syncs, of who has the object, and of the images.
     fn pipelines(&self, cx: &Context, own: &[Grounds]) -> Vec<Arc<Pipeline>> {
-        let images = self.new.iter().chain(&self.replaced);
+        let images = self.brings.new.iter().chain(&self.brings.replaced);
         let of_images =
             images.flat_map(|image| cx.stores.pipelines.holding_by(&Pipeline::BY_IMAGE, &image.canonical_repository()));
         let other = self.object.shared_with.iter().flat_map(|owner| cx.stores.guarded_by(&cx.key_of(owner)));

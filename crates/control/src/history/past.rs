@@ -1,5 +1,5 @@
-//! What is kept of before, put together for all that ask at the same time: a page costs what is on it, and not a look at every
-//! Event, object and commit that there is.
+//! What is kept of before, put together once for all that ask within a moment: not each page is a look at every Event, object
+//! and commit that there is.
 
 use std::collections::HashMap;
 use std::future::Future;

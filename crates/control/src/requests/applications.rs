@@ -99,10 +99,12 @@ pub async fn sync(
     // what it is by now: repositories may have been asked meanwhile
     let known = cx.stores.application(&AppKey::of(app)).filter(|known| is_later(known, app));
     let mut app = known.unwrap_or_else(|| Arc::new(app.clone()));
-    for _ in 0..CONFLICTS {
+    let mut conflicts = 0;
+    loop {
         match write(controller, &app, begun(&app, &request, &operation)?).await {
             // mostly the controller wrote its status in between: whether that lets another one begin is asked again
-            Err(RequestError::Cluster(conflict @ ClusterError::Conflict { .. })) => {
+            Err(RequestError::Cluster(conflict @ ClusterError::Conflict { .. })) if conflicts < CONFLICTS => {
+                conflicts += 1;
                 let live = cx.cluster.get(&key(&app)).await?.ok_or_else(|| gone(&app))?;
                 let now = cx.stores.applications.note(live);
                 // who was permitted to sync what it was may not be to sync what it is
@@ -112,7 +114,6 @@ pub async fn sync(
             written => return written,
         }
     }
-    write(controller, &app, begun(&app, &request, &operation)?).await
 }
 
 fn gone(app: &Application) -> RequestError {

@@ -158,13 +158,22 @@ async fn a_field_of_another_controller_is_a_conflict_and_not_a_fight() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn an_operation_is_done_as_it_is_written() {
+fn is_out(app: &api::argocd::Application) -> bool {
+    app.status.sync.status == SyncStatusCode::OutOfSync
+}
+
+/// An Application that nobody has synced yet, and its first commit.
+async fn by_hand() -> (World, String, api::argocd::Application) {
     let world = World::start().await;
     let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
     world.application(json!({"spec": {"syncPolicy": null}})).await;
-    let out = |app: &api::argocd::Application| app.status.sync.status == SyncStatusCode::OutOfSync;
-    world.until("out of sync", out).await;
+    let app = world.until("out of sync", is_out).await;
+    (world, first, app)
+}
+
+#[tokio::test]
+async fn an_operation_is_done_as_it_is_written() {
+    let (world, first, _) = by_hand().await;
     assert!(world.live("", "ConfigMap", "a").await.is_none(), "not automated");
     let operation = json!({"operation": {"initiatedBy": {"username": "jane"}, "sync": {"prune": true}}});
     world.patch(&world.key(), operation, "argocd-server").await;
@@ -174,7 +183,7 @@ async fn an_operation_is_done_as_it_is_written() {
 
     // back to what was, by its commit
     let second = world.repository.commit(&[("app/a.yaml", config_map("a", "2"))]);
-    world.until("at the second commit", |app| out(app) && app.status.sync.revision == second).await;
+    world.until("at the second commit", |app| is_out(app) && app.status.sync.revision == second).await;
     let operation = json!({"operation": {"sync": {"revision": first}}});
     world.patch(&world.key(), operation, "argocd-server").await;
     world.until("operated", |app| app.status.history.len() == 2 && app.operation.is_none()).await;
@@ -185,15 +194,10 @@ async fn an_operation_is_done_as_it_is_written() {
 /// What a person asks for does not fail because the controller writes its status at the same time.
 #[tokio::test]
 async fn an_operation_is_asked_for_beside_other_writes() {
-    let world = World::start().await;
-    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1"))]);
-    world.application(json!({"spec": {"syncPolicy": null}})).await;
-    let out = |app: &api::argocd::Application| app.status.sync.status == SyncStatusCode::OutOfSync;
-    let app = world.until("out of sync", out).await;
+    let (world, first, app) = by_hand().await;
     // before the watch of the one who is asked tells of it
     world.patch(&world.key(), json!({"metadata": {"labels": {"written": "meanwhile"}}}), "another").await;
-    let asked = || sync(&world.controller, &app, "jane", SyncRequest::default());
-    asked().await.unwrap();
+    sync(&world.controller, &app, "jane", SyncRequest::default()).await.unwrap();
     let app = world.until("synced", synced_to(&first)).await;
     assert_eq!(app.metadata.labels["written"], "meanwhile");
     world.end().await;

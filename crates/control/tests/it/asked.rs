@@ -1,7 +1,5 @@
 //! What somebody lets in past the gates is what it was when it was asked for.
 
-use std::sync::Arc;
-
 use api::argocd::{Application, OperationPhase, OperationState};
 use cluster::{Patch, PatchOptions};
 use control::requests::{SyncRequest, sync};
@@ -75,19 +73,16 @@ async fn an_override_is_for_what_it_was_asked_for() {
     world.write_with("v9", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: note}\n", "v9").await;
     world.write_application("shop-staging", json!({"spec": {"syncPolicy": null}})).await;
     let staging = world.application("staging").await;
-    let overriding = |request: SyncRequest| {
-        let overrides = vec![Arc::new(staging.clone())];
-        sync(&controller, &staging, "otto", SyncRequest { overrides, ..request })
-    };
+    let overriding = |request| world.let_past_as(&controller, &staging, request);
     // a dry run brings nothing, and leaves nothing to others
-    overriding(SyncRequest { dry_run: true, ..SyncRequest::default() }).await.unwrap();
+    overriding(SyncRequest { dry_run: true, ..SyncRequest::default() }).await;
     let dry = world.begun_by("otto").await;
     assert_eq!(json!(dry.operation.info), json!([]));
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v2");
 
     // one object, which brings no image; then all of them, and another source at the same commit
     let resources = vec![(String::new(), "ConfigMap".to_owned(), "note".to_owned())];
-    overriding(SyncRequest { resources, ..SyncRequest::default() }).await.unwrap();
+    overriding(SyncRequest { resources, ..SyncRequest::default() }).await;
     let begun = async || {
         let state = world.application("staging").await.status.operation_state.unwrap();
         state.phase.completed() && !state.operation.info.is_empty()
@@ -112,8 +107,7 @@ async fn an_override_of_one_object_lets_in_no_other() {
     world.write_with("v9", worker, "w9").await;
     let staging = world.application("staging").await;
     let resources = vec![(String::new(), "Pod".to_owned(), "worker".to_owned())];
-    let overrides = vec![Arc::new(staging.clone())];
-    sync(&controller, &staging, "otto", SyncRequest { overrides, resources, ..SyncRequest::default() }).await.unwrap();
+    world.let_past_as(&controller, &staging, SyncRequest { resources, ..SyncRequest::default() }).await;
     let key = ResourceKey::new("", "Pod", "staging", "worker");
     let is_there = async || world.cluster.get(&key).await.unwrap().is_some();
     world.until("let in", is_there).await;
@@ -131,9 +125,8 @@ async fn an_override_of_a_branch_brings_what_the_branch_was() {
     // what is let in stays until somebody else syncs
     world.write_application("shop-staging", json!({"spec": {"syncPolicy": null}})).await;
     let staging = world.application("staging").await;
-    let overrides = vec![Arc::new(staging.clone())];
-    let request = SyncRequest { revision: "feature".into(), overrides, ..SyncRequest::default() };
-    sync(&controller, &staging, "otto", request).await.unwrap();
+    let request = SyncRequest { revision: "feature".into(), ..SyncRequest::default() };
+    world.let_past_as(&controller, &staging, request).await;
     let first = world.begun_by("otto").await;
     assert_eq!(first.phase, OperationPhase::Succeeded, "{}", first.message);
     assert_eq!(first.operation.sync.as_ref().unwrap().revision, commit);

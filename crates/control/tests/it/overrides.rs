@@ -47,9 +47,13 @@ impl World {
 
     /// Otto, who may, lets past the gates of staging what an Application brings.
     pub(crate) async fn let_past(&self, controller: &Controller, syncing: &Application) {
+        self.let_past_as(controller, syncing, SyncRequest::default()).await;
+    }
+
+    /// As he asks for it.
+    pub(crate) async fn let_past_as(&self, controller: &Controller, syncing: &Application, request: SyncRequest) {
         let overrides = vec![Arc::new(self.application("staging").await)];
-        let request = SyncRequest { overrides, ..SyncRequest::default() };
-        sync(controller, syncing, "otto", request).await.unwrap();
+        sync(controller, syncing, "otto", SyncRequest { overrides, ..request }).await.unwrap();
     }
 
     pub(crate) async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
