@@ -247,6 +247,20 @@ impl<K: Kind> Store<K> {
         self.len() == 0
     }
 
+    /// Asks the cluster for an object that no watch told of yet: who has just written one finds it. A server that does not
+    /// answer leaves the store as it is.
+    pub async fn look_for(&self, cluster: &Cluster, namespace: &str, name: &str) {
+        // other names are nobody's, and would be another path
+        let named = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+        let told = || self.0.state().watches.iter().any(|it| it.may_tell_of(namespace, name));
+        if self.exists(namespace, name) || !named(namespace) || !name.split('.').all(named) || !told() {
+            return;
+        }
+        if let Ok(Some(object)) = cluster.get(&key::<K>(namespace, name)).await {
+            self.note(object);
+        }
+    }
+
     /// Takes an object from the answer to our own write, so that what was written is seen before the watch tells. Gives
     /// the newest state that is known of it; `None` when that cannot be read.
     pub fn note(&self, object: LiveObject) -> Option<Arc<K>> {
@@ -365,9 +379,13 @@ impl Watched {
 
     /// Whether the watch tells of such an object; labels are not looked at.
     fn covers(&self, object: &LiveObject) -> bool {
-        let Scope { namespace, fields, .. } = &self.scope;
-        let here = namespace.is_empty() || namespace == object.namespace();
-        here && fields.strip_prefix("metadata.name=").is_none_or(|name| name == object.name())
+        self.may_tell_of(object.namespace(), object.name())
+    }
+
+    fn may_tell_of(&self, namespace: &str, name: &str) -> bool {
+        let scope = &self.scope;
+        let here = scope.namespace.is_empty() || scope.namespace == namespace;
+        here && scope.fields.strip_prefix("metadata.name=").is_none_or(|known| known == name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Puts the loops together and runs them.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use api::argocd::Application;
 use api::gantline::Pipeline;
@@ -8,6 +9,7 @@ use cluster::Touch;
 use promotion::Observed;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ControllerConfig;
@@ -22,6 +24,9 @@ use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::wake::{Key, News};
 use crate::{answers, history, owned, pipelines, readers, records, unread};
+
+/// For how long an Application is looked for.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// One control plane: the loops for Applications and for promotions. Clones share it.
 #[derive(Debug, Clone)]
@@ -48,6 +53,13 @@ impl Controller {
     /// What people wrote, as it is now.
     pub fn stores(&self) -> &Stores {
         &self.context.stores
+    }
+
+    /// Looks for an Application that no watch told of yet: who has just written one asks for it at once.
+    pub async fn look_for(&self, key: &AppKey) {
+        let looked = self.context.stores.applications.look_for(&self.context.cluster, &key.namespace, &key.name);
+        // without an answer it is not there, as far as can be told
+        let _ = timeout(LOOK, looked).await;
     }
 
     /// What decisions about a Pipeline are made of, as it is now; `None`: there is no such Pipeline that can be read.

@@ -96,6 +96,14 @@ impl Asker {
         permit(&self.identity.rights, verb, object)
     }
 
+    /// Looks for an Application that is not known. So it is for one that may not be seen: nobody learns by the time that it
+    /// takes whether there is one.
+    pub(crate) async fn look_for(&self, name: &str) {
+        if !self.server.application(name).is_some_and(|app| self.may_see(&app)) {
+            self.controller().look_for(&AppKey::said(name, &self.server.config.namespace)).await;
+        }
+    }
+
     /// The Application, for what the route does.
     ///
     /// # Errors

@@ -52,6 +52,10 @@ impl FromRequestParts<Server> for Named {
         let name = names.get("name").cloned().unwrap_or_default();
         let name =
             if app_namespace.is_empty() || name.contains('/') { name } else { format!("{app_namespace}/{name}") };
+        // this is behind the guard
+        if let Some(asker) = parts.extensions.get::<Asker>() {
+            asker.look_for(&name).await;
+        }
         Ok(Self { name, project })
     }
 }

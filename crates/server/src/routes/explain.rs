@@ -13,6 +13,7 @@ use crate::views::{ApplicationExplanation, Explanation, ReleaseExplanation};
 /// An Application by its name, else a Pipeline, else an environment as `PIPELINE/ENVIRONMENT`, else a release by its name, tag
 /// or digest.
 pub(super) async fn get(Path(name): Path<String>, asker: Asker) -> Result<Json<Explanation>, ApiError> {
+    asker.look_for(&name).await;
     match asker.application(&name) {
         Ok(app) => {
             let own: ApplicationExplanation = asker.controller().explain(&app).await.into();
