@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 /// Why a text is not an image reference or digest.
@@ -17,7 +18,8 @@ pub enum ImageError {
 /// `sha256:` and 64 lower-case hexadecimal digits: what an image is, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ImageDigest(String);
+// in place: plans compare thousands of them
+pub struct ImageDigest(ArrayString<71>);
 
 impl ImageDigest {
     pub fn as_str(&self) -> &str {
@@ -36,7 +38,8 @@ impl FromStr for ImageDigest {
     fn from_str(text: &str) -> Result<Self, ImageError> {
         let hex = text.strip_prefix("sha256:").unwrap_or_default();
         let ok = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if ok { Ok(Self(text.to_owned())) } else { Err(ImageError::Digest(text.to_owned())) }
+        let kept = ArrayString::from(text).ok().filter(|_| ok);
+        kept.map(Self).ok_or_else(|| ImageError::Digest(text.to_owned()))
     }
 }
 
@@ -50,7 +53,7 @@ impl TryFrom<String> for ImageDigest {
 
 impl From<ImageDigest> for String {
     fn from(digest: ImageDigest) -> Self {
-        digest.0
+        digest.0.as_str().to_owned()
     }
 }
 

@@ -16,6 +16,7 @@ mod near;
 pub mod path;
 mod printable;
 mod selector;
+mod text;
 pub mod yaml;
 
 pub use addresses::{shown_address, without_credentials};
@@ -33,3 +34,4 @@ pub use manifest::{LiveObject, Manifest, ManifestError, OwnerReference};
 pub use near::{distance, nearest};
 pub use printable::printable;
 pub use selector::{LabelSelector, SelectorError};
+pub use text::same_text;

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::gantline::{Environment, MergedPeople, Promotion, Release, ReleaseSource};
-use object::ImageDigest;
 
 use crate::about::is_believed;
 use crate::answers::{Answer, Question, Spot};
@@ -34,8 +33,8 @@ pub struct ChangeSet {
 struct Person {
     /// `Dana Smith <dana@acme.io>`
     said: String,
-    /// What accounts of theirs may be called, as they are compared.
-    names: Names,
+    /// Which accounts are theirs, as they are compared.
+    accounts: Vec<String>,
     is_known: bool,
 }
 
@@ -44,7 +43,9 @@ impl ChangeSet {
         let mut set = Self::default();
         for source in sources {
             set.add(source.everybody().map(|said| Person::of(said, accounts)));
-            set.unread.extend(few([source.unread.clone()]));
+            if !source.unread.is_empty() {
+                set.unread.extend(few([source.unread.clone()]));
+            }
         }
         set
     }
@@ -60,7 +61,7 @@ impl ChangeSet {
     /// Whether an account, or whoever logs in by that name or address, is one of them.
     pub fn holds(&self, user: &str) -> bool {
         let ours = Names::of(user);
-        self.people.iter().any(|person| person.names.meet(&ours))
+        self.people.iter().any(|person| person.names().meet(&ours))
     }
 
     /// All of them, as a list of people shows them.
@@ -76,15 +77,22 @@ impl ChangeSet {
 
 impl Person {
     fn of(said: Cow<'_, str>, accounts: &Accounts) -> Self {
-        let mut names = Names::of(&said);
-        let theirs: Vec<&String> = accounts
-            .iter()
-            .filter(|(account, called)| std::iter::once(*account).chain(*called).any(|it| names.hold(&folded(it))))
-            .map(|(account, _)| account)
-            .collect();
-        let is_known = !theirs.is_empty() || accounts.is_empty();
-        theirs.into_iter().for_each(|account| names.add(&folded(account)));
-        Self { said: said.into_owned(), names, is_known }
+        let said = said.into_owned();
+        if accounts.is_empty() {
+            return Self { said, accounts: Vec::new(), is_known: true };
+        }
+        let names = Names::of(&said);
+        let is_called = |name: &String| names.hold(&folded(name));
+        let theirs = accounts.iter().filter(|(account, called)| is_called(account) || called.iter().any(is_called));
+        let accounts: Vec<String> = theirs.map(|(account, _)| folded(account).into_owned()).collect();
+        Self { said, is_known: !accounts.is_empty(), accounts }
+    }
+
+    /// What accounts of theirs may be called.
+    fn names(&self) -> Names {
+        let mut names = Names::of(&self.said);
+        self.accounts.iter().for_each(|account| names.add(account));
+        names
     }
 }
 
@@ -144,11 +152,13 @@ impl Draft<'_> {
         let Some(wanted) = self.release(&promotion.spec.release) else { return Vec::new() };
         let Some(digest) = identity(&wanted.spec.images) else { return Vec::new() };
         let there = self.is_or_was_there(promotion).and_then(|there| identity(&there.spec.images));
-        let believed: Vec<ImageDigest> =
-            self.between(promotion).filter(|it| is_believed(it)).filter_map(|it| identity(&it.spec.images)).collect();
+        let believed = || self.between(promotion).filter(|it| is_believed(it));
+        let is_kept = |past: &Appearance| {
+            believed().any(|it| identity(&it.spec.images).is_some_and(|digest| past.is_of(&digest)))
+        };
         let appeared = &self.seen.ledger.appeared;
         let gone = appeared.between(&digest, there.as_ref());
-        let gone = gone.filter(|past| !believed.iter().any(|digest| past.is_of(digest)));
+        let gone = gone.filter(|past| !is_kept(past));
         let source = |past: &Appearance| {
             let (people, unread) = (past.people.clone(), past.unread.clone());
             ReleaseSource { people, unread, ..ReleaseSource::default() }

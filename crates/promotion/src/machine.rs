@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use api::gantline::{ReleaseEnvironment, ReleasePhase};
 use jiff::{SignedDuration, Timestamp};
+use object::same_text;
 
 /// What the cluster says about a release in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +120,7 @@ fn turn(next: &mut Cow<'_, ReleaseEnvironment>, phase: ReleasePhase, message: &s
 }
 
 fn say(next: &mut Cow<'_, ReleaseEnvironment>, message: &str) {
-    if next.message != message {
+    if !same_text(&next.message, message) {
         message.clone_into(&mut next.to_mut().message);
     }
 }

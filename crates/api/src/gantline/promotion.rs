@@ -1,7 +1,7 @@
 //! The Promotion: one attempt to put a Release into an environment, with its evidence.
 
 use jiff::Timestamp;
-use object::ImageDigest;
+use object::{ImageDigest, same_text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -138,7 +138,7 @@ pub enum GateState {
 }
 
 /// What one gate says now, in the words that every screen shows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GateReport {
     pub name: String,
@@ -163,6 +163,18 @@ pub struct GateReport {
     pub until: Option<Timestamp>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub who_can_act: String,
+}
+
+impl PartialEq for GateReport {
+    /// Every plan compares all of them with those of before: see [`same_text`].
+    fn eq(&self, other: &Self) -> bool {
+        let Self { name, kind, state, value, needed, since, earliest, until, who_can_act } = self;
+        let own = [name, value, needed, who_can_act];
+        let its = [&other.name, &other.value, &other.needed, &other.who_can_act];
+        let same = own.into_iter().zip(its).all(|(own, its)| same_text(own, its));
+        let rest = (kind, state, since, earliest, until);
+        same && rest == (&other.kind, &other.state, &other.since, &other.earliest, &other.until)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Open promotions go on: gates are judged, commits are made, clusters follow.
 
 use api::gantline::{GateReport, GateState, Pin, Promotion, PromotionPhase, PromotionStatus, ReleasePhase, WriteStep};
+use object::same_text;
 
 use super::{Action, Draft, came};
 use crate::about;
@@ -180,7 +181,7 @@ impl Draft<'_> {
     /// Writes down what the gates say where that is news.
     fn report(&mut self, index: usize, gates: Vec<GateReport>, message: String) {
         let status = &self.promotions[index].status;
-        if gates != status.gates || message != status.message {
+        if gates != status.gates || !same_text(&message, &status.message) {
             let status = PromotionStatus { gates, message, retry_at: None, ..status.clone() };
             self.set_promotion(index, status, Vec::new());
         }
