@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future;
 use http::Method;
 use jiff::Timestamp;
-use object::{GroupKind, Gvk};
+use object::{GroupKind, Gvk, nearest};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -96,6 +96,31 @@ impl Kinds {
         kinds
     }
 
+    /// The error for a kind, with how the server knows what is called so, or nearly so.
+    fn unknown(&self, shown: String, kind: &GroupKind) -> ClusterError {
+        let install = "install its CustomResourceDefinition";
+        let near = || nearest(&kind.kind, self.preferred.keys().map(|known| known.kind.as_str()));
+        let hint = match (self.versions(kind).pop_last(), self.called(&kind.kind)) {
+            (Some(version), _) => {
+                let served = Gvk::new(kind.group.as_str(), version, kind.kind.as_str()).api_version();
+                format!("it serves {} as {served}: write that, and what became of its fields there", kind.kind)
+            }
+            (None, Some(other)) => format!("{install}, or write what the server has: {} of {other}", kind.kind),
+            (None, None) => match near() {
+                Some(near) => format!("{install}, or write {near}, if that is meant"),
+                None => format!("{install}, or correct apiVersion and kind"),
+            },
+        };
+        ClusterError::UnknownKind { kind: shown, hint }
+    }
+
+    /// How kinds of a name are served, those of Kubernetes itself first.
+    fn called(&self, name: &str) -> Option<String> {
+        let named = self.preferred.values().filter(|resource| resource.gvk.kind == name).map(|resource| &resource.gvk);
+        let is_foreign = |group: &str| group.contains('.') && !group.ends_with(".k8s.io");
+        named.min_by_key(|gvk| (is_foreign(&gvk.group), &gvk.group)).map(Gvk::api_version)
+    }
+
     fn versions(&self, kind: &GroupKind) -> BTreeSet<String> {
         self.by_gvk.keys().filter(|gvk| gvk.group_kind() == *kind).map(|gvk| gvk.version.clone()).collect()
     }
@@ -113,8 +138,8 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::UnknownKind`], or when the server cannot be asked.
     pub async fn resource(&self, kind: &GroupKind) -> Result<Arc<ApiResource>, ClusterError> {
-        let unknown = || ClusterError::UnknownKind { kind: kind.to_string() };
-        self.look_up(|kinds| kinds.preferred.get(kind).cloned()).await?.ok_or_else(unknown)
+        let found = self.look_up(|kinds| kinds.preferred.get(kind).cloned()).await?;
+        found.ok_or_else(|| self.discovered.kinds().unknown(kind.to_string(), kind))
     }
 
     /// The kind in exactly this version.
@@ -122,8 +147,8 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::resource`].
     pub async fn resource_in(&self, gvk: &Gvk) -> Result<Arc<ApiResource>, ClusterError> {
-        let unknown = || ClusterError::UnknownKind { kind: gvk.to_string() };
-        self.look_up(|kinds| kinds.by_gvk.get(gvk).cloned()).await?.ok_or_else(unknown)
+        let found = self.look_up(|kinds| kinds.by_gvk.get(gvk).cloned()).await?;
+        found.ok_or_else(|| self.discovered.kinds().unknown(gvk.to_string(), &gvk.group_kind()))
     }
 
     /// The kind if it is known already; the server is not asked.
@@ -307,4 +332,41 @@ fn plain_list(group: &str, version: &str, list: &Value) -> Vec<ApiResource> {
             subresources: subresources(&text(resource, "/name")),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_names_a_kind_that_is_not_served_is_told_what_is() {
+        let resource = |(api_version, kind): (&str, &str)| ApiResource {
+            gvk: Gvk::from_api_version(api_version, kind),
+            plural: String::new(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced: true,
+            verbs: Vec::new(),
+            subresources: Vec::new(),
+        };
+        let served = [
+            ("v1", "ConfigMap"),
+            ("v1", "Service"),
+            ("networking.k8s.io/v1", "Ingress"),
+            ("networking.example.com/v1", "Ingress"),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        ];
+        let kinds = Kinds::new(served.map(resource).into());
+        let check = |api_version: &str, kind: &str, expected: &str| {
+            let gvk = Gvk::from_api_version(api_version, kind);
+            let said = kinds.unknown(gvk.to_string(), &gvk.group_kind()).to_string();
+            assert!(said.contains(expected), "{said}");
+        };
+        let rbac = "it serves ClusterRole as rbac.authorization.k8s.io/v1: write that";
+        check("rbac.authorization.k8s.io/v1beta1", "ClusterRole", rbac);
+        check("extensions/v1beta1", "Ingress", "or write what the server has: Ingress of networking.k8s.io/v1");
+        check("serving.knative.dev/v1", "Service", "install its CustomResourceDefinition, or");
+        check("v1", "ConfgMap", "or write ConfigMap, if that is meant");
+        check("kargo.akuity.io/v1", "Stage", "install its CustomResourceDefinition, or correct apiVersion and kind");
+    }
 }

@@ -92,10 +92,9 @@ pub enum ClusterError {
     Unreachable { object: String, cause: Cause, message: String },
     #[error("{object}: the API server's answer cannot be read: {message}")]
     Malformed { object: String, message: String },
-    #[error(
-        "the API server knows no kind {kind}: install its CustomResourceDefinition, or correct apiVersion and kind"
-    )]
-    UnknownKind { kind: String },
+    /// With what to do.
+    #[error("the API server knows no kind {kind}: {hint}")]
+    UnknownKind { kind: String, hint: String },
     #[error("cannot connect: {message}")]
     Config { message: String },
 }
@@ -322,7 +321,7 @@ mod tests {
         let (object, message) = (String::from("x"), String::from("refused"));
         check_error(&ClusterError::Unreachable { object, cause: Cause::Refused, message: message.clone() }, true);
         check_error(&ClusterError::Config { message }, true);
-        check_error(&ClusterError::UnknownKind { kind: "Widget".into() }, false);
+        check_error(&ClusterError::UnknownKind { kind: "Widget".into(), hint: String::new() }, false);
     }
 
     #[test]

@@ -230,7 +230,7 @@ fn a_kind_that_is_not_installed_has_no_objects() {
         message: "gone".into(),
     }));
     assert!(!*store.0.ready.borrow());
-    store.take(WatchEvent::Lost(ClusterError::UnknownKind { kind: "Thing".into() }));
+    store.take(WatchEvent::Lost(ClusterError::UnknownKind { kind: "Thing".into(), hint: String::new() }));
     assert!(*store.0.ready.borrow());
     assert_eq!(store.since(), None);
 }
