@@ -119,11 +119,15 @@ pub(crate) fn without_nulls(value: Value) -> Value {
 
 /// Why an object does not have the shape of its kind.
 #[derive(Debug, thiserror::Error)]
-#[error("{kind} {namespace}/{name} does not have the shape of its kind: {source}; compare it with the CRD's schema")]
+#[error(
+    "{kind} {namespace}/{name} does not have the shape of its kind: {field}: {source}; compare it with the CRD's schema"
+)]
 pub struct ShapeError {
     pub kind: String,
     pub namespace: String,
     pub name: String,
+    /// Where: `spec.syncPolicy.automated.prune`.
+    pub field: String,
     #[source]
     pub source: serde_json::Error,
 }
@@ -138,7 +142,11 @@ pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, ShapeError> {
 
 /// As [`read`], of what has no nulls.
 pub(crate) fn read_ref<T: DeserializeOwned>(value: &Value) -> Result<T, ShapeError> {
-    T::deserialize(value).map_err(|source| ShapeError::of(value, source))
+    T::deserialize(value).map_err(|source| {
+        // once more, as where it is costs time that only this one is worth
+        let field = serde_path_to_error::deserialize::<_, T>(value).err().map(|error| error.path().to_string());
+        ShapeError::of(value, field.unwrap_or_default(), source)
+    })
 }
 
 /// The resource as the API server takes it.
@@ -150,8 +158,37 @@ pub(crate) fn write(resource: &impl Serialize, api_version: &str, kind: &str) ->
 }
 
 impl ShapeError {
-    fn of(value: &Value, source: serde_json::Error) -> Self {
+    fn of(value: &Value, field: String, source: serde_json::Error) -> Self {
         let text = |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self { kind: text("/kind"), namespace: text("/metadata/namespace"), name: text("/metadata/name"), source }
+        Self {
+            kind: text("/kind"),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name"),
+            field,
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::argocd::Application;
+
+    #[test]
+    fn what_is_misshapen_is_named_by_its_place() {
+        let check = |spec: Value, expected: &str| {
+            let value = json!({ "kind": "Application", "metadata": { "name": "web" }, "spec": spec });
+            let said = read::<Application>(value).unwrap_err().to_string();
+            assert!(said.contains(expected), "{said}");
+        };
+        check(
+            json!({ "syncPolicy": { "automated": { "prune": "no" } } }),
+            "spec.syncPolicy.automated.prune: invalid type",
+        );
+        check(json!({ "sources": [{}, { "path": 1 }] }), "spec.sources[1].path: invalid type");
+        check(json!("x"), "spec: invalid type");
     }
 }

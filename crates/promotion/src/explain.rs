@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use api::gantline::{Environment, GateState, Promotion, PromotionPhase, Release, ReleaseEnvironment, ReleasePhase};
 use jiff::Timestamp;
+use object::short_hash;
 use serde::Serialize;
 
 use crate::about::to_lift;
@@ -293,8 +294,11 @@ fn summed_up(release: &Release, reasons: Vec<Reason>) -> Explanation {
     }
 }
 
-/// Its tag; pinned by digest alone it has none, and is called by its name.
+/// Its tag, cut where that is a commit's hash; pinned by digest alone it has none, and is called by its name.
 fn called(release: &Release) -> Cow<'_, str> {
-    let tag = label(&release.spec.images);
-    if tag.is_empty() { Cow::Borrowed(&release.metadata.name) } else { tag }
+    match label(&release.spec.images) {
+        Cow::Borrowed("") => Cow::Borrowed(&release.metadata.name),
+        Cow::Borrowed(tag) => Cow::Borrowed(short_hash(tag)),
+        several => several,
+    }
 }
