@@ -1,5 +1,6 @@
 //! Chores of the workspace: tables that are generated and committed.
 
+mod merge_keys;
 mod merge_schema;
 mod sandbox_schema;
 
@@ -24,6 +25,13 @@ enum Chore {
         #[arg(default_value = "crates/render/src/kustomize/merge-schema.txt")]
         to: PathBuf,
     },
+    /// Write the table of merge keys for client-side applies, from the sandbox's table of types.
+    MergeKeys {
+        #[arg(default_value = "crates/sandbox/src/schema/types.txt")]
+        from: PathBuf,
+        #[arg(default_value = "crates/engine/src/apply/merge-keys.txt")]
+        to: PathBuf,
+    },
     /// Write the sandbox's table of types and resources.
     SandboxSchema {
         /// The folder `k8s.io` of a Go module cache that has Kubernetes 1.36.
@@ -39,6 +47,7 @@ enum Chore {
 fn main() -> Result<()> {
     match Arguments::parse().chore {
         Chore::MergeSchema { from, to } => merge_schema::run(&from, &to),
+        Chore::MergeKeys { from, to } => merge_keys::run(&from, &to),
         Chore::SandboxSchema { modules, server, to } => sandbox_schema::run(&modules, &server, &to),
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Plan {
     pub(crate) access: Access,
     /// Which of several processes this is; without it the only one.
     pub(crate) replica: Option<Replica>,
+    pub(crate) client_side_apply: bool,
     pub(crate) at_step: Option<AtStep>,
     pub(crate) rendering: Rendering,
     /// How other clusters are reached; as their Secrets say, unless they are in this process.
@@ -59,6 +60,7 @@ impl Plane {
         config.jitter = plan.poll / 3;
         config.registry = Some(plan.registry);
         config.replica = plan.replica;
+        config.client_side_apply = plan.client_side_apply;
         config.at_step = plan.at_step;
         if let Some(connector) = plan.connector {
             config.connector = connector;

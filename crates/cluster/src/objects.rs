@@ -41,6 +41,8 @@ pub struct PatchOptions<'a> {
     /// `status`, `scale`, or empty for the object itself.
     pub subresource: &'a str,
     pub dry_run: bool,
+    /// What becomes of fields that the kind has not: `Strict`, `Warn`, `Ignore`; empty: as the server does.
+    pub validation: &'a str,
 }
 
 /// What happens to the objects that a deleted object owns.
@@ -82,7 +84,18 @@ impl Cluster {
     /// # Errors
     /// When the kind is unknown or the server does not answer as wanted.
     pub async fn get(&self, key: &ResourceKey) -> Result<Option<LiveObject>, ClusterError> {
-        let resource = self.resource(&key.group_kind()).await?;
+        self.get_as(&*self.resource(&key.group_kind()).await?, key).await
+    }
+
+    /// What there is of a manifest's name, in its version.
+    ///
+    /// # Errors
+    /// As [`Cluster::get`].
+    pub async fn get_of(&self, manifest: &Manifest) -> Result<Option<LiveObject>, ClusterError> {
+        self.get_as(&*self.resource_in(&manifest.gvk()).await?, &manifest.key()).await
+    }
+
+    async fn get_as(&self, resource: &ApiResource, key: &ResourceKey) -> Result<Option<LiveObject>, ClusterError> {
         let call = Call::new(Method::GET, resource.path(&key.namespace, &key.name), key.to_string());
         match call.json(self).await {
             Ok(value) => live(value, &key.to_string()).map(Some),
@@ -129,9 +142,20 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::AlreadyExists`], or when the server refuses.
     pub async fn create(&self, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
+        self.create_as(manifest, PatchOptions::default()).await
+    }
+
+    /// The same, by a manager or as a trial.
+    ///
+    /// # Errors
+    /// As [`Cluster::create`].
+    pub async fn create_as(&self, manifest: &Manifest, options: PatchOptions<'_>) -> Result<LiveObject, ClusterError> {
         let resource = self.resource_in(&manifest.gvk()).await?;
         let object = manifest.key().to_string();
-        let call = Call::new(Method::POST, resource.path(manifest.namespace(), ""), object.as_str());
+        let call = Call::new(Method::POST, resource.path(manifest.namespace(), ""), object.as_str())
+            .query_some("fieldManager", some(options.manager))
+            .query_some("fieldValidation", some(options.validation))
+            .query_some("dryRun", options.dry_run.then_some("All"));
         live(call.body("application/json", manifest.value()).json(self).await?, &object)
     }
 
@@ -172,7 +196,29 @@ impl Cluster {
         patch: &Patch,
         options: PatchOptions<'_>,
     ) -> Result<LiveObject, ClusterError> {
-        let resource = self.resource(&key.group_kind()).await?;
+        self.patch_as(&*self.resource(&key.group_kind()).await?, key, patch, options).await
+    }
+
+    /// Patches what there is of a manifest's name, in its version.
+    ///
+    /// # Errors
+    /// As [`Cluster::patch`].
+    pub async fn patch_of(
+        &self,
+        manifest: &Manifest,
+        patch: &Patch,
+        options: PatchOptions<'_>,
+    ) -> Result<LiveObject, ClusterError> {
+        self.patch_as(&*self.resource_in(&manifest.gvk()).await?, &manifest.key(), patch, options).await
+    }
+
+    async fn patch_as(
+        &self,
+        resource: &ApiResource,
+        key: &ResourceKey,
+        patch: &Patch,
+        options: PatchOptions<'_>,
+    ) -> Result<LiveObject, ClusterError> {
         let object = key.to_string();
         let path = subresource(resource.path(&key.namespace, &key.name), options.subresource);
         let (content_type, body) = match patch {
@@ -182,6 +228,7 @@ impl Cluster {
         };
         let call = Call::new(Method::PATCH, path, object.as_str())
             .query_some("fieldManager", some(options.manager))
+            .query_some("fieldValidation", some(options.validation))
             .query_some("dryRun", options.dry_run.then_some("All"));
         live(call.body(content_type, body).json(self).await?, &object)
     }

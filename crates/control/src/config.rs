@@ -37,6 +37,8 @@ pub struct ControllerConfig {
     pub replica: Option<Replica>,
     /// Asked for the digests of tags; without it only what pods report is known.
     pub registry: Option<git::RegistryClient>,
+    /// Objects are applied as `kubectl apply` does where no `ServerSideApply` says otherwise, as in Argo CD.
+    pub client_side_apply: bool,
     /// Called before (`true`) and after each durable step of a promotion: where tests stop the process.
     pub at_step: Option<AtStep>,
 }
@@ -83,6 +85,7 @@ impl ControllerConfig {
             renderer,
             replica: None,
             registry: None,
+            client_side_apply: false,
             at_step: None,
         }
     }

@@ -59,6 +59,7 @@ pub(crate) struct Context {
     pub(crate) renderer: Renderer,
     pub(crate) shares: Shares,
     pub(crate) registry: Option<git::RegistryClient>,
+    pub(crate) client_side_apply: bool,
     pub(crate) at_step: Option<AtStep>,
     memories: Memories,
     seal: Arc<OnceCell<Seal>>,
@@ -91,6 +92,7 @@ impl Context {
             renderer,
             replica,
             registry,
+            client_side_apply,
             at_step,
         } = config;
         let stores = Stores::follow(&cluster, &namespace);
@@ -131,6 +133,7 @@ impl Context {
             overrides_used: Used::default(),
             shares,
             registry,
+            client_side_apply,
             at_step,
             clock,
             ids,

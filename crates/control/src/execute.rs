@@ -1,5 +1,6 @@
 //! What a sync asks for, done on the cluster.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +107,9 @@ async fn delete(
     Ok("pruned".to_owned())
 }
 
+/// The object as it is then, and what was done to it, as kubectl says it.
+type Written = (LiveObject, Cow<'static, str>);
+
 struct Write<'a> {
     hand: Hand<'a, Manifest>,
     verb: Verb,
@@ -118,8 +122,11 @@ struct Write<'a> {
 impl Write<'_> {
     async fn run(&self, cx: &Context, site: &Site, app: &About) -> Result<String, String> {
         let written = match self.verb {
-            Verb::Apply if self.server_side => self.apply(cx, app).await,
-            Verb::Apply => self.apply_by_client().await,
+            Verb::Apply if self.server_side => match self.migrate(site).await {
+                Ok(()) => self.apply(cx, app).await,
+                Err(error) => Err(error),
+            },
+            Verb::Apply => self.apply_by_client(site).await,
             Verb::Create => self.create().await,
             Verb::Update => self.put().await,
             Verb::Replace => self.replace(site.cluster.clock()).await,
@@ -128,7 +135,7 @@ impl Write<'_> {
             Err(error) if self.dry_run && self.is_made_anew(&error) => {
                 let tried = site.cluster.predict_new(self.hand.manifest(), self.validate).await;
                 // what it says of an object under another name is not for people
-                tried.map(|object| (object, "made anew")).map_err(|_| error)
+                tried.map(|object| (object, "made anew".into())).map_err(|_| error)
             }
             Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => {
                 cx.lending(self.anew(site.cluster.clock())).await
@@ -183,9 +190,30 @@ impl Write<'_> {
         format!("{kind}/{name}")
     }
 
+    /// What was applied by the client before is handed over first, so that what is not wanted any more goes.
+    async fn migrate(&self, site: &Site) -> Result<(), ClusterError> {
+        let known = site.live.peek(self.hand.key());
+        if self.dry_run || known.is_none_or(|live| engine::migrated(&live, names::FIELD_MANAGER).is_none()) {
+            return Ok(());
+        }
+        for _ in 0..PATCH_TRIES {
+            let Some(live) = self.hand.get_of().await? else { return Ok(()) };
+            let Some(fields) = engine::migrated(&live, names::FIELD_MANAGER) else { return Ok(()) };
+            let patch = json!([
+                { "op": "replace", "path": "/metadata/managedFields", "value": fields },
+                { "op": "replace", "path": "/metadata/resourceVersion", "value": live.resource_version() },
+            ]);
+            match self.hand.patch_of(&Patch::Json(patch), self.options()).await {
+                Err(ClusterError::Conflict { .. }) => {}
+                other => return other.map(drop),
+            }
+        }
+        Ok(())
+    }
+
     /// Takes fields back from people and their tools; from another controller that applies the same object, or that
     /// scales it, it does not: they would undo each other for ever.
-    async fn apply(&self, cx: &Context, app: &About) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn apply(&self, cx: &Context, app: &About) -> Result<Written, ClusterError> {
         let options = ApplyOptions {
             manager: names::FIELD_MANAGER,
             force: self.force,
@@ -194,7 +222,7 @@ impl Write<'_> {
         };
         let refused = match self.hand.apply(options).await {
             Err(ClusterError::Conflict { owners, message, object }) if !owners.is_empty() => (owners, message, object),
-            other => return other.map(|object| (object, "serverside-applied")),
+            other => return other.map(|object| (object, "serverside-applied".into())),
         };
         let (owners, message, object) = refused;
         let live = self.hand.get().await?;
@@ -202,7 +230,7 @@ impl Write<'_> {
             owners.iter().filter(|owner| live.as_ref().is_some_and(|live| is_rival(live, &owner.manager))).collect();
         if rivals.is_empty() {
             let forced = self.hand.apply(ApplyOptions { force: true, ..options }).await?;
-            return Ok((forced, "serverside-applied"));
+            return Ok((forced, "serverside-applied".into()));
         }
         let named: Vec<String> =
             rivals.iter().map(|owner| format!("{} owns {}", owner.manager, owner.fields.join(", "))).collect();
@@ -219,60 +247,74 @@ impl Write<'_> {
     }
 
     /// As `kubectl apply` does without `--server-side`.
-    async fn apply_by_client(&self) -> Result<(LiveObject, &'static str), ClusterError> {
-        let mut wanted = self.hand.manifest().clone();
-        let text = serde_json::to_string(wanted.value()).unwrap_or_default();
-        wanted.set_annotation(LAST_APPLIED, &text);
-        let Some(live) = self.hand.get().await? else {
-            return Ok((self.created(&wanted).await?, "created"));
-        };
-        let last = live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let mut patch = wanted.value().clone();
-        if let Some(last) = last {
-            forget_removed(&last, &mut patch);
+    async fn apply_by_client(&self, site: &Site) -> Result<Written, ClusterError> {
+        let wanted = engine::with_last_applied(self.hand.manifest());
+        let mut tries = 0;
+        loop {
+            let Some(live) = self.hand.get_of().await? else {
+                return Ok((self.created(&wanted).await?, "created".into()));
+            };
+            let Some(mut patch) = engine::merge_patch(live.value(), &engine::client_side(&wanted, &live)) else {
+                return Ok((live, "unchanged".into()));
+            };
+            // lists are written whole: not over what somebody changed meanwhile
+            patch["metadata"]["resourceVersion"] = live.resource_version().into();
+            match self.hand.patch_of(&Patch::Merge(patch), self.options()).await {
+                Err(ClusterError::Conflict { .. }) if tries < PATCH_TRIES => tries += 1,
+                Err(error) => return Err(error),
+                Ok(patched) => return Ok((patched, self.configured(site, &live).await?)),
+            }
         }
-        let group = &self.hand.key().group;
-        let custom = group.contains('.') && !group.ends_with(".k8s.io");
-        let patch = if custom { Patch::Merge(patch) } else { Patch::Strategic(patch) };
-        let options = PatchOptions { dry_run: self.dry_run, ..manager() };
-        let patched = self.hand.patch(&patch, options).await?;
-        let same = patched.resource_version() == live.resource_version();
-        Ok((patched, if same { "unchanged" } else { "configured" }))
+    }
+
+    fn options(&self) -> PatchOptions<'static> {
+        let validation = if self.validate { "Strict" } else { "Ignore" };
+        PatchOptions { dry_run: self.dry_run, validation, ..manager() }
+    }
+
+    /// In the words of kubectl, which calls itself nothing in Argo CD.
+    async fn configured(&self, site: &Site, live: &LiveObject) -> Result<Cow<'static, str>, ClusterError> {
+        if live.annotation(engine::LAST_APPLIED).is_some() {
+            return Ok("configured".into());
+        }
+        let plural = &site.cluster.resource(&self.hand.key().group_kind()).await?.plural;
+        Ok(format!(
+            "configured. Warning: resource {plural}/{} is missing the {} annotation which is required by  apply.  apply should \
+             only be used on resources created declaratively by either  create --save-config or  apply. The missing \
+             annotation will be patched automatically.",
+            live.name(),
+            engine::LAST_APPLIED
+        )
+        .into())
     }
 
     async fn created(&self, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
-        if self.dry_run {
-            let options =
-                ApplyOptions { manager: names::FIELD_MANAGER, force: true, dry_run: true, validate: self.validate };
-            return self.hand.apply(options).await;
-        }
-        self.hand.create(manifest).await
+        self.hand.create(manifest, self.options()).await
     }
 
-    async fn create(&self) -> Result<(LiveObject, &'static str), ClusterError> {
-        Ok((self.created(self.hand.manifest()).await?, "created"))
+    async fn create(&self) -> Result<Written, ClusterError> {
+        Ok((self.created(self.hand.manifest()).await?, "created".into()))
     }
 
-    async fn put(&self) -> Result<(LiveObject, &'static str), ClusterError> {
-        let options = PatchOptions { dry_run: self.dry_run, ..manager() };
+    async fn put(&self) -> Result<Written, ClusterError> {
         let mut wanted = self.hand.manifest().clone();
         if let Some(live) = self.hand.get().await?
             && let Some(Value::Object(metadata)) = wanted.value_mut().get_mut("metadata")
         {
             metadata.insert("resourceVersion".to_owned(), live.resource_version().into());
         }
-        Ok((self.hand.put(&wanted, options).await?, "replaced"))
+        Ok((self.hand.put(&wanted, self.options()).await?, "replaced".into()))
     }
 
     /// An update, or where the kind refuses that, a new object.
-    async fn replace(&self, clock: &Arc<dyn Clock>) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn replace(&self, clock: &Arc<dyn Clock>) -> Result<Written, ClusterError> {
         match self.put().await {
             Err(ClusterError::Invalid { .. }) if !self.dry_run => self.anew(clock).await,
             other => other,
         }
     }
 
-    async fn anew(&self, clock: &Arc<dyn Clock>) -> Result<(LiveObject, &'static str), ClusterError> {
+    async fn anew(&self, clock: &Arc<dyn Clock>) -> Result<Written, ClusterError> {
         if let Some(live) = self.hand.get().await? {
             self.hand.delete_live(&live).await?;
         }
@@ -282,22 +324,12 @@ impl Write<'_> {
             }
             clock.sleep(GONE_EVERY).await;
         }
-        Ok((self.hand.create(self.hand.manifest()).await?, "replaced"))
+        Ok((self.hand.create(self.hand.manifest(), self.options()).await?, "replaced".into()))
     }
 }
 
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// Puts a null where the last applied state had a field that is not wanted any more.
-fn forget_removed(last: &Value, wanted: &mut Value) {
-    let (Value::Object(last), Value::Object(wanted)) = (last, wanted) else { return };
-    for (name, old) in last {
-        match wanted.get_mut(name) {
-            Some(new) => forget_removed(old, new),
-            None => drop(wanted.insert(name.clone(), Value::Null)),
-        }
-    }
-}
+/// So often a client-side apply is tried against others who write the same object (kubectl 1.36).
+const PATCH_TRIES: usize = 5;
 
 fn is_established(definition: &LiveObject) -> bool {
     let conditions = definition.value().pointer("/status/conditions").and_then(Value::as_array);
@@ -330,12 +362,5 @@ mod tests {
         {
             assert_eq!(is_rival(&live, manager), rival, "{manager}");
         }
-    }
-
-    #[test]
-    fn removed_fields_become_null() {
-        let mut wanted = json!({"a": {"b": 1}});
-        forget_removed(&json!({"a": {"b": 1, "c": 2}, "d": 3}), &mut wanted);
-        assert_eq!(wanted, json!({"a": {"b": 1, "c": null}, "d": null}));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use api::argocd::{AppProject, Application, Condition, ConditionType, ManagedNamespaceMetadata, ResourceStatus, names};
 use cluster::ClusterError;
+use engine::sync::by_server;
 use engine::{
     CompareOptions, Comparison, DryRun, Keepers, LiveState, Permits, Prediction, Scopes, Targets, Tracking, compare,
     needs_dry_run, targets,
@@ -19,6 +20,7 @@ use crate::memory::Memory;
 use crate::sites::Site;
 use crate::source::{Wanted, not_permitted};
 use crate::stays::stays;
+use crate::stores::AppKey;
 
 /// How many objects of one Application are asked about at once.
 const AT_ONCE: usize = 8;
@@ -148,9 +150,11 @@ fn options(cx: &Context, site: &Site, app: &Application, wanted: &Wanted) -> Com
     let permits = permits(cx, site, app, scopes.clone().with_definitions(wanted.set.manifests()));
     CompareOptions {
         application: app.instance_name(&cx.namespace),
+        qualified: AppKey::of(app).to_string(),
         tracking: Tracking::from(&*cx.stores.settings()),
         ignore: app.spec.ignore_differences.clone(),
         manager: names::FIELD_MANAGER.to_owned(),
+        client_side: !by_server(!cx.client_side_apply, app.spec.sync_options()),
         permits,
         scopes,
         own_namespace: app.spec.creates_namespace().then(|| namespace_of(app)),
@@ -330,7 +334,11 @@ async fn predictions(
 }
 
 async fn ask(site: &Site, question: DryRun) -> Result<(ResourceKey, Prediction), Condition> {
-    match site.cluster.predict(&question.manifest).await {
+    let predicted = match &question.patch {
+        Some(patch) => site.cluster.predict_patch(&question.key, patch.clone()).await,
+        None => site.cluster.predict(&question.manifest).await,
+    };
+    match predicted {
         Ok(object) => Ok((question.key, Ok(object))),
         Err(error) if error.is_transient() => Err(unreadable(site, &error)),
         Err(error) => Ok((question.key, Err(error.to_string()))),

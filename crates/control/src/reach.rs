@@ -12,6 +12,7 @@ use cluster::{
 use engine::{Permitted, Removal};
 use futures::Stream;
 use object::{GroupKind, LiveObject, Manifest, ResourceKey};
+use serde_json::Value;
 
 /// So much of a name stays where it is made another one: the shortest limit is 63 characters, and CronJobs have 52.
 const NAME_TAKEN: usize = 44;
@@ -90,6 +91,15 @@ impl Reader {
         self.0.apply(manifest, options).await
     }
 
+    /// What the server would make of an object by a JSON merge patch: nothing is written.
+    ///
+    /// # Errors
+    /// As [`Cluster::patch`].
+    pub(crate) async fn predict_patch(&self, key: &ResourceKey, patch: Value) -> Result<LiveObject, ClusterError> {
+        let options = PatchOptions { manager: names::FIELD_MANAGER, dry_run: true, ..PatchOptions::default() };
+        self.0.patch(key, &Patch::Merge(patch), options).await
+    }
+
     /// What the server would make of an object if there were none of its name: nothing is written.
     ///
     /// # Errors
@@ -156,10 +166,25 @@ impl Hand<'_, Manifest> {
         self.cluster.apply(self.manifest(), options).await
     }
 
+    /// What there is of its name, in its version.
+    pub(crate) async fn get_of(&self) -> Result<Option<LiveObject>, ClusterError> {
+        self.cluster.get_of(self.manifest()).await
+    }
+
+    /// Patches that.
+    pub(crate) async fn patch_of(&self, patch: &Patch, options: PatchOptions<'_>) -> Result<LiveObject, ClusterError> {
+        self.verify(self.key()).await?;
+        self.cluster.patch_of(self.manifest(), patch, options).await
+    }
+
     /// Makes the object, with what `manifest` has besides.
-    pub(crate) async fn create(&self, manifest: &Manifest) -> Result<LiveObject, ClusterError> {
+    pub(crate) async fn create(
+        &self,
+        manifest: &Manifest,
+        options: PatchOptions<'_>,
+    ) -> Result<LiveObject, ClusterError> {
         self.verify(&manifest.key()).await?;
-        self.cluster.create(manifest).await
+        self.cluster.create_as(manifest, options).await
     }
 
     /// Puts the object, with what `manifest` has besides.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use api::argocd::{Application, ApplicationStatus};
 use cluster::{ClusterError, Patch, PatchOptions};
+use engine::merge_patch;
 use engine::operation::Draft;
 use object::{LiveObject, ResourceKey};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::facts::{About, Fact};
@@ -84,24 +85,6 @@ fn news(old: &Application, Draft { app: new, facts }: Draft) -> Vec<Fact> {
         all.push(Fact::HealthChanged { app: app(), was, is, because, revision });
     }
     all
-}
-
-/// The RFC 7386 patch that turns `old` into `new`; `None` when they are equal.
-fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            let mut patch = Map::new();
-            for (name, new) in new {
-                match old.get(name) {
-                    Some(old) => patch.extend(merge_patch(old, new).map(|p| (name.clone(), p))),
-                    None => drop(patch.insert(name.clone(), new.clone())),
-                }
-            }
-            patch.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.clone(), Value::Null)));
-            (!patch.is_empty()).then_some(Value::Object(patch))
-        }
-        _ => (old != new).then(|| new.clone()),
-    }
 }
 
 /// Whether a patch starts, continues or ends an operation: only one may do that at a time.

@@ -289,7 +289,7 @@ fn given_up<'a>(old: &'a Application, new: Option<&Application>) -> BTreeSet<[&'
 }
 
 fn wanted_by(app: &Application) -> impl Iterator<Item = [&str; 4]> {
-    app.status.resources.iter().filter(|resource| !resource.requires_pruning).map(identity)
+    app.status.resources.iter().filter(|resource| resource.is_wanted()).map(identity)
 }
 
 /// Which object it is: a new version of its kind is no other one.

@@ -14,6 +14,7 @@ use object::{LiveObject, Manifest, ResourceKey};
 use serde_json::{Map, Value};
 
 use crate::annotations::{has_option, has_sync_option, is_hook, is_skipped, sync_wave};
+use crate::apply::{LAST_APPLIED, client_side, merge_patch, migrated};
 use crate::desired::{CompleteSet, Incomplete, KeptNamespace, Targets};
 use crate::fields::{FieldDiff, FieldPath, ListKeys, ManagedFields, Step, additions, differences};
 use crate::ignore::{IgnoreRules, unsupported};
@@ -21,6 +22,7 @@ use crate::live::LiveState;
 use crate::permit::{Denied, Permits};
 use crate::scope::Scopes;
 use crate::stay::Stay;
+use crate::sync::is_by_server;
 use crate::tracking::Tracking;
 
 pub use foreseen::{Change, Foreseen};
@@ -30,10 +32,14 @@ pub use foreseen::{Change, Foreseen};
 pub struct CompareOptions {
     /// The instance name of the Application, as in tracking ids.
     pub application: String,
+    /// As people are told it: `argocd/web`; empty: as in tracking ids.
+    pub qualified: String,
     pub tracking: Tracking,
     pub ignore: Vec<ResourceIgnoreDifferences>,
     /// The field manager that syncs; empty means `argocd-controller`.
     pub manager: String,
+    /// Objects are applied by the client, where their own options do not say otherwise.
+    pub client_side: bool,
     /// What may be touched.
     pub permits: Permits,
     pub scopes: Scopes,
@@ -48,6 +54,10 @@ impl CompareOptions {
     fn manager(&self) -> &str {
         if self.manager.is_empty() { names::FIELD_MANAGER } else { &self.manager }
     }
+
+    fn qualified(&self) -> &str {
+        if self.qualified.is_empty() { &self.application } else { &self.qualified }
+    }
 }
 
 /// Objects that were found in sync, so that unchanged ones need no second look.
@@ -59,11 +69,13 @@ pub struct InSyncMarks {
 /// What the API server says an apply would make of the object, or why it refuses.
 pub type Prediction = Result<LiveObject, String>;
 
-/// A server-side apply with `dryRun=All` and `force=true` that the caller should make.
+/// What the caller should ask the server with `dryRun=All`: a server-side apply with `force=true`, or, where the object
+/// is applied by the client, a JSON merge patch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DryRun {
     pub key: ResourceKey,
     pub manifest: Manifest,
+    pub patch: Option<Value>,
 }
 
 /// One object of the Application.
@@ -114,7 +126,8 @@ impl Compared {
             status: self.status,
             health: None,
             hook: self.hook,
-            requires_pruning: self.requires_pruning(),
+            // what a hook left is in Argo CD's eyes no part of what is wanted
+            requires_pruning: self.requires_pruning() || (self.hook && self.live.is_some()),
             sync_wave: manifest.map_or(0, sync_wave),
             requires_deletion_confirmation: confirm("Delete=confirm") || confirm("Prune=confirm"),
         }
@@ -198,7 +211,8 @@ pub fn needs_dry_run(
         let key = target.key();
         let found = live.get(&key).filter(|_| options.permits.check(&key).is_ok())?;
         let unsure = has_status(target) && matches!(local_verdict(target, found, options, marks), Local::Different(_));
-        unsure.then(|| DryRun { key, manifest: target.clone() })
+        let patch = || merge_patch(found.value(), &by_client(target, found, options)?);
+        unsure.then(|| DryRun { key, manifest: target.clone(), patch: patch() })
     };
     targets.objects.iter().filter_map(ask).collect()
 }
@@ -266,7 +280,7 @@ fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions)
     all.extend(objects.iter().filter_map(|object| {
         let owner = object.shared_with.as_ref()?;
         let ResourceKey { kind, name, .. } = &object.key;
-        let message = format!("{kind}/{name} is part of applications {} and {owner}", options.application);
+        let message = format!("{kind}/{name} is part of applications {} and {owner}", options.qualified());
         Some(Condition::new(ConditionType::SharedResourceWarning, message))
     }));
     all
@@ -279,6 +293,12 @@ fn refused_by_project(object: &Compared, denied: &Denied) -> Condition {
          or the object is not wanted any more"
     );
     Condition::new(ConditionType::ExcludedResourceWarning, message)
+}
+
+/// What an apply by the client makes of a live object, where it is one. In another version the server has to tell.
+fn by_client(target: &Manifest, live: &LiveObject, options: &CompareOptions) -> Option<Value> {
+    let is_own = !is_by_server(!options.client_side, target) && target.gvk() == live.gvk();
+    is_own.then(|| client_side(target, live))
 }
 
 fn has_status(manifest: &Manifest) -> bool {
@@ -346,6 +366,7 @@ fn judge(
         match predictions.get(&compared.key) {
             Some(Ok(predicted)) => {
                 compared.differences = predicted_differences(predicted, live, options);
+                compared.differences.extend(handed_over(target, live, options));
                 compared.predicted = Some(predicted.clone());
             }
             Some(Err(reason)) => {
@@ -382,18 +403,26 @@ fn local_verdict(target: &Manifest, live: &LiveObject, options: &CompareOptions,
     }
     let rules = IgnoreRules::for_object(&options.ignore, &target.key());
     let managed = ManagedFields::of(live);
-    let (mut wanted, mut there) = (comparable(target.value()), comparable(live.value()));
+    let merged = by_client(target, live, options);
+    let mut wanted = comparable(merged.as_ref().unwrap_or(target.value()));
+    let mut there = comparable(live.value());
     rules.strip(&mut wanted);
     rules.strip(&mut there);
     let keys = managed.list_keys();
-    let mut found = additions(&wanted, &there, &keys);
-    if let Some(applied) = managed.applied_by(options.manager()) {
-        abandoned(applied, &wanted, &there, &FieldPath::default(), &keys, &mut found);
+    let found = if merged.is_some() {
+        differences(&wanted, &there, &keys)
+    } else {
+        let mut found = additions(&wanted, &there, &keys);
+        if let Some(applied) = managed.applied_by(options.manager()) {
+            abandoned(applied, &wanted, &there, &FieldPath::default(), &keys, &mut found);
+        }
+        found
+    };
+    let mut list = named(found, &managed, &rules, options, is_secret(target));
+    if list.is_empty() {
+        list = handed_over(target, live, options);
     }
-    match named(found, &managed, &rules, options, is_secret(target)) {
-        list if list.is_empty() => Local::InSync,
-        list => Local::Different(list),
-    }
+    if list.is_empty() { Local::InSync } else { Local::Different(list) }
 }
 
 fn predicted_differences(predicted: &LiveObject, live: &LiveObject, options: &CompareOptions) -> Vec<FieldDiff> {
@@ -403,6 +432,25 @@ fn predicted_differences(predicted: &LiveObject, live: &LiveObject, options: &Co
     rules.strip(&mut wanted);
     rules.strip(&mut there);
     named(differences(&wanted, &there, &managed.list_keys()), &managed, &rules, options, is_secret(live))
+}
+
+/// Fields that go once what the client applied is handed over to the server, which a dry run does not know.
+fn handed_over(target: &Manifest, live: &LiveObject, options: &CompareOptions) -> Vec<FieldDiff> {
+    let by_server = is_by_server(!options.client_side, target);
+    let Some(fields) = by_server.then(|| migrated(live, options.manager())).flatten() else { return Vec::new() };
+    let Some(applied) = fields.first().and_then(|entry| entry["fieldsV1"].as_object()) else { return Vec::new() };
+    let (rules, managed) = (IgnoreRules::for_object(&options.ignore, &target.key()), ManagedFields::of(live));
+    let (mut wanted, mut there) = (comparable(target.value()), comparable(live.value()));
+    rules.strip(&mut wanted);
+    rules.strip(&mut there);
+    if let Some(Value::Object(annotations)) = there.pointer_mut("/metadata/annotations") {
+        annotations.remove(LAST_APPLIED);
+    }
+    let mut found = Vec::new();
+    abandoned(applied, &wanted, &there, &FieldPath::default(), &managed.list_keys(), &mut found);
+    // another manager that has it keeps it
+    found.retain(|(path, ..)| managed.owner_of(path, options.manager()).is_none());
+    named(found, &managed, &rules, options, is_secret(target))
 }
 
 /// Adds who changed each field, and leaves out what a rule leaves to a manager.
@@ -513,6 +561,7 @@ fn descend<'v>(name: &str, wanted: &'v Value, live: &'v Value) -> Option<(Step, 
 fn fingerprint(target: &Manifest, live: &LiveObject, options: &CompareOptions) -> (u64, u64) {
     let mut desired = DefaultHasher::new();
     target.value().hash(&mut desired);
+    options.client_side.hash(&mut desired);
     for rule in &options.ignore {
         format!("{rule:?}").hash(&mut desired);
     }

@@ -3,6 +3,7 @@
 //! **Absent on purpose:** clients, clocks, files, the environment. Time is an argument.
 
 mod annotations;
+mod apply;
 pub mod automated;
 mod compare;
 mod conditions;
@@ -26,6 +27,7 @@ mod tree;
 pub use annotations::{
     HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,
 };
+pub use apply::{LAST_APPLIED, client_side, merge_patch, migrated, with_last_applied};
 pub use compare::{
     Change, CompareOptions, Compared, Comparison, DryRun, Foreseen, InSyncMarks, Prediction, compare, needs_dry_run,
 };

@@ -55,22 +55,32 @@ pub fn show(app: &mut Application, look: Look<'_>, now: Timestamp) {
             set_conditions(&mut app.status.conditions, &OF_A_LOOK, reasons.to_vec(), now);
             // the objects that were known stay, and so does the revision that they are of
             app.status.sync.status = SyncStatusCode::Unknown;
-            show_known(app, known, now);
+            if app.status.sync.revision.is_empty() && app.status.sync.revisions.is_empty() {
+                app.status.sync.compared_to = compared_to(app);
+            }
+            if reasons.iter().any(|reason| reason.kind == ConditionType::InvalidSpecError) {
+                set_health(&mut app.status, HealthStatus::new(HealthStatusCode::Unknown, ""), now);
+            } else {
+                show_known(app, known, now);
+            }
         }
     }
 }
 
 fn show_sync(app: &mut Application, status: SyncStatusCode, commits: &[String], tools: &[String]) {
     let several = app.spec.has_multiple_sources();
-    let compared_to = ComparedTo {
-        source: app.spec.source.clone().filter(|_| !several),
+    let (revision, revisions) = one_or_several(commits, several);
+    app.status.sync = SyncStatus { status, compared_to: compared_to(app), revision, revisions };
+    (app.status.source_type, app.status.source_types) = one_or_several(tools, several);
+}
+
+fn compared_to(app: &Application) -> ComparedTo {
+    ComparedTo {
+        source: app.spec.source.clone().filter(|_| !app.spec.has_multiple_sources()),
         destination: app.spec.destination.clone(),
         sources: app.spec.sources.clone(),
         ignore_differences: app.spec.ignore_differences.clone(),
-    };
-    let (revision, revisions) = one_or_several(commits, several);
-    app.status.sync = SyncStatus { status, compared_to, revision, revisions };
-    (app.status.source_type, app.status.source_types) = one_or_several(tools, several);
+    }
 }
 
 /// As Argo CD has it: a text for one source, a list for several.
@@ -95,7 +105,8 @@ fn show_objects(app: &mut Application, comparison: &Comparison, now: Timestamp) 
         })
         .collect();
     let (total, each) = aggregate(&inputs, &own_key(app), &app.metadata.uid);
-    let rows = objects.iter().zip(each);
+    // a hook that did not run is no object
+    let rows = objects.iter().zip(each).filter(|(object, _)| !object.hook || object.live.is_some());
     app.status.resources = rows.map(|(o, health)| ResourceStatus { health, ..o.resource_status() }).collect();
     set_health(&mut app.status, total, now);
     let all: BTreeSet<String> = live().flatten().flat_map(|live| images(live)).map(|image| image.image).collect();
@@ -104,7 +115,8 @@ fn show_objects(app: &mut Application, comparison: &Comparison, now: Timestamp) 
 
 /// Health goes on being told while the desired state is not known.
 fn show_known(app: &mut Application, known: &[LiveObject], now: Timestamp) {
-    if known.is_empty() {
+    // objects that cannot be seen are as they were; without any there is nothing that is not well, as in Argo CD
+    if known.is_empty() && !app.status.resources.is_empty() {
         return;
     }
     let healths: Vec<Option<HealthStatus>> = known.iter().map(health).collect();
@@ -127,6 +139,5 @@ fn set_health(status: &mut ApplicationStatus, health: HealthStatus, now: Timesta
         Some(since) if status.health.status == health.status => since,
         _ => now,
     };
-    let unknown = health.status == HealthStatusCode::Unknown && status.health == HealthStatus::default();
-    status.health = HealthStatus { last_transition_time: (!unknown).then_some(since), ..health };
+    status.health = HealthStatus { last_transition_time: Some(since), ..health };
 }

@@ -155,11 +155,15 @@ impl ResourceStatus {
         ResourceKey::new(&self.group, &self.kind, &self.namespace, &self.name)
     }
 
+    /// Whether it is to stay as it is for the Application that has this in its status.
+    pub fn is_wanted(&self) -> bool {
+        self.hook || !self.requires_pruning
+    }
+
     /// Whether the Application that has this in its status wants the object.
     pub fn wants(&self, object: &ResourceKey) -> bool {
         let ResourceKey { group, kind, namespace, name } = object;
-        !self.requires_pruning
-            && (&self.group, &self.kind, &self.namespace, &self.name) == (group, kind, namespace, name)
+        self.is_wanted() && (&self.group, &self.kind, &self.namespace, &self.name) == (group, kind, namespace, name)
     }
 }
 

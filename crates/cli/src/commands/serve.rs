@@ -63,6 +63,9 @@ pub(crate) struct Serve {
     /// Apply the CustomResourceDefinitions first
     #[arg(long)]
     install_crds: bool,
+    /// Apply objects as `kubectl apply` and Argo CD do, where no sync option ServerSideApply says otherwise
+    #[arg(long)]
+    client_side_apply: bool,
     /// How often repositories are asked for news, in seconds
     #[arg(long, default_value_t = 180, value_name = "SECONDS")]
     poll: u64,
@@ -192,6 +195,7 @@ impl Serve {
             tls: !matches!(self.transport(), Transport::Plain),
             access: Access::Accounts,
             replica: None,
+            client_side_apply: self.client_side_apply,
             at_step: self.stopper(),
             rendering: self.rendering.clone(),
             connector: None,
@@ -281,6 +285,7 @@ pub(crate) async fn core_router(reach: &Reach) -> Result<Router, Failure> {
         tls: false,
         access: Access::Core { user },
         replica: None,
+        client_side_apply: false,
         at_step: None,
         rendering: Rendering::default(),
         connector: None,

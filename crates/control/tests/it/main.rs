@@ -7,6 +7,7 @@ mod applications;
 mod asked;
 mod authors;
 mod charts;
+mod client_side;
 mod confinement;
 mod differences;
 mod events;

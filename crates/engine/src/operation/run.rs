@@ -72,7 +72,13 @@ pub fn sync_input(
 ) -> SyncInput {
     let sync = state.operation.sync.clone().unwrap_or_default();
     let (instance, namespace) = (&options.application, &app.spec.destination.namespace);
-    let mut input = SyncInput::new(comparison, SyncOptions::new(&sync, true), instance, namespace, state.started_at);
+    let mut input = SyncInput::new(
+        comparison,
+        SyncOptions::new(&sync, !options.client_side),
+        instance,
+        namespace,
+        state.started_at,
+    );
     input.ignore.clone_from(&options.ignore);
     let kept = comparison.kept_namespace.as_ref().filter(|_| app.spec.kept_namespace_metadata().is_some());
     input.namespace_metadata = kept.map(|kept| kept.metadata.clone());

@@ -11,6 +11,7 @@ mod run;
 mod step;
 
 pub use action::{Action, Outcome, Propagation, Verb};
-pub use options::SyncOptions;
+pub(crate) use options::is_by_server;
+pub use options::{SyncOptions, by_server};
 pub use plan::{Hook, SyncInput, SyncPlan, Task, Wave, plan_sync};
 pub use run::{Next, SyncRun};

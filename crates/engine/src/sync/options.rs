@@ -6,6 +6,17 @@ use object::{LiveObject, Manifest, ResourceKey};
 use super::action::{Propagation, Verb};
 use crate::annotations::has_sync_option;
 
+/// Whether the server merges what is applied, as sync options say; `otherwise` where they do not.
+pub fn by_server(otherwise: bool, options: &[String]) -> bool {
+    let has = |option: &str| options.iter().any(|item| item == option);
+    (otherwise || has("ServerSideApply=true")) && !has("ServerSideApply=false")
+}
+
+/// The same of one object.
+pub(crate) fn is_by_server(otherwise: bool, target: &Manifest) -> bool {
+    (otherwise || has_sync_option(target, "ServerSideApply=true")) && !has_sync_option(target, "ServerSideApply=false")
+}
+
 /// The options of one operation. Object annotations add to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncOptions {
@@ -44,7 +55,7 @@ impl SyncOptions {
             apply_out_of_sync_only: has("ApplyOutOfSyncOnly=true"),
             replace: has("Replace=true"),
             force: strategy.force(),
-            server_side: (server_side || has("ServerSideApply=true")) && !has("ServerSideApply=false"),
+            server_side: by_server(server_side, &operation.sync_options),
             prune_last: has("PruneLast=true"),
             keep_extra: has("Prune=false"),
             confirm_prune: has("Prune=confirm"),
@@ -77,8 +88,7 @@ impl SyncOptions {
     }
 
     pub(super) fn server_side_for(&self, target: &Manifest) -> bool {
-        (self.server_side || has_sync_option(target, "ServerSideApply=true"))
-            && !has_sync_option(target, "ServerSideApply=false")
+        is_by_server(self.server_side, target)
     }
 
     pub(super) fn force_for(&self, target: &Manifest, live: Option<&LiveObject>) -> bool {

@@ -123,6 +123,7 @@ impl Stage {
             tls: false,
             access: Access::Accounts,
             replica: None,
+            client_side_apply: false,
             at_step: None,
             rendering: Rendering::default(),
             connector: None,

@@ -102,6 +102,7 @@ impl Stage {
             tls: false,
             access: Access::Core { user: "try".to_owned() },
             replica: None,
+            client_side_apply: false,
             at_step: None,
             rendering: Rendering::default(),
             connector: Some(Arc::new(connector)),
