@@ -19,6 +19,8 @@ use crate::status;
 use crate::stays::stays;
 use crate::stores::AppKey;
 
+const CONFIRM: &str = "Delete=confirm";
+
 /// Does what can be done now towards the end of an Application that is being deleted.
 pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {
     match step(cx, app).await {
@@ -58,6 +60,10 @@ async fn step(cx: &Context, app: &Application) -> Result<Next, ClusterError> {
 async fn delete_wave(cx: &Context, site: &Site, app: &Application, policy: Propagation) -> Result<bool, ClusterError> {
     site.answers()?;
     let left = going(cx, site, app).await?;
+    if let Some((object, _)) = left.iter().find(|(object, _)| asks_first(object, app)) {
+        tracing::info!(application = app.metadata.name, object = %object.key(), "its deletion waits for a person's approval");
+        return Ok(true);
+    }
     let Some(wave) = left.iter().map(|(object, _)| engine::sync_wave(object)).max() else { return Ok(false) };
     for (object, permitted) in left {
         if engine::sync_wave(&object) == wave && object.deletion_timestamp().is_none() {
@@ -115,6 +121,12 @@ fn goes(object: &LiveObject, app: &Application) -> bool {
     let kept =
         has_sync_option(object, "Delete=false") || object.annotation(names::HELM_RESOURCE_POLICY) == Some("keep");
     !own && !kept && object.kind() != "CustomResourceDefinition" && object.owner_references().is_empty()
+}
+
+/// Whether nothing of the Application goes before a person approved it, as in Argo CD.
+fn asks_first(object: &LiveObject, app: &Application) -> bool {
+    let of_all = app.spec.sync_options().iter().any(|option| option == CONFIRM);
+    !app.deletion_is_approved() && object.deletion_timestamp().is_none() && (of_all || has_sync_option(object, CONFIRM))
 }
 
 async fn delete(site: &Site, object: &Permitted<Removal>, propagation: Propagation) -> Result<(), ClusterError> {

@@ -2,7 +2,7 @@
 
 use api::argocd::{
     Application, Condition, ConditionType, HealthStatusCode, OperationPhase, OperationState, ResourceStatus,
-    ResultCode, SyncStatusCode,
+    ResultCode, SyncStatusCode, names,
 };
 use jiff::Timestamp;
 use object::ResourceKey;
@@ -76,6 +76,7 @@ pub struct ExplainInput<'a> {
 pub fn explain(input: &ExplainInput<'_>) -> Explanation {
     let Application { metadata, status, .. } = input.application;
     let mut reasons: Vec<Reason> = status.conditions.iter().map(|condition| from_condition(condition, input)).collect();
+    reasons.extend(from_deletion(input.application));
     reasons.extend(status.operation_state.iter().flat_map(|state| from_operation(state, input.now)));
     reasons.extend(from_comparison(input));
     reasons.extend(status.resources.iter().filter_map(|resource| from_health(resource, input)));
@@ -94,6 +95,25 @@ pub fn explain(input: &ExplainInput<'_>) -> Explanation {
 
 fn reason(topic: Topic, message: String, who: &str) -> Reason {
     Reason { topic, object: None, message, value: None, needed: None, since: None, earliest: None, who: who.to_owned() }
+}
+
+/// What its deletion waits for.
+fn from_deletion(app: &Application) -> Option<Reason> {
+    let asked = app.metadata.deletion_timestamp.filter(|_| !app.deletion_is_approved())?;
+    let asking: Vec<&ResourceStatus> =
+        app.status.resources.iter().filter(|resource| resource.requires_deletion_confirmation).collect();
+    let first = asking.first()?;
+    let more = if asking.len() > 1 { format!(" and {} more", asking.len() - 1) } else { String::new() };
+    let message = format!(
+        "its deletion waits for approval, as {}/{}{more} asks for one; nothing is deleted until then: kubectl annotate \
+         application {} -n {} {}=$(date -u +%FT%TZ)",
+        first.kind,
+        first.name,
+        app.metadata.name,
+        app.metadata.namespace,
+        names::DELETION_APPROVED
+    );
+    Some(Reason { since: Some(asked), ..reason(Topic::Operation, message, "whoever may edit this Application") })
 }
 
 const SYNCER: &str = "anybody whom a policy allows to sync this Application";

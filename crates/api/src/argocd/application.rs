@@ -74,6 +74,11 @@ impl Application {
         self.metadata.annotation(names::DELETION_APPROVED)?.parse().ok()
     }
 
+    /// Whether a person approved its deletion after it was asked for.
+    pub fn deletion_is_approved(&self) -> bool {
+        self.deletion_approved_at().is_some_and(|at| self.metadata.deletion_timestamp.is_none_or(|asked| at >= asked))
+    }
+
     /// Whether `argocd.argoproj.io/skip-reconcile: "true"` asks controllers to leave this Application alone.
     pub fn skips_reconcile(&self) -> bool {
         self.metadata.annotation(names::SKIP_RECONCILE) == Some("true")

@@ -245,6 +245,44 @@ metadata: {name: before, annotations: {argocd.argoproj.io/hook: PreSync}}
 }
 
 #[tokio::test]
+async fn a_deletion_that_asks_first_waits_for_a_person() {
+    let world = World::start().await;
+    let asking = config_map("b", "1")
+        .replace("{name: b}", "{name: b, annotations: {argocd.argoproj.io/sync-options: Delete=confirm}}");
+    let first = world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.yaml", asking)]);
+    world.application(json!({"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})).await;
+    world.until("synced", synced_to(&first)).await;
+    assert!(world.cluster.delete(&world.key(), &cluster::DeleteOptions::default()).await.unwrap());
+    pause(300).await;
+    for name in ["a", "b"] {
+        let live = world.live("", "ConfigMap", name).await.unwrap();
+        assert_eq!(live.deletion_timestamp(), None, "{name} waits as well");
+    }
+    let app = world.until("being deleted", |app| app.metadata.deletion_timestamp.is_some()).await;
+    let explained = world.controller.explain(&app).await;
+    let said = explained
+        .reasons
+        .iter()
+        .any(|reason| reason.message.contains("its deletion waits for approval, as ConfigMap/b"));
+    assert!(said, "{explained:#?}");
+    // an approval of before counts for nothing
+    let approve = |at: String| json!({"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": at}}});
+    world.patch(&world.key(), approve("2000-01-01T00:00:00Z".into()), "test").await;
+    pause(300).await;
+    assert!(world.live("", "ConfigMap", "a").await.is_some());
+    world.patch(&world.key(), approve("2199-01-01T00:00:00Z".into()), "test").await;
+    for _ in 0..200 {
+        if world.cluster.get(&world.key()).await.unwrap().is_none() {
+            break;
+        }
+        pause(50).await;
+    }
+    assert!(world.cluster.get(&world.key()).await.unwrap().is_none(), "gone");
+    assert!(world.live("", "ConfigMap", "b").await.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
 async fn two_controllers_sync_a_commit_once() {
     let world = World::start().await;
     let stop = tokio_util::sync::CancellationToken::new();
