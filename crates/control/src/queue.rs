@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use api::argocd::Refresh;
 use clock::Clock;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -31,6 +32,25 @@ pub(crate) struct Request {
     pub(crate) depth: Depth,
     /// When it was asked for at this depth: an answer that a repository gave after it is fresh enough.
     pub(crate) since: Timestamp,
+}
+
+impl From<Refresh> for Depth {
+    fn from(refresh: Refresh) -> Self {
+        match refresh {
+            Refresh::Normal => Self::Forced,
+            Refresh::Hard => Self::Hard,
+        }
+    }
+}
+
+impl Request {
+    /// With what an Application asks for by itself, where that is more: who is told that it was refreshed goes by that.
+    pub(crate) fn with(self, refresh: Option<Refresh>, now: Timestamp) -> Self {
+        match refresh.map(Depth::from) {
+            Some(depth) if depth > self.depth => Self { depth, since: now },
+            _ => self,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -303,6 +323,20 @@ mod tests {
     async fn next(queue: &Queue<&'static str>) -> (&'static str, Request) {
         queue.due().await;
         queue.take().unwrap()
+    }
+
+    #[test]
+    fn what_an_application_asks_for_by_itself_is_done_by_whatever_look_comes_first() {
+        let (before, now) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(9).unwrap());
+        let check = |depth, refresh, expected, since| {
+            let request = Request { depth, since: before }.with(refresh, now);
+            assert_eq!((request.depth, request.since), (expected, since), "{depth:?} {refresh:?}");
+        };
+        check(Depth::Live, Some(Refresh::Normal), Depth::Forced, now);
+        check(Depth::Forced, Some(Refresh::Hard), Depth::Hard, now);
+        check(Depth::Hard, Some(Refresh::Normal), Depth::Hard, before);
+        check(Depth::Forced, Some(Refresh::Normal), Depth::Forced, before);
+        check(Depth::Latest, None, Depth::Latest, before);
     }
 
     #[tokio::test]

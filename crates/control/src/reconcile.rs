@@ -51,6 +51,8 @@ async fn brought_on(cx: &Context, key: &AppKey, request: Request) -> Next {
         return Next::Nothing;
     }
     let mut memory = cx.memory(key);
+    // this may be a look at something else: what was asked for is not taken away without having been done
+    let request = request.with(app.requested_refresh(), cx.clock.now());
     if site_of(cx, &app).is_ok() && is_asked_first(cx, &app, &memory, request) {
         return Next::Parked;
     }
@@ -77,6 +79,8 @@ async fn straight_path(
     memory: &mut Memory,
 ) -> Result<Next, ClusterError> {
     let mut draft = Draft::from(&*app);
+    // one that is asked for meanwhile is another look's
+    let is_refresh = app.requested_refresh().is_some();
     let mut judged = judge(cx, &draft.app, request, memory).await;
     let mut says = Point::Status;
     loop {
@@ -95,7 +99,9 @@ async fn straight_path(
                 judged = judge(cx, &draft.app, request, memory).await;
             }
             Advance::Rest(next) => {
-                draft.app.metadata.annotations.remove(names::REFRESH);
+                if is_refresh {
+                    draft.app.metadata.annotations.remove(names::REFRESH);
+                }
                 failpoint::before(says);
                 let app = status::write(cx, &app, draft).await?;
                 failpoint::after(says);

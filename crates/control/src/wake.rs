@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use api::argocd::{
     AppProject, AppProjectSpec, Application, ClusterSecret, Destination, ManagedNamespaceMetadata, OperationPhase,
-    Refresh, RepositorySecret, ResourceStatus, Settings, SyncStatusCode, normalize_git_url,
+    RepositorySecret, ResourceStatus, Settings, SyncStatusCode, normalize_git_url,
 };
 use api::gantline::{Pipeline, Promotion, Release};
 use api::{ConfigMap, Secret};
@@ -357,11 +357,7 @@ fn on_hosts(stores: &Stores, is: impl Fn(&str) -> bool) -> Vec<(Key, Depth)> {
 
 /// What a change to an Application asks for; `None` for changes of status alone, which are mostly our own.
 fn depth_of(old: Option<&Application>, new: &Application) -> Option<Depth> {
-    let refresh = match new.requested_refresh() {
-        Some(Refresh::Hard) => Some(Depth::Hard),
-        Some(Refresh::Normal) => Some(Depth::Forced),
-        None => None,
-    };
+    let refresh = new.requested_refresh().map(Depth::from);
     // what was asked for while nobody was here to hear it still is
     let Some(old) = old.filter(|old| old.metadata.uid == new.metadata.uid) else {
         return refresh.max(Some(Depth::Latest));
