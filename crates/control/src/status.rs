@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::argocd::{Application, ApplicationStatus};
+use api::argocd::{Application, ApplicationStatus, SyncStatus};
 use cluster::{ClusterError, Patch, PatchOptions};
 use engine::merge_patch;
 use engine::operation::Draft;
@@ -74,7 +74,9 @@ fn news(old: &Application, Draft { app: new, facts }: Draft) -> Vec<Fact> {
     let app = || About::from(&new);
     let mut all: Vec<Fact> = facts.into_iter().map(|told| Fact::Operation { app: app(), told }).collect();
     let (was, is, revision) = (&old.status, &new.status, &new.status.sync.revision);
-    if was.sync.status != is.sync.status {
+    // of a first look that tells nothing, too, people hear why
+    let is_first = was.sync == SyncStatus::default() && is.sync != was.sync;
+    if is_first || was.sync.status != is.sync.status {
         let error = is.conditions.iter().find(|condition| condition.kind.is_error());
         let (because, revision) = (error.map(|error| error.message.clone()).unwrap_or_default(), revision.clone());
         all.push(Fact::SyncChanged { app: app(), was: was.sync.status, is: is.sync.status, because, revision });

@@ -91,3 +91,18 @@ fn the_time_of_the_last_look_alone_is_not_written() {
     assert_eq!(patch["status"]["reconciledAt"], "1970-01-01T00:00:00Z");
     assert!(patch.get("operation").is_none());
 }
+
+#[test]
+fn why_a_first_look_tells_nothing_is_told() {
+    let app = json!({"metadata": {"name": "web"}, "spec": {"destination": {"name": "nowhere"}}});
+    let old = Application::from_value(app).unwrap();
+    let mut draft = Draft::from(&old);
+    let why = api::argocd::Condition::new(api::argocd::ConditionType::InvalidSpecError, "no such cluster");
+    let look = engine::status::Look::Unknown { reasons: &[why], known: &[] };
+    engine::status::show(&mut draft.app, look, Timestamp::UNIX_EPOCH);
+    assert_eq!(json!(draft.app.status.health)["status"], "Unknown");
+    let told = news(&old, draft.clone());
+    let [Fact::SyncChanged { because, .. }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(because, "no such cluster");
+    assert!(news(&draft.app, draft.clone()).is_empty(), "once");
+}
