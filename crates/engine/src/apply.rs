@@ -19,23 +19,30 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 /// The object as it is sent: with itself in the annotation.
 pub fn with_last_applied(wanted: &Manifest) -> Manifest {
     let mut plain = wanted.clone();
-    if let Some(Value::Object(annotations)) = plain.value_mut().pointer_mut("/metadata/annotations") {
+    if let Value::Object(annotations) = annotations(&mut plain) {
         annotations.remove(LAST_APPLIED);
-    }
-    // kubectl writes them even where there are none
-    if plain.value().pointer("/metadata/annotations").is_none_or(Value::is_null) {
-        plain.value_mut()["metadata"]["annotations"] = Value::Object(Map::new());
     }
     let text = json_text(plain.value());
     plain.set_annotation(LAST_APPLIED, &text);
     plain
 }
 
-/// What a client-side apply makes of a live object. `wanted` is as [`with_last_applied`] has it.
+/// kubectl has some even where there are none: what others annotate does not go with the last of ours.
+fn annotations(manifest: &mut Manifest) -> &mut Value {
+    let annotations = &mut manifest.value_mut()["metadata"]["annotations"];
+    if annotations.is_null() {
+        *annotations = Value::Object(Map::new());
+    }
+    annotations
+}
+
+/// What a client-side apply makes of a live object.
 pub fn client_side(wanted: &Manifest, live: &LiveObject) -> Value {
+    let mut sent = wanted.clone();
+    annotations(&mut sent);
     let last: Value =
         live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let mut merged = merge(&last, wanted.value(), live.value(), Type::of(&wanted.gvk()));
+    let mut merged = merge(&last, sent.value(), live.value(), Type::of(&wanted.gvk()));
     // these say how the object is sent, not what it is
     for field in ["apiVersion", "kind"] {
         merged[field] = wanted.value()[field].clone();

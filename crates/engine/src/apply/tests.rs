@@ -92,11 +92,13 @@ fn what_is_kept_of_it_is_the_text_that_kubectl_writes() {
 #[test]
 fn what_is_as_it_should_be_needs_no_patch() {
     let wanted = pod(json!([{ "name": "web", "image": "a", "ports": [{ "containerPort": 80 }] }]), json!([]));
-    let sent = with_last_applied(&Manifest::new(wanted).unwrap());
+    let sent = with_last_applied(&Manifest::new(wanted.clone()).unwrap());
     let mut live = sent.value().clone();
     live["spec"]["replicas"] = json!(1);
     live["spec"]["template"]["spec"]["containers"][0]["ports"][0]["protocol"] = json!("TCP");
     live["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
     let live = LiveObject::new(live).unwrap();
     assert_eq!(merge_patch(live.value(), &client_side(&sent, &live)), None);
+    let plain = Manifest::new(wanted).unwrap();
+    assert_eq!(merge_patch(live.value(), &client_side(&plain, &live)), None, "and what others annotate stays");
 }
