@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
+use super::at;
 use super::expression::{Comparison, Expression, Function};
 
 /// What was found. Texts and numbers are the same whether they stand in the object or in the rule.
@@ -32,7 +33,7 @@ pub(super) struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Looks at the whole object, whose conditions are at the pointer `conditions`.
     pub(super) fn new(root: &'a Value, conditions: &str, witness: &'a Cell<Option<&'a Value>>) -> Self {
-        Self { root, here: root, conditions: root.pointer(conditions), witness }
+        Self { root, here: root, conditions: at(root, conditions), witness }
     }
 
     fn inside(self, item: &'a Value) -> Self {
@@ -120,7 +121,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn condition(self, kind: &str) -> Option<&'a Value> {
+    pub(super) fn condition(self, kind: &str) -> Option<&'a Value> {
         let list = self.conditions.and_then(Value::as_array)?;
         list.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
     }

@@ -68,21 +68,24 @@ impl Rule {
         HealthStatus::new(clause.status, self.message(clause, scope, witness.get()))
     }
 
-    /// What the clause says, else the condition that it was about, else the rule.
+    /// What the clause says, else the condition that decided, else the rule; where nothing did, why it is not ready.
     fn message<'a>(&'a self, clause: &'a Clause, scope: Scope<'a>, witness: Option<&Value>) -> String {
-        let told = |name: &str| {
-            let text = witness.and_then(|condition| condition.get(name)?.as_str());
-            text.filter(|text| !text.is_empty()).map(str::to_owned)
-        };
         if let Some(say) = &clause.say {
             return say.render(scope);
         }
-        told("message").or_else(|| told("reason")).unwrap_or_else(|| match &self.say {
-            Some(say) => say.render(scope),
-            None if clause.status == HealthStatusCode::Progressing => "Waiting for its controller to report".to_owned(),
-            None => String::new(),
-        })
+        let said = || self.say.as_ref().map(|say| say.render(scope)).filter(|text| !text.is_empty());
+        let unready =
+            || scope.condition("Ready").and_then(words).filter(|_| clause.status != HealthStatusCode::Healthy);
+        let waits = clause.status == HealthStatusCode::Progressing;
+        let silent = || if waits { "Waiting for its controller to report" } else { "" }.to_owned();
+        witness.and_then(words).or_else(said).or_else(unready).unwrap_or_else(silent)
     }
+}
+
+/// What a condition says, or an item that is like one.
+fn words(condition: &Value) -> Option<String> {
+    let text = |name: &str| condition.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    text("message").or_else(|| text("reason"))
 }
 
 impl Clause {
@@ -217,6 +220,14 @@ mod tests {
         let pods = json!({"pods": [{"name": "a"}, {"name": "b"}]});
         assert_eq!(said(json!({"Ready": {"status": "True", "message": "x"}, "status": pods})), "2 pods: a, b");
         assert_eq!(said(json!({"status": {"phase": "Pending"}})), "it is Pending");
+        let silent =
+            Rule::parse("{kinds: [a/A], rules: [{Healthy: Ready == True}, {Progressing: otherwise}]}").unwrap();
+        let said = |example: Value| silent.judge(&object(&example)).message;
+        assert_eq!(
+            said(json!({"Ready": {"status": "Unknown", "message": "creating the bucket"}})),
+            "creating the bucket"
+        );
+        assert_eq!(said(json!({})), "Waiting for its controller to report");
     }
 
     #[test]
