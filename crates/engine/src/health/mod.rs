@@ -22,13 +22,24 @@ use serde_json::Value;
 pub use aggregate::{HealthInput, aggregate};
 pub use pod::waiting_problem;
 
+/// How the health of an object is told: by [`health`], or by what people say of some kinds first ([`health_or`]).
+pub type HealthOf<'a> = &'a dyn Fn(&LiveObject) -> Option<HealthStatus>;
+
 /// The health of one live object; `None` for kinds that have none, which never hold anything up.
 pub fn health(live: &LiveObject) -> Option<HealthStatus> {
+    health_or(live, |_| None)
+}
+
+/// As [`health`], but what `custom` says of a kind, and be it nothing, outweighs the rule that we have for it.
+pub fn health_or(
+    live: &LiveObject,
+    custom: impl FnOnce(&LiveObject) -> Option<Option<HealthStatus>>,
+) -> Option<HealthStatus> {
     let leaves = at(live.value(), "/metadata/deletionTimestamp").is_some();
     if leaves && !has_finalizer(live, names::HOOK_FINALIZER) {
         return Some(HealthStatus::new(HealthStatusCode::Progressing, "Pending deletion"));
     }
-    health_of_kind(live)
+    custom(live).unwrap_or_else(|| health_of_kind(live))
 }
 
 /// As [`health`], but of a kind whose rule is data what that rule says, also of an object on its way out.
