@@ -68,14 +68,16 @@ pub fn waiting_problem(pod: &LiveObject) -> Option<String> {
         let reason = field(status, "/state/waiting/reason");
         is_problem(reason) || reason == "InvalidImageName"
     };
-    let status = init.chain(container_statuses(pod)).find(waits);
-    let status = status.map(|s| (field(s, "/state/waiting/reason"), field(s, "/state/waiting/message")));
-    let unscheduled = || {
-        let found = status_conditions(pod).find(|c| c.kind == "PodScheduled" && c.status == "False")?;
-        Some((found.reason, found.message))
-    };
-    let (reason, message) = status.or_else(unscheduled)?;
-    Some(if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") })
+    if let Some(status) = init.chain(container_statuses(pod)).find(waits) {
+        let said = with_reason(field(status, "/state/waiting/reason"), field(status, "/state/waiting/message"));
+        return Some(last_end(status).map_or_else(|| said.clone(), |end| format!("{said}; {end}")));
+    }
+    let unscheduled = status_conditions(pod).find(|c| c.kind == "PodScheduled" && c.status == "False")?;
+    Some(with_reason(unscheduled.reason, unscheduled.message))
+}
+
+fn with_reason(reason: &str, message: &str) -> String {
+    if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") }
 }
 
 fn running(live: &LiveObject, message: &str) -> HealthStatus {
@@ -142,6 +144,19 @@ mod tests {
                 json!({"phase": "Running", "containerStatuses": [{"name": "web", "state": runs, "lastState": ended}]})
             ),
             "Degraded container \"web\": Error, exit code 1: panic: no database"
+        );
+    }
+
+    #[test]
+    fn what_a_crashed_container_waits_for_has_its_last_line_too() {
+        let ended = json!({"terminated": {"reason": "OOMKilled", "exitCode": 137}});
+        let waits = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+            "status": {"containerStatuses": [{"name": "web", "state": waits, "lastState": ended}]}});
+        let said = waiting_problem(&LiveObject::new(pod).unwrap());
+        assert_eq!(
+            said.as_deref(),
+            Some("CrashLoopBackOff: back-off 10s; container \"web\": OOMKilled, exit code 137")
         );
     }
 
