@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::Application;
+use api::argocd::{Application, HealthStatus};
 use clock::{Clock, Ids};
 use cluster::Cluster;
 use failpoint::Point;
+use object::LiveObject;
 use promotion::{Seal, WriteStep};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
@@ -179,6 +180,12 @@ impl Context {
     /// The Application that an object's mark names.
     pub(crate) fn key_of(&self, instance: &str) -> AppKey {
         AppKey::of_instance(instance, &self.namespace)
+    }
+
+    /// How the health of an object is told: as `argocd-cm` has it for its kind, else by our rules.
+    pub(crate) fn health(&self) -> impl Fn(&LiveObject) -> Option<HealthStatus> + '_ {
+        let scripts = self.stores.health_scripts();
+        move |live| engine::health_or(live, |live| scripts.health(live, self.clock.now()))
     }
 
     /// Whether there is such an Application, even if nobody can read it now.

@@ -121,15 +121,16 @@ fn show(cx: &Context, app: &mut Application, judged: Result<&Judged, &Vec<Condit
         app.status.reconciled_at = Some(now);
     }
     app.status.controller_namespace.clone_from(&cx.namespace);
+    let health = cx.health();
     match judged {
         Ok(Judged { wanted, compared }) => {
             let (comparison, doubts) = (&compared.comparison, wanted.doubts());
             let (commits, tools, doubts) = (&*wanted.commits, &*wanted.tools, doubts.as_ref());
-            engine::status::show(app, Look::Compared { comparison, commits, tools, doubts }, now);
+            engine::status::show(app, Look::Compared { comparison, commits, tools, doubts }, &health, now);
         }
         Err(reasons) => {
             let known = known_objects(cx, app);
-            engine::status::show(app, Look::Unknown { reasons, known: &known }, now);
+            engine::status::show(app, Look::Unknown { reasons, known: &known }, &health, now);
         }
     }
 }

@@ -196,6 +196,7 @@ struct Slip {
 #[derive(Debug, Clone)]
 struct Config {
     settings: Arc<Settings>,
+    health_scripts: Arc<lua::Scripts>,
     policy: Arc<Policy>,
     known_hosts: Arc<str>,
     certificates: Arc<BTreeMap<String, String>>,
@@ -334,6 +335,10 @@ impl Stores {
             let slip = |map, text| Slip { map, text };
             let (settings, problems) = Settings::from_config_map(&data(SETTINGS));
             let mut slips: Vec<Slip> = problems.iter().map(|problem| slip(SETTINGS, problem.to_string())).collect();
+            let health_scripts = lua::Scripts::new(&settings.health_scripts);
+            slips.extend(
+                health_scripts.problems().map(|(script, why)| slip(SETTINGS, format!("{}: {why}", script.key))),
+            );
             let (policy, problems) = Policy::from_config_map(&data(POLICY));
             slips.extend(problems.iter().map(|problem| slip(POLICY, format!("{POLICY}: {problem}"))));
             let parameters = data(PARAMETERS);
@@ -343,6 +348,7 @@ impl Stores {
             slips.iter().for_each(|slip| tracing::warn!("{}", slip.text));
             Config {
                 settings: Arc::new(settings),
+                health_scripts: Arc::new(health_scripts),
                 policy: Arc::new(policy),
                 known_hosts: data(KNOWN_HOSTS).get("ssh_known_hosts").map_or("", String::as_str).into(),
                 certificates: Arc::new(data(CERTIFICATES)),
@@ -355,6 +361,11 @@ impl Stores {
 
     pub fn settings(&self) -> Arc<Settings> {
         self.config().settings
+    }
+
+    /// What people say of how well the objects of some kinds do.
+    pub fn health_scripts(&self) -> Arc<lua::Scripts> {
+        self.config().health_scripts
     }
 
     /// Who may do what.

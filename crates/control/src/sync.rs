@@ -188,8 +188,9 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
         found
     };
     let mut acted = false;
+    let health = cx.health();
     loop {
-        match run.advance(&live, &|object| Ok(engine::health(object))) {
+        match run.advance(&live, &|object| Ok(health(object))) {
             sync::Next::Do(actions) => {
                 acted |= actions.iter().any(Action::changes_something);
                 keys.extend(actions.iter().filter_map(Action::written).cloned());

@@ -144,7 +144,7 @@ impl Controller {
             live_of(&self.context, &site, app, keys.iter().cloned().collect()).await
         };
         let live = timeout(PATIENCE, found).await.map_err(|_| unanswered(app))??;
-        Ok(tree(&with_descendants(&site, live), &keys))
+        Ok(tree(&with_descendants(&site, live), &keys, &self.context.health()))
     }
 
     /// Why the Application is not Synced or not Healthy.

@@ -35,7 +35,7 @@ pub use conditions::set_conditions;
 pub use desired::{CompleteSet, DesiredSet, Incomplete, Targets, targets};
 pub use explain::{ExplainInput, Explanation, Reason, Topic, explain};
 pub use fields::{FieldDiff, FieldOwner, FieldPath, Step};
-pub use health::{HealthInput, aggregate, health, waiting_problem};
+pub use health::{HealthInput, HealthOf, aggregate, health, health_by_rule, health_or, waiting_problem};
 pub use ignore::UnsupportedExpression;
 pub use images::{ContainerImage, NamedImage, RunningImage, all_images, images, pod_image_ids};
 pub use live::LiveState;

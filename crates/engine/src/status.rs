@@ -11,7 +11,7 @@ use object::{Kind, LiveObject, ResourceKey};
 
 use crate::compare::Comparison;
 use crate::conditions::set_conditions;
-use crate::health::{HealthInput, aggregate, health};
+use crate::health::{HealthInput, HealthOf, aggregate};
 use crate::images::images;
 
 /// The conditions that a look at an Application sets or takes away; others are not its own.
@@ -41,15 +41,15 @@ pub enum Look<'a> {
     Unknown { reasons: &'a [Condition], known: &'a [LiveObject] },
 }
 
-/// Puts what a look found into the status.
-pub fn show(app: &mut Application, look: Look<'_>, now: Timestamp) {
+/// Puts what a look found into the status, with the health of its objects as `health` tells it.
+pub fn show(app: &mut Application, look: Look<'_>, health: HealthOf<'_>, now: Timestamp) {
     match look {
         Look::Compared { comparison, commits, tools, doubts } => {
             let mut found = comparison.conditions.clone();
             found.extend(doubts.cloned());
             set_conditions(&mut app.status.conditions, &OF_A_LOOK, found, now);
             show_sync(app, comparison.status, commits, tools);
-            show_objects(app, comparison, now);
+            show_objects(app, comparison, health, now);
         }
         Look::Unknown { reasons, known } => {
             set_conditions(&mut app.status.conditions, &OF_A_LOOK, reasons.to_vec(), now);
@@ -61,7 +61,7 @@ pub fn show(app: &mut Application, look: Look<'_>, now: Timestamp) {
             if reasons.iter().any(|reason| reason.kind == ConditionType::InvalidSpecError) {
                 set_health(&mut app.status, HealthStatus::new(HealthStatusCode::Unknown, ""), now);
             } else {
-                show_known(app, known, now);
+                show_known(app, known, health, now);
             }
         }
     }
@@ -91,7 +91,7 @@ fn one_or_several(texts: &[String], several: bool) -> (String, Vec<String>) {
     (texts.first().cloned().unwrap_or_default(), Vec::new())
 }
 
-fn show_objects(app: &mut Application, comparison: &Comparison, now: Timestamp) {
+fn show_objects(app: &mut Application, comparison: &Comparison, health: HealthOf<'_>, now: Timestamp) {
     let objects = &comparison.objects;
     let live = || objects.iter().map(|object| object.live.as_deref());
     let healths: Vec<Option<HealthStatus>> = live().map(|live| live.and_then(health)).collect();
@@ -114,7 +114,7 @@ fn show_objects(app: &mut Application, comparison: &Comparison, now: Timestamp) 
 }
 
 /// Health goes on being told while the desired state is not known.
-fn show_known(app: &mut Application, known: &[LiveObject], now: Timestamp) {
+fn show_known(app: &mut Application, known: &[LiveObject], health: HealthOf<'_>, now: Timestamp) {
     // objects that cannot be seen are as they were; without any there is nothing that is not well, as in Argo CD
     if known.is_empty() && !app.status.resources.is_empty() {
         return;

@@ -9,7 +9,7 @@ use object::{LiveObject, ResourceKey};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::health::{health, waiting_problem};
+use crate::health::{HealthOf, waiting_problem};
 use crate::images::images;
 use crate::live::LiveState;
 
@@ -77,8 +77,8 @@ impl ResourceTree {
 }
 
 /// Builds the tree of the `roots` from all live objects of the cluster's namespaces. Objects owned by uid only; owners
-/// that form a circle are left out of further descent.
-pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>) -> ResourceTree {
+/// that form a circle are left out of further descent. Their health is as `health` tells it.
+pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>, health: HealthOf<'_>) -> ResourceTree {
     let mut by_owner: BTreeMap<String, Vec<&Arc<LiveObject>>> = BTreeMap::new();
     for object in live.iter() {
         for owner in object.owner_references() {
@@ -96,15 +96,14 @@ pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>) -> ResourceTree {
             continue;
         }
         index.insert(object.uid().to_owned(), nodes.len());
-        nodes.push(node(object, parent));
+        nodes.push(node(object, parent, health(object)));
         let below = by_owner.get(object.uid()).into_iter().flatten().filter(|_| !object.uid().is_empty());
         open.extend(below.rev().map(|child| (*child, Some(object.key()))));
     }
     ResourceTree { nodes }
 }
 
-fn node(object: &LiveObject, parent: Option<ResourceKey>) -> ResourceNode {
-    let mut health = health(object);
+fn node(object: &LiveObject, parent: Option<ResourceKey>, mut health: Option<HealthStatus>) -> ResourceNode {
     // the reason in front: `ImagePullBackOff: Back-off pulling image …`
     if let (Some(health), "Pod", Some(problem)) = (&mut health, object.kind(), waiting_problem(object)) {
         health.message = problem;
@@ -147,6 +146,7 @@ fn info(object: &LiveObject) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::health;
     use serde_json::json;
 
     fn object(kind: &str, name: &str, owner: Option<&str>, status: Value) -> Arc<LiveObject> {
@@ -172,7 +172,7 @@ mod tests {
             object("Pod", "stranger", Some("other"), json!({})),
         ]);
         let root = ResourceKey::new("apps", "Deployment", "shop", "web");
-        let tree = tree(&live, &BTreeSet::from([root.clone()]));
+        let tree = tree(&live, &BTreeSet::from([root.clone()]), &health);
         let names: Vec<_> = tree.nodes.iter().map(|node| node.key.name.as_str()).collect();
         assert_eq!(names, ["web", "web-1", "web-1-a"]);
         let (node, health) = tree.cause(&root).unwrap();
@@ -192,7 +192,7 @@ mod tests {
             object("Pod", "web-1-a", Some("web-1"), unscheduled),
         ]);
         let root = ResourceKey::new("apps", "Deployment", "shop", "web");
-        let tree = tree(&live, &BTreeSet::from([root.clone()]));
+        let tree = tree(&live, &BTreeSet::from([root.clone()]), &health);
         assert_eq!(tree.cause(&root).unwrap().1.message, format!("Unschedulable: {message}"));
     }
 
@@ -203,6 +203,6 @@ mod tests {
             object("ReplicaSet", "b", Some("a"), json!({})),
         ]);
         let root = ResourceKey::new("apps", "ReplicaSet", "shop", "a");
-        assert_eq!(tree(&live, &BTreeSet::from([root])).nodes.len(), 2);
+        assert_eq!(tree(&live, &BTreeSet::from([root]), &health).nodes.len(), 2);
     }
 }

@@ -15,11 +15,12 @@ const RINGS: &[(&str, &[&str])] = &[
     ("gotemplate", &["object"]),
     ("render", &["object", "api", "gotemplate"]),
     ("engine", &["object", "api"]),
+    ("lua", &["object", "api"]),
     ("promotion", &["object", "api", "render"]),
     ("git", &["object", "failpoint", "gotemplate"]),
     ("cluster", &["object", "clock"]),
     ("sandbox", &["object", "clock", "failpoint"]),
-    ("control", &["object", "api", "clock", "failpoint", "render", "engine", "promotion", "git", "cluster"]),
+    ("control", &["object", "api", "clock", "failpoint", "render", "engine", "lua", "promotion", "git", "cluster"]),
     ("server", &["object", "api", "clock", "failpoint", "engine", "promotion", "cluster", "control"]),
     (
         "cli",
@@ -74,6 +75,7 @@ fn only_one_crate_knows_each_heavy_library() {
         ("gix", &["git"]),
         ("russh", &["git"]),
         ("clap", &["cli", "xtask"]),
+        ("mlua", &["lua"]),
     ];
     for package in metadata().workspace_packages() {
         for dependency in package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal) {

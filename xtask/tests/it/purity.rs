@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::{metadata, root};
 
-const PURE: &[&str] = &["object", "api", "render", "engine", "promotion"];
+const PURE: &[&str] = &["object", "api", "render", "engine", "lua", "promotion"];
 const IMPURE_LIBRARIES: &[&str] = &["tokio", "kube", "gix", "reqwest", "hyper", "rand", "tempfile", "async-std", "mio"];
 
 /// Everything that `name` links, itself left out; build scripts and tests do not count.

@@ -4,6 +4,7 @@
 
 mod application;
 mod crds;
+mod customizations;
 mod duration;
 mod git_url;
 mod glob;
@@ -21,6 +22,7 @@ pub use application::{
     ManagedNamespaceMetadata, Refresh, ResourceIgnoreDifferences, RetryStrategy, SyncPolicy,
 };
 pub use crds::{application_crd, project_crd};
+pub use customizations::HealthScript;
 pub use duration::{DurationError, parse_duration, parse_go_duration};
 pub use git_url::{normalize_git_url, same_git_url};
 pub use glob::{Glob, GlobError, MatchMode, glob_match, list_match};

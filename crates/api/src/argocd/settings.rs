@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use object::yaml;
 use serde_json::Value;
 
+use super::customizations::{HealthScript, health_scripts};
 use super::duration::parse_go_duration;
 use super::glob::glob_match;
 use super::names;
@@ -122,6 +123,8 @@ pub struct Settings {
     pub in_cluster: bool,
     /// Whether a sync to another revision than the Application's needs the right to `override`.
     pub override_for_revisions: bool,
+    /// How well the objects of some kinds do, in the words of people.
+    pub health_scripts: Vec<HealthScript>,
 }
 
 impl Default for Settings {
@@ -141,6 +144,7 @@ impl Default for Settings {
             disabled_tools: BTreeSet::new(),
             in_cluster: true,
             override_for_revisions: false,
+            health_scripts: Vec::new(),
         }
     }
 }
@@ -188,6 +192,9 @@ impl Settings {
                 None => {}
             }
         }
+        let (scripts, slips) = health_scripts(data);
+        settings.health_scripts = scripts;
+        problems.extend(slips);
         settings.accounts = accounts(data);
         let named = text("gantline.people").map_or_else(|| Ok(BTreeMap::new()), people).unwrap_or_else(|reason| {
             problems.push(SettingsProblem { key: "gantline.people".into(), reason });

@@ -3,6 +3,7 @@
 use std::io::BufRead as _;
 
 use clap::Subcommand;
+use object::LiveObject;
 use render::helm::{TemplateOptions, snippet};
 use serde_json::{Value, json};
 
@@ -18,6 +19,13 @@ pub(crate) enum Debug {
         #[arg(long)]
         jsonl: bool,
     },
+    /// Judge objects by the rules of their kinds: a JSON object a line with id and manifest; answers have output (status and
+    /// message, or null for kinds without health) or error
+    Health {
+        /// The only format there is
+        #[arg(long)]
+        jsonl: bool,
+    },
     /// Print the OpenAPI document of the server
     Openapi,
     /// Print where a test may end a process, and its step in docs/threats.md; a release has no such places
@@ -28,6 +36,7 @@ impl Debug {
     pub(crate) fn run(self) -> Outcome {
         match self {
             Self::Template { jsonl } => template(jsonl),
+            Self::Health { jsonl } => each_line(jsonl, health),
             Self::Openapi => {
                 output::line(format!("{:#}", server::openapi()));
                 Ok(Code::Done.into())
@@ -42,19 +51,33 @@ impl Debug {
 }
 
 fn template(jsonl: bool) -> Outcome {
-    if !jsonl {
-        return Err(Failure::usage("say --jsonl: it is the only format there is"));
-    }
     let options = TemplateOptions {
         release_name: "rel".to_owned(),
         namespace: "ns-a".to_owned(),
         surroundings: Some(surroundings()),
         ..TemplateOptions::default()
     };
+    each_line(jsonl, |case| answer(case, &options))
+}
+
+/// Answers each line of standard input with a line.
+fn each_line(jsonl: bool, answer: impl Fn(&Value) -> Value) -> Outcome {
+    if !jsonl {
+        return Err(Failure::usage("say --jsonl: it is the only format there is"));
+    }
     for line in std::io::stdin().lock().lines() {
-        output::line(answer(&serde_json::from_str(&line?)?, &options));
+        output::line(answer(&serde_json::from_str(&line?)?));
     }
     Ok(Code::Done.into())
+}
+
+/// The manifest is `manifest`, or `input` as in the tables of the conformance corpora.
+fn health(case: &Value) -> Value {
+    let manifest = case.get("manifest").or_else(|| case.get("input")).cloned().unwrap_or_default();
+    match LiveObject::new(manifest) {
+        Ok(object) => json!({"id": case["id"], "output": engine::health_by_rule(&object)}),
+        Err(error) => json!({"id": case["id"], "error": error.to_string()}),
+    }
 }
 
 fn answer(case: &Value, options: &TemplateOptions) -> Value {

@@ -12,6 +12,7 @@ mod confinement;
 mod differences;
 mod events;
 mod fixtures;
+mod health_scripts;
 mod hooks;
 mod overrides;
 mod places;

@@ -3,13 +3,13 @@ use jiff::Timestamp;
 use object::LiveObject;
 use serde_json::Value;
 
-use super::{degraded, healthy, text};
+use super::{at, degraded, healthy, text};
 
 pub(super) fn health(live: &LiveObject) -> HealthStatus {
-    if live.value().pointer("/spec/suspend").and_then(Value::as_bool) == Some(true) {
+    if at(live.value(), "/spec/suspend").and_then(Value::as_bool) == Some(true) {
         return healthy("CronJob is suspended");
     }
-    let active = live.value().pointer("/status/active").and_then(Value::as_array).map_or(0, Vec::len);
+    let active = at(live.value(), "/status/active").and_then(Value::as_array).map_or(0, Vec::len);
     if active > 0 {
         return healthy(format!("The last execution is running: {active} Jobs are active"));
     }

@@ -2,10 +2,10 @@ use api::argocd::HealthStatus;
 use object::LiveObject;
 use serde_json::Value;
 
-use super::{degraded, healthy, is_stale, number, optional_number, progressing, status_conditions, suspended};
+use super::{at, degraded, healthy, is_stale, number, optional_number, progressing, status_conditions, suspended};
 
 pub(super) fn health(live: &LiveObject) -> HealthStatus {
-    if live.value().pointer("/spec/paused").and_then(Value::as_bool) == Some(true) {
+    if at(live.value(), "/spec/paused").and_then(Value::as_bool) == Some(true) {
         return suspended("Deployment is paused");
     }
     if is_stale(live) {

@@ -2,7 +2,7 @@ use api::argocd::HealthStatus;
 use object::LiveObject;
 use serde_json::Value;
 
-use super::{Condition, conditions, degraded, healthy, progressing};
+use super::{Condition, at, conditions, degraded, healthy, progressing};
 
 const FAILURES: [(&str, &str); 8] = [
     ("AbleToScale", "FailedGetScale"),
@@ -23,7 +23,7 @@ pub(super) fn health(live: &LiveObject) -> HealthStatus {
             Ok(list) => judge(&list),
             Err(error) => degraded(format!("the annotation with the autoscaler's conditions is no JSON: {error}")),
         },
-        None => live.value().pointer("/status/conditions").map_or_else(waiting, judge),
+        None => at(live.value(), "/status/conditions").map_or_else(waiting, judge),
     }
 }
 

@@ -1,7 +1,7 @@
 use api::argocd::HealthStatus;
 use object::LiveObject;
 
-use super::{healthy, is_stale, number, optional_number, progressing, text};
+use super::{at, healthy, is_stale, number, optional_number, progressing, text};
 
 pub(super) fn health(live: &LiveObject) -> HealthStatus {
     if number(live, "/status/observedGeneration") == 0 || is_stale(live) {
@@ -13,7 +13,7 @@ pub(super) fn health(live: &LiveObject) -> HealthStatus {
         return progressing(format!("Waiting for {} pods to be ready...", wanted - ready));
     }
     match text(live, "/spec/updateStrategy/type") {
-        "RollingUpdate" if live.value().pointer("/spec/updateStrategy/rollingUpdate").is_some_and(|v| !v.is_null()) => {
+        "RollingUpdate" if at(live.value(), "/spec/updateStrategy/rollingUpdate").is_some_and(|v| !v.is_null()) => {
             partitioned(live, wanted)
         }
         "OnDelete" => healthy(format!("statefulset has {ready} ready pods")),
