@@ -99,7 +99,7 @@ fn why_a_first_look_tells_nothing_is_told() {
     let mut draft = Draft::from(&old);
     let why = api::argocd::Condition::new(api::argocd::ConditionType::InvalidSpecError, "no such cluster");
     let look = engine::status::Look::Unknown { reasons: &[why], known: &[] };
-    engine::status::show(&mut draft.app, look, Timestamp::UNIX_EPOCH);
+    engine::status::show(&mut draft.app, look, &engine::health, Timestamp::UNIX_EPOCH);
     assert_eq!(json!(draft.app.status.health)["status"], "Unknown");
     let told = news(&old, draft.clone());
     let [Fact::SyncChanged { because, .. }] = told.as_slice() else { panic!("{told:?}") };
