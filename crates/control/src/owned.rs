@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::argocd::{Application, ApplicationSource, Info, OperationPhase, OperationState, SyncOperation};
+use api::argocd::{
+    Application, ApplicationSource, Info, OperationPhase, OperationState, SyncOperation, SyncStatusCode,
+};
 use api::gantline::{GROUP, PIPELINE_LABEL};
 use cluster::{ClusterError, Scope};
 use engine::sync::SyncOptions;
@@ -28,6 +30,8 @@ use crate::walls::walls;
 
 /// Under this name an operation says that somebody may go past the gates: what it is about, and the seal of that.
 const OVERRIDE: &str = "gantline.dev/override";
+/// Under this name an operation says that gates hold it.
+const HELD: &str = "gantline.dev/held";
 /// So long after it was asked for an operation begins at the latest.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// So long somebody who asks for it waits to be told what a revision means.
@@ -136,6 +140,21 @@ pub(crate) fn keep(cx: &Context, app: &mut Application, judged: &Judged, let_in:
         let seals: Vec<String> = seals.into_iter().collect();
         annotations.insert(OVERRIDDEN.to_owned(), format!("{images} {}", seals.join(" ")));
     }
+}
+
+/// Says on an operation whether gates hold it.
+pub(crate) fn mark(app: &mut Application, held: bool) {
+    let Some(state) = &mut app.status.operation_state else { return };
+    state.operation.info.retain(|info| info.name != HELD);
+    if held {
+        state.operation.info.push(Info { name: HELD.to_owned(), value: "by gates".to_owned() });
+    }
+}
+
+/// Whether an Application is not Synced because gates held what it was to bring last.
+pub(crate) fn is_held(app: &Application) -> bool {
+    let mut said = app.status.operation_state.iter().flat_map(|state| &state.operation.info);
+    app.status.sync.status == SyncStatusCode::OutOfSync && said.any(|info| info.name == HELD)
 }
 
 /// With all that was recorded of a Pipeline.

@@ -19,7 +19,7 @@ use crate::driver::Next;
 use crate::execute::execute;
 use crate::live::{compared, live_of};
 use crate::memory::Memory;
-use crate::owned::{Passage, keep, passage};
+use crate::owned::{Passage, keep, mark, passage};
 use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::source::{Sources, wanted};
@@ -122,13 +122,20 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     match passage(cx, &draft.app, judged, &state, is_seen).await {
         Ok(Passage::Open(_)) if sync.dry_run => {}
         Ok(Passage::Open(let_in)) => keep(cx, &mut draft.app, judged, let_in),
-        Ok(Passage::Held(why)) => return draft.refuse(&judged.wanted.commits, &why, cx.clock.now()),
-        Ok(Passage::Unclear(why)) => return draft.hold(&judged.wanted.commits, &why, cx.clock.now()),
+        Ok(Passage::Held(why)) => {
+            mark(&mut draft.app, true);
+            return draft.refuse(&judged.wanted.commits, &why, cx.clock.now());
+        }
+        Ok(Passage::Unclear(why)) => {
+            mark(&mut draft.app, true);
+            return draft.hold(&judged.wanted.commits, &why, cx.clock.now());
+        }
         Err(error) => {
             tracing::warn!(%error, application = %draft.app.metadata.name, "it is not known what was promoted");
             return draft.wait(&format!("it is not known what was promoted: {error}"));
         }
     }
+    mark(&mut draft.app, false);
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);
     let mut planned = false;
     let mut run = Run::resumed(memory.run.take().map(Arc::unwrap_or_clone), &draft.app, &state, || {

@@ -64,6 +64,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
     let places = ["dev", "staging", "production"].map(|environment| Place {
         application: Some(PlaceApplication {
             follows_tags: false,
+            is_held: false,
             name: format!("{name}-{environment}").into(),
             sync: SyncStatusCode::Synced,
             doubt: String::new(),

@@ -14,6 +14,8 @@ pub enum Reach {
     Under(String),
     /// Git or the cluster does not answer, so that nobody can tell; why. That is no answer, neither good nor bad.
     Unknown(String),
+    /// Gates hold what its Application would bring, so that nothing shows how it would do; why. Neither is that an answer.
+    Held(String),
     /// Synced, Healthy, and the pods run the digest.
     Converged,
     /// It cannot become healthy, as far as one can see; why.
@@ -49,7 +51,7 @@ pub fn advance<'a>(entry: &'a ReleaseEnvironment, seen: &Observation) -> Cow<'a,
     }
     know(&mut next, seen);
     match &seen.reach {
-        Reach::Unknown(why) => say(&mut next, why),
+        Reach::Unknown(why) | Reach::Held(why) => say(&mut next, why),
         Reach::Elsewhere => turn(&mut next, ReleasePhase::Replaced, "another release is here now", seen.now),
         Reach::Converged => converge(&mut next, seen),
         Reach::Under(why) => fall_back(&mut next, why, seen),
@@ -62,7 +64,7 @@ pub fn advance<'a>(entry: &'a ReleaseEnvironment, seen: &Observation) -> Cow<'a,
 }
 
 fn know(next: &mut Cow<'_, ReleaseEnvironment>, seen: &Observation) {
-    let known = !matches!(seen.reach, Reach::Unknown(_));
+    let known = !matches!(seen.reach, Reach::Unknown(_) | Reach::Held(_));
     if next.known_since.is_some() != known {
         next.to_mut().known_since = known.then_some(seen.now);
     }
@@ -195,8 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn what_gates_hold_back_has_not_failed() {
+        let held = || Reach::Held("gates hold it".into());
+        let waits = || Reach::Under("web is OutOfSync".into());
+        let deploying = play(&[(waits(), 1), (held(), 2), (held(), 60), (waits(), 61), (waits(), 75)]);
+        assert_eq!((deploying.phase, deploying.message.as_str()), (ReleasePhase::Deploying, "web is OutOfSync"));
+        assert_eq!(advance(&deploying, &look(waits(), 76)).phase, ReleasePhase::Failed, "once nobody holds it");
+    }
+
+    #[test]
     fn the_same_look_twice_changes_nothing() {
-        for reach in [Reach::Converged, Reach::Under("waits".into()), Reach::Unknown("silent".into())] {
+        for reach in [
+            Reach::Converged,
+            Reach::Under("waits".into()),
+            Reach::Unknown("silent".into()),
+            Reach::Held("held".into()),
+        ] {
             let once = play(&[(reach.clone(), 2)]);
             assert!(matches!(advance(&once, &look(reach, 2)), Cow::Borrowed(_)));
         }

@@ -16,6 +16,7 @@ use super::ground;
 use crate::context::Context;
 use crate::ledger;
 use crate::live::{kinds_of, namespaces_of, watch_resources};
+use crate::owned;
 use crate::queue::{Depth, Request};
 use crate::records::Believing;
 use crate::sites::Site;
@@ -150,6 +151,7 @@ fn seen(cx: &Context, app: &Application) -> PlaceApplication {
         project: app.spec.project_name().to_owned(),
         name: app.metadata.name.as_str().into(),
         sync: status.sync.status,
+        is_held: owned::is_held(app),
         doubt: doubt(app),
         health: status.health.status,
         health_since: status.health.last_transition_time,

@@ -7,7 +7,7 @@ use api::argocd::Application;
 use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
 use cluster::{ClusterError, Patch, PatchOptions};
 use git::{CommitId, CommitInfo, Edit, GitError, PushError, Sign, Signature, Write};
-use object::{FileTree, ImageRef};
+use object::{FileTree, ImageDigest, ImageRef};
 use promotion::writing::{self, Stop};
 use promotion::{
     Action, Decision, Message, PROMOTION_ID, PROMOTION_SEAL, Passed, SealedCommit, Step, WriteStep, judged, may_push,
@@ -317,13 +317,16 @@ impl Attempt<'_> {
         merged: bool,
     ) -> Result<Change, Halt> {
         let ground = Ground::at(self.cx, &self.app, base, &head.to_string()).await.map_err(wait)?;
-        let undone = if promotion.spec.rollback { self.replaced_commit(promotion) } else { None };
-        if let Some(commit) = undone
-            && let Some((edits, rendered)) = self.reverted(commit, head, &ground).await
-        {
-            return Ok(Change { edits, rendered, reverts: Some(commit) });
+        if promotion.spec.rollback {
+            // what it takes back brings a tag along, whoever moved that
+            self.same_as_it_was(&ground).await?;
+            if let Some(commit) = self.replaced_commit(promotion)
+                && let Some((edits, rendered)) = self.reverted(commit, head, &ground).await
+            {
+                return Ok(Change { edits, rendered, reverts: Some(commit) });
+            }
         }
-        self.image_change(ground, merged).await
+        self.image_change(ground, promotion.spec.rollback, merged).await
     }
 
     /// The files that are edited: those of the head, or of the merge.
@@ -345,12 +348,14 @@ impl Attempt<'_> {
 
     /// The edits that write the release's images. What a merge brought is not written again, nor that of several images
     /// which is there already.
-    async fn image_change(&self, mut ground: Ground, merged: bool) -> Result<Change, Halt> {
+    async fn image_change(&self, mut ground: Ground, rollback: bool, merged: bool) -> Result<Change, Halt> {
         let mut change = Change::default();
         let several = self.release.spec.images.len() > 1;
+        if !rollback {
+            self.same_as_tested().await?;
+        }
         for image in &self.release.spec.images {
-            let wanted = self.same_as_tested(image).await?;
-            let planned = plan_image(self.cx, &ground, wanted, merged || several).await;
+            let planned = plan_image(self.cx, &ground, wanted(image), merged || several).await;
             let (edit, rendered) = planned.map_err(wait)?;
             if let Some((file, content)) = edit {
                 ground = ground.with_written(ground.written().with_file(&file, content.clone()));
@@ -365,19 +370,49 @@ impl Attempt<'_> {
         Ok(change)
     }
 
-    /// The image to write. A tag that means another digest now than when it was tested is refused.
-    async fn same_as_tested(&self, image: &ReleaseImage) -> Result<ImageRef, Halt> {
-        let wanted = wanted(image);
-        let registry = registry_of(self.cx, &wanted);
-        let (Some(registry), Some(_)) = (registry, &wanted.tag) else { return Ok(wanted) };
-        // where no registry answers, the pods tell afterwards whether it is the digest
-        match registry.resolve(&ImageRef { digest: None, ..wanted.clone() }).await {
-            Ok(now) if now != image.digest => Err(wait(format!(
-                "tag {} of {} moved from {} to {now}, which was not tested: it is not written; push another tag",
-                image.tag, image.name, image.digest
-            ))),
-            _ => Ok(wanted),
+    /// A tag that means another digest now than when it was tested is refused.
+    async fn same_as_tested(&self) -> Result<(), Halt> {
+        for image in &self.release.spec.images {
+            if let Some(now) = self.moved_to(image).await {
+                let ReleaseImage { name, tag, digest } = image;
+                return Err(wait(format!(
+                    "tag {tag} of {name} moved from {digest} to {now}, which was not tested: it is not written; push another \
+                     tag"
+                )));
+            }
         }
+        Ok(())
+    }
+
+    /// The same for a rollback. Where a file says the digest, no tag decides what comes.
+    async fn same_as_it_was(&self, ground: &Ground) -> Result<(), Halt> {
+        for image in &self.release.spec.images {
+            if let Some(now) = self.moved_to(image).await
+                && !self.is_written_by_digest(ground, image).await
+            {
+                let ReleaseImage { name, tag, digest } = image;
+                return Err(wait(format!(
+                    "tag {tag} of {name} moved from {digest}, which ran here, to {now}: it is not written, and tried again \
+                     every minute: have the tag mean {digest} again"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the registry says that the tag of an image means, where that is another one.
+    async fn moved_to(&self, image: &ReleaseImage) -> Option<ImageDigest> {
+        let wanted = wanted(image);
+        wanted.tag.as_ref()?;
+        // where no registry answers, the pods tell afterwards whether it is the digest
+        let now = registry_of(self.cx, &wanted)?.resolve(&ImageRef { digest: None, ..wanted }).await.ok()?;
+        (now != image.digest).then_some(now)
+    }
+
+    /// Whatever is written keeps its form.
+    async fn is_written_by_digest(&self, ground: &Ground, image: &ReleaseImage) -> bool {
+        let there = self.cx.renderer.locate(ground.subject.clone(), &image.name).end().await;
+        there.is_ok_and(|found| found.is_ok_and(|located| located.image.digest.is_some()))
     }
 
     /// What taking the commit back edits, if that and only that brings the release back. A commit that did more, or

@@ -101,6 +101,64 @@ impl World {
     }
 }
 
+/// Whoever writes tags would have a good release fail by it, and be quarantined.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_to_a_tag_that_moved_is_not_written_until_it_means_the_same_again() {
+    let (world, shelf, _server) = World::with_registry().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    shelf.put("v1", "9");
+    let seen = Seen::whole(controller.observed("shop").unwrap());
+    let back = roll_back(&controller, &seen, "staging", "tina", "errors").await.unwrap().metadata.name;
+    let moved = format!("tag v1 of ghcr.io/acme/shop moved from {}, which ran here, to {}", digest("1"), digest("9"));
+    let told =
+        async || world.promotions().await.into_iter().find(|it| it.metadata.name == back).unwrap().status.message;
+    world.until("refused", async || told().await.contains(&moved)).await;
+    assert!(world.repository.text("staging/kustomization.yaml").await.contains("v2"));
+    shelf.put("v1", "1");
+    world.until("rolled back", async || world.deployed("staging").await == "ghcr.io/acme/shop:v1").await;
+    running.end().await;
+}
+
+/// Where files say digests, whoever moves a tag moves nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_to_a_digest_goes_on_whatever_its_tag_means() {
+    let (world, shelf, _server) = World::with_registry().await;
+    let pinned = |digit: &str| OVERLAY.replace("newTag: v1", &format!("digest: {}", digest(digit)));
+    let (dev, staging) = (pinned("1"), pinned("1"));
+    let files = [("dev/kustomization.yaml", Some(&*dev)), ("staging/kustomization.yaml", Some(&*staging))];
+    world.repository.commit("dana", &files, "Write digests").await;
+    world.controller_settles().await;
+    let (controller, running) = world.asked();
+    world.repository.commit("dana", &[("dev/kustomization.yaml", Some(&pinned("2")))], "Build").await;
+    let runs = async |digit: &str| world.deployed("staging").await.ends_with(&digest(digit));
+    world.until("promoted", async || runs("2").await).await;
+    world.until("succeeded", async || world.promotions().await.iter().all(|it| !it.status.phase.is_open())).await;
+    shelf.put("v1", "9");
+    let seen = Seen::whole(controller.observed("shop").unwrap());
+    roll_back(&controller, &seen, "staging", "tina", "errors").await.unwrap();
+    world.until("rolled back", async || runs("1").await).await;
+    running.end().await;
+}
+
+/// A release that is being put there does not fail by it: neither is it an answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_gates_hold_is_known_as_held_until_something_is_synced() {
+    let (world, controller, running) = World::with_v2().await;
+    let is_held = || {
+        let seen = controller.observed("shop").unwrap();
+        seen.place("staging").unwrap().application.as_ref().unwrap().is_held
+    };
+    assert!(!is_held());
+    world.refuses_staging("v9").await;
+    world.until("known", async || is_held()).await;
+    world.let_past(&controller, &world.application("staging").await).await;
+    world.until("in", async || world.deployed("staging").await.ends_with("v9")).await;
+    world.until("over", async || !is_held()).await;
+    running.end().await;
+}
+
 /// v2 was rolled back in staging, and `web` is another Pipeline, whose production was never entered and says `tag`.
 async fn never_entered(tag: &str, digit: &str) -> (World, Shelf, WebServer, Controller, Running) {
     let (world, shelf, server) = World::with_registry().await;

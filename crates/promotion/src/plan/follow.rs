@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use api::argocd::{HealthStatusCode, SyncStatusCode};
 use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleasePhase, ReleaseStatus};
 use jiff::Timestamp;
+use object::ImageDigest;
 
 use super::ledger::quarantined;
 use super::sight::{Runs, Sight};
@@ -133,6 +134,7 @@ impl Draft<'_> {
             // what cannot be found is not somewhere else
             Runs::Unknown { why, asked: false } => deploying.then(|| Reach::Unknown(why.clone())),
             Runs::Nothing => Some(Reach::Under("the Application does not exist".to_owned())),
+            _ if deploying && is_held_back(release, sight) => Some(Reach::Held(held(sight))),
             Runs::Release(here) if *here == index => {
                 let app = sight.place?.application.as_ref()?;
                 Some(converging(app, deploying).unwrap_or_else(|| running(release, sight)))
@@ -185,6 +187,22 @@ impl Draft<'_> {
         let what = quarantined(release, by, reason);
         (quarantine, Fact::of_release(&release.metadata.name, &release.spec, what))
     }
+}
+
+/// Whether gates hold what the Application would bring. Of what runs already its pods tell how it does.
+fn is_held_back(release: &Release, sight: &Sight<'_>) -> bool {
+    let Some((place, app)) = sight.place.and_then(|place| Some((place, place.application.as_ref()?))) else {
+        return false;
+    };
+    let is_its = |digest: &ImageDigest| release.spec.images.iter().any(|image| image.digest == *digest);
+    let mut in_pods = place.pods.iter().flat_map(|pod| &pod.images).filter_map(|running| running.digest.as_ref());
+    let shows = matches!(app.health, HealthStatusCode::Degraded | HealthStatusCode::Progressing) && in_pods.any(is_its);
+    app.is_held && !shows
+}
+
+fn held(sight: &Sight<'_>) -> String {
+    let name = sight.place.and_then(|place| place.application.as_ref()).map_or("", |app| &app.name);
+    format!("{name} is not synced, because gates hold what it would bring: see gantline explain {name}")
 }
 
 /// Why an Application that holds the release is not there yet.

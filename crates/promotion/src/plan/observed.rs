@@ -67,6 +67,8 @@ pub struct Brought {
 pub struct PlaceApplication {
     pub name: Arc<str>,
     pub sync: SyncStatusCode,
+    /// It is not Synced, because gates hold what it would bring.
+    pub is_held: bool,
     /// Why nobody can tell whether it is Synced: Git or the cluster does not answer. Empty where somebody can.
     pub doubt: String,
     pub health: HealthStatusCode,

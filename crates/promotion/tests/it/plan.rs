@@ -1,9 +1,9 @@
 //! What is decided about a Pipeline, case by case. The simulator knows what must hold in all of them.
 
-use api::argocd::HealthStatusCode;
+use api::argocd::{HealthStatusCode, SyncStatusCode};
 use api::gantline::{PipelineConditionKind, PromotionPhase, ReleasePhase};
 use jiff::{SignedDuration, Timestamp};
-use promotion::{Answer, Question, Spot, plan, requests};
+use promotion::{Answer, Question, RunningImage, Spot, plan, requests};
 use serde_json::json;
 
 use super::story::{Story, digest};
@@ -132,6 +132,36 @@ fn who_does_not_get_there_has_failed_and_is_quarantined() {
 }
 
 /// What nobody has answered yet is not somewhere else.
+/// Somebody moves its tag, or writes another image beside it: then its sync is held, and it is not the worse for it.
+#[test]
+fn what_gates_hold_back_does_not_fail() {
+    for (digit, runs) in [("1", false), ("9", false), ("1", true)] {
+        let mut story = soaking();
+        story.pass(1);
+        story.write("dev", V2);
+        story.settle();
+        assert_eq!(story.status("staging"), "shop-222222222222");
+        story.pass(1);
+        let app = story.app("staging");
+        (app.sync, app.health, app.is_held) = (SyncStatusCode::OutOfSync, HealthStatusCode::Degraded, true);
+        let running =
+            RunningImage { image: "shop:v1".parse().unwrap(), digest: Some(digest(if runs { "1" } else { "2" })) };
+        story.place("staging").pods[0].images = vec![running];
+        story.ask(requests::roll_back(&story.seen, "staging", "tina", "errors")).unwrap();
+        story.take_all();
+        story.take_all();
+        story.write("staging", &[("shop", "v1", digit)]);
+        for _ in 0..4 {
+            story.settle();
+            story.pass(10);
+        }
+        let entry = story.entry(FIRST, "staging");
+        let failed = entry.phase == ReleasePhase::Failed;
+        assert_eq!((failed, story.release(FIRST).status.quarantine.is_some()), (runs, runs), "{digit}: {entry:?}");
+        assert!(runs || entry.message.starts_with("staging is not synced, because gates hold"), "{}", entry.message);
+    }
+}
+
 #[test]
 fn an_unanswered_question_changes_nothing() {
     let mut story = soaking();

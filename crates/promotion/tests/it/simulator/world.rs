@@ -281,6 +281,7 @@ impl World {
         let application = PlaceApplication {
             follows_tags: false,
             name: format!("app-{}", e.name).into(),
+            is_held: false,
             sync: if e.unknown { SyncStatusCode::Unknown } else { SyncStatusCode::Synced },
             doubt: if e.unknown { "no answer".into() } else { String::new() },
             health: e.told.0,
