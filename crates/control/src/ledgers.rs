@@ -133,7 +133,12 @@ mod tests {
 
     fn bad(name: &str, reason: &str) -> String {
         let digest: object::ImageDigest = format!("sha256:{}", "1".repeat(64)).parse().unwrap();
-        let images = vec![ReleaseImage { name: name.to_owned(), tag: "v1".to_owned(), digest: digest.clone() }];
+        let images = vec![ReleaseImage {
+            name: name.to_owned(),
+            tag: "v1".to_owned(),
+            digest: digest.clone(),
+            parts: Vec::new(),
+        }];
         let quarantine = Quarantine { reason: reason.to_owned(), ..Quarantine::default() };
         let quarantined = [(digest, Held { quarantine, images })].into();
         serde_json::to_string(&Ledger { quarantined, ..Ledger::default() }).unwrap()

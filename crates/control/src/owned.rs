@@ -14,7 +14,7 @@ use engine::sync::SyncOptions;
 use engine::{Compared, all_images};
 use jiff::{SignedDuration, Timestamp};
 use object::{GroupKind, ImageRef};
-use promotion::Seal;
+use promotion::{Look, Seal};
 
 use crate::answers::{MOST, meanings};
 use crate::context::Context;
@@ -100,11 +100,11 @@ pub(crate) async fn passage(
             held.push(wall);
         }
     }
-    let tags: BTreeSet<ImageRef> = held.iter().flat_map(|wall| wall.unclear(cx)).collect();
+    let tags: BTreeMap<ImageRef, Look> = held.iter().flat_map(|wall| wall.unclear(cx)).collect();
     if tags.len() > MOST {
         return Ok(Passage::Held(format!(
-            "it brings {} tags at once of which registries had to say what they mean, and {MOST} are asked for: write their \
-             digests, or sync it in parts (gantline app sync --resource)",
+            "it brings {} images at once of which registries had to say what they mean, and {MOST} are asked for: sync it \
+             in parts (gantline app sync --resource)",
             tags.len()
         )));
     }

@@ -8,7 +8,7 @@ use api::argocd::Application;
 use api::gantline::Pipeline;
 use engine::{Compared, all_images};
 use object::{ImageRef, Manifest};
-use promotion::{Images, Meanings, Owner, Records, unclear, unpromoted};
+use promotion::{Images, Look, Meanings, Owner, Records, unclear, unpromoted};
 
 use crate::context::Context;
 use crate::grounds::{Ground, Grounds};
@@ -66,11 +66,11 @@ impl Wall {
         self.brings_something_new()
     }
 
-    /// The tags of which it matters what they mean.
-    pub(crate) fn unclear(&self, cx: &Context) -> BTreeSet<ImageRef> {
+    /// The images of which it matters what they mean.
+    pub(crate) fn unclear(&self, cx: &Context) -> BTreeMap<ImageRef, Look> {
         let brings = self.brings();
-        if brings.new.iter().all(|image| image.digest.is_some()) {
-            return BTreeSet::new();
+        if brings.new.is_empty() {
+            return BTreeMap::new();
         }
         let seen = recorded(cx, Arc::clone(&self.pipeline));
         unclear(&self.pipeline, &self.owner.metadata.name, Records::of(&seen), &brings)

@@ -83,6 +83,8 @@ fn what_registries_and_repositories_say_panics_no_reader() {
         let answer = serde_json::from_str(text).unwrap_or_default();
         let _ = challenge::token(&answer);
     });
+    let index = r#"{"schemaVersion":2,"manifests":[{"mediaType":"image.index","digest":"sha256:ab"},{"digest":""}]}"#;
+    each_text(&[index], |text| drop(crate::parts::listed(text.as_bytes())));
     let yaml =
         "apiVersion: v1\nentries:\n  shop:\n  - name: shop\n    version: 1.2.0\n    digest: abc\n    urls: [a.tgz]\n";
     let json = r#"{"apiVersion":"v1","entries":{"shop":[{"name":"shop","version":"1.2.0","urls":["a.tgz"]}]}}"#;

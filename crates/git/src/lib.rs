@@ -19,6 +19,7 @@ mod limits;
 mod local;
 mod measure;
 mod objects;
+mod parts;
 mod place;
 mod policy;
 mod ref_update;

@@ -23,6 +23,8 @@ pub enum RegistryError {
     Unauthorized { image: String, registry: String, reason: String },
     #[error("the registry {registry} cannot be asked about {image}: {reason}")]
     Unreachable { image: String, registry: String, reason: String },
+    #[error("what the registry {registry} has for {image} is not looked at: {reason}")]
+    Unreadable { image: String, registry: String, reason: String },
 }
 
 /// Asks registries. Plain HTTP on loopback, HTTPS elsewhere, as other clients do.
@@ -74,18 +76,8 @@ impl RegistryClient {
         if let Some(digest) = &image.digest {
             return Ok(digest.clone());
         }
-        let (registry, repository) = image.registry_and_repository();
-        let tag = image.tag.as_deref().unwrap_or("latest");
-        let base = self.base(&registry);
-        let fail = |reason: String| RegistryError::Unreachable {
-            image: image.to_string(),
-            registry: registry.clone(),
-            reason,
-        };
-        let url = Url::parse(&format!("{base}/v2/{repository}/manifests/{tag}")).map_err(|e| fail(e.to_string()))?;
-        let credentials = self.credentials.get(&registry).cloned().unwrap_or_default();
-        let client = Client::new(&self.clients, &url, &credentials, &self.policy).map_err(fail)?;
-        let ask = Question { client, credentials, image: image.to_string(), registry };
+        let (ask, base, repository) = self.question(image)?;
+        let url = ask.url(&base, &repository, image.tag.as_deref().unwrap_or("latest"))?;
         let head = ask.request(Method::HEAD, &url, &repository).await?;
         if let Some(digest) = digest_header(&head) {
             return Ok(digest);
@@ -105,6 +97,19 @@ impl RegistryClient {
         }
     }
 
+    /// With where it is asked and the repository.
+    pub(crate) fn question(&self, image: &ImageRef) -> Result<(Question, String, String), RegistryError> {
+        let (registry, repository) = image.registry_and_repository();
+        let (base, image) = (self.base(&registry), image.to_string());
+        let credentials = self.credentials.get(&registry).cloned().unwrap_or_default();
+        let client = Url::parse(&base).map_err(|error| error.to_string());
+        let client = client.and_then(|url| Client::new(&self.clients, &url, &credentials, &self.policy));
+        match client {
+            Ok(client) => Ok((Question { client, credentials, image, registry }, base, repository)),
+            Err(reason) => Err(RegistryError::Unreachable { image, registry, reason }),
+        }
+    }
+
     fn base(&self, registry: &str) -> String {
         if let Some(url) = self.overrides.get(registry).or_else(|| self.overrides.get("*")) {
             return url.trim_end_matches('/').to_owned();
@@ -115,7 +120,7 @@ impl RegistryClient {
 }
 
 /// About one image.
-struct Question {
+pub(crate) struct Question {
     client: Client,
     credentials: Credentials,
     image: String,
@@ -123,7 +128,13 @@ struct Question {
 }
 
 impl Question {
-    async fn request(&self, method: Method, url: &Url, repository: &str) -> Result<Response, RegistryError> {
+    /// Of a manifest, by its tag or digest.
+    pub(crate) fn url(&self, base: &str, repository: &str, reference: &str) -> Result<Url, RegistryError> {
+        let url = Url::parse(&format!("{base}/v2/{repository}/manifests/{reference}"));
+        url.map_err(|error| self.unreachable(&error))
+    }
+
+    pub(crate) async fn request(&self, method: Method, url: &Url, repository: &str) -> Result<Response, RegistryError> {
         let plain = self.credentials.authorization();
         let Answer { mut response, trusted } = self.send(&self.client, method.clone(), url, plain.as_deref()).await?;
         // another server, to which this one led, is not told who we are
@@ -176,18 +187,23 @@ impl Question {
         Ok(token(&answer).map(str::to_owned))
     }
 
-    async fn body(&self, mut answer: Response) -> Result<Vec<u8>, RegistryError> {
+    pub(crate) async fn body(&self, mut answer: Response) -> Result<Vec<u8>, RegistryError> {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&NoAnswer::from(error)))? {
             body.extend_from_slice(&chunk);
             if body.len() > ANSWER_MAX {
-                return Err(self.unreachable(&format!("its answer is larger than {ANSWER_MAX} bytes")));
+                return Err(self.unreadable(&format!("its answer is larger than {ANSWER_MAX} bytes")));
             }
         }
         Ok(body)
     }
 
-    fn unreachable(&self, error: &dyn std::fmt::Display) -> RegistryError {
+    pub(crate) fn unreadable(&self, why: &dyn std::fmt::Display) -> RegistryError {
+        let (image, registry, reason) = (self.image.clone(), self.registry.clone(), why.to_string());
+        RegistryError::Unreadable { image, registry, reason }
+    }
+
+    pub(crate) fn unreachable(&self, error: &dyn std::fmt::Display) -> RegistryError {
         RegistryError::Unreachable {
             image: self.image.clone(),
             registry: self.registry.clone(),

@@ -7,6 +7,7 @@ use api::gantline::{GateKind, ReleaseSource};
 use jiff::{SignedDuration, Timestamp};
 use object::{ImageDigest, ImageRef};
 
+use crate::parts::Parts;
 use crate::write::Located;
 
 /// A registry is asked again after this time what a tag means.
@@ -35,6 +36,8 @@ pub enum Question {
     Merged { from: Spot, into: Spot },
     /// Which digest a tag means now.
     Digest(ImageRef),
+    /// What is in an image with a digest.
+    Parts(ImageRef),
     /// What one kind of gate wants to know, in its own words.
     Gate { kind: GateKind, asks: String },
 }
@@ -45,6 +48,7 @@ pub enum Answer {
     Source(ReleaseSource),
     Merged(ReleaseSource),
     Digest(Result<ImageDigest, String>),
+    Parts(Parts),
     Gate(Result<serde_json::Value, String>),
 }
 
@@ -59,9 +63,11 @@ impl Answered {
     /// When it has to be asked again; `None`: it holds for ever. Until the new answer is there the old one counts.
     pub fn until(&self) -> Option<Timestamp> {
         let age = match &self.answer {
-            Answer::Located(Ok(_)) | Answer::Source(_) | Answer::Merged(_) => return None,
+            Answer::Located(Ok(_)) | Answer::Source(_) | Answer::Merged(_) | Answer::Parts(Parts::Known(_)) => {
+                return None;
+            }
             Answer::Digest(Ok(_)) => DIGEST_AGE,
-            Answer::Located(Err(_)) | Answer::Digest(Err(_)) | Answer::Gate(_) => FAILED_AGE,
+            Answer::Located(Err(_)) | Answer::Digest(Err(_)) | Answer::Parts(_) | Answer::Gate(_) => FAILED_AGE,
         };
         self.at.checked_add(age).ok()
     }

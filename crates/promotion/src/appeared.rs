@@ -215,7 +215,7 @@ mod tests {
 
     fn image(number: usize) -> ReleaseImage {
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(number.to_string()))).parse().unwrap();
-        ReleaseImage { name: "shop".into(), tag: format!("v{number}"), digest }
+        ReleaseImage { name: "shop".into(), tag: format!("v{number}"), digest, parts: Vec::new() }
     }
 
     fn spec(images: &[usize], people: &[String]) -> ReleaseSpec {

@@ -64,7 +64,7 @@ mod tests {
 
     fn image(digit: &str) -> ReleaseImage {
         let digest = format!("sha256:{}", digit.repeat(64)).parse().unwrap();
-        ReleaseImage { name: "shop".into(), tag: String::new(), digest }
+        ReleaseImage { name: "shop".into(), tag: String::new(), digest, parts: Vec::new() }
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Ledger {
             known.images.clone_from(images); // as older versions did not
             return true;
         }
-        let has_room = count(&self.quarantined) + images.len() <= QUARANTINED;
+        let has_room = count(&self.quarantined) + weight(images) <= QUARANTINED;
         if has_room {
             self.quarantined.insert(digest, Held { quarantine: shortened(said), images: images.clone() });
         }
@@ -246,7 +246,12 @@ impl Ledger {
 }
 
 fn count(all: &Quarantines) -> usize {
-    all.values().map(|held| held.images.len().max(1)).sum()
+    all.values().map(|held| weight(&held.images).max(1)).sum()
+}
+
+/// One with very many parts takes the room of several.
+fn weight(images: &[ReleaseImage]) -> usize {
+    images.iter().map(|image| 1 + image.parts.len() / 16).sum()
 }
 
 fn shortened(quarantine: &Quarantine) -> Quarantine {

@@ -20,6 +20,7 @@ mod members;
 mod message;
 mod names;
 mod owned;
+mod parts;
 mod places;
 mod plan;
 mod prove;
@@ -40,11 +41,12 @@ pub use gates::{Decision, Evidence, Judge, evaluate};
 pub use identity::{identity, label, release_name};
 pub use ledger::Ledger;
 pub use machine::{Observation, Reach, advance};
-pub use meaning::{Meanings, unclear};
+pub use meaning::{Look, Meaning, Meanings, unclear};
 pub use members::Members;
 
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
 pub use owned::{Images, Owner, Records, is_owned, owners, unpromoted};
+pub use parts::Parts;
 pub use places::{Entered, Places};
 pub use plan::{
     Action, Brought, Observed, Passed, Place, PlaceApplication, Plan, RunningImage, RunningPod, Step, judged, may_push,

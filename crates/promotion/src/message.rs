@@ -121,6 +121,7 @@ mod tests {
             name: "shop".into(),
             tag: String::new(),
             digest: digest.parse().unwrap(),
+            parts: Vec::new(),
         });
         let gates = [GateReport {
             name: "approval by team-leads".into(),

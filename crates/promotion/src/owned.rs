@@ -34,7 +34,7 @@ pub struct Images {
     pub replaced: Vec<ImageRef>,
     /// New ones of which nobody can tell what they are: the object and the text.
     pub unreadable: Vec<String>,
-    /// Of the tags that are [`unclear`](crate::unclear).
+    /// Of those that are [`unclear`](crate::unclear).
     pub means: Meanings,
 }
 
@@ -118,9 +118,12 @@ impl<'a> Records<'a> {
         'a: 'i,
     {
         let tell = |image: &'i ImageRef| {
-            let registry = || images.means.get(image).and_then(|meaning| meaning.as_ref().ok());
-            let record = || self.promoted(environment, image).next().map(|known| &known.digest);
-            Told::new(image, image.digest.as_ref().or_else(registry).or_else(record))
+            if let Some(meaning) = images.means.get(image).and_then(|meaning| meaning.as_ref().ok()) {
+                return Told::new(image, Some(&meaning.digest), meaning.parts.as_deref());
+            }
+            let record = self.promoted(environment, image).next();
+            let digest = image.digest.as_ref().or_else(|| record.map(|known| &known.digest));
+            Told::new(image, digest, Some(record.map_or(&[], |known| &known.parts)))
         };
         images.new.iter().chain(&images.live).map(tell).collect()
     }
@@ -231,7 +234,7 @@ mod tests {
         let digest = format!("sha256:{}", "d".repeat(64)).parse().unwrap();
         let mut release = Release::default();
         release.metadata.name = format!("shop-{tag}");
-        release.spec.images.push(ReleaseImage { name: "acme/shop".into(), tag: tag.into(), digest });
+        release.spec.images.push(ReleaseImage { name: "acme/shop".into(), tag: tag.into(), digest, parts: Vec::new() });
         for (name, by_hand) in environments {
             let mut entry = entry(name, "c", crate::gates::tests::time(0));
             entry.by_hand = *by_hand;

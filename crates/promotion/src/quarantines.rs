@@ -1,9 +1,10 @@
 //! What a quarantine holds, whichever Pipeline made it.
 //!
 //! It is of the images of a release, and holds each release that has all of them: that of one image every set with that
-//! image; that of a set, of which nobody knows which image is bad, that set and each that has more. Within a Pipeline
-//! digests decide, whatever their repositories are called now; between Pipelines the repository has to be the same, too,
-//! else whoever writes a digest into Git could hold images that they have not.
+//! image; that of a set, of which nobody knows which image is bad, that set and each that has more. An image is had by
+//! each that has anything of it in it (`parts.rs`). Within a Pipeline digests decide, whatever their repositories are
+//! called now; between Pipelines the repository has to be the same, too, else whoever writes a digest into Git could hold
+//! images that they have not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::about::outlined;
 use crate::identity::{identity, short};
 use crate::meaning::{Fit, Recorded, Told};
+use crate::parts::Content;
 
 /// A quarantine in a ledger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,23 +37,30 @@ pub(crate) fn holding<'a>(
     images: &'a [ReleaseImage],
 ) -> impl Iterator<Item = (&'a ImageDigest, &'a Held)> {
     let alone = images.iter().filter_map(|image| all.get_key_value(&image.digest));
+    let has_parts = images.iter().any(|image| !image.parts.is_empty());
+    let inside = all.iter().filter(move |(digest, held)| match held.images.as_slice() {
+        [bad] if has_parts || !bad.parts.is_empty() => {
+            images.iter().all(|image| image.digest != **digest) && images.iter().any(|image| is_here(image, bad))
+        }
+        _ => false,
+    });
     let set = (images.len() > 1 && !all.is_empty()).then(|| identity(images)).flatten();
     let in_set = move |set: ImageDigest| {
         all.iter().filter(move |(digest, held)| {
             **digest == set || held.images.len() > 1 && is_within(&held.images, images, is_here)
         })
     };
-    alone.chain(set.into_iter().flat_map(in_set))
+    alone.chain(inside).chain(set.into_iter().flat_map(in_set))
 }
 
 /// Whether one is the other within a Pipeline.
 pub(crate) fn is_here(image: &ReleaseImage, bad: &ReleaseImage) -> bool {
-    image.digest == bad.digest
+    Content::from(image).shares(bad.into())
 }
 
 /// Whether one is the other between Pipelines.
 pub(crate) fn is_elsewhere(image: &ReleaseImage, bad: &ReleaseImage) -> bool {
-    image.digest == bad.digest && canonical_repository(&image.name) == canonical_repository(&bad.name)
+    is_here(image, bad) && canonical_repository(&image.name) == canonical_repository(&bad.name)
 }
 
 /// Whether all that is bad is among these; where it is not known what is, it is not.
@@ -152,6 +161,7 @@ mod tests {
             name: (*name).to_owned(),
             tag: "v1".to_owned(),
             digest: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
+            parts: Vec::new(),
         };
         all.iter().map(one).collect()
     }

@@ -49,8 +49,12 @@ impl<'a> Stranger<'a> {
         if *fit == Fit::Yes {
             return Self::Quarantined { image, is: told.digest.filter(|_| image.digest.is_none()), by };
         }
-        let why = images.means.get(image).and_then(|meaning| meaning.as_ref().err());
-        let why = why.map_or("its registry was not asked", String::as_str).to_owned();
+        let why = match images.means.get(image) {
+            Some(Err(why)) => why,
+            Some(Ok(_)) => "there is more in it than is looked at",
+            None => "its registry was not asked",
+        }
+        .to_owned();
         Self::Unclear { image, is_new: images.new.contains(image), why, by }
     }
 
@@ -85,6 +89,11 @@ impl<'a> Stranger<'a> {
         match self {
             Self::Moved { .. } => {
                 format!("push another tag and promote it (gantline promote {pipeline} --to {environment})")
+            }
+            Self::Unclear { image, .. } if image.digest.is_some() => {
+                format!(
+                    "push an image with the platforms that are needed, and promote it (gantline promote {pipeline} --to {environment})"
+                )
             }
             Self::Unclear { image, .. } => {
                 let name = &image.name;

@@ -505,6 +505,7 @@ mod tests {
             name: name.into(),
             tag: tag.into(),
             digest: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
+            parts: Vec::new(),
         };
         let release = |name: &str, images: &[ReleaseImage]| {
             let mut release = Release::default();

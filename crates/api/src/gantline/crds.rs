@@ -120,8 +120,9 @@ pub fn pipeline_crd() -> Value {
 }
 
 pub fn release_crd() -> Value {
+    let sha256 = || json!({"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"});
     let image = object(
-        json!({"name": text(), "tag": text(), "digest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}}),
+        json!({"name": text(), "tag": text(), "digest": sha256(), "parts": list(sha256())}),
         &["name", "digest"],
     );
     let mut spec = object(

@@ -39,6 +39,9 @@ pub struct ReleaseImage {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tag: String,
     pub digest: ImageDigest,
+    /// The manifests that are in it, where it is an index of several; empty too where the registry did not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ImageDigest>,
 }
 
 /// The commit with which somebody put the images into the first environment.

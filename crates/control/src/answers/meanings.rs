@@ -1,18 +1,19 @@
-//! What tags mean now, for walls: each tag is asked for once, however many operations want to bring it, and nobody waits
+//! What tags mean now and what is in images, for walls: each is asked for once, however many operations want to bring it, and nobody waits
 //! for long.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use git::RegistryClient;
 use jiff::{SignedDuration, Timestamp};
-use object::{ImageDigest, ImageRef};
-use promotion::Meanings;
+use object::ImageRef;
+use promotion::{Look, Meaning, Meanings, Parts};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::digest::registry_of;
+use super::digest::{parts_from, registry_of};
 use crate::context::Context;
 
 /// So long after a registry was asked somebody waits for it at the longest.
@@ -22,70 +23,71 @@ const FRESH: SignedDuration = SignedDuration::from_secs(15);
 /// So many tags are asked for, for one operation; one with more of them waits for nobody and is held.
 pub(crate) const MOST: usize = 1000;
 
-type Meaning = Result<ImageDigest, String>;
+type Told = Result<Meaning, String>;
 
 /// What was asked lately.
 #[derive(Debug, Default)]
-pub(super) struct Tags(Mutex<HashMap<ImageRef, Asked>>);
+pub(super) struct Tags(Mutex<HashMap<(ImageRef, Look), Asked>>);
 
 #[derive(Debug, Clone)]
 struct Asked {
     /// By the clock of the control plane.
     at: Timestamp,
     until: Instant,
-    told: watch::Receiver<Option<Meaning>>,
+    told: watch::Receiver<Option<Told>>,
 }
 
-/// A tag that has to be asked for now.
+/// An image that has to be asked for now.
 #[derive(Debug)]
 struct ToAsk {
-    tag: ImageRef,
+    image: ImageRef,
+    look: Look,
     until: Instant,
-    tell: watch::Sender<Option<Meaning>>,
+    tell: watch::Sender<Option<Told>>,
 }
 
-/// What the registries say of tags, or why they say nothing.
-pub(crate) async fn meanings(cx: &Context, tags: BTreeSet<ImageRef>) -> Meanings {
-    if tags.is_empty() {
+/// What the registries say of images, or why they say nothing.
+pub(crate) async fn meanings(cx: &Context, images: BTreeMap<ImageRef, Look>) -> Meanings {
+    if images.is_empty() {
         return Meanings::new();
     }
-    let (asked, new) = cx.answers.tags.take(&tags, cx.clock.now());
+    let (asked, new) = cx.answers.tags.take(&images, cx.clock.now());
     new.into_iter().for_each(|new| ask(cx, new));
     let told = asked.into_iter().map(Asked::told);
     let told = cx.lending(join_all(told.collect::<Vec<_>>())).await;
-    tags.into_iter().zip(told).collect()
+    images.into_keys().zip(told).collect()
 }
 
 /// As its registry is asked for it: Docker Hub has several names, and knows itself by one. Any other name stands as it is
 /// written, as a host without a port may read as a path.
-fn plain(tag: &ImageRef) -> ImageRef {
-    let canonical = tag.canonical_repository();
-    let name = if canonical.starts_with("docker.io/") { canonical } else { tag.name.clone() };
-    ImageRef { name, ..tag.clone() }
+fn plain(image: &ImageRef) -> ImageRef {
+    let canonical = image.canonical_repository();
+    let name = if canonical.starts_with("docker.io/") { canonical } else { image.name.clone() };
+    ImageRef { name, ..image.clone() }
 }
 
 impl Asked {
-    async fn told(mut self) -> Meaning {
+    async fn told(mut self) -> Told {
         let told = timeout_at(self.until, self.told.wait_for(Option::is_some)).await;
         told.ok().and_then(|told| told.ok()?.clone()).unwrap_or_else(silent)
     }
 }
 
-fn silent() -> Meaning {
+fn silent() -> Told {
     Err(format!("the registry does not answer within {} s", PATIENCE.as_secs()))
 }
 
 impl Tags {
     /// Those of which nobody asked a moment ago, and who waits for which.
-    fn take(&self, tags: &BTreeSet<ImageRef>, now: Timestamp) -> (Vec<Asked>, Vec<ToAsk>) {
+    fn take(&self, images: &BTreeMap<ImageRef, Look>, now: Timestamp) -> (Vec<Asked>, Vec<ToAsk>) {
         let (mut new, until) = (Vec::new(), Instant::now() + PATIENCE);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // what is under way is not asked again: a registry that hangs is asked by nobody else
         all.retain(|_, asked| now.duration_since(asked.at).abs() < FRESH || asked.told.has_changed().is_ok());
-        let asked = tags.iter().map(plain).map(|tag| {
-            let asked = all.entry(tag.clone()).or_insert_with(|| {
+        let asked = images.iter().map(|(image, look)| (plain(image), *look)).map(|(image, look)| {
+            let asked = all.entry((image.clone(), look)).or_insert_with(|| {
                 let (tell, told) = watch::channel(None);
-                new.push(ToAsk { tag, until, tell });
+                new.push(ToAsk { image, look, until, tell });
                 Asked { at: now, until, told }
             });
             asked.clone()
@@ -96,20 +98,32 @@ impl Tags {
 
 /// In a task of its own, as others may wait for the answer, too. Whose turn has not come when nobody waits any more is not
 /// asked for.
-fn ask(cx: &Context, ToAsk { tag, until, tell }: ToAsk) {
-    let Some(registry) = registry_of(cx, &tag) else {
+fn ask(cx: &Context, ToAsk { image, look, until, tell }: ToAsk) {
+    let Some(registry) = registry_of(cx, &image) else {
         tell.send_replace(Some(Err("no registry is asked".to_owned())));
         return;
     };
     // not behind what plans ask: nobody waits for those
-    let lane: Arc<Semaphore> = cx.answers.lane(&format!("tags of {}", tag.registry_and_repository().0));
+    let lane: Arc<Semaphore> = cx.answers.lane(&format!("tags of {}", image.registry_and_repository().0));
     tokio::spawn(async move {
-        let meaning = match timeout_at(until, lane.acquire()).await {
-            Ok(_turn) => registry.resolve(&tag).await.map_err(|error| error.to_string()),
+        let told = match timeout_at(until, lane.acquire()).await {
+            Ok(_turn) => meaning(&registry, image, look).await,
             Err(_) => silent(),
         };
-        tell.send_replace(Some(meaning));
+        tell.send_replace(Some(told));
     });
+}
+
+async fn meaning(registry: &RegistryClient, image: ImageRef, look: Look) -> Told {
+    let digest = registry.resolve(&image).await.map_err(|error| error.to_string())?;
+    if look == Look::Tag {
+        return Ok(digest.into());
+    }
+    match parts_from(registry, &ImageRef { digest: Some(digest.clone()), ..image }).await {
+        Parts::Known(parts) => Ok(Meaning { digest, parts: Some(parts) }),
+        Parts::Unreadable(_) => Ok(Meaning { digest, parts: None }),
+        Parts::Untold(why) => Err(why),
+    }
 }
 
 #[cfg(test)]
@@ -120,8 +134,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn tag(text: &str) -> BTreeSet<ImageRef> {
-        [text.parse().unwrap()].into()
+    fn tag(text: &str) -> BTreeMap<ImageRef, Look> {
+        [(text.parse().unwrap(), Look::Tag)].into()
     }
 
     #[tokio::test]
@@ -136,7 +150,10 @@ mod tests {
         // for as long as the registry hangs
         new.extend(tags.take(&tag("index.docker.io/acme/shop:v1"), at(60)).1);
         assert_eq!(new.len(), 1, "once, also under another name");
-        let digest = || format!("sha256:{}", "a".repeat(64)).parse().map_err(|_| String::new());
+        let digest = || {
+            let digest: Result<object::ImageDigest, _> = format!("sha256:{}", "a".repeat(64)).parse();
+            digest.map(Meaning::from).map_err(|_| String::new())
+        };
         new.pop().unwrap().tell.send_replace(Some(digest()));
         assert!(join_all(asked.into_iter().map(Asked::told)).await.iter().all(|told| *told == digest()));
         assert_eq!(tags.take(&v1, at(14)).1.len(), 0, "a moment ago is now");

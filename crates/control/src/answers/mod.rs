@@ -204,6 +204,7 @@ async fn ask(cx: &Context, question: &Question) -> Option<Answer> {
         Question::Source { spot, since } => source::ask(cx, spot, since).await.map(Answer::Source),
         Question::Merged { from, into } => merged::ask(cx, from, into).await.map(Answer::Merged),
         Question::Digest(image) => Some(Answer::Digest(digest::ask(cx, image).await)),
+        Question::Parts(image) => Some(Answer::Parts(digest::parts(cx, image).await)),
         // a gate that asks the outside brings its file with it
         Question::Gate { kind, .. } => {
             Some(Answer::Gate(Err(format!("nobody here can answer what the gate {} asks", kind.as_str()))))
@@ -218,7 +219,7 @@ fn lane_of(question: &Question) -> String {
         Question::Located(spot) | Question::Source { spot, .. } | Question::Merged { into: spot, .. } => {
             format!("application {}", spot.application)
         }
-        Question::Digest(image) => format!("registry {}", image.registry_and_repository().0),
+        Question::Digest(image) | Question::Parts(image) => format!("registry {}", image.registry_and_repository().0),
         Question::Gate { kind, .. } => format!("gate {}", kind.as_str()),
     }
 }

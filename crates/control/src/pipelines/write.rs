@@ -374,7 +374,7 @@ impl Attempt<'_> {
     async fn same_as_tested(&self) -> Result<(), Halt> {
         for image in &self.release.spec.images {
             if let Some(now) = self.moved_to(image).await {
-                let ReleaseImage { name, tag, digest } = image;
+                let ReleaseImage { name, tag, digest, .. } = image;
                 return Err(wait(format!(
                     "tag {tag} of {name} moved from {digest} to {now}, which was not tested: it is not written; push another \
                      tag"
@@ -390,7 +390,7 @@ impl Attempt<'_> {
             if let Some(now) = self.moved_to(image).await
                 && !self.is_written_by_digest(ground, image).await
             {
-                let ReleaseImage { name, tag, digest } = image;
+                let ReleaseImage { name, tag, digest, .. } = image;
                 return Err(wait(format!(
                     "tag {tag} of {name} moved from {digest}, which ran here, to {now}: it is not written, and tried again \
                      every minute: have the tag mean {digest} again"

@@ -9,13 +9,21 @@ use control::requests::{Seen, SyncRequest, roll_back, sync};
 use object::{ImageRef, ResourceKey};
 use sandbox::{ImageError, ImageSource, PulledImage};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use test_support::{Answer, WebServer};
 
 use crate::fixtures::{apply, pause};
 use crate::promotions::{ON_ONE_BRANCH, OVERLAY, Running, World, application};
 
+/// The manifest that is called so; `[2]` is an index of the one that is called 2.
+fn manifest(digit: &str) -> String {
+    let part = digit.strip_prefix('[').and_then(|part| part.strip_suffix(']'));
+    let manifests = part.map(|part| vec![json!({"digest": digest(part)})]);
+    json!({"schemaVersion": 2, "annotations": {"called": digit}, "manifests": manifests}).to_string()
+}
+
 fn digest(digit: &str) -> String {
-    format!("sha256:{}", digit.repeat(64))
+    format!("sha256:{}", hex::encode(Sha256::digest(manifest(digit))))
 }
 
 /// What tags mean: for whoever asks the registry, and for the nodes that pull.
@@ -24,11 +32,17 @@ struct Shelf(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Shelf {
     fn put(&self, tag: &str, digit: &str) {
-        self.0.lock().unwrap().insert(tag.to_owned(), digest(digit));
+        self.0.lock().unwrap().insert(tag.to_owned(), digit.to_owned());
+    }
+
+    fn manifest(&self, reference: &str) -> Option<String> {
+        let all = self.0.lock().unwrap();
+        let by_digest = || all.values().find(|digit| digest(digit) == reference);
+        all.get(reference).or_else(by_digest).map(|digit| manifest(digit))
     }
 
     fn get(&self, tag: &str) -> Option<String> {
-        self.0.lock().unwrap().get(tag).cloned()
+        self.0.lock().unwrap().get(tag).map(|digit| digest(digit))
     }
 
     /// With an empty tag all is out.
@@ -42,8 +56,10 @@ impl Shelf {
             if shelf.is_silent() {
                 std::thread::park_timeout(std::time::Duration::from_secs(60));
             }
-            let digest = request.path.rsplit_once('/').and_then(|(_, tag)| shelf.get(tag));
-            digest.map_or(Answer::status(404), |digest| Answer::ok("").header("docker-content-digest", digest))
+            let manifest = request.path.rsplit_once('/').and_then(|(_, reference)| shelf.manifest(reference));
+            let Some(text) = manifest else { return Answer::status(404) };
+            let digest = format!("sha256:{}", hex::encode(Sha256::digest(&text)));
+            Answer::ok(text).header("docker-content-digest", digest)
         })
     }
 }
@@ -214,6 +230,31 @@ async fn a_quarantined_digest_comes_into_no_production_under_another_tag() {
     sync(&controller, &production, "otto", request).await.unwrap();
     world.until("in", async || world.runs("production").await.as_deref() == Some("ghcr.io/acme/shop:stable")).await;
     world.until("said", async || world.says_quarantined("shop:stable is v2").await).await;
+    running.end().await;
+}
+
+/// Whoever writes to a registry makes an index of it, which has another digest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantined_image_comes_in_wrapped_in_no_index() {
+    let (world, shelf, server, controller, running) = never_entered("multi", "[2]").await;
+    let expected = format!("ghcr.io/acme/shop:multi, which means {}, is quarantined by another", digest("[2]"));
+    world.refused("production", &expected).await;
+    // nor where a file says its digest
+    let overlay = OVERLAY.replace("newTag: v1", &format!("digest: {}", digest("[2]")));
+    let files = [("production/kustomization.yaml", Some(&*overlay))];
+    world.repository.commit("mallory", &files, "By hand").await;
+    world.refused("production", &format!("shop@{} is quarantined by another Pipeline", digest("[2]"))).await;
+    assert_eq!(world.runs("production").await, None);
+    // as a release it goes nowhere
+    shelf.put("v3", "[2]");
+    world.push("v3").await;
+    let release = async || controller.stores().releases(Some("shop")).iter().find(|it| it.tag() == "v3").cloned();
+    let is_held = async || release().await.is_some_and(|release| release.status.quarantine.is_some());
+    world.until("quarantined", is_held).await;
+    let parts: Vec<String> = release().await.unwrap().spec.images[0].parts.iter().map(ToString::to_string).collect();
+    assert_eq!(parts, [digest("2")]);
+    let asked = server.requests().iter().filter(|request| request.path.ends_with(&digest("[2]"))).count();
+    assert!(asked < 20, "{asked}");
     running.end().await;
 }
 

@@ -233,6 +233,7 @@ pub(crate) mod tests {
             name: "ghcr.io/acme/shop".into(),
             tag: "v2".into(),
             digest: digest("d"),
+            parts: Vec::new(),
         });
         release.spec.source.author = "Dana".into();
         release.status.environments.push(ReleaseEnvironment {

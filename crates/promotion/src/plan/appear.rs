@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use api::gantline::{ImageSource, PipelineConditionKind, Release, ReleaseImage, ReleaseSource, ReleaseSpec};
 
+use object::ImageRef;
+
 use super::sight::{Runs, Written};
 use super::{Action, Draft, Known};
 use crate::about::is_believed;
@@ -13,6 +15,7 @@ use crate::answers::{Answer, Question};
 use crate::appeared::{Appearance, brought};
 use crate::facts::{Fact, What};
 use crate::identity::release_name;
+use crate::parts::Parts;
 
 impl Draft<'_> {
     /// What runs in the first environment and is no release yet becomes one.
@@ -33,12 +36,38 @@ impl Draft<'_> {
         if self.moved(&images) || self.release(&name).is_some() {
             return;
         }
-        let Some(source) = self.source(first, &images) else { return };
+        // asked at the same time
+        let (with_parts, source) = (self.with_parts(first, &images), self.source(first, &images));
+        let Some((images, source)) = with_parts.zip(source) else { return };
         let what = What::released(&images, &source);
         let spec = ReleaseSpec { pipeline: self.seen.pipeline.metadata.name.clone(), images, source };
         self.appearance = Appearance::of(&spec, self.before(first).map(|before| &*before.spec.images));
         let fact = Fact::of_release(&name, &spec, what);
         self.step(Action::CreateRelease { name, spec }, vec![fact]);
+    }
+
+    /// With what is in them: kept now, as whoever may write to the registry may take it away. One of which nobody can tell that
+    /// is no release; where the registry does not tell, its digest alone is known.
+    fn with_parts(&mut self, first: &str, images: &[ReleaseImage]) -> Option<Vec<ReleaseImage>> {
+        let asked: Vec<_> = images.iter().map(|image| self.ask(Question::Parts(by_digest(image)))).collect();
+        let mut all = Vec::new();
+        for (image, answer) in images.iter().zip(asked) {
+            let parts = match answer {
+                Some(Answer::Parts(Parts::Known(parts))) => parts.clone(),
+                Some(Answer::Parts(Parts::Untold(_))) => Vec::new(),
+                Some(Answer::Parts(Parts::Unreadable(why))) => {
+                    let message = format!(
+                        "{first}: {why}: so nobody can tell whether something quarantined is in it, and it is no release; push \
+                         an image with the platforms that are needed"
+                    );
+                    self.condition(PipelineConditionKind::DigestUnknown, message);
+                    return None;
+                }
+                _ => return None,
+            };
+            all.push(ReleaseImage { parts, ..image.clone() });
+        }
+        Some(all)
     }
 
     /// What the first environment runs came to the Pipeline, though its record was not to be believed once: who is behind
@@ -138,11 +167,16 @@ impl Draft<'_> {
     }
 }
 
+fn by_digest(image: &ReleaseImage) -> ImageRef {
+    let tag = Some(image.tag.clone()).filter(|tag| !tag.is_empty());
+    ImageRef { name: image.name.clone(), tag, digest: Some(image.digest.clone()) }
+}
+
 /// `None` where the digest of one is not known.
 fn released(names: &[ImageSource], images: &[Written<'_>]) -> Option<Vec<ReleaseImage>> {
     let image = |(source, written): (&ImageSource, &Written<'_>)| {
         let (name, tag) = (source.name.clone(), written.image.tag.clone().unwrap_or_default());
-        Some(ReleaseImage { name, tag, digest: written.digest?.clone() })
+        Some(ReleaseImage { name, tag, digest: written.digest?.clone(), parts: Vec::new() })
     };
     names.iter().zip(images).map(image).collect()
 }

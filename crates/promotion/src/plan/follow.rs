@@ -14,6 +14,7 @@ use crate::about;
 use crate::facts::{Fact, What};
 use crate::machine::{Observation, Reach, advance, deadline};
 use crate::owned::Records;
+use crate::parts::Content;
 
 impl Draft<'_> {
     pub(crate) fn follow(&mut self) {
@@ -194,7 +195,7 @@ fn is_held_back(release: &Release, sight: &Sight<'_>) -> bool {
     let Some((place, app)) = sight.place.and_then(|place| Some((place, place.application.as_ref()?))) else {
         return false;
     };
-    let is_its = |digest: &ImageDigest| release.spec.images.iter().any(|image| image.digest == *digest);
+    let is_its = |digest: &ImageDigest| release.spec.images.iter().any(|image| Content::from(image).has(digest));
     let mut in_pods = place.pods.iter().flat_map(|pod| &pod.images).filter_map(|running| running.digest.as_ref());
     let shows = matches!(app.health, HealthStatusCode::Degraded | HealthStatusCode::Progressing) && in_pods.any(is_its);
     app.is_held && !shows
@@ -226,7 +227,7 @@ fn running(release: &Release, sight: &Sight<'_>) -> Reach {
     let other = pods.iter().filter(|pod| !pod.has_ended).flat_map(|pod| &pod.images).find(|running| {
         let is = |name: &str| running.image.name == name || running.image.same_repository(name);
         let same = || release.spec.images.iter().find(|image| is(&image.name));
-        running.digest.as_ref().is_some_and(|digest| same().is_some_and(|image| *digest != image.digest))
+        running.digest.as_ref().is_some_and(|digest| same().is_some_and(|image| !Content::from(image).has(digest)))
     });
     match other {
         Some(running) => Reach::Under(format!("a pod still runs {}", running.image)),

@@ -8,6 +8,7 @@ use super::sight::{Runs, Sight, Written};
 use super::{Draft, RunningImage};
 use crate::about::outlined;
 use crate::owned::Records;
+use crate::parts::Content;
 
 /// A tag that moved: what was promoted under it, and what it is now.
 pub(super) struct Moved<'a> {
@@ -78,7 +79,7 @@ impl<'a> Draft<'a> {
     fn others_in_pods(&self, sight: &Sight<'a>) -> impl Iterator<Item = &'a RunningImage> {
         let release = self.run_by(sight).map_or(&[][..], |release| &release.spec.images);
         in_pods(sight)
-            .filter(|it| it.digest.as_ref().is_some_and(|digest| release.iter().all(|own| own.digest != *digest)))
+            .filter(|it| it.digest.as_ref().is_some_and(|it| release.iter().all(|own| !Content::from(own).has(it))))
     }
 
     /// What is quarantined and runs, though it is no release here, or not the one that Git says.
@@ -88,7 +89,7 @@ impl<'a> Draft<'a> {
         let is_news = |other: &ReleaseImage| !self.is_first(environment) || !self.is_released(other);
         let others: Vec<ReleaseImage> = written.chain(pods).filter(is_news).collect();
         let (bad, by) = self.quarantined_as(sight, &others)?;
-        let ReleaseImage { name, tag, digest } = bad;
+        let ReleaseImage { name, tag, digest, .. } = bad;
         let image = ImageRef { name: name.clone(), tag: Some(tag.clone()).filter(|tag| !tag.is_empty()), digest: None };
         Some(format!(
             "{image} is {digest}, which is quarantined by {by}, and {environment} runs it: promote another one, or roll back"
@@ -140,5 +141,10 @@ fn in_files(written: &Written<'_>) -> Option<ReleaseImage> {
 }
 
 fn released(image: &ImageRef, digest: &ImageDigest) -> ReleaseImage {
-    ReleaseImage { name: image.name.clone(), tag: image.tag.clone().unwrap_or_default(), digest: digest.clone() }
+    ReleaseImage {
+        name: image.name.clone(),
+        tag: image.tag.clone().unwrap_or_default(),
+        digest: digest.clone(),
+        parts: Vec::new(),
+    }
 }

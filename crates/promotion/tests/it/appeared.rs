@@ -90,7 +90,8 @@ fn people_that_are_not_kept_are_said() {
 }
 
 fn forged(digit: &str, source: ReleaseSource) -> Release {
-    let image = ReleaseImage { name: "shop".into(), tag: format!("v{digit}"), digest: digest(digit) };
+    let image =
+        ReleaseImage { name: "shop".into(), tag: format!("v{digit}"), digest: digest(digit), parts: Vec::new() };
     let spec = ReleaseSpec { pipeline: "shop".into(), images: vec![image], source };
     let mut release = Release { spec, ..Release::default() };
     release.metadata.name = format!("shop-{}", digit.repeat(12));

@@ -39,7 +39,12 @@ fn state(pipeline: &Pipeline, author: &str, approvals: &[Approval]) -> GateState
 
 fn state_of(pipeline: &Pipeline, release: &Release, approvals: &[Approval]) -> GateState {
     let mut release = release.clone();
-    release.spec.images.push(ReleaseImage { name: "shop".into(), tag: String::new(), digest: digest("d") });
+    release.spec.images.push(ReleaseImage {
+        name: "shop".into(),
+        tag: String::new(),
+        digest: digest("d"),
+        parts: Vec::new(),
+    });
     let status = PromotionStatus { approvals: approvals.to_vec(), ..PromotionStatus::default() };
     let promotion = Promotion { status, ..Promotion::default() };
     let change_set = &ChangeSet::of([&release.spec.source], &Accounts::default());

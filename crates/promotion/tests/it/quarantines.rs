@@ -149,7 +149,7 @@ fn a_wall_lets_nothing_in_that_is_quarantined_and_be_it_the_first() {
     let elsewhere = rolled_back_elsewhere("errors");
     let why = |elsewhere: &[Arc<Elsewhere>], ledger: &Ledger, image: &str| {
         let records = Records { releases: &[], promotions: &[], ledger, elsewhere };
-        let means = [("acme/shop:v2".parse().unwrap(), Ok(digest("2")))].into();
+        let means = [("acme/shop:v2".parse().unwrap(), Ok(digest("2").into()))].into();
         let images = Images { new: vec![image.parse().unwrap()], means, ..Images::default() };
         unpromoted(&story.seen.pipeline, OWN, "production", records, &images)
     };
@@ -223,6 +223,7 @@ fn a_ledger_without_room_says_so_and_its_releases_hold() {
                 name: "acme/shop".into(),
                 tag: String::new(),
                 digest: digest.clone(),
+                parts: Vec::new(),
             }],
             ..Default::default()
         };

@@ -11,7 +11,7 @@ use object::{ImageDigest, ImageRef};
 use promotion::requests::Asked;
 use promotion::writing;
 use promotion::{
-    Action, Answer, Answered, Answers, ChangeSet, Evidence, Fact, Located, Members, Observed, Owner, Place,
+    Action, Answer, Answered, Answers, ChangeSet, Evidence, Fact, Located, Members, Observed, Owner, Parts, Place,
     PlaceApplication, Plan, Question, RunningPod, Step, Tampered, plan,
 };
 use serde_json::{Value, json};
@@ -115,17 +115,18 @@ impl Story {
         self.seen.now += SignedDuration::from_mins(minutes);
     }
 
-    /// Plans and takes the steps until nothing is left; sources are answered by `author`. The last plan.
+    /// Plans and takes the steps until nothing is left; sources are answered by `author`, and no image is an
+    /// index but those of which that was said. The last plan.
     pub(crate) fn settle(&mut self) -> Plan {
         for _ in 0..30 {
             let planned = plan(&self.seen);
-            let sources = planned.questions.iter().filter(|question| matches!(question, Question::Source { .. }));
-            let asked: Vec<Question> = sources.filter(|q| self.seen.answers.of(q).is_none()).cloned().collect();
+            let is_open = |question: &&Question| {
+                let is_told = matches!(question, Question::Source { .. } | Question::Parts(_));
+                is_told && self.seen.answers.of(question).is_none()
+            };
+            let asked: Vec<Question> = planned.questions.iter().filter(is_open).cloned().collect();
             let done = asked.is_empty() && planned.steps.is_empty();
-            let (author, email) = (self.author.clone(), format!("{}@acme.io", self.author.to_lowercase()));
-            let source =
-                ReleaseSource { commit: "c0".into(), author, email, time: Some(self.seen.now), ..Default::default() };
-            asked.into_iter().for_each(|question| self.answer(question, Answer::Source(source.clone())));
+            asked.into_iter().for_each(|question| self.tell(question));
             planned.steps.iter().for_each(|step| self.take(step));
             Arc::make_mut(&mut self.seen.pipeline).status = planned.status.clone();
             if done {
@@ -133,6 +134,17 @@ impl Story {
             }
         }
         panic!("it does not settle: {:#?}", plan(&self.seen).steps)
+    }
+
+    /// Who wrote it, and that no image is an index.
+    fn tell(&mut self, question: Question) {
+        if matches!(question, Question::Parts(_)) {
+            return self.answer(question, Answer::Parts(Parts::Known(Vec::new())));
+        }
+        let (author, email) = (self.author.clone(), format!("{}@acme.io", self.author.to_lowercase()));
+        let source =
+            ReleaseSource { commit: "c0".into(), author, email, time: Some(self.seen.now), ..Default::default() };
+        self.answer(question, Answer::Source(source));
     }
 
     /// The steps of one plan.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use api::gantline::{PipelineConditionKind, PipelineStatus, Quarantine, ReleaseImage};
 use object::{ImageDigest, ImageRef};
 use promotion::{
-    Answer, Brought, Elsewhere, Held, Images, Ledger, Owner, Question, Records, RunningImage, Spot, identity, requests,
-    unclear, unpromoted,
+    Answer, Brought, Elsewhere, Held, Images, Ledger, Look, Meaning, Owner, Parts, Question, Records, RunningImage,
+    Spot, identity, requests, unclear, unpromoted,
 };
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn image(text: &str) -> ImageRef {
 }
 
 fn released(name: &str, tag: &str, digit: &str) -> ReleaseImage {
-    ReleaseImage { name: name.into(), tag: tag.into(), digest: digest(digit) }
+    ReleaseImage { name: name.into(), tag: tag.into(), digest: digest(digit), parts: Vec::new() }
 }
 
 fn held(images: &[ReleaseImage]) -> (ImageDigest, Held) {
@@ -35,7 +35,8 @@ type Says<'a> = (&'a str, Result<&'a str, &'a str>);
 
 fn images(new: &[&str], live: &[&str], says: &[Says<'_>]) -> Images {
     let all = |texts: &[&str]| texts.iter().map(|text| image(text)).collect();
-    let means = says.iter().map(|(tag, says)| (image(tag), says.map(digest).map_err(str::to_owned)));
+    let means =
+        says.iter().map(|(tag, says)| (image(tag), says.map(|digit| digest(digit).into()).map_err(str::to_owned)));
     Images { new: all(new), live: all(live), means: means.collect(), ..Images::default() }
 }
 
@@ -144,7 +145,7 @@ fn a_quarantined_set_comes_in_under_no_tags() {
     let asked = |new: &[&str]| {
         let images = images(new, &["acme/web:y", "acme/tool:z"], &[]);
         let asked = unclear(&story.seen.pipeline, "production", Records::of(&story.seen), &images);
-        asked.iter().map(ToString::to_string).collect::<Vec<_>>()
+        asked.keys().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(asked(&["acme/shop:x", "acme/tool:x"]), ["acme/shop:x", "acme/web:y"], "of what is there already, too");
     assert_eq!(asked(&["acme/tool:x"]), [""; 0]);
@@ -160,8 +161,8 @@ fn a_quarantined_set_comes_in_with_no_image_beside_the_pipeline() {
         for (new, live) in [(&[shop, "acme/web:y"][..], &[][..]), (&[shop], &["acme/web:y"])] {
             let unasked = images(new, live, &[]);
             let asked = unclear(&story.seen.pipeline, "staging", Records::of(&story.seen), &unasked);
-            let meaning = |tag: &ImageRef| Ok(digest(if tag.name == "acme/web" { "d" } else { "1" }));
-            let means = asked.into_iter().map(|tag| (tag.clone(), meaning(&tag))).collect();
+            let meaning = |tag: &ImageRef| Ok(digest(if tag.name == "acme/web" { "d" } else { "1" }).into());
+            let means = asked.into_keys().map(|tag| (tag.clone(), meaning(&tag))).collect();
             let said = why(&story, "staging", &Images { means, ..unasked });
             assert!(
                 said.as_ref().is_some_and(|it| it.contains("is quarantined by another Pipeline")),
@@ -418,4 +419,114 @@ fn a_neighbour_of_a_promoted_tag_is_none_past_the_gates() {
     let mut story = promoted();
     story.place("staging").beside = vec![Brought { image: image("acme/shop:v1"), namespace: "staging".into() }];
     assert_eq!(said(&story.settle().status, PipelineConditionKind::NotPromoted), [""; 0]);
+}
+
+/// An image of these digits, where it is an index.
+fn index(name: &str, tag: &str, digit: &str, parts: &[&str]) -> ReleaseImage {
+    ReleaseImage { parts: parts.iter().map(|part| digest(part)).collect(), ..released(name, tag, digit) }
+}
+
+type Wrapped = (&'static str, &'static [&'static str], &'static str, &'static [&'static str], bool);
+
+/// What is quarantined and what is in that, what comes and what is in it, and whether it is held.
+const WRAPPED: [Wrapped; 7] = [
+    ("b", &[], "c", &[], false),
+    ("b", &[], "c", &["b"], true),
+    ("b", &[], "c", &["d", "b"], true),
+    ("e", &["b", "d"], "b", &[], true),
+    ("e", &["b", "d"], "c", &["d"], true),
+    ("e", &["b", "d"], "c", &["e"], true),
+    ("e", &["b"], "c", &["d"], false),
+];
+
+#[test]
+fn what_is_quarantined_comes_in_wrapped_in_no_index() {
+    for (bad, bad_parts, is, parts, is_held) in WRAPPED {
+        let bad = [index("docker.io/acme/shop", "bad", bad, bad_parts)];
+        let by_digest = format!("acme/shop@{}", digest(is));
+        for (own, new) in [(true, "acme/shop:x"), (false, "acme/shop:x"), (true, &by_digest), (false, &by_digest)] {
+            let mut story = fresh(&["acme/shop"]);
+            if own {
+                story.seen.ledger = Arc::new(Ledger { quarantined: [held(&bad)].into(), ..Ledger::default() });
+            } else {
+                story.seen.elsewhere = elsewhere(&bad);
+            }
+            let unasked = images(&[new], &[], &[]);
+            let asked = unclear(&story.seen.pipeline, "production", Records::of(&story.seen), &unasked);
+            assert_eq!(asked, [(image(new), Look::Inside)].into(), "what is in it matters");
+            let of = |parts: Option<&[&str]>| {
+                let parts = parts.map(|parts| parts.iter().map(|part| digest(part)).collect());
+                let means = [(image(new), Ok(Meaning { digest: digest(is), parts }))].into();
+                why(&story, "production", &Images { means, ..unasked.clone() })
+            };
+            let said = of(Some(parts));
+            assert_eq!(said.is_some(), is_held, "{bad:?} {is} {parts:?} {own} {new}: {said:?}");
+            assert!(said.is_none_or(|said| said.contains("is quarantined by")));
+            let said = of(None).unwrap();
+            let is_itself = is == "b" && parts.is_empty();
+            assert!(is_itself || said.contains("there is more in it than is looked at"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_release_with_something_quarantined_in_it_goes_nowhere() {
+    for (bad, bad_parts, is, parts, is_held) in WRAPPED {
+        for own in [true, false] {
+            let mut story = promoted();
+            let bad = [index("acme/shop", "bad", bad, bad_parts)];
+            if own {
+                Arc::make_mut(&mut story.seen.ledger).quarantined = [held(&bad)].into();
+            } else {
+                story.seen.elsewhere = elsewhere(&bad);
+            }
+            story.pass(1);
+            story.write("dev", &[("acme/shop", "v2", is)]);
+            let image = image(&format!("acme/shop:v2@{}", digest(is)));
+            let parts: Vec<ImageDigest> = parts.iter().map(|part| digest(part)).collect();
+            story.answer(Question::Parts(image), Answer::Parts(Parts::Known(parts.clone())));
+            story.settle();
+            let name = format!("shop-{}", is.repeat(12));
+            assert_eq!(story.release(&name).spec.images[0].parts, parts);
+            assert_eq!(story.release(&name).status.quarantine.is_some(), is_held, "{bad:?} {is} {parts:?} {own}");
+            let expected = if is_held { "shop-111111111111" } else { &name };
+            assert_eq!(story.status("staging"), expected, "{bad:?} {is} {parts:?} {own}");
+        }
+    }
+}
+
+#[test]
+fn what_is_in_an_image_is_waited_for_and_one_that_nobody_can_read_is_no_release() {
+    let mut story = promoted();
+    story.pass(1);
+    story.write("dev", &[("acme/shop", "v2", "c")]);
+    let asked = Question::Parts(image(&format!("acme/shop:v2@{}", digest("c"))));
+    assert!(promotion::plan(&story.seen).questions.contains(&asked));
+    story.answer(asked.clone(), Answer::Parts(Parts::Unreadable("there are more than 64 manifests in it".to_owned())));
+    let told = said(&story.settle().status, PipelineConditionKind::DigestUnknown);
+    assert!(told.len() == 1 && told[0].contains("more than 64 manifests in it: so nobody can tell"), "{told:?}");
+    assert_eq!(story.status("staging"), "shop-111111111111");
+    // a registry that is silent stops nothing
+    story.answer(asked, Answer::Parts(Parts::Untold("it hangs".to_owned())));
+    story.settle();
+    assert_eq!(story.status("staging"), "shop-cccccccccccc");
+}
+
+/// As some nodes tell it: what they picked of an index.
+#[test]
+fn a_pod_that_runs_a_part_runs_the_image() {
+    let mut story = promoted();
+    story.pass(1);
+    story.write("dev", &[("acme/shop", "v2", "c")]);
+    let asked = Question::Parts(image(&format!("acme/shop:v2@{}", digest("c"))));
+    story.answer(asked, Answer::Parts(Parts::Known(vec![digest("d"), digest("e")])));
+    story.runs("staging", "acme/shop:v2", "d");
+    let status = story.settle().status;
+    assert_eq!(status.conditions, [], "it did not move");
+    assert!(story.entry("shop-cccccccccccc", "staging").healthy_since.is_some());
+
+    story.seen.elsewhere = elsewhere(&[index("acme/shop", "bad", "8", &["9"])]);
+    story.runs("staging", "acme/shop:x", "9");
+    let told = said(&story.settle().status, PipelineConditionKind::NotPromoted);
+    assert!(told.len() == 1 && told[0].contains("which is quarantined by tina in Pipeline web"), "{told:?}");
 }

@@ -65,7 +65,10 @@ fn images<'a>(
     let first = || pipeline.spec.images.first().map_or_else(String::new, |image| image.name.clone());
     let told = || {
         let digest = status.digest.clone();
-        digest.map(|digest| ReleaseImage { name: first(), tag: status.tag.clone(), digest }).into_iter().collect()
+        digest
+            .map(|digest| ReleaseImage { name: first(), tag: status.tag.clone(), digest, parts: Vec::new() })
+            .into_iter()
+            .collect()
     };
     let all = release.map_or_else(told, |release| release.spec.images.clone());
     let is_digest = status.digest.as_ref().is_some_and(|digest| digest.as_str() == text);
@@ -194,6 +197,7 @@ mod tests {
             name: name.into(),
             tag: tag.into(),
             digest: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
+            parts: Vec::new(),
         };
         let mut release = Release::default();
         release.spec.images = vec![image("shop", "v1", "1"), image("ghcr.io/acme/worker", "w2", "2")];

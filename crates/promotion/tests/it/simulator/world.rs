@@ -10,8 +10,8 @@ use api::gantline::{
 use jiff::Timestamp;
 use object::{ImageDigest, ImageRef};
 use promotion::{
-    Action, Answer, Answered, Elsewhere, Held, Ledger, Located, Observed, Place, PlaceApplication, Question, Record,
-    RunningImage, RunningPod, Step, Tampered, identity,
+    Action, Answer, Answered, Elsewhere, Held, Ledger, Located, Observed, Parts, Place, PlaceApplication, Question,
+    Record, RunningImage, RunningPod, Step, Tampered, identity,
 };
 use serde_json::{Value, json};
 
@@ -327,6 +327,7 @@ impl World {
             }
             Question::Merged { .. } => Answer::Merged(ReleaseSource::default()),
             Question::Digest(image) => Answer::Digest(Ok(self.meaning(image))),
+            Question::Parts(_) => Answer::Parts(Parts::Known(Vec::new())),
             Question::Gate { .. } => Answer::Gate(Ok(Value::Null)),
         };
         Answered { answer, at: moment(self.now) }
