@@ -21,7 +21,6 @@ use crate::facts::{Fact, Facts, Sink};
 use crate::history::Past;
 use crate::memory::{Memories, Memory};
 use crate::metrics::Metrics;
-use crate::owned::Used;
 use crate::patience::uncounted;
 use crate::queue::{Depth, Queue};
 use crate::readers::Readers;
@@ -66,7 +65,6 @@ pub(crate) struct Context {
     seal: Arc<OnceCell<Seal>>,
     pub(crate) records_seen: Seen,
     pub(crate) past: Arc<Past>,
-    pub(crate) overrides_used: Used,
 }
 
 impl fmt::Debug for Context {
@@ -131,7 +129,6 @@ impl Context {
             seal,
             records_seen: Seen::default(),
             past: Arc::default(),
-            overrides_used: Used::default(),
             shares,
             registry,
             client_side_apply,

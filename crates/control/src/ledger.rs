@@ -79,28 +79,53 @@ pub(crate) fn crowded(cx: &Context, pipeline: &str) -> Option<String> {
 /// # Errors
 /// [`ClusterError::Conflict`] when that is not the one that stands there, or others write all the time.
 pub(crate) async fn write(cx: &Context, pipeline: &str, seen: &Ledger, new: &Ledger) -> Result<(), ClusterError> {
+    let put = |ledger: &mut Ledger| {
+        let is_seen = *ledger == *seen;
+        if is_seen {
+            ledger.clone_from(new);
+        }
+        is_seen
+    };
+    if change(cx, pipeline, put).await? { Ok(()) } else { Err(written_meanwhile(&key(cx, pipeline), pipeline)) }
+}
+
+/// Changes a ledger as it stands there now, if that changes anything; what the change says of it.
+///
+/// # Errors
+/// When it cannot be read or written, or others write all the time.
+pub(crate) async fn change<T>(
+    cx: &Context,
+    pipeline: &str,
+    change: impl Fn(&mut Ledger) -> T,
+) -> Result<T, ClusterError> {
     let key = key(cx, pipeline);
     for _ in 0..TRIES {
         let live = cx.cluster.get(&key).await?;
         let mut others = live.as_ref().map(|live| secret_data(live.value())).unwrap_or_default();
         let known = others.remove(pipeline).map_or(Ok(Ledger::default()), |text| read(pipeline, &text));
-        if known.map_err(|why| malformed(&key, why))? != *seen {
+        let known = known.map_err(|why| malformed(&key, why))?;
+        let mut new = known.clone();
+        let told = change(&mut new);
+        if new == known {
             live.map(|live| cx.stores.ledgers.note(live));
-            break;
+            return Ok(told);
         }
-        let text = fitting(new, &others);
-        let text = text.map_err(|error| malformed(&key, error))?;
+        let text = fitting(&new, &others).map_err(|error| malformed(&key, error))?;
         match put(cx, &key, live.as_ref(), pipeline, &text).await {
             Ok(written) => {
                 cx.stores.ledgers.note(written);
-                return Ok(());
+                return Ok(told);
             }
             Err(ClusterError::AlreadyExists { .. } | ClusterError::Conflict { .. }) => {}
             Err(error) => return Err(error),
         }
     }
+    Err(written_meanwhile(&key, pipeline))
+}
+
+fn written_meanwhile(key: &ResourceKey, pipeline: &str) -> ClusterError {
     let message = format!("the ledger of Pipeline {pipeline} was written meanwhile");
-    Err(ClusterError::Conflict { object: key.to_string(), message, owners: Vec::new() })
+    ClusterError::Conflict { object: key.to_string(), message, owners: Vec::new() }
 }
 
 async fn put(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::Secret;
 use object::canonical_repository;
-use promotion::{Elsewhere, Ledger};
+use promotion::{Elsewhere, Ledger, Overrides};
 
 use crate::ledger::{LEDGER_SECRETS, bytes, read, secret_of};
 use crate::stores::Stores;
@@ -43,6 +43,20 @@ impl Ledgers {
     /// `None`: there is no entry.
     pub(crate) fn of(&self, stores: &Stores, pipeline: &str) -> Option<Entry> {
         self.now(stores).entries.get(pipeline).cloned()
+    }
+
+    /// The Pipelines past whose gates something of an Application was let in.
+    pub(crate) fn with_let_in(
+        &self,
+        stores: &Stores,
+        application: &str,
+        is: impl Fn(&Overrides) -> bool,
+    ) -> Vec<String> {
+        let known = self.now(stores);
+        let all =
+            known.entries.iter().filter_map(|(pipeline, entry)| Some((pipeline, &entry.as_ref().ok()?.overrides)));
+        let all = all.filter(|(_, overrides)| overrides.let_in.contains_key(application) && is(overrides));
+        all.map(|(pipeline, _)| pipeline.clone()).collect()
     }
 
     pub(crate) fn bytes(&self, stores: &Stores, pipeline: &str) -> usize {

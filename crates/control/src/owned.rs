@@ -2,7 +2,7 @@
 //! right to that goes past the gates.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::argocd::{
@@ -14,11 +14,12 @@ use engine::sync::SyncOptions;
 use engine::{Compared, all_images};
 use jiff::{SignedDuration, Timestamp};
 use object::{GroupKind, ImageRef};
-use promotion::{Look, Seal};
+use promotion::{Ledger, Look, Override, Passing, Seal};
 
 use crate::answers::{MOST, meanings};
 use crate::context::Context;
 use crate::grounds::{Ground, Grounds};
+use crate::ledger;
 use crate::live::namespaces_of;
 use crate::memory::Memory;
 use crate::patience::within;
@@ -26,7 +27,7 @@ use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::records;
 use crate::source::{Sources, resolved_sources, wanted};
-use crate::walls::walls;
+use crate::walls::{Wall, walls};
 
 /// Under this name an operation says that somebody may go past the gates: what it is about, and the seal of that.
 const OVERRIDE: &str = "gantline.dev/override";
@@ -34,41 +35,18 @@ const OVERRIDE: &str = "gantline.dev/override";
 const HELD: &str = "gantline.dev/held";
 /// So long after it was asked for an operation begins at the latest.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// Where somebody else's operation came by it first.
+const USED_UP: &str =
+    "what was let in by this override was something else: ask for another one (gantline app sync --override)";
 /// So long somebody who asks for it waits to be told what a revision means.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// An annotation: what was let in past gates last, sealed, for self-heal to bring it again: its images, and the seal of
-/// each gate.
-const OVERRIDDEN: &str = "gantline.dev/overridden";
-
-/// What came past gates first by each seal that somebody asked for: by that nothing else comes. Lost with the process.
-#[derive(Debug, Default)]
-pub(crate) struct Used(Mutex<BTreeMap<String, (Timestamp, String)>>);
-
-impl Used {
-    fn is_for(&self, seal: &str, what: String, now: Timestamp) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // twice as long as any of them counts: some are of a clock that goes before ours
-        all.retain(|_, (at, _)| now.duration_since(*at).abs() < FRESH * 2);
-        let (_, first) = all.entry(seal.to_owned()).or_insert_with(|| (now, what.clone()));
-        *first == what
-    }
-}
-
 /// Whether an operation goes on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
-    /// With what was let in past gates.
-    Open(LetIn),
+    Open,
     Held(String),
     /// Until somebody can tell what its tags mean.
     Unclear(String),
-}
-
-/// The seals of what was let in past gates, and all images of the Application as far as somebody asked for them.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct LetIn {
-    seals: Vec<String>,
-    images: Option<String>,
 }
 
 /// Whether what an operation brings may come in. `is_seen` says whether at some commits the same is wanted as now.
@@ -83,32 +61,43 @@ pub(crate) async fn passage(
     is_seen: impl Fn(&str) -> bool,
 ) -> Result<Passage, ClusterError> {
     let sync = state.operation.sync.clone().unwrap_or_default();
-    let mut let_in = LetIn::default();
     if sync.dry_run || state.phase == OperationPhase::Terminating {
-        return Ok(Passage::Open(let_in));
+        return Ok(Passage::Open);
     }
     let options = SyncOptions::new(&sync, false);
     let is_chosen = |object: &Compared| options.selects(&object.key, &app.spec.destination.namespace);
-    let mut held = Vec::new();
-    for mut wall in walls(cx, app, judged, is_chosen) {
-        let seal = cx.seal().ok_or_else(|| records::no_key(cx))?;
-        let (images, subject) = (let_in.images.get_or_insert_with(|| lets_in(judged)), subject(app, &wall.owner));
-        let asked = Asked { cx, seal, app, judged, images, sync: &sync, info: &state.operation.info };
-        if is_let_past(&asked, &subject, &is_seen) {
-            let_in.seals.extend(wall.objects().map(|object| seal.of_override(&subject, object)));
-        } else if wall.without(|object| was_let_in(seal, &subject, app, object)) {
-            held.push(wall);
+    let walls = walls(cx, app, judged, is_chosen);
+    let images =
+        if walls.is_empty() && !cx.stores.has_let_in(&app.metadata.uid) { String::new() } else { lets_in(judged) };
+    let asked = Asked { cx, app, judged, images: &images, sync: &sync, info: &state.operation.info };
+    let (past, held) = asked.let_past(walls, is_seen).await?;
+    if let Some(passage) = held_by(cx, app, held).await? {
+        return Ok(passage);
+    }
+    for (wall, claim) in past {
+        // once more, against what stands there
+        if !ledger::change(cx, &wall.pipeline.metadata.name, |ledger| claim.is_let_in(&asked, ledger)).await? {
+            return Ok(Passage::Held(wall.why(cx, app).unwrap_or_else(|| USED_UP.to_owned())));
         }
     }
-    let tags: BTreeMap<ImageRef, Look> = held.iter().flat_map(|wall| wall.unclear(cx)).collect();
-    if tags.len() > MOST {
-        return Ok(Passage::Held(format!(
+    // what was let in before is over as soon as anything else comes
+    for pipeline in cx.stores.let_in_before(&app.metadata.uid, &images) {
+        ledger::change(cx, &pipeline, |ledger| ledger.overrides.end(&app.metadata.uid)).await?;
+    }
+    Ok(Passage::Open)
+}
+
+/// What walls say of what nobody let past them; `None` where they let it in.
+async fn held_by(cx: &Context, app: &Application, mut held: Vec<Wall>) -> Result<Option<Passage>, ClusterError> {
+    let asked: BTreeMap<ImageRef, Look> = held.iter().flat_map(|wall| wall.unclear(cx)).collect();
+    if asked.len() > MOST {
+        return Ok(Some(Passage::Held(format!(
             "it brings {} images at once of which registries had to say what they mean, and {MOST} are asked for: sync it \
              in parts (gantline app sync --resource)",
-            tags.len()
-        )));
+            asked.len()
+        ))));
     }
-    let means = meanings(cx, tags).await;
+    let means = meanings(cx, asked).await;
     for wall in &mut held {
         wall.learn(&means);
         if wall.why(cx, app).is_some() {
@@ -116,30 +105,11 @@ pub(crate) async fn passage(
             catch_up(cx, &wall.pipeline.metadata.name).await?;
             wall.learn(&meanings(cx, wall.unclear(cx)).await);
             if let Some(why) = wall.why(cx, app) {
-                return Ok(if wall.is_unclear() { Passage::Unclear(why) } else { Passage::Held(why) });
+                return Ok(Some(if wall.is_unclear() { Passage::Unclear(why) } else { Passage::Held(why) }));
             }
         }
     }
-    Ok(Passage::Open(let_in))
-}
-
-/// Keeps what was let in past the gates, until other images are synced.
-pub(crate) fn keep(cx: &Context, app: &mut Application, judged: &Judged, let_in: LetIn) {
-    let LetIn { seals, images } = let_in;
-    if seals.is_empty() && !app.metadata.annotations.contains_key(OVERRIDDEN) {
-        return;
-    }
-    let Some(seal) = cx.seal() else { return };
-    let images = seal.of_override("", &images.unwrap_or_else(|| lets_in(judged)));
-    let annotations = &mut app.metadata.annotations;
-    let kept = annotations.remove(OVERRIDDEN).unwrap_or_default();
-    let (of, kept) = kept.split_once(' ').unwrap_or_default();
-    let kept = kept.split(' ').filter(|_| of == images).map(str::to_owned);
-    let seals: BTreeSet<String> = kept.chain(seals).collect();
-    if !seals.is_empty() {
-        let seals: Vec<String> = seals.into_iter().collect();
-        annotations.insert(OVERRIDDEN.to_owned(), format!("{images} {}", seals.join(" ")));
-    }
+    Ok(None)
 }
 
 /// Says on an operation whether gates hold it.
@@ -175,7 +145,6 @@ async fn catch_up(cx: &Context, pipeline: &str) -> Result<(), ClusterError> {
 /// An operation that may have been asked for past the gates.
 struct Asked<'a> {
     cx: &'a Context,
-    seal: &'a Seal,
     app: &'a Application,
     judged: &'a Judged,
     /// All of the Application.
@@ -184,29 +153,71 @@ struct Asked<'a> {
     info: &'a [Info],
 }
 
-/// Whether an earlier operation let the object in with its images.
-fn was_let_in(seal: &Seal, subject: &str, app: &Application, object: &str) -> bool {
-    let kept = app.metadata.annotations.get(OVERRIDDEN).map_or("", String::as_str);
-    kept.split(' ').any(|kept| seal.holds_override(subject, object, kept))
+/// What an operation says of itself: that somebody lets it past a wall.
+struct Claim {
+    seal: String,
+    /// What it lets in.
+    brings: String,
+    objects: Vec<Passing>,
 }
 
-/// Whether this operation goes past the gates of an Application.
-fn is_let_past(asked: &Asked<'_>, subject: &str, is_seen: &impl Fn(&str) -> bool) -> bool {
-    let Asked { cx, seal, app, judged, images, sync, info } = asked;
-    let (commits, now) = (judged.wanted.commits.join(","), cx.clock.now());
-    let said = info.iter().filter(|info| info.name == OVERRIDE);
-    let mut said = said.filter_map(|info| info.value.rsplit_once(' '));
-    said.any(|(said, sealed)| {
-        let Some((about, at)) = said.rsplit_once(' ') else { return false };
-        let is_known = about == commits || is_seen(about);
-        // what was said once is not said for ever, and whoever writes the Application writes when its operation began; what
-        // goes on later goes by what was kept
-        let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at).abs() < FRESH);
-        let fits = (is_known || about == sync.revision) && is_fresh;
-        let what = if is_known { (*images).to_owned() } else { format!("{commits}\n{images}") };
-        fits && seal.holds_override(subject, &with_manner(said, app, sync), sealed)
-            && cx.overrides_used.is_for(sealed, what, now)
-    })
+impl Claim {
+    fn is_let_in(&self, asked: &Asked<'_>, ledger: &mut Ledger) -> bool {
+        let Self { seal, brings, objects } = self;
+        let application = &asked.app.metadata.uid;
+        let it = Override { seal, application, brings, images: asked.images, objects };
+        ledger.overrides.let_in(&it, asked.cx.clock.now())
+    }
+}
+
+impl Asked<'_> {
+    /// The walls that somebody lets the operation past, and those that it stands before with what no override let in.
+    async fn let_past(
+        &self,
+        walls: Vec<Wall>,
+        is_seen: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<(Wall, Claim)>, Vec<Wall>), ClusterError> {
+        let Self { cx, app, .. } = self;
+        let (mut past, mut held) = (Vec::new(), Vec::new());
+        for wall in walls {
+            let seal = cx.seal().ok_or_else(|| records::no_key(cx))?;
+            let subject = subject(app, &wall.owner);
+            let (ledger, claimed) = (ledger::of(cx, &wall.pipeline).0, self.claimed(seal, &subject, &is_seen));
+            if claimed.is_none() && !ledger.overrides.let_in.contains_key(&app.metadata.uid) {
+                held.push(wall);
+                continue;
+            }
+            // no more than is asked for at once: of the others nobody can tell
+            let tags = wall.tags().into_iter().take(MOST).map(|tag| (tag, Look::Tag));
+            let means = meanings(cx, tags.collect()).await;
+            let claim = claimed.map(|(seal, brings)| Claim { seal, brings, objects: wall.passing(&subject, &means) });
+            match claim.filter(|claim| claim.is_let_in(self, &mut (*ledger).clone())) {
+                Some(claim) => past.push((wall, claim)),
+                None => held.extend(
+                    wall.without(&subject, &means, |object| ledger.overrides.was_let_in(&app.metadata.uid, object)),
+                ),
+            }
+        }
+        Ok((past, held))
+    }
+
+    /// The seal by which this operation goes past the gates of an Application, and what that is of.
+    fn claimed(&self, seal: &Seal, subject: &str, is_seen: &impl Fn(&str) -> bool) -> Option<(String, String)> {
+        let Self { cx, app, judged, images, sync, info } = self;
+        let (commits, now) = (judged.wanted.commits.join(","), cx.clock.now());
+        let said = info.iter().filter(|info| info.name == OVERRIDE);
+        said.filter_map(|info| info.value.rsplit_once(' ')).find_map(|(said, sealed)| {
+            let (about, at) = said.rsplit_once(' ')?;
+            let is_known = about == commits || is_seen(about);
+            // what was said once is not said for ever, and whoever writes the Application writes when its operation began;
+            // what goes on later goes by what was kept
+            let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at).abs() < FRESH);
+            let fits = (is_known || about == sync.revision) && is_fresh;
+            let brings = if is_known { (*images).to_owned() } else { format!("{commits}\n{images}") };
+            let holds = fits && seal.holds_override(subject, &with_manner(said, app, sync), sealed);
+            holds.then(|| (sealed.to_owned(), brings))
+        })
+    }
 }
 
 /// With how it is done: what somebody may go past the gates with is those sources to that place, and those objects.
@@ -311,23 +322,4 @@ async fn brought_to(cx: &Context, app: &Application, revision: &str) -> Option<B
     let mut memory = Memory::default();
     let wanted = within(PATIENCE, wanted(cx, app, &sources, &mut memory, request)).await?.ok()?;
     Some(wanted.set.manifests().iter().map(|manifest| manifest.namespace().to_owned()).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Where nobody could tell what a branch was when it was asked for.
-    #[test]
-    fn what_comes_first_by_a_seal_is_all_that_comes() {
-        let (used, at) = (Used::default(), |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes));
-        assert!(used.is_for("seal", "c1\nimages".into(), at(0)));
-        assert!(used.is_for("seal", "c1\nimages".into(), at(9)), "it goes on");
-        assert!(!used.is_for("seal", "c2\nimages".into(), at(9)));
-        assert!(!used.is_for("seal", "c1\nothers".into(), at(9)));
-        assert!(used.is_for("another", "c2\nimages".into(), at(9)));
-        assert!(!used.is_for("seal", "c2\nimages".into(), at(19)), "as long as any seal counts");
-        used.is_for("later", String::new(), at(60));
-        assert_eq!(used.0.lock().unwrap().len(), 1, "and no longer");
-    }
 }

@@ -272,6 +272,16 @@ impl Stores {
         AppKey::new(&self.namespace, name)
     }
 
+    /// Whether anything of an Application was let in past gates.
+    pub(crate) fn has_let_in(&self, application: &str) -> bool {
+        !self.read_ledgers.with_let_in(self, application, |_| true).is_empty()
+    }
+
+    /// The Pipelines past whose gates that was when it had other images than these.
+    pub(crate) fn let_in_before(&self, application: &str, images: &str) -> Vec<String> {
+        self.read_ledgers.with_let_in(self, application, |overrides| overrides.is_over(application, images))
+    }
+
     /// The ledger of a Pipeline, or why it cannot be read; `None`: it has none.
     pub(crate) fn ledger_of(&self, pipeline: &str) -> Option<Result<Arc<Ledger>, String>> {
         self.read_ledgers.of(self, pipeline)

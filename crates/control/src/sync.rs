@@ -19,7 +19,7 @@ use crate::driver::Next;
 use crate::execute::execute;
 use crate::live::{compared, live_of};
 use crate::memory::Memory;
-use crate::owned::{Passage, keep, mark, passage};
+use crate::owned::{Passage, mark, passage};
 use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::source::{Sources, wanted};
@@ -120,8 +120,7 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
     let judged = own.as_ref().unwrap_or(judged);
     let is_seen = |commits: &str| !is_own && is_proven_at(memory, &commits.split(',').collect::<Vec<_>>());
     match passage(cx, &draft.app, judged, &state, is_seen).await {
-        Ok(Passage::Open(_)) if sync.dry_run => {}
-        Ok(Passage::Open(let_in)) => keep(cx, &mut draft.app, judged, let_in),
+        Ok(Passage::Open) => mark(&mut draft.app, false),
         Ok(Passage::Held(why)) => {
             mark(&mut draft.app, true);
             return draft.refuse(&judged.wanted.commits, &why, cx.clock.now());
@@ -135,7 +134,6 @@ async fn carry_on(cx: &Context, draft: &mut Draft, judged: &Judged, memory: &mut
             return draft.wait(&format!("it is not known what was promoted: {error}"));
         }
     }
-    mark(&mut draft.app, false);
     let (comparison, options) = (&judged.compared.comparison, &judged.compared.options);
     let mut planned = false;
     let mut run = Run::resumed(memory.run.take().map(Arc::unwrap_or_clone), &draft.app, &state, || {

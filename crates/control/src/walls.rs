@@ -7,8 +7,8 @@ use std::sync::Arc;
 use api::argocd::Application;
 use api::gantline::Pipeline;
 use engine::{Compared, all_images};
-use object::{ImageRef, Manifest};
-use promotion::{Images, Look, Meanings, Owner, Records, unclear, unpromoted};
+use object::{ImageRef, Manifest, canonical_repository};
+use promotion::{Images, Look, Meanings, Owner, Passing, Records, unclear, unpromoted};
 
 use crate::context::Context;
 use crate::grounds::{Ground, Grounds};
@@ -37,7 +37,23 @@ pub(crate) struct Wall {
 struct Part {
     /// The object, and all images that it would have.
     what: String,
+    images: Vec<ImageRef>,
     brings: Images,
+}
+
+impl Part {
+    /// The tags of these repositories.
+    fn tags<'a>(&'a self, repositories: &'a BTreeSet<String>) -> impl Iterator<Item = &'a ImageRef> {
+        let all = self.images.iter().filter(|image| image.digest.is_none());
+        all.filter(|image| repositories.contains(&image.canonical_repository()))
+    }
+
+    /// As it is let in past the gates, with what its tags mean now.
+    fn passing(&self, subject: &str, repositories: &BTreeSet<String>, means: &Meanings) -> Passing {
+        let meaning = |tag: &ImageRef| Some(means.get(tag)?.as_ref().ok()?.digest.clone());
+        let tags = self.tags(repositories).map(|tag| (tag.to_string(), meaning(tag))).collect();
+        Passing { what: format!("{subject}\n{}", self.what), tags }
+    }
 }
 
 impl Wall {
@@ -55,15 +71,32 @@ impl Wall {
         self.parts.iter().any(|part| !part.brings.bring_nothing_new())
     }
 
-    /// The objects that bring something, each with its images: what is let in is those, and nothing beside them.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().map(|part| part.what.as_str())
+    fn repositories(&self) -> BTreeSet<String> {
+        self.pipeline.spec.images.iter().map(|image| canonical_repository(&image.name)).collect()
     }
 
-    /// Leaves out what was let in before; whether anything is left.
-    pub(crate) fn without(&mut self, was_let_in: impl Fn(&str) -> bool) -> bool {
-        self.parts.retain(|part| !was_let_in(&part.what));
-        self.brings_something_new()
+    /// All that it matters for an override what they mean: those of the objects that bring something.
+    pub(crate) fn tags(&self) -> BTreeSet<ImageRef> {
+        let repositories = self.repositories();
+        self.parts.iter().flat_map(|part| part.tags(&repositories)).cloned().collect()
+    }
+
+    /// The objects that bring something, each with its images: what is let in is those, and nothing beside them.
+    pub(crate) fn passing(&self, subject: &str, means: &Meanings) -> Vec<Passing> {
+        let repositories = self.repositories();
+        self.parts.iter().map(|part| part.passing(subject, &repositories, means)).collect()
+    }
+
+    /// Without what was let in before, if anything is left.
+    pub(crate) fn without(
+        mut self,
+        subject: &str,
+        means: &Meanings,
+        was_let_in: impl Fn(&Passing) -> bool,
+    ) -> Option<Self> {
+        let repositories = self.repositories();
+        self.parts.retain(|part| !was_let_in(&part.passing(subject, &repositories, means)));
+        self.brings_something_new().then_some(self)
     }
 
     /// The images of which it matters what they mean.
@@ -104,7 +137,9 @@ impl Wall {
             Standing::Its => Images { new, ..brought.brings.clone() },
             Standing::Beside => Images { new, ..Images::default() },
         };
-        self.parts.push(Part { what: brought.what(), brings });
+        let images = brought.object.target.as_ref().map(|target| Found::of(target).images).unwrap_or_default();
+        let images = images.into_iter().map(|(_, image)| image).collect();
+        self.parts.push(Part { what: brought.what(), images, brings });
     }
 }
 

@@ -15,6 +15,7 @@ use crate::about::is_distrust;
 use crate::appeared::Appeared;
 use crate::identity::identity;
 use crate::meaning::{Fit, Told};
+use crate::overrides::Overrides;
 use crate::places::Places;
 use crate::quarantines::{Bad, Elsewhere, Held, Quarantines, bars, holding, is_elsewhere, is_here};
 
@@ -54,6 +55,9 @@ pub struct Ledger {
     pub places: Places,
     #[serde(skip_serializing_if = "Appeared::is_empty")]
     pub appeared: Appeared,
+    /// What came past the gates by an override.
+    #[serde(skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
     #[serde(flatten)]
     pub unknown: Unknown,
 }

@@ -19,6 +19,7 @@ mod meaning;
 mod members;
 mod message;
 mod names;
+mod overrides;
 mod owned;
 mod parts;
 mod places;
@@ -45,6 +46,7 @@ pub use meaning::{Look, Meaning, Meanings, unclear};
 pub use members::Members;
 
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
+pub use overrides::{LetIn, Override, Overrides, Passing, Use};
 pub use owned::{Images, Owner, Records, is_owned, owners, unpromoted};
 pub use parts::Parts;
 pub use places::{Entered, Places};

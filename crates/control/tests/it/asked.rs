@@ -194,3 +194,37 @@ async fn an_override_is_not_begun_again_by_an_old_status() {
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v9");
     running.end().await;
 }
+
+/// Where nobody could tell what a branch was when it was asked for, what comes first is meant, also by who comes after.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_override_brought_first_is_known_after_a_restart() {
+    let (world, _, running) = World::with_v2().await;
+    let head = world.repository.open().head_of("main").await.unwrap();
+    world.repository.point("refs/heads/feature", head);
+    world.write_feature("v9").await;
+    world.write_application("shop-staging", json!({"spec": {"syncPolicy": null}})).await;
+    let (staging, seal) = (world.application("staging").await, world.seal().await);
+    let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
+    world.write_application("shop-staging", refresh).await;
+    let is_known = async || world.application("staging").await.metadata.annotations.is_empty();
+    world.until("looked at", is_known).await;
+    let at = world.clock.now() + SignedDuration::from_mins(9);
+    let sealed = seal.of_override(&staging.metadata.uid, &format!("feature {at}\n{}", manner(&staging)));
+    let info = json!([{"name": "gantline.dev/override", "value": format!("feature {at} {sealed}")}]);
+    let uses = async |who: &str| {
+        let operation = json!({"initiatedBy": {"username": who}, "info": info, "sync": {"revision": "feature"}});
+        world.write_application("shop-staging", json!({ "operation": operation })).await;
+        world.begun_by(who).await
+    };
+    let first = uses("otto").await;
+    assert_eq!(first.phase, OperationPhase::Succeeded, "{}", first.message);
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v9");
+    running.end().await;
+
+    world.write_feature("v10").await;
+    let (_controller, running) = world.asked();
+    let second = uses("mallory").await;
+    assert!(second.phase == OperationPhase::Failed && second.message.contains("v10 was not"), "{second:?}");
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v9");
+    running.end().await;
+}

@@ -231,6 +231,39 @@ async fn what_was_let_in_is_healed_at_its_commit_and_no_other() {
     running.end().await;
 }
 
+/// Whoever writes the Application puts back all that stood there, and in Git what was let in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_let_in_once_does_not_come_again() {
+    let (world, controller, running) = World::with_v2().await;
+    world.refuses_staging("v9").await;
+    world.let_past(&controller, &world.application("staging").await).await;
+    world.until("let in", async || world.deployed("staging").await.ends_with(":v9")).await;
+    let was = world.application("staging").await;
+    world.write_staging("dana", "v2").await;
+    world.until("back", async || world.deployed("staging").await.ends_with(":v2")).await;
+    let synced = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.phase == OperationPhase::Succeeded)
+    };
+    world.until("synced", synced).await;
+    let key = ResourceKey::new("argoproj.io", "Application", "argocd", "shop-staging");
+    let patch = json!({"metadata": {"annotations": was.metadata.annotations}});
+    world.cluster.patch(&key, &Patch::Merge(patch), PatchOptions::default()).await.unwrap();
+    world.refuses_staging("v9").await;
+    assert!(world.deployed("staging").await.ends_with(":v2"));
+    // nor by the operation of before
+    let info = was.status.operation_state.unwrap().operation.info;
+    let operation = json!({"operation": {"initiatedBy": {"username": "mallory"}, "info": info, "sync": {}}});
+    world.cluster.patch(&key, &Patch::Merge(operation), PatchOptions::default()).await.unwrap();
+    let is_again = async || {
+        let state = world.application("staging").await.status.operation_state.unwrap();
+        state.operation.initiated_by.username == "mallory" && state.phase.completed()
+    };
+    world.until("tried", is_again).await;
+    assert!(world.is_refused("v9").await);
+    running.end().await;
+}
+
 /// Whoever may see an Application of another project reads neither whose gates hold it nor why.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_project_is_told_whom_to_ask() {

@@ -233,6 +233,40 @@ async fn a_quarantined_digest_comes_into_no_production_under_another_tag() {
     running.end().await;
 }
 
+/// What somebody let in is the image, and not its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_let_in_is_held_once_its_tag_moved() {
+    let (world, shelf, _server) = World::with_registry().await;
+    let (controller, running) = world.asked();
+    world.push("v2").await;
+    world.succeeded("v2").await;
+    shelf.put("v9", "9");
+    world.refuses_staging("v9").await;
+    world.let_past(&controller, &world.application("staging").await).await;
+    let is_in = async || world.runs("staging").await.as_deref() == Some("ghcr.io/acme/shop:v9");
+    world.until("in", is_in).await;
+    let key = ResourceKey::new("apps", "Deployment", "staging", "shop");
+    let again = async |digit: &str| {
+        shelf.put("v9", digit);
+        later().await;
+        world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    };
+    again("9").await;
+    world.until("healed", is_in).await;
+    again("8").await;
+    world.refused("staging", "v9 was not").await;
+    assert_eq!(world.runs("staging").await, None);
+    // as it was it comes in, and where nobody can tell
+    shelf.put("v9", "9");
+    later().await;
+    sync(&controller, &world.application("staging").await, "tina", SyncRequest::default()).await.unwrap();
+    world.until("in again", is_in).await;
+    shelf.put("", "0");
+    again("8").await;
+    world.until("healed again", is_in).await;
+    running.end().await;
+}
+
 /// Whoever writes to a registry makes an index of it, which has another digest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quarantined_image_comes_in_wrapped_in_no_index() {
