@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::about::is_distrust;
 use crate::appeared::Appeared;
+use crate::begun::Begun;
 use crate::identity::identity;
 use crate::meaning::{Fit, Told};
 use crate::overrides::Overrides;
@@ -58,6 +59,8 @@ pub struct Ledger {
     /// What came past the gates by an override.
     #[serde(skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
+    #[serde(skip_serializing_if = "Begun::is_empty")]
+    pub begun: Begun,
     #[serde(flatten)]
     pub unknown: Unknown,
 }

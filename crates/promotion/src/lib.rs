@@ -7,6 +7,7 @@
 pub mod about;
 mod answers;
 mod appeared;
+mod begun;
 mod change_set;
 pub mod explain;
 mod facts;
@@ -36,6 +37,7 @@ pub mod writing;
 pub use answers::{Answer, Answered, Answers, Question, Spot};
 pub use api::gantline::WriteStep;
 pub use appeared::{Appearance, Appeared, Digests};
+pub use begun::Begun;
 pub use change_set::{Accounts, ChangeSet, few};
 pub use facts::{Fact, Telling, What};
 pub use gates::{Decision, Evidence, Judge, evaluate};

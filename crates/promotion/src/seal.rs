@@ -28,7 +28,7 @@ use crate::message::PROMOTION_SEAL;
 use crate::plan::Observed;
 
 /// A record whose status was never written is a new one for so long: afterwards somebody took its status away.
-const NEW: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const NEW: SignedDuration = SignedDuration::from_hours(1);
 
 /// Who knows what Gantline wrote.
 pub trait Trust {
@@ -292,8 +292,10 @@ impl Observed {
         let now = self.now;
         let mut tampered = Tampered::default();
         let Tampered { releases, promotions, restored, .. } = &mut tampered;
-        self.releases = believed(trust, self.releases, now, [releases, &mut restored.releases]);
-        self.promotions = believed(trust, self.promotions, now, [promotions, &mut restored.promotions]);
+        self.releases = believed(trust, self.releases, now, |_| false, [releases, &mut restored.releases]);
+        let is_made_again = |promotion: &Promotion| self.ledger.begun.is_made_again(promotion);
+        let both = [promotions, &mut restored.promotions];
+        self.promotions = believed(trust, self.promotions, now, is_made_again, both);
         tampered.pins = unsealed_pins(seal, &self.pipeline);
         if !tampered.pins.is_empty() {
             Arc::make_mut(&mut self.pipeline).spec.pins.retain(|environment, _| !tampered.pins.contains(environment));
@@ -313,14 +315,16 @@ fn believed<R: Record>(
     trust: &impl Trust,
     all: Vec<Arc<R>>,
     now: Timestamp,
+    is_made_again: impl Fn(&R) -> bool,
     [distrusted, restored]: [&mut BTreeSet<String>; 2],
 ) -> Vec<Arc<R>> {
     let one = |record: Arc<R>| {
-        if trust.trusts(&record, now) {
+        let is_made_again = is_made_again(&record);
+        if !is_made_again && trust.trusts(&record, now) {
             return record;
         }
         let name = record.metadata().name.clone();
-        if let Some(last) = trust.last(&*record).and_then(|last| record.restored(&last)) {
+        if !is_made_again && let Some(last) = trust.last(&*record).and_then(|last| record.restored(&last)) {
             restored.insert(name);
             return Arc::new(last);
         }

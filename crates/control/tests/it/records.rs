@@ -223,6 +223,26 @@ async fn a_quarantine_outlives_the_release_that_says_it() {
     running.end().await;
 }
 
+/// Within the hour in which the seal of its making would count, also by a process that never saw it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_that_was_deleted_is_not_made_again_as_it_was_made() {
+    let (world, controller, running) = World::with_v2().await;
+    let seen = Seen::whole(controller.observed("shop").unwrap());
+    let back = roll_back(&controller, &seen, "staging", "tina", "errors").await.unwrap().metadata.name;
+    world.ended(&back).await;
+    let mut was = world.record("Promotion", &back).await.unwrap();
+    running.end().await;
+    world.delete("Promotion", &back).await;
+    was["metadata"] = json!({"name": back, "namespace": "argocd", "labels": was["metadata"]["labels"],
+        "annotations": was["metadata"]["annotations"]});
+    was.as_object_mut().unwrap().remove("status");
+    world.cluster.create(&object::Manifest::new(was).unwrap()).await.unwrap();
+    let (_controller, running) = world.asked();
+    let told = world.ended(&back).await.status;
+    assert!(told.phase == PromotionPhase::Failed && told.message.contains("past Gantline"), "{told:?}");
+    running.end().await;
+}
+
 /// Records and workload are gone, and an image stands in Git that nobody promoted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_after_records_were_deleted_is_not_the_first() {

@@ -57,9 +57,7 @@ impl Draft<'_> {
     /// record says that it was entered, so that what enters it first is not taken for a later one by who comes after a
     /// kill. Nothing that only says that it is a record of this Pipeline comes in.
     pub(super) fn keep_ledger(&mut self) {
-        if self.seen.tampered.is_none() {
-            return;
-        }
+        let Some(tampered) = &self.seen.tampered else { return };
         let (known, records) = (&*self.seen.ledger, Records::of(self.seen));
         let environments = self.seen.pipeline.spec.environments.iter().map(|environment| &environment.name);
         let entered = environments.filter(|name| !known.was_entered(name) && !records.is_untouched(name));
@@ -68,10 +66,14 @@ impl Draft<'_> {
         self.say_what_has_no_room();
         let held = self.releases.iter().map(|it| &**it).filter(|it| !known.holds(it));
         let held: Vec<&Release> = held.filter(|it| is_believed(it) || self.has_appeared(&it.spec)).collect();
-        if entered.is_empty() && held.is_empty() && came.is_empty() && places == known.places {
+        let is_believed = |it: &&Promotion| !tampered.is_of_promotion(&it.metadata.name);
+        let promotions = self.seen.promotions.iter().map(|it| &**it).filter(is_believed);
+        let begun = known.begun.with(promotions, self.seen.now);
+        if entered.is_empty() && held.is_empty() && came.is_empty() && places == known.places && begun.is_none() {
             return;
         }
         let mut ledger = Ledger { places, ..known.clone() };
+        ledger.begun = begun.unwrap_or(ledger.begun);
         ledger.enter(entered);
         came.into_iter().for_each(|appearance| ledger.appeared.note(appearance));
         let too_many = held.into_iter().filter(|release| !ledger.hold(release)).count();
