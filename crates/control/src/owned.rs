@@ -26,6 +26,7 @@ use crate::patience::within;
 use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::records;
+use crate::requests::RequestError;
 use crate::source::{Sources, resolved_sources, wanted};
 use crate::walls::{Wall, walls};
 
@@ -156,16 +157,14 @@ struct Asked<'a> {
 /// What an operation says of itself: that somebody lets it past a wall.
 struct Claim {
     seal: String,
-    /// What it lets in.
-    brings: String,
     objects: Vec<Passing>,
 }
 
 impl Claim {
     fn is_let_in(&self, asked: &Asked<'_>, ledger: &mut Ledger) -> bool {
-        let Self { seal, brings, objects } = self;
+        let Self { seal, objects } = self;
         let application = &asked.app.metadata.uid;
-        let it = Override { seal, application, brings, images: asked.images, objects };
+        let it = Override { seal, application, images: asked.images, objects };
         ledger.overrides.let_in(&it, asked.cx.clock.now())
     }
 }
@@ -190,7 +189,7 @@ impl Asked<'_> {
             // no more than is asked for at once: of the others nobody can tell
             let tags = wall.tags().into_iter().take(MOST).map(|tag| (tag, Look::Tag));
             let means = meanings(cx, tags.collect()).await;
-            let claim = claimed.map(|(seal, brings)| Claim { seal, brings, objects: wall.passing(&subject, &means) });
+            let claim = claimed.map(|seal| Claim { seal, objects: wall.passing(&subject, &means) });
             match claim.filter(|claim| claim.is_let_in(self, &mut (*ledger).clone())) {
                 Some(claim) => past.push((wall, claim)),
                 None => held.extend(
@@ -201,9 +200,9 @@ impl Asked<'_> {
         Ok((past, held))
     }
 
-    /// The seal by which this operation goes past the gates of an Application, and what that is of.
-    fn claimed(&self, seal: &Seal, subject: &str, is_seen: &impl Fn(&str) -> bool) -> Option<(String, String)> {
-        let Self { cx, app, judged, images, sync, info } = self;
+    /// The seal by which this operation goes past the gates of an Application.
+    fn claimed(&self, seal: &Seal, subject: &str, is_seen: &impl Fn(&str) -> bool) -> Option<String> {
+        let Self { cx, app, judged, sync, info, .. } = self;
         let (commits, now) = (judged.wanted.commits.join(","), cx.clock.now());
         let said = info.iter().filter(|info| info.name == OVERRIDE);
         said.filter_map(|info| info.value.rsplit_once(' ')).find_map(|(said, sealed)| {
@@ -212,10 +211,8 @@ impl Asked<'_> {
             // what was said once is not said for ever, and whoever writes the Application writes when its operation began;
             // what goes on later goes by what was kept
             let is_fresh = at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at).abs() < FRESH);
-            let fits = (is_known || about == sync.revision) && is_fresh;
-            let brings = if is_known { (*images).to_owned() } else { format!("{commits}\n{images}") };
-            let holds = fits && seal.holds_override(subject, &with_manner(said, app, sync), sealed);
-            holds.then(|| (sealed.to_owned(), brings))
+            let holds = is_known && is_fresh && seal.holds_override(subject, &with_manner(said, app, sync), sealed);
+            holds.then(|| sealed.to_owned())
         })
     }
 }
@@ -250,26 +247,27 @@ pub(crate) struct Overriding {
     pub(crate) info: Vec<Info>,
 }
 
-/// What it brings is what is meant when it is asked for: the commits that were compared, or those of the revision now. Where
-/// nobody can tell those, what comes first is meant, and nothing else. `None` while the key is not there.
+/// What it brings is what is meant when it is asked for: the commits that were compared, or those of the revision now.
+///
+/// # Errors
+/// While nobody can tell those: whoever pushes then would say what was let in.
 pub(crate) async fn overriding(
     cx: &Context,
     app: &Application,
     owners: &[Arc<Application>],
     sync: &SyncOperation,
-) -> Option<Overriding> {
+) -> Result<Overriding, RequestError> {
     let revision = sync.revision.as_str();
-    let seal = cx.seal()?;
+    let seal = cx.seal().ok_or_else(|| records::no_key(cx))?;
     let seen = commits_of(app);
-    let commits = if revision.is_empty() && !seen.is_empty() { seen } else { resolved(cx, app, revision).await };
+    let commits = if revision.is_empty() && !seen.is_empty() { seen } else { resolved(cx, app, revision).await? };
     let meant = commits.first().filter(|_| !revision.is_empty()).cloned();
-    let about = if commits.is_empty() { revision.to_owned() } else { commits.join(",") };
-    let said = format!("{about} {}", cx.clock.now());
+    let said = format!("{} {}", commits.join(","), cx.clock.now());
     let info = owners.iter().map(|owner| {
         let seal = seal.of_override(&subject(app, owner), &with_manner(&said, app, sync));
         Info { name: OVERRIDE.to_owned(), value: format!("{said} {seal}") }
     });
-    Some(Overriding { revision: meant.unwrap_or_else(|| revision.to_owned()), info: info.collect() })
+    Ok(Overriding { revision: meant.unwrap_or_else(|| revision.to_owned()), info: info.collect() })
 }
 
 /// What was compared.
@@ -279,10 +277,19 @@ fn commits_of(app: &Application) -> Vec<String> {
     single.into_iter().chain(sync.revisions.iter().cloned()).collect()
 }
 
-/// The commits that an operation at a revision would use now; none where that cannot be told.
-async fn resolved(cx: &Context, app: &Application, revision: &str) -> Vec<String> {
-    let resolved = within(PATIENCE, resolved_sources(cx, app, &sources_at(app, revision))).await;
-    resolved.and_then(Result::ok).unwrap_or_default()
+/// The commits that an operation at a revision would use now.
+async fn resolved(cx: &Context, app: &Application, revision: &str) -> Result<Vec<String>, RequestError> {
+    let why = match within(PATIENCE, resolved_sources(cx, app, &sources_at(app, revision))).await {
+        Some(Ok(commits)) if !commits.is_empty() => return Ok(commits),
+        Some(Ok(_)) => "it has no source".to_owned(),
+        Some(Err(condition)) => condition.message,
+        None => format!("its repository does not answer within {} s", PATIENCE.as_secs()),
+    };
+    Err(RequestError::Refused(format!(
+        "an override is of what its revision means when it is asked for, which nobody can tell of {} now: {why}; ask again once \
+         somebody can",
+        app.metadata.name
+    )))
 }
 
 /// As an operation uses them: the revision is of the first one.

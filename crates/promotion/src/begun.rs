@@ -85,7 +85,7 @@ mod tests {
         assert!(begun.is_made_again(&again) && !begun.is_made_again(&first));
         assert!(!begun.is_made_again(&promotion("u2", 2, 0)), "by a seal of its own");
         assert_eq!(begun.with([&first, &again], time(2)), None, "the first one stays");
-        let mut written = again.clone();
+        let mut written = again;
         written.status.attempts = 1;
         assert!(!begun.is_made_again(&written), "that has a seal of its own");
         let later = begun.with([&promotion("u3", 3, 180)], time(180)).unwrap();

@@ -37,8 +37,8 @@ pub struct Use {
     pub at: Timestamp,
     /// The uid of the Application.
     pub by: String,
-    /// A hash of it; empty: it is over.
-    pub brings: String,
+    /// A hash of all its images; empty: it is over.
+    pub images: String,
 }
 
 /// What was let in of one Application. All that is no digest is a hash.
@@ -70,9 +70,7 @@ pub struct Override<'a> {
     pub seal: &'a str,
     /// The uid of the Application.
     pub application: &'a str,
-    /// What comes by it: nothing else does.
-    pub brings: &'a str,
-    /// All images of the Application.
+    /// All images of the Application: nothing else comes by it.
     pub images: &'a str,
     pub objects: &'a [Passing],
 }
@@ -85,15 +83,14 @@ impl Overrides {
     /// Lets it in; `false`: something else came by its seal, or what came is over, or means something else now.
     pub fn let_in(&mut self, it: &Override<'_>, now: Timestamp) -> bool {
         self.used.retain(|_, used| now.duration_since(used.at).abs() < USED);
-        let (seal, brings) = (hash(it.seal), hash(it.brings));
+        let (seal, images) = (hash(it.seal), hash(it.images));
         let used = self.used.get(&seal);
         let is_first = used.is_none();
-        if used.is_some_and(|used| used.brings != brings) || !is_first && self.has_moved(it) {
+        if used.is_some_and(|used| used.images != images) || !is_first && self.has_moved(it) {
             return false;
         }
         let by = it.application.to_owned();
-        self.used.entry(seal).or_insert(Use { at: now, by: by.clone(), brings });
-        let images = hash(it.images);
+        self.used.entry(seal).or_insert(Use { at: now, by: by.clone(), images: images.clone() });
         let entry = self.let_in.entry(by).or_default();
         if entry.images != images {
             *entry = LetIn { images, ..LetIn::default() };
@@ -128,7 +125,7 @@ impl Overrides {
     /// Other images are synced: nothing that was let in before comes again.
     pub fn end(&mut self, application: &str) {
         self.let_in.remove(application);
-        self.used.values_mut().filter(|used| used.by == application).for_each(|used| used.brings.clear());
+        self.used.values_mut().filter(|used| used.by == application).for_each(|used| used.images.clear());
     }
 
     fn drop_oldest(&mut self) {
@@ -191,11 +188,9 @@ mod tests {
 
     /// By a seal, of the Application `a`, with these images.
     fn let_in(all: &mut Overrides, seal: &str, images: &str, objects: &[Passing], minute: i64) -> bool {
-        let brings = format!("c1 {images}");
-        all.let_in(&Override { seal, application: "a", brings: &brings, images, objects }, time(minute))
+        all.let_in(&Override { seal, application: "a", images, objects }, time(minute))
     }
 
-    /// Where nobody could tell what a branch was when it was asked for.
     #[test]
     fn what_comes_first_by_a_seal_is_all_that_comes() {
         let (mut all, objects) = (Overrides::default(), [object("web", "1")]);
@@ -249,7 +244,7 @@ mod tests {
         for number in 0..200 {
             let (seal, uid) = (format!("s{number}"), format!("a{number}"));
             let objects: Vec<Passing> = (0..150).map(|it| object(&format!("web-{it}"), "1")).collect();
-            let it = Override { seal: &seal, application: &uid, brings: "c", images: "v9", objects: &objects };
+            let it = Override { seal: &seal, application: &uid, images: "v9", objects: &objects };
             assert!(all.let_in(&it, time(number / 50)));
         }
         assert_eq!((all.used.len(), all.let_in.len()), (MANY, MANY));

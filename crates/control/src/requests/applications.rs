@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use crate::controller::Controller;
 use crate::owned::overriding;
-use crate::records::no_key;
 use crate::stores::AppKey;
 
 /// So often somebody who asks for an operation comes before whoever wrote the Application meanwhile.
@@ -89,7 +88,7 @@ pub async fn sync(
     let cx = &controller.context;
     // a dry run brings nothing: what it carried could be used for something that does
     if !request.overrides.is_empty() && !request.dry_run {
-        let overriding = overriding(cx, app, &request.overrides, &sync).await.ok_or_else(|| no_key(cx))?;
+        let overriding = overriding(cx, app, &request.overrides, &sync).await?;
         (sync.revision, info) = (overriding.revision, overriding.info);
     }
     let mut operation = json!({ "initiatedBy": { "username": actor }, "sync": sync });
