@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use api::argocd::{Application, Condition, ConditionType, names};
 use cluster::{ClusterError, Patch, PatchOptions, Propagation};
 use engine::operation::Draft;
-use engine::{Permitted, Removal, Scopes, has_sync_option, set_conditions};
+use engine::{Permitted, Removal, has_sync_option, set_conditions};
 use failpoint::Point;
 use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::driver::Next;
 use crate::facts::Fact;
-use crate::live::{belonging, excluded, namespaces_of, permits};
+use crate::live::{belonging, excluded, namespaces_of, permits, scopes};
 use crate::sites::Site;
 use crate::status;
 use crate::stays::stays;
@@ -84,8 +84,7 @@ async fn going(
         message: format!("{error}: what the Application deployed is deleted once its project is there again"),
     })?;
     let kinds = all.iter().map(|object| object.gvk().group_kind());
-    let scopes = kinds.filter_map(|kind| site.cluster.known_resource(&kind).map(|known| (kind, known.namespaced)));
-    let permits = permits(cx, site, app, Scopes::new(scopes));
+    let permits = permits(cx, site, app, scopes(site, kinds));
     let keys: Vec<ResourceKey> = all.iter().map(|object| object.key()).collect();
     let stays = stays(cx, site, app, &keys).await?;
     let goes = |object: LiveObject| {

@@ -145,8 +145,7 @@ async fn discover(site: &Site, wanted: &Wanted) -> Result<(), Condition> {
 
 fn options(cx: &Context, site: &Site, app: &Application, wanted: &Wanted) -> CompareOptions {
     let kinds: BTreeSet<GroupKind> = wanted.set.manifests().iter().map(|m| m.gvk().group_kind()).collect();
-    let known = |kind: GroupKind| site.cluster.known_resource(&kind).map(|resource| (kind, resource.namespaced));
-    let scopes = Scopes::new(kinds.into_iter().filter_map(known));
+    let scopes = scopes(site, kinds);
     let permits = permits(cx, site, app, scopes.clone().with_definitions(wanted.set.manifests()));
     CompareOptions {
         application: app.instance_name(&cx.namespace),
@@ -171,6 +170,22 @@ pub(crate) fn permits(cx: &Context, site: &Site, app: &Application, scopes: Scop
     let Ok(project) = cx.stores.project(app.spec.project_name()) else { return Permits::default() };
     let own = cx.sites.of_project(&project.metadata.name);
     Permits::of(&project, site.identity(), own, scopes)
+}
+
+/// What of the live objects somebody sees by the Application: what it may touch, where it may deploy to at all.
+pub(crate) fn visible(cx: &Context, site: &Site, app: &Application, kinds: BTreeSet<GroupKind>) -> Permits {
+    let Ok(project) = cx.stores.project(app.spec.project_name()) else { return Permits::default() };
+    let is_at_home = project.check_application_namespace(&app.metadata.namespace, &cx.namespace).is_ok();
+    if !is_at_home || forbidden(cx, app, site, &project).is_some() {
+        return Permits::default();
+    }
+    permits(cx, site, app, scopes(site, kinds))
+}
+
+/// As far as the API server has told.
+pub(crate) fn scopes(site: &Site, kinds: impl IntoIterator<Item = GroupKind>) -> Scopes {
+    let known = |kind: GroupKind| site.cluster.known_resource(&kind).map(|resource| (kind, resource.namespaced));
+    Scopes::new(kinds.into_iter().filter_map(known))
 }
 
 /// The Applications that exist of those whose marks the objects carry.
@@ -403,12 +418,14 @@ fn forbidden(cx: &Context, app: &Application, site: &Site, project: &AppProject)
     ))
 }
 
-/// The live objects that an Application had when its status was written, as far as they are known now.
+/// The live objects that an Application had when its status was written, as far as they are known now and it may touch
+/// them.
 pub(crate) fn known_objects(cx: &Context, app: &Application) -> Vec<LiveObject> {
     let site = cx.sites.at(&app.spec.destination);
     let Some(site) = site.ok().filter(|site| site.answers().is_ok()) else { return Vec::new() };
-    let keys = app.status.resources.iter().map(ResourceStatus::key);
-    keys.filter_map(|key| site.live.peek(&key)).collect()
+    let keys: Vec<ResourceKey> = app.status.resources.iter().map(ResourceStatus::key).collect();
+    let visible = visible(cx, &site, app, keys.iter().map(ResourceKey::group_kind).collect());
+    keys.iter().filter(|key| visible.check(key).is_ok()).filter_map(|key| site.live.peek(key)).collect()
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use api::argocd::{Application, Condition, ConditionType, SyncOperation};
 use cluster::{Cause, ClusterError};
 use engine::sync::SyncOptions;
 use engine::{ExplainInput, Explanation, Foreseen, LiveState, Reason, ResourceTree, explain, tree};
-use object::{LiveObject, Manifest, ResourceKey};
+use object::{GroupKind, LiveObject, Manifest, ResourceKey};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::controller::Controller;
-use crate::live::{Compared, compared, kinds_of, live_of, site_of, watch_resources};
+use crate::live::{Compared, belonging, compared, kinds_of, live_of, site_of, visible, watch_resources};
 use crate::memory::Memory;
 use crate::patience::within;
 use crate::queue::{Depth, Request};
@@ -132,19 +132,25 @@ impl Controller {
         compared(cx, &site, app, &wanted, &mut Memory::default()).await.map_err(|condition| vec![condition])
     }
 
-    /// What the Application's objects own, with health.
+    /// What the Application's objects own, with health. It is the only way to what is there besides comparisons, and has
+    /// nothing that the project does not permit: logs, Events and explanations go by it.
     ///
     /// # Errors
     /// When the cluster is not known, or had to be asked and did not answer.
     pub async fn resource_tree(&self, app: &Application) -> Result<ResourceTree, ClusterError> {
         let site = self.context.sites.at(&app.spec.destination)?;
-        let keys = roots(app);
+        let cx = &self.context;
+        let mut keys = roots(app);
         let found = async {
-            watch_resources(&site, &kinds_of(&self.context, &site, app)).await?;
-            live_of(&self.context, &site, app, keys.iter().cloned().collect()).await
+            watch_resources(&site, &kinds_of(cx, &site, app)).await?;
+            let visible = visible(cx, &site, app, keys.iter().map(ResourceKey::group_kind).collect());
+            keys.retain(|key| visible.check(key).is_ok());
+            live_of(cx, &site, app, keys.iter().cloned().collect()).await
         };
         let live = timeout(PATIENCE, found).await.map_err(|_| unanswered(app))??;
-        Ok(tree(&with_descendants(&site, live), &keys, &self.context.health()))
+        let all = with_descendants(&site, live);
+        let visible = visible(cx, &site, app, kinds_in(&all));
+        Ok(tree(&all, &keys, &visible, &cx.health()))
     }
 
     /// Why the Application is not Synced or not Healthy.
@@ -247,10 +253,18 @@ fn roots(app: &Application) -> BTreeSet<ResourceKey> {
 /// The pods below an Application that are not ending, as they were last seen.
 pub(crate) fn pods(cx: &Context, app: &Application) -> Vec<LiveObject> {
     let Ok(site) = cx.sites.at(&app.spec.destination) else { return Vec::new() };
-    let own = site.live.belonging_to(&app.instance_name(&cx.namespace)).into_iter().map(Arc::new);
+    let own = LiveState::new(belonging(cx, &site, app).map(Arc::new));
+    let visible = visible(cx, &site, app, kinds_in(&own));
+    let own = own.iter().filter(|object| visible.check(&object.key()).is_ok()).cloned();
     let all = with_descendants(&site, LiveState::new(own));
-    let pods = all.iter().filter(|object| object.gvk().kind == "Pod" && object.deletion_timestamp().is_none());
+    let is_pod = |object: &LiveObject| object.gvk().kind == "Pod" && object.deletion_timestamp().is_none();
+    // a project that permits Deployments means their pods, too
+    let pods = all.iter().filter(|object| is_pod(object) && visible.reaches(&object.key()));
     pods.map(|pod| LiveObject::clone(pod)).collect()
+}
+
+fn kinds_in(live: &LiveState) -> BTreeSet<GroupKind> {
+    live.iter().map(|object| object.gvk().group_kind()).collect()
 }
 
 /// Adds what the objects own, directly and through others.

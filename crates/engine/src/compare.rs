@@ -338,9 +338,10 @@ fn judge(
     new_marks: &mut InSyncMarks,
 ) -> Compared {
     let key = target.key();
-    let forbidden = options.permits.check(&key).err().filter(|_| !is_skipped(target));
+    let denied = options.permits.check(&key).err();
     // Argo CD leaves out of the live state what may not be touched
-    let live = live.filter(|_| forbidden.is_none());
+    let live = live.filter(|_| denied.is_none());
+    let forbidden = denied.filter(|_| !is_skipped(target));
     let mut compared = Compared {
         version: target.gvk().version,
         target: Some(target.clone()),

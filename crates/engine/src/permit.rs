@@ -116,6 +116,15 @@ impl Permits {
         }
     }
 
+    /// Whether anything may be touched where the object is, of whatever kind.
+    pub fn reaches(&self, key: &ResourceKey) -> bool {
+        match &self.reach {
+            Reach::Nothing => false,
+            Reach::Everything => true,
+            Reach::Project(project) => project.permits_namespace(&key.namespace),
+        }
+    }
+
     /// A kind that nobody knows is what the object says.
     fn is_namespaced(&self, key: &ResourceKey) -> bool {
         self.scopes.is_namespaced(&key.group_kind()).unwrap_or(!key.namespace.is_empty())
@@ -129,10 +138,14 @@ impl Project {
         if !self.spec.permits_kind(group, kind, name, is_namespaced) {
             return Err(Denied::Kind { group: group.clone(), kind: kind.clone(), project: project() });
         }
-        if is_namespaced && !self.spec.permits_destination(&self.cluster, namespace, &self.own_clusters) {
+        if is_namespaced && !self.permits_namespace(namespace) {
             return Err(Denied::Namespace { namespace: namespace.clone(), project: project() });
         }
         Ok(())
+    }
+
+    fn permits_namespace(&self, namespace: &str) -> bool {
+        self.spec.permits_destination(&self.cluster, namespace, &self.own_clusters)
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::health::{HealthOf, waiting_problem};
 use crate::images::images;
 use crate::live::LiveState;
+use crate::permit::Permits;
 
 /// One object with what hangs below it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,19 +77,21 @@ impl ResourceTree {
     }
 }
 
-/// Builds the tree of the `roots` from all live objects of the cluster's namespaces. Objects owned by uid only; owners
-/// that form a circle are left out of further descent. Their health is as `health` tells it.
-pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>, health: HealthOf<'_>) -> ResourceTree {
+/// Builds the tree of the `roots` from all live objects of the cluster's namespaces, as far as `permits` let somebody touch
+/// them: whoever writes a name into Git, or an owner into an object, would see what is there. Objects owned by uid only;
+/// owners that form a circle are left out of further descent. Their health is as `health` tells it.
+pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>, permits: &Permits, health: HealthOf<'_>) -> ResourceTree {
+    let is_permitted = |object: &&Arc<LiveObject>| permits.check(&object.key()).is_ok();
     let mut by_owner: BTreeMap<String, Vec<&Arc<LiveObject>>> = BTreeMap::new();
-    for object in live.iter() {
+    for object in live.iter().filter(is_permitted) {
         for owner in object.owner_references() {
             by_owner.entry(owner.uid).or_default().push(object);
         }
     }
     let mut nodes: Vec<ResourceNode> = Vec::new();
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
-    let mut open: Vec<(&Arc<LiveObject>, Option<ResourceKey>)> =
-        roots.iter().rev().filter_map(|key| live.get(key)).map(|object| (object, None)).collect();
+    let roots = roots.iter().rev().filter_map(|key| live.get(key)).filter(is_permitted);
+    let mut open: Vec<(&Arc<LiveObject>, Option<ResourceKey>)> = roots.map(|object| (object, None)).collect();
     while let Some((object, parent)) = open.pop() {
         if let Some(&at) = index.get(object.uid()).filter(|_| !object.uid().is_empty()) {
             let known = &mut nodes[at].parents;
@@ -97,10 +100,16 @@ pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>, health: HealthOf<'_
         }
         index.insert(object.uid().to_owned(), nodes.len());
         nodes.push(node(object, parent, health(object)));
-        let below = by_owner.get(object.uid()).into_iter().flatten().filter(|_| !object.uid().is_empty());
+        let below = by_owner.get(object.uid()).into_iter().flatten().filter(|child| may_own(object, child));
         open.extend(below.rev().map(|child| (*child, Some(object.key()))));
     }
     ResourceTree { nodes }
+}
+
+/// Whether Kubernetes knows the one as an owner of the other. Only what is in no namespace owns across namespaces.
+fn may_own(owner: &LiveObject, owned: &LiveObject) -> bool {
+    let is_near = owner.namespace().is_empty() || owner.namespace() == owned.namespace();
+    is_near && !owner.uid().is_empty() && owned.owner_references().iter().any(|it| it.uid == owner.uid())
 }
 
 fn node(object: &LiveObject, parent: Option<ResourceKey>, mut health: Option<HealthStatus>) -> ResourceNode {
@@ -147,6 +156,8 @@ fn info(object: &LiveObject) -> Vec<(String, String)> {
 mod tests {
     use super::*;
     use crate::health::health;
+    use crate::scope::Scopes;
+    use api::argocd::{AppProject, ClusterIdentity};
     use serde_json::json;
 
     fn object(kind: &str, name: &str, owner: Option<&str>, status: Value) -> Arc<LiveObject> {
@@ -172,7 +183,7 @@ mod tests {
             object("Pod", "stranger", Some("other"), json!({})),
         ]);
         let root = ResourceKey::new("apps", "Deployment", "shop", "web");
-        let tree = tree(&live, &BTreeSet::from([root.clone()]), &health);
+        let tree = tree(&live, &BTreeSet::from([root.clone()]), &Permits::everything(), &health);
         let names: Vec<_> = tree.nodes.iter().map(|node| node.key.name.as_str()).collect();
         assert_eq!(names, ["web", "web-1", "web-1-a"]);
         let (node, health) = tree.cause(&root).unwrap();
@@ -192,7 +203,7 @@ mod tests {
             object("Pod", "web-1-a", Some("web-1"), unscheduled),
         ]);
         let root = ResourceKey::new("apps", "Deployment", "shop", "web");
-        let tree = tree(&live, &BTreeSet::from([root.clone()]), &health);
+        let tree = tree(&live, &BTreeSet::from([root.clone()]), &Permits::everything(), &health);
         assert_eq!(tree.cause(&root).unwrap().1.message, format!("Unschedulable: {message}"));
     }
 
@@ -203,6 +214,48 @@ mod tests {
             object("ReplicaSet", "b", Some("a"), json!({})),
         ]);
         let root = ResourceKey::new("apps", "ReplicaSet", "shop", "a");
-        assert_eq!(tree(&live, &BTreeSet::from([root]), &health).nodes.len(), 2);
+        assert_eq!(tree(&live, &BTreeSet::from([root]), &Permits::everything(), &health).nodes.len(), 2);
+    }
+
+    fn permits(spec: Value) -> Permits {
+        let project = json!({"metadata": {"name": "team-a"}, "spec": spec});
+        let cluster = ClusterIdentity { name: "in-cluster".into(), server: "https://kubernetes.default.svc".into() };
+        Permits::of(&AppProject::from_value(project).unwrap(), cluster, Vec::new(), Scopes::default())
+    }
+
+    fn placed(kind: &str, namespace: &str, name: &str, owner: &str) -> Arc<LiveObject> {
+        let mut value = object(kind, name, Some(owner), json!({})).value().clone();
+        value["metadata"]["namespace"] = json!(namespace);
+        Arc::new(LiveObject::new(value).unwrap())
+    }
+
+    #[test]
+    fn what_the_project_does_not_permit_is_in_no_tree() {
+        let live = LiveState::new([
+            placed("Deployment", "production", "theirs", ""),
+            placed("ReplicaSet", "production", "theirs-1", "theirs"),
+            placed("Deployment", "team-a", "own", ""),
+            placed("ReplicaSet", "team-a", "own-1", "own"),
+            placed("Pod", "team-a", "own-1-a", "own-1"),
+            // says that it is owned by something of another namespace
+            placed("Pod", "production", "far", "own-1"),
+            placed("Pod", "team-b", "near", "own-1"),
+        ]);
+        let key = |namespace: &str, name: &str| ResourceKey::new("apps", "Deployment", namespace, name);
+        let roots = BTreeSet::from([key("production", "theirs"), key("team-a", "own")]);
+        let check = |permits: &Permits, expected: &[&str]| {
+            let tree = tree(&live, &roots, permits, &health);
+            assert_eq!(tree.nodes.iter().map(|node| node.key.name.as_str()).collect::<Vec<_>>(), expected);
+        };
+        let namespaces =
+            |names: &[&str]| -> Value { names.iter().map(|name| json!({"server": "*", "namespace": name})).collect() };
+        let a = json!({"destinations": namespaces(&["team-a"])});
+        check(&permits(a.clone()), &["own", "own-1", "own-1-a"]);
+        // a namesake in another namespace is no child either where both namespaces are permitted
+        check(&permits(json!({"destinations": namespaces(&["team-a", "team-b"])})), &["own", "own-1", "own-1-a"]);
+        let mut no_pods = a;
+        no_pods["namespaceResourceBlacklist"] = json!([{"group": "", "kind": "Pod"}]);
+        check(&permits(no_pods), &["own", "own-1"]);
+        check(&Permits::default(), &[]);
     }
 }

@@ -93,6 +93,58 @@ async fn what_git_says_leaves_the_project_nowhere() {
     world.end().await;
 }
 
+/// A name in Git shows nothing of what is there.
+#[tokio::test]
+async fn what_the_project_does_not_permit_is_not_shown_either() {
+    let world = World::start().await;
+    let namespace = team_a(&world).await;
+    let theirs = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": format!("{}-p", world.name)}});
+    apply(&world.cluster, theirs).await;
+    let spec = json!({"selector": {"matchLabels": {"app": "checkout"}}, "template": {"metadata": {"labels": {"app": "checkout"}},
+        "spec": {"containers": [{"name": "a", "image": "registry.test/theirs:1"}]}}});
+    let metadata = json!({"name": "checkout", "namespace": format!("{}-p", world.name)});
+    let mut deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata});
+    deployment["spec"] = spec;
+    apply(&world.cluster, deployment.clone()).await;
+    deployment["spec"]["replicas"] = json!(7);
+    let mut skipped = deployment.clone();
+    skipped["metadata"]["annotations"] = json!({"argocd.argoproj.io/hook": "Skip"});
+    for (name, manifest) in [("wants", deployment), ("skips", skipped)] {
+        let commit = |more: &[(&str, String)]| {
+            let files = [
+                (&*format!("{name}/a.json"), manifest.to_string()),
+                (&*format!("{name}/b.yaml"), config_map("b", "1")),
+            ];
+            world.repository.commit(&[files.as_slice(), more].concat())
+        };
+        commit(&[]);
+        let spec = json!({"project": "team-a", "source": {"path": name}, "destination": {"namespace": namespace}});
+        world.application(json!({"metadata": {"name": name}, "spec": spec})).await;
+        let app = world.until_named(name, "done", has_ended).await;
+        let shown = async |app: &Application| {
+            let tree = world.controller.resource_tree(app).await.unwrap();
+            assert!(tree.nodes.iter().all(|node| node.key.namespace == namespace), "{tree:?}");
+            assert!(!app.status.summary.images.iter().any(|image| image.contains("theirs")), "{:?}", app.status);
+            let said = serde_json::to_string(&app.status.health).unwrap();
+            said + &serde_json::to_string(&app.status.resources.iter().map(|it| &it.health).collect::<Vec<_>>())
+                .unwrap()
+        };
+        let before = shown(&app).await;
+        for object in world.controller.managed_resources(&app, control::Against::Itself).await.unwrap() {
+            assert!(object.kind != "Deployment" || object.live.is_none() && object.fields.is_empty(), "{object:?}");
+        }
+        let everything = control::Pick { kind: "Deployment".into(), ..control::Pick::default() };
+        assert!(world.controller.events(&app, &everything).await.is_err());
+        assert!(world.controller.logs(&app, &everything, &cluster::LogOptions::default()).await.is_err());
+        // nor by what is known where nothing can be compared
+        commit(&[(&*format!("{name}/c.yaml"), "kind: [".to_owned())]);
+        let unknown = |app: &Application| app.status.sync.status == SyncStatusCode::Unknown;
+        let app = world.until_named(name, "unknown", unknown).await;
+        assert_eq!(shown(&app).await, before);
+    }
+    world.end().await;
+}
+
 /// It leaves the object, as the first one wants it, and with it what it made of it.
 #[tokio::test]
 async fn what_another_application_took_over_is_healed_when_that_is_gone() {

@@ -25,9 +25,22 @@ impl House {
         }
         let resource = |namespace: &&str| json!({ "group": "", "version": "v1", "kind": "Pod", "namespace": namespace, "name": "p" });
         let resources: Vec<Value> = namespaces.iter().map(resource).collect();
+        self.permits(namespaces).await;
         let key = ResourceKey::new("argoproj.io", "Application", "argocd", "web");
         let patch = Patch::Merge(json!({ "status": { "resources": resources } }));
         self.cluster.patch(&key, &patch, PatchOptions::default()).await.unwrap();
+    }
+
+    /// The project of `web` permits these namespaces.
+    async fn permits(&self, namespaces: &[&str]) {
+        let permitted = |namespace: &&str| json!({ "server": "*", "namespace": namespace });
+        let destinations: Vec<Value> = namespaces.iter().map(permitted).collect();
+        let spec = json!({ "sourceRepos": ["*"], "destinations": destinations });
+        let metadata = json!({ "name": "shop", "namespace": "argocd" });
+        let project = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": metadata });
+        let mut project = project;
+        project["spec"] = spec;
+        apply(&self.cluster, project).await;
     }
 
     async fn logs(&self, token: &str, query: &str) -> (u16, String) {
@@ -100,4 +113,39 @@ async fn one_object_without_events_does_not_take_those_of_the_others() {
     assert!(told["silent"][0]["message"].as_str().unwrap().contains("502"), "{told}");
     let (status, refused) = house.get(&rita, &format!("{path}&resourceNamespace=deaf")).await;
     assert_eq!(status, 503, "of whom nothing can be had says why: {refused}");
+}
+
+/// Whoever writes a name into Git has it in the status of their Application.
+#[tokio::test]
+async fn nothing_that_the_project_does_not_permit_is_read_by_an_application() {
+    let house = House::start().await;
+    house.with_pods(&["shop", "production"]).await;
+    let rita = house.log_in("rita").await;
+    let mut told = (0, String::new());
+    let seen = async |count: usize| {
+        for _ in 0..200 {
+            told = house.logs(&rita, "").await;
+            if told.0 == 200 && told.1.lines().count() == count {
+                return;
+            }
+            pause().await;
+        }
+        panic!("never {count} lines: {told:?}");
+    };
+    seen(4).await;
+    house.permits(&["shop"]).await;
+    seen(2).await;
+    assert_eq!(house.logs(&rita, "?namespace=production").await.0, 404);
+    assert_eq!(house.logs(&rita, "?namespace=production&podName=p").await.0, 404);
+    let path = |rest: &str| format!("/api/v1/applications/web/{rest}");
+    let (status, tree) = house.get(&rita, &path("resource-tree")).await;
+    assert_eq!((status, tree["nodes"].as_array().unwrap().len()), (200, 1), "{tree}");
+    assert!(!tree.to_string().contains("production"), "{tree}");
+    let (status, events) = house.get(&rita, &path("events?resourceKind=Pod")).await;
+    assert_eq!(status, 200, "{events}");
+    assert!(!events.to_string().contains("production"), "{events}");
+    let of_theirs = "events?resourceKind=Pod&resourceName=p&resourceNamespace=production";
+    assert_eq!(house.get(&rita, &path(of_theirs)).await.0, 404);
+    let (_, explained) = house.get(&rita, "/api/v1/explain/web").await;
+    assert!(!explained.to_string().contains("production"), "{explained}");
 }
