@@ -2,7 +2,7 @@
 //! Application was compared last: then nobody can tell whether it is not wanted any more.
 
 use api::argocd::{Application, ApplicationSource};
-use object::{EntryKind, FileTree, TreeError};
+use object::{EntryKind, FileTree, TreeError, path};
 
 use crate::context::Context;
 use crate::proven::recorded;
@@ -38,15 +38,36 @@ fn is_compared_to(app: &Application, index: usize, source: &ApplicationSource) -
 }
 
 fn problem(file: &str, commit: &str, before: &FileTree, now: &FileTree) -> Option<String> {
-    let why = match gave_objects(file, before, now) {
-        Ok(false) => return None,
-        Ok(true) => format!("it gave objects at commit {commit}, and holds none now"),
+    let was = if render::is_miscased(file) { namesake(file, before, now) } else { Ok(Some(file.to_owned())) };
+    let gave = was.and_then(|was| match was {
+        Some(was) if gave_objects(&was, before, now)? => Ok(Some(was)),
+        _ => Ok(None),
+    });
+    let why = match gave {
+        Ok(None) => return None,
+        Ok(Some(was)) if was != file => {
+            format!("{was} gave objects at commit {commit}, and under this name it is not read")
+        }
+        Ok(Some(_)) => format!("it gave objects at commit {commit}, and holds none now"),
         Err(error) => format!("nobody can tell whether it gave objects at commit {commit}: {error}"),
     };
     Some(format!(
-        "{file}: {why}; correct it, or remove it if they are not wanted any more; if it is something else now, exclude \
-         it with spec.source.directory.exclude"
+        "{file}: {why}; correct it, or remove it if they are not wanted any more (a List of nothing says items: []); if it \
+         is something else now, exclude it with spec.source.directory.exclude"
     ))
+}
+
+/// The file that was called so but for capitals, and is gone.
+fn namesake(file: &str, before: &FileTree, now: &FileTree) -> Result<Option<String>, TreeError> {
+    let (folder, own) = file.rsplit_once('/').unwrap_or(("", file));
+    for entry in before.fresh().list(folder)?.unwrap_or_default() {
+        let full = path::child(folder, &entry.name);
+        let is_alike = entry.name != own && entry.name.eq_ignore_ascii_case(own) && !render::is_miscased(&entry.name);
+        if is_alike && now.reader().entry(&full)?.is_none() {
+            return Ok(Some(full));
+        }
+    }
+    Ok(None)
 }
 
 /// The same bytes hold now what they held then.

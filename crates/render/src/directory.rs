@@ -83,6 +83,9 @@ fn walk(
             EntryKind::Folder if recurse => walk(tree, root, &full, recurse, filter, (files, rendered)),
             EntryKind::Folder => {}
             _ if is_manifest(&entry) && filter.takes(relative) => files.push(full),
+            EntryKind::File if is_miscased(relative) && filter.takes(&small_ending(relative)) => {
+                rendered.left_out.push(full);
+            }
             EntryKind::Submodule if recurse && filter.takes_below(relative) => {
                 let problem = Problem::error(IS_SUBMODULE).in_file(full, 0, 0);
                 rendered.problems.push(problem.hint(SUBMODULE_HINT));
@@ -102,6 +105,16 @@ fn is_manifest(entry: &Entry) -> bool {
 
 fn is_manifest_name(name: &str) -> bool {
     [".yaml", ".yml", ".json", ".jsonnet"].iter().any(|end| name.ends_with(end))
+}
+
+/// Named like a manifest but for capitals, as `a.YAML`: such a file is not read, as in Argo CD.
+pub(crate) fn is_miscased(name: &str) -> bool {
+    !is_manifest_name(name) && is_manifest_name(&small_ending(name))
+}
+
+fn small_ending(name: &str) -> String {
+    let parts = name.rsplit_once('.').map(|(stem, ending)| format!("{stem}.{}", ending.to_lowercase()));
+    parts.unwrap_or_else(|| name.to_owned())
 }
 
 fn render_file(tree: &FileTree, file: &str, rendered: &mut Rendered) {
@@ -162,7 +175,7 @@ fn unrelated(problem: Problem) -> Problem {
 enum Read {
     /// Every document is an object, or a comment.
     Understood,
-    /// Not even a comment is in it.
+    /// Not even a comment is in it, or it has a List that does not say that there is nothing in it.
     Blank,
     /// Plainly no manifest, and nothing that could have been one.
     SomethingElse(Box<Problem>),
@@ -190,6 +203,7 @@ fn read_manifests(file: &str, bytes: &[u8], into: &mut Vec<RenderedManifest>) ->
     let is_meant = is_json
         || looks_like_a_manifest(&text)
         || documents.iter().any(|document| document.value.as_object().is_none_or(|map| likeness::slip(map).is_some()));
+    let is_silent = documents.iter().any(|document| is_silent_list(&document.value));
     let mut problems = Vec::new();
     for document in documents {
         let origin = Origin { file: file.to_owned(), line: document.line };
@@ -199,10 +213,16 @@ fn read_manifests(file: &str, bytes: &[u8], into: &mut Vec<RenderedManifest>) ->
         }
     }
     match problems.first() {
+        None if is_silent => Read::Blank,
         None => Read::Understood,
         Some(first) if !is_meant => Read::SomethingElse(Box::new(first.clone())),
         Some(_) => Read::Broken(problems),
     }
+}
+
+/// A List that ends behind `items:`, and may have been cut there; one of nothing says `items: []`.
+fn is_silent_list(value: &Value) -> bool {
+    value["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && value.get("items").is_some_and(Value::is_null)
 }
 
 /// Neither a comment nor anything else.

@@ -119,6 +119,11 @@ pub fn names_an_object(file: &str, bytes: &[u8]) -> bool {
     text::text(file, bytes).is_ok_and(|text| likeness::names_an_object(&text))
 }
 
+/// Whether a directory source does not read a file for the capitals of its ending alone, as those of `a.YAML`.
+pub fn is_miscased(file: &str) -> bool {
+    directory::is_miscased(file)
+}
+
 /// Whether charts may be rendered for `source`: only then the cluster's versions, the time and chance matter.
 pub fn has_charts(tree: &FileTree, source: &Source) -> bool {
     let folder = path::join("", &source.path).unwrap_or_default();

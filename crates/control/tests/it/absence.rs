@@ -32,11 +32,17 @@ async fn a_file_that_is_not_understood_any_more_keeps_its_object() {
         ("replicas: 3\n".to_owned(), "app/b.yaml: it gave objects at commit"),
         (String::new(), "app/b.yaml: it gave objects at commit"),
         ("replicas: [\n".to_owned(), "app/b.yaml: it gave objects at commit"),
+        ("apiVersion: v1\nkind: List\nitems:\n".to_owned(), "app/b.yaml: it gave objects at commit"),
     ] {
         with(&text);
         world.until(&format!("in trouble for {text:?}"), in_trouble(part)).await;
         assert!(world.live("", "ConfigMap", "b").await.is_some(), "{text:?}");
     }
+
+    // one that is renamed is not read any more
+    world.repository.commit(&[("app/a.yaml", config_map("a", "1")), ("app/b.YAML", config_map("b", "1"))]);
+    world.until("in trouble", in_trouble("app/b.YAML: app/b.yaml gave objects at commit")).await;
+    assert!(world.live("", "ConfigMap", "b").await.is_some());
 
     // who starts anew knows it as well
     world.stop.cancel();
@@ -51,7 +57,8 @@ async fn a_file_that_is_not_understood_any_more_keeps_its_object() {
     assert!(world.live("", "ConfigMap", "b").await.is_none(), "a file that is gone is proof");
 
     // one that never gave an object stays out
-    let beside = with("replicas: 3\n");
+    let others = [("app/b.yaml", "replicas: 3\n".to_owned()), ("app/c.YAML", config_map("c", "1"))];
+    let beside = world.repository.commit(&[[("app/a.yaml", config_map("a", "1"))].as_slice(), &others].concat());
     let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
     world.patch(&world.key(), refresh, "test").await;
     world.until("synced", |app| synced(app, &beside)).await;

@@ -78,6 +78,11 @@ fn what_is_plainly_something_else_stays_out() {
         ("---\n\n---\n", true, 0),
         ("", true, 0),
         ("# +argocd:skip-file-rendering\nkind: [\n", false, 0),
+        // cut behind `items:`, or empty
+        ("apiVersion: v1\nkind: List\nitems:\n", true, 0),
+        ("apiVersion: v1\nkind: ConfigMapList\nitems: null\n", true, 0),
+        ("apiVersion: v1\nkind: List\n", true, 1),
+        ("apiVersion: v1\nkind: List\nitems: []\n", false, 0),
     ] {
         let rendered = directory(MemoryTree::default().file("d/a.yaml", GOOD).file("d/b.yaml", text), false);
         assert!(rendered.complete(), "{text:?}: {:?}", rendered.problems);
@@ -111,6 +116,9 @@ fn links_and_submodules_are_not_passed_over() {
     assert!(render(&tree().submodule("d/sub").tree(), &source).complete(), "it was excluded");
     assert!(directory(tree().submodule("d/sub"), false).complete(), "nobody looks below");
     assert_eq!(directory(tree().link("d/sub", "../e"), true).left_out, ["d/sub"]);
+    // not read for its name, as in Argo CD
+    let named = directory(tree().file("d/b.YAML", GOOD).file("d/c.txt", GOOD), false);
+    assert_eq!((named.left_out, named.manifests.len()), (vec!["d/b.YAML".to_owned()], 1));
 }
 
 #[test]
