@@ -628,6 +628,6 @@ fn typed(text: &str, tag: Tag) -> Result<Value, Fault> {
                 }
                 _ => value,
             })
-            .ok_or_else(|| format!("{text} cannot be written as JSON")),
+            .ok_or_else(|| format!("what is tagged as {} cannot be written as JSON", tag_name(tag))),
     }
 }

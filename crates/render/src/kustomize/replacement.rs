@@ -106,7 +106,10 @@ fn refined(node: &Node, options: &FieldOptions) -> Result<Node, Fault> {
     let Node::Scalar(scalar) = node else { return Err("a delimiter only works on a text".to_owned()) };
     let parts: Vec<&str> = scalar.text.split(&options.delimiter).collect();
     let part = usize::try_from(options.index).ok().and_then(|i| parts.get(i));
-    let part = part.ok_or_else(|| format!("index {} is out of {:?}", options.index, scalar.text))?;
+    let part = part.ok_or_else(|| {
+        // the text may be of a Secret
+        format!("index {} is not there: the delimiter makes {} parts", options.index, parts.len())
+    })?;
     Ok(Node::Scalar(Scalar { text: (*part).to_owned(), ..scalar.clone() }))
 }
 

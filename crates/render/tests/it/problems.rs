@@ -162,3 +162,29 @@ fn deprecated_fields_are_warned_of() {
         "environments/dev/myapp/kustomization.yaml:1: bases is deprecated; use resources instead, `gantline kustomize edit fix` does it"
     );
 }
+
+/// Errors come into conditions, which more people read than the Secret.
+#[test]
+fn what_a_secret_holds_is_in_no_error() {
+    let secret = (
+        "environments/dev/myapp/secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: CANARY}\n",
+    );
+    let refused = |more: &str| {
+        let kustomization = format!("resources: [secret.yaml, ../../../applications/base/myapp]\n{more}");
+        let rendered = render_dev(tree(&[GOOD_BASE, secret, (DEV, &kustomization)]));
+        let texts: Vec<String> = rendered.errors().map(ToString::to_string).collect();
+        assert!(!texts.is_empty() && !texts.concat().contains("CANARY"), "{texts:?}");
+        texts.concat()
+    };
+    let patch = |path: &str, value: &str| {
+        let operations = format!("[{{\"op\": \"test\", \"path\": \"{path}\", \"value\": \"{value}\"}}]");
+        refused(&format!("patches:\n- target: {{kind: Secret}}\n  patch: '{operations}'\n"))
+    };
+    assert!(patch("/stringData/password", "other").contains("/stringData/password has another value"));
+    patch("/stringData/other", "CANARY-2");
+    let source = "source: {kind: Secret, fieldPath: stringData.password, options: {delimiter: '-', index: 9}}";
+    let targets = "targets: [{select: {kind: Deployment}, fieldPaths: [metadata.labels.x], options: {create: true}}]";
+    let told = refused(&format!("replacements:\n- {source}\n  {targets}\n"));
+    assert!(told.contains("index 9 is not there: the delimiter makes 1 parts"), "{told}");
+}

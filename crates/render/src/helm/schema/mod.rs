@@ -7,7 +7,7 @@ mod usual;
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
-use boon::{Compiler, SchemaIndex, Schemas, UrlLoader, ValidationError};
+use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use gotemplate::value::{Map, Value};
 use serde_json::Value as Json;
 
@@ -65,8 +65,25 @@ impl Schema {
 fn describe(error: &ValidationError<'_, '_>, depth: usize, lines: &mut Vec<String>) {
     let place = error.instance_location.to_string();
     let place = if place.is_empty() { "the root".to_owned() } else { place.trim_start_matches('/').replace('/', ".") };
-    lines.push(format!("{}- {place}: {}", "  ".repeat(depth), error.kind));
+    lines.push(format!("{}- {place}: {}", "  ".repeat(depth), complaint(&error.kind)));
     error.causes.iter().for_each(|cause| describe(cause, depth + 1, lines));
+}
+
+/// What the schema wants, without the value that is there: it may be a password.
+fn complaint(kind: &ErrorKind<'_, '_>) -> String {
+    match kind {
+        ErrorKind::Pattern { want, .. } => format!("it does not match the pattern {want:?}"),
+        ErrorKind::Format { want, .. } => format!("it is no valid {want}"),
+        ErrorKind::ContentEncoding { want, .. } => format!("it is not encoded as {want}"),
+        ErrorKind::ContentMediaType { want, .. } => format!("it is no {want}"),
+        ErrorKind::Minimum { want, .. } => format!("it must be >={want}"),
+        ErrorKind::Maximum { want, .. } => format!("it must be <={want}"),
+        ErrorKind::ExclusiveMinimum { want, .. } => format!("it must be >{want}"),
+        ErrorKind::ExclusiveMaximum { want, .. } => format!("it must be <{want}"),
+        ErrorKind::MultipleOf { want, .. } => format!("it is no multiple of {want}"),
+        // these name fields, types and counts
+        other => other.to_string(),
+    }
 }
 
 fn compile(bytes: &[u8]) -> Compiled {
@@ -149,6 +166,35 @@ mod tests {
             r#"{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"format": "ipv4"}}}"#;
         check(draft7, serde_json::json!({"a": "x"}), &["- a: "]);
         check(r#"{"properties": {"a": {"format": "ipv4"}}}"#, serde_json::json!({"a": "x"}), &[]);
+    }
+
+    /// Complaints come into conditions, and values hold passwords.
+    #[test]
+    fn no_complaint_quotes_a_value() {
+        let values = || serde_json::json!({"a": "CANARY", "n": 271_828});
+        let quotes = |schema: &str| {
+            let complaints = Schema::new(&schema.as_bytes().into())
+                .complaints(&map_from_json(values().as_object().unwrap()))
+                .join("\n");
+            assert!(!complaints.is_empty(), "{schema}");
+            assert!(!complaints.contains("CANARY") && !complaints.contains("271828"), "{complaints}");
+        };
+        for rule in [
+            r#""pattern": "^x""#,
+            r#""maxLength": 2"#,
+            r#""enum": ["x", "y"]"#,
+            r#""const": "x""#,
+            r#""type": "integer""#,
+        ] {
+            quotes(&format!(r#"{{"properties": {{"a": {{{rule}}}}}}}"#));
+            quotes(&format!(r#"{{"anyOf": [{{"properties": {{"a": {{{rule}}}}}}}]}}"#));
+        }
+        for rule in [r#""minimum": 300000"#, r#""maximum": 2"#, r#""exclusiveMaximum": 2"#, r#""multipleOf": 7"#] {
+            quotes(&format!(r#"{{"properties": {{"n": {{{rule}}}}}}}"#));
+        }
+        let draft7 =
+            r#"{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"format": "ipv4"}}}"#;
+        quotes(draft7);
     }
 
     #[test]
