@@ -81,7 +81,7 @@ fn observed(number: usize, now: Timestamp) -> Observed {
         pods: vec![RunningPod {
             images: vec![RunningImage { image: image(&name, version_in(environment)), digest: None }],
             ready_since: Some(now),
-            has_ended: false,
+            ..RunningPod::default()
         }],
         watched_since: Some(now),
     });

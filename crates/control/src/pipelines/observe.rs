@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use api::argocd::{ADMIN, Application, HealthStatusCode, Subject, SyncStatusCode};
 use api::gantline::{Pipeline, PipelineProblem};
-use object::{ImageRef, LiveObject};
+use object::{ImageDigest, ImageRef, LiveObject};
 use promotion::{
     Answer, Answered, Judge, Located, Members, Observed, Place, PlaceApplication, Question, RunningImage, RunningPod,
     Spot,
@@ -192,13 +192,23 @@ fn cause(app: &Application) -> String {
 }
 
 fn pod(pod: &LiveObject) -> RunningPod {
-    let images = engine::pod_image_ids(pod).into_iter().filter_map(|running| {
-        let image: ImageRef = running.image.parse().ok()?;
-        Some(RunningImage { image, digest: running.digest })
-    });
+    let running = engine::pod_image_ids(pod).into_iter().map(|running| (running.image, running.digest));
+    let mut images: Vec<RunningImage> = running.filter_map(running_image).collect();
+    if images.is_empty() {
+        // no node has it yet
+        let wanted = engine::images(pod).into_iter().map(|wanted| (wanted.image, None));
+        images.extend(wanted.filter_map(running_image));
+    }
     let phase = pod.status().and_then(|status| status.get("phase")?.as_str());
     let has_ended = matches!(phase, Some("Succeeded" | "Failed"));
-    RunningPod { images: images.collect(), ready_since: ready_since(pod), has_ended }
+    let restarts = pod.value().pointer("/spec/restartPolicy").and_then(serde_json::Value::as_str);
+    let is_to_end = restarts.is_some_and(|policy| policy != "Always");
+    RunningPod { images, ready_since: ready_since(pod), has_ended, is_to_end }
+}
+
+fn running_image((image, digest): (String, Option<ImageDigest>)) -> Option<RunningImage> {
+    let image: ImageRef = image.parse().ok()?;
+    Some(RunningImage { image, digest })
 }
 
 fn ready_since(pod: &LiveObject) -> Option<jiff::Timestamp> {

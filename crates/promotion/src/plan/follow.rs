@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use api::argocd::{HealthStatusCode, SyncStatusCode};
-use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleasePhase, ReleaseStatus};
+use api::gantline::{Quarantine, Release, ReleaseEnvironment, ReleaseImage, ReleasePhase, ReleaseStatus};
 use jiff::Timestamp;
 use object::ImageDigest;
 
 use super::ledger::quarantined;
 use super::sight::{Runs, Sight};
-use super::{Action, Draft, PlaceApplication, entry};
+use super::{Action, Draft, PlaceApplication, RunningImage, entry};
 use crate::about;
 use crate::facts::{Fact, What};
 use crate::machine::{Observation, Reach, advance, deadline};
@@ -221,16 +221,31 @@ fn converging(app: &PlaceApplication, deploying: bool) -> Option<Reach> {
     }
 }
 
-/// The pods have to run the digests, too.
+/// The pods have to run the digests, too, and be ready: what an Application says of its health leaves out what people let
+/// it leave out.
 fn running(release: &Release, sight: &Sight<'_>) -> Reach {
     let pods = sight.place.map_or(&[][..], |place| &place.pods);
-    let other = pods.iter().filter(|pod| !pod.has_ended).flat_map(|pod| &pod.images).find(|running| {
+    let pods = || pods.iter().filter(|pod| !pod.has_ended);
+    let of = |running: &RunningImage| {
         let is = |name: &str| running.image.name == name || running.image.same_repository(name);
-        let same = || release.spec.images.iter().find(|image| is(&image.name));
-        running.digest.as_ref().is_some_and(|digest| same().is_some_and(|image| !Content::from(image).has(digest)))
-    });
-    match other {
-        Some(running) => Reach::Under(format!("a pod still runs {}", running.image)),
+        release.spec.images.iter().find(|image| is(&image.name))
+    };
+    let has = |image: &ReleaseImage, running: &RunningImage| {
+        running.digest.as_ref().is_some_and(|digest| Content::from(image).has(digest))
+    };
+    let is_other =
+        |running: &&RunningImage| running.digest.is_some() && of(running).is_some_and(|image| !has(image, running));
+    if let Some(running) = pods().flat_map(|pod| &pod.images).find(is_other) {
+        return Reach::Under(format!("a pod still runs {}", running.image));
+    }
+    // by a mirror's name, or with an image that could not be pulled, it is the release's as well
+    let is_its =
+        |running: &&RunningImage| of(running).is_some() || release.spec.images.iter().any(|image| has(image, running));
+    let mut unready = pods().filter(|pod| pod.ready_since.is_none() && !pod.is_to_end).flat_map(|pod| &pod.images);
+    match unready.find(is_its) {
+        Some(running) => {
+            Reach::Under(format!("a pod that runs {} is not ready, whatever is said of its health", running.image))
+        }
         None => Reach::Converged,
     }
 }

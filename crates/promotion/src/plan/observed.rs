@@ -97,6 +97,8 @@ pub struct RunningPod {
     pub ready_since: Option<Timestamp>,
     /// As one of a Job does: it says what its images were, and runs none.
     pub has_ended: bool,
+    /// As one of a Job does: that it is not ready says nothing.
+    pub is_to_end: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -326,7 +326,7 @@ fn what_a_job_ran_before_keeps_no_release_from_converging() {
     let mut story = soaking();
     story.write("dev", V2);
     let image = promotion::RunningImage { image: "shop:v1".parse().unwrap(), digest: Some(digest("1")) };
-    let pod = promotion::RunningPod { images: vec![image], ready_since: None, has_ended: false };
+    let pod = promotion::RunningPod { images: vec![image], ready_since: None, ..Default::default() };
     story.place("dev").pods.push(pod);
     story.settle();
     let v2 = "shop-222222222222";
@@ -334,4 +334,48 @@ fn what_a_job_ran_before_keeps_no_release_from_converging() {
     story.place("dev").pods[1].has_ended = true;
     story.settle();
     assert_eq!(story.entry(v2, "dev").phase, ReleasePhase::Verified);
+}
+
+/// People may have an Application leave out the health of an object: then its pods are what is left to tell.
+#[test]
+fn what_crashes_is_not_healthy_whatever_its_application_leaves_out() {
+    let unready = |image: &str, known: Option<&str>| {
+        let image = promotion::RunningImage { image: image.parse().unwrap(), digest: known.map(digest) };
+        promotion::RunningPod { images: vec![image], ..Default::default() }
+    };
+    let v2 = "shop-222222222222";
+    for (image, known) in [("shop:v2", Some("2")), ("shop:v2", None), ("mirror.io/other:v2", Some("2"))] {
+        let mut story = soaking();
+        story.write("dev", V2);
+        story.place("dev").pods.push(unready(image, known));
+        story.settle();
+        let entry = story.entry(v2, "dev");
+        assert_eq!((entry.phase, entry.healthy_since), (ReleasePhase::Deploying, None), "{image}");
+        assert!(entry.message.contains("is not ready, whatever is said of its health"), "{}", entry.message);
+        let why = promotion::explain::release(&story.seen, v2).unwrap();
+        assert!(why.summary.contains("is not ready"), "{}", why.summary);
+
+        // one of a Job, and of others, says nothing
+        let pods = &mut story.place("dev").pods;
+        pods[1].is_to_end = true;
+        pods.push(unready("redis:7", Some("7")));
+        story.settle();
+        assert_eq!(story.entry(v2, "dev").phase, ReleasePhase::Verified);
+        // nor one that is not there
+        story.place("dev").pods.clear();
+        story.settle();
+        assert_eq!(story.entry(v2, "dev").phase, ReleasePhase::Verified);
+        // what crashes later was not well for as long as that
+        story.place("dev").pods.push(unready(image, known));
+        story.settle();
+        assert_eq!((story.entry(v2, "dev").healthy_since, story.entry(v2, "dev").restarts), (None, 1));
+    }
+    let mut story = soaking();
+    story.write("dev", V2);
+    story.place("dev").pods.push(unready("shop:v2", Some("2")));
+    story.settle();
+    story.pass(16);
+    story.settle();
+    assert_eq!(story.entry(v2, "dev").phase, ReleasePhase::Failed);
+    assert!(story.release(v2).status.quarantine.is_some());
 }

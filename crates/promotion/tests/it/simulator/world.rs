@@ -276,7 +276,7 @@ impl World {
         let pod = RunningPod {
             images: e.running.iter().map(image).collect(),
             ready_since: e.healthy.then(|| moment(e.ready_since)),
-            has_ended: false,
+            ..RunningPod::default()
         };
         let application = PlaceApplication {
             follows_tags: false,
