@@ -1,15 +1,16 @@
-//! What an environment may run: what was promoted into it. Only the first is written by people.
+//! What an environment may run: what was promoted into it last. Only the first is written by people.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage};
+use api::gantline::{Environment, Pipeline, Promotion, PromotionPhase, Release, ReleaseImage, ReleasePhase, WriteStep};
+use jiff::Timestamp;
 use object::{ImageDigest, ImageRef, canonical_repository};
 
 use crate::identity::{identity, is_image};
 use crate::ledger::Ledger;
 use crate::meaning::{Fit, Meanings, Told};
-use crate::plan::Observed;
+use crate::plan::{Observed, came};
 use crate::quarantines::Elsewhere;
 use crate::stranger::Stranger;
 
@@ -160,8 +161,21 @@ impl<'a> Records<'a> {
     {
         match self.moved(environment, told.image, told.digest) {
             Some((was, now)) => Some(Stranger::Moved { image: told.image, was, now }),
-            None => (!self.put(environment, told.image)).then_some(Stranger::NotPromoted(told.image)),
+            None if self.put(environment, told.image) => None,
+            None if self.was_promoted(environment, told.image) => Some(Stranger::Past(told.image)),
+            None => Some(Stranger::NotPromoted(told.image)),
         }
+    }
+
+    /// However long ago.
+    fn was_promoted(&self, environment: &str, image: &ImageRef) -> bool {
+        let known = self.releases.iter().filter(|release| release.spec.images.iter().any(|it| is_image(image, it)));
+        known.into_iter().any(|release| self.was_ever_put(release, environment))
+    }
+
+    pub(crate) fn was_ever_put(&self, release: &Release, environment: &str) -> bool {
+        release.in_environment(environment).is_some_and(|entry| !entry.by_hand)
+            || self.puts(release, environment).next().is_some()
     }
 
     /// What was promoted into an environment under a tag that means another image now: that, and what it means.
@@ -177,31 +191,59 @@ impl<'a> Records<'a> {
         promoted.all(|was| was != now).then_some((was, now))
     }
 
-    /// Whether an image was promoted into the environment, or is about to be.
+    /// Whether an image is of what was promoted into the environment last, or is about to be.
     pub(crate) fn put(&self, environment: &str, image: &ImageRef) -> bool {
         self.promoted(environment, image).next().is_some()
     }
 
-    /// As what an image was promoted into the environment, or is about to be, by its digest, else by its tag.
+    /// As what an image was promoted into the environment last, or is about to be, by its digest, else by its tag.
     fn promoted(&self, environment: &str, image: &ImageRef) -> impl Iterator<Item = &'a ReleaseImage> {
         let known =
             self.releases.iter().flat_map(|release| release.spec.images.iter().map(move |known| (release, known)));
         let same = known.filter(|(_, known)| is_image(image, known));
         let good = same.filter(|(release, _)| self.ledger.quarantine_of(release, self.elsewhere).is_none());
-        let was_put = good.filter(move |(release, _)| {
-            let entry = release.in_environment(environment);
-            entry.is_some_and(|entry| !entry.by_hand) || self.promotes(release, environment)
-        });
-        was_put.map(|(_, known)| known)
+        good.filter(move |(release, _)| self.stands(release, environment)).map(|(_, known)| known)
     }
 
-    pub(crate) fn promotes(&self, release: &Release, environment: &str) -> bool {
-        let digest = identity(&release.spec.images);
-        let into = |promotion: &&Arc<Promotion>| {
-            let spec = &promotion.spec;
-            spec.release == release.metadata.name && spec.environment == environment && spec.digest == digest
+    /// Whether an environment is to run a release: it was put there and nothing else since, or something else that is not
+    /// there yet, or it is about to be put there. What was there before comes back by another promotion, or by a rollback.
+    pub(crate) fn stands(&self, release: &Release, environment: &str) -> bool {
+        let entry = release.in_environment(environment).filter(|entry| !entry.by_hand);
+        let is_there = entry.is_some_and(|it| !matches!(it.phase, ReleasePhase::Failed | ReleasePhase::Replaced));
+        let is_coming = |promotion: &Promotion| promotion.status.phase.is_open();
+        is_there || self.puts(release, environment).any(is_coming) || self.was_put_last(release, environment)
+    }
+
+    fn was_put_last(&self, release: &Release, environment: &str) -> bool {
+        let put = |release: &Release| Some((self.put_at(release, environment)?, came(release)));
+        let own = put(release);
+        own.is_some() && self.releases.iter().all(|other| put(other) <= own)
+    }
+
+    fn put_at(&self, release: &Release, environment: &str) -> Option<Timestamp> {
+        let entry = release.in_environment(environment).filter(|entry| !entry.by_hand);
+        let recorded = |promotion: &Promotion| {
+            let steps = promotion.status.steps.iter().rev();
+            steps.into_iter().find(|step| step.step == WriteStep::Recorded)?.at
         };
-        self.promotions.iter().filter(into).any(|promotion| was_put(promotion))
+        self.puts(release, environment).filter_map(recorded).chain(entry.and_then(|entry| entry.deployed_at)).max()
+    }
+
+    /// The promotions that put a release into an environment, or are about to.
+    fn puts<'r>(
+        &self,
+        release: &'r Release,
+        environment: &'r str,
+    ) -> impl Iterator<Item = &'a Promotion> + use<'a, 'r> {
+        let promotions: &'a [Arc<Promotion>] = self.promotions;
+        let into = move |promotion: &&'a Promotion| {
+            let spec = &promotion.spec;
+            spec.release == release.metadata.name
+                && spec.environment == environment
+                && was_put(promotion)
+                && spec.digest == identity(&release.spec.images)
+        };
+        promotions.iter().map(|promotion| &**promotion).filter(into)
     }
 }
 
@@ -303,6 +345,50 @@ mod tests {
         check(&[ran(), tested()], &[Arc::new(promotion.clone())], &["v1"], "v2", true);
         promotion.status.phase = PromotionPhase::Writing;
         check(&[ran(), tested()], &[Arc::new(promotion)], &["v1"], "v2", false);
+    }
+
+    #[test]
+    fn what_was_promoted_last_stands_and_nothing_before() {
+        use ReleasePhase::{Deploying, Failed, Replaced, Verified};
+        let at = |tag: &str, phase: ReleasePhase, minute: i64| {
+            let mut release = (*release(tag, &[("production", false)])).clone();
+            let entry = &mut release.status.environments[0];
+            (entry.phase, entry.deployed_at) = (phase, Some(crate::gates::tests::time(minute)));
+            Arc::new(release)
+        };
+        for (first, second, stand) in [
+            (Verified, Deploying, [true, true]),
+            (Replaced, Verified, [false, true]),
+            // it never came so far: the older one keeps its place
+            (Verified, Failed, [true, true]),
+            (Replaced, Failed, [false, true]),
+            // something else is there, by hand
+            (Replaced, Replaced, [false, true]),
+            // it failed there before, whatever was lifted since
+            (Failed, Verified, [false, true]),
+        ] {
+            let releases = [at("v1", first, 1), at("v2", second, 2)];
+            let records = Records { releases: &releases, promotions: &[], ledger: &Ledger::default(), elsewhere: &[] };
+            let found = ["v1", "v2"].map(|tag| records.put("production", &image(tag)));
+            assert_eq!(found, stand, "{first:?} {second:?}");
+        }
+        // a rollback of which only the commit is there yet
+        let releases = [at("v1", Replaced, 1), at("v2", Verified, 2)];
+        let mut back = Promotion::default();
+        (back.spec.release, back.spec.environment) = ("shop-v1".into(), "production".into());
+        back.spec.digest = identity(&releases[0].spec.images);
+        for (phase, stands) in [
+            (PromotionPhase::Waiting, false),
+            (PromotionPhase::Writing, true),
+            (PromotionPhase::Converging, true),
+            (PromotionPhase::Succeeded, false),
+        ] {
+            back.status.phase = phase;
+            let promotions = [Arc::new(back.clone())];
+            let records =
+                Records { releases: &releases, promotions: &promotions, ledger: &Ledger::default(), elsewhere: &[] };
+            assert_eq!(records.put("production", &image("v1")), stands, "{phase:?}");
+        }
     }
 
     /// What was there from the start cannot be pulled: nobody promoted anything yet, and it is not for ever.

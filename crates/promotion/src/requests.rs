@@ -300,8 +300,10 @@ fn before<'a>(draft: &'a Draft<'_>, environment: &Environment, current: Option<&
     let here =
         draft.releases.iter().filter_map(|release| Some((&**release, release.in_environment(&environment.name)?)));
     let others = here.filter(|(release, _)| current.is_none_or(|current| name(current) != name(release)));
-    let good =
-        others.filter(|(release, entry)| release.status.quarantine.is_none() && entry.phase != ReleasePhase::Failed);
+    // what came past the gates once does not come by a rollback, which waits for nobody
+    let good = others.filter(|(release, entry)| {
+        release.status.quarantine.is_none() && entry.phase != ReleasePhase::Failed && !entry.by_hand
+    });
     good.max_by_key(|(_, entry)| entry.deployed_at).map(|(release, _)| release)
 }
 

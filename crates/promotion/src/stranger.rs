@@ -34,6 +34,8 @@ pub(crate) enum Stranger<'a> {
         now: &'a ImageDigest,
     },
     NotPromoted(&'a ImageRef),
+    /// It was, and another one since.
+    Past(&'a ImageRef),
     Unreadable(&'a str),
 }
 
@@ -72,7 +74,10 @@ impl<'a> Stranger<'a> {
             Self::Replaced(_) => "this puts something else in the place of what runs there".to_owned(),
             Self::Unclear { image, is_new: true, .. } => format!("nobody can tell what {image} means"),
             Self::Unclear { .. } => "nobody can tell what an image means that is there already".to_owned(),
-            Self::Quarantined { image, .. } | Self::Moved { image, .. } | Self::NotPromoted(image) => {
+            Self::Quarantined { image, .. }
+            | Self::Moved { image, .. }
+            | Self::NotPromoted(image)
+            | Self::Past(image) => {
                 format!("{image} may not come in")
             }
             Self::Unreadable(_) => self.to_string(),
@@ -99,6 +104,9 @@ impl<'a> Stranger<'a> {
                 let name = &image.name;
                 format!("write its digest ({name}@sha256:...), or sync again once its registry says what the tag means")
             }
+            Self::Past(_) => format!(
+                "take it back in Git, then go back to what was there before (gantline rollback {pipeline} --in {environment})"
+            ),
             Self::Replaced(_) | Self::Quarantined { .. } | Self::NotPromoted(_) | Self::Unreadable(_) => {
                 format!("take it back in Git and promote it (gantline promote {pipeline} --to {environment})")
             }
@@ -122,6 +130,7 @@ impl fmt::Display for Stranger<'_> {
                 write!(f, "{image} means {now} now, and {was} was promoted under this tag: it moved")
             }
             Self::NotPromoted(image) => write!(f, "{image} was not"),
+            Self::Past(image) => write!(f, "{image} was promoted before, and something else since"),
             Self::Unreadable(what) => write!(f, "{what} is no image that can be told"),
         }
     }

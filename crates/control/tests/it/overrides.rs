@@ -110,6 +110,15 @@ async fn only_what_was_promoted_is_synced_unless_somebody_overrides() {
     world.push("v3").await;
     world.succeeded("v3").await;
     assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v3");
+    // what was promoted before does not come back by hand, nor by a revert
+    world.write_staging("dana", "v2").await;
+    let is_held = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.message.contains("v2 was promoted before, and something else since"))
+    };
+    world.until("held", is_held).await;
+    world.until("said", async || world.conditions().await.contains("it came back past the gates")).await;
+    assert_eq!(world.deployed("staging").await, "ghcr.io/acme/shop:v3");
     world.refuses_staging("v9").await;
 
     world.let_past(&controller, &world.application("staging").await).await;

@@ -47,7 +47,10 @@ impl Draft<'_> {
             };
             let before = &next.environments[found];
             if before.phase == ReleasePhase::Replaced && here {
-                // it came back, by a rollback or by hand
+                // what people put back is no more here than before: that it was, a rollback goes by
+                if !before.by_hand && place > 0 && self.is_by_hand(&release, &environment.name) {
+                    continue;
+                }
                 next.to_mut().environments[found] = self.arrival(&release, place);
                 continue;
             }
@@ -93,12 +96,10 @@ impl Draft<'_> {
         ReleaseEnvironment { by_hand, ..entry(name, commit, self.seen.now) }
     }
 
-    /// Whether nobody promoted a release into an environment into which others were.
+    /// Whether nobody put a release into an environment into which others were, or something else since.
     fn is_by_hand(&self, release: &Release, environment: &str) -> bool {
         let records = Records::of(self.seen);
-        let entry = release.in_environment(environment);
-        let was_there = entry.is_some_and(|entry| !entry.by_hand);
-        !was_there && !records.is_untouched(environment) && !records.promotes(release, environment)
+        !records.is_untouched(environment) && !records.stands(release, environment)
     }
 
     /// What is seen of a release where it was put; `None` where there is nothing to say.

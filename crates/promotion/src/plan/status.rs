@@ -81,6 +81,9 @@ impl Draft<'_> {
     }
 
     fn came_past(&self, environment: &str, sight: &Sight<'_>) -> Option<String> {
+        if let Some(back) = self.came_back(environment, sight) {
+            return Some(back);
+        }
         let what = match sight.runs {
             Runs::Release(index) => {
                 let release = &self.releases[index];
@@ -94,6 +97,18 @@ impl Draft<'_> {
             Runs::Other | Runs::Nothing | Runs::Unknown { .. } => return None,
         };
         Some(format!("{what} was not promoted to {environment}: it came past the gates"))
+    }
+
+    /// What was promoted before, and replaced since. Where a tag moved to it that is what is said.
+    fn came_back(&self, environment: &str, sight: &Sight<'_>) -> Option<String> {
+        let (release, records) = (self.run_by(sight)?, Records::of(self.seen));
+        let is_past = !self.is_first(environment)
+            && !records.stands(release, environment)
+            && self.moved_in(environment, sight).is_none();
+        let label = label(&release.spec.images);
+        (is_past && records.was_ever_put(release, environment)).then(|| {
+            format!("{label} was promoted to {environment} before, and replaced since: it came back past the gates")
+        })
     }
 
     /// Images that are no release together. Where a tag moved that is what is said of those that were promoted.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::gantline::{PipelineConditionKind, PipelineStatus, Quarantine, ReleaseImage};
+use api::gantline::{PipelineConditionKind, PipelineStatus, Quarantine, ReleaseImage, ReleasePhase};
 use object::{ImageDigest, ImageRef};
 use promotion::{
     Answer, Brought, Elsewhere, Held, Images, Ledger, Look, Meaning, Owner, Parts, Question, Records, RunningImage,
@@ -60,6 +60,51 @@ fn promoted() -> Story {
     story.settle();
     assert_eq!(story.status("staging"), "shop-111111111111");
     story
+}
+
+/// Whoever writes the repository may put back what ran before, or revert a promotion: neither is one.
+#[test]
+fn what_was_replaced_comes_back_by_a_promotion_or_a_rollback_only() {
+    let mut story = promoted();
+    let brings = |story: &Story, tag: &str| {
+        why(story, "staging", &images(&[&format!("acme/shop:{tag}")], &["acme/shop:v1"], &[]))
+    };
+    let conditions = |story: &Story| {
+        let conditions = promotion::plan(&story.seen).status.conditions;
+        conditions.into_iter().map(|condition| condition.message).collect::<Vec<_>>().join("; ")
+    };
+    let said = brings(&story, "v0").unwrap();
+    assert!(said.contains("acme/shop:v0 was promoted before, and something else since: take it back in Git"), "{said}");
+    assert!(said.contains("gantline rollback shop --in staging"), "{said}");
+    assert_eq!(brings(&story, "v1"), None);
+
+    let told = story.told.len();
+    for _ in 0..2 {
+        story.write("staging", &[("acme/shop", "v0", "0")]);
+        story.settle();
+        assert!(brings(&story, "v0").is_some(), "also once it is in Git");
+        assert!(
+            conditions(&story)
+                .contains("v0 was promoted to staging before, and replaced since: it came back past the gates"),
+            "{}",
+            conditions(&story)
+        );
+        assert_eq!(story.entry("shop-000000000000", "staging").phase, ReleasePhase::Replaced);
+        assert!(!story.told[told..].iter().any(|it| it.contains("v0 is Verified")), "{:?}", story.told);
+
+        story.write("staging", &[("acme/shop", "v1", "1")]);
+        story.settle();
+        assert_eq!((brings(&story, "v1"), conditions(&story).contains("past the gates")), (None, false));
+        assert!(!story.entry("shop-111111111111", "staging").by_hand);
+    }
+
+    // nothing that came by hand in between is what a rollback goes back to
+    let rollback = requests::roll_back(&story.seen, "staging", "tina", "it is slow");
+    story.ask(rollback).unwrap();
+    story.settle();
+    assert_eq!(story.status("staging"), "shop-000000000000");
+    assert_eq!((brings(&story, "v0"), conditions(&story).contains("past the gates")), (None, false));
+    assert!(brings(&story, "v1").unwrap().contains("is quarantined by tina"));
 }
 
 const SILENT: Says<'_> = ("acme/shop:x", Err("it hangs"));

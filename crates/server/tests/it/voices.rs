@@ -122,7 +122,7 @@ async fn nothing_that_the_project_does_not_permit_is_read_by_an_application() {
     house.with_pods(&["shop", "production"]).await;
     let rita = house.log_in("rita").await;
     let mut told = (0, String::new());
-    let seen = async |count: usize| {
+    let mut seen = async |count: usize| {
         for _ in 0..200 {
             told = house.logs(&rita, "").await;
             if told.0 == 200 && told.1.lines().count() == count {
