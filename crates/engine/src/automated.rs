@@ -55,6 +55,10 @@ pub enum Decision {
     Start(Box<Operation>),
     /// Something that a person has to look at.
     Refuse(Condition),
+    /// A sync window is against it, until then at least; nothing where it is not known when that ends.
+    Blocked {
+        until: Option<Timestamp>,
+    },
     /// Self-heal waits; look again then.
     Later {
         at: Timestamp,
@@ -77,7 +81,7 @@ pub enum Skip {
     OnlyContested,
 }
 
-/// Decides whether to sync now, in Argo CD's order. Sync windows are asked before.
+/// Decides whether to sync now, in Argo CD's order. Sync windows are asked before ([`crate::operation::decision`]).
 pub fn decide(input: &AutomatedInput<'_>) -> Decision {
     let AutomatedInput { application, sync, resources, .. } = *input;
     let Some(policy) = application.spec.automated() else { return Decision::Nothing(Skip::NotAutomated) };

@@ -23,6 +23,7 @@ mod stay;
 pub mod sync;
 mod tracking;
 mod tree;
+pub mod windows;
 
 pub use annotations::{
     HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,

@@ -12,10 +12,12 @@ mod operation;
 mod permission;
 mod project;
 mod rbac;
+mod schedule;
 mod secrets;
 mod settings;
 mod source;
 mod status;
+mod window;
 
 pub use application::{
     APPLICATION_API_VERSION, APPLICATION_KIND, Application, ApplicationSpec, Automated, Backoff, Destination, Info,
@@ -33,6 +35,7 @@ pub use operation::{
 pub use permission::ClusterIdentity;
 pub use project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
 pub use rbac::{ADMIN, Grants, Policy, PolicyError, Subject};
+pub use schedule::{Schedule, ScheduleError, time_zone};
 pub use secrets::{
     ClusterConfig, ClusterSecret, CredentialStore, RepositoryCredentials, RepositorySecret, SECRET_TYPE_LABEL,
     SecretError, TlsClientConfig, secret_data,
@@ -46,6 +49,7 @@ pub use status::{
     ApplicationStatus, ApplicationSummary, ComparedTo, Condition, ConditionType, HealthStatus, HealthStatusCode,
     ResourceStatus, RevisionHistory, SyncStatus, SyncStatusCode,
 };
+pub use window::{SyncWindow, WindowError, WindowKind};
 
 /// Annotations and labels that Argo CD gives a meaning.
 pub mod names {

@@ -4,6 +4,7 @@ use super::git_url::{authority, normalize_git_url};
 use super::glob::{MatchMode, glob_match, list_match};
 use super::project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
 use super::source::ApplicationSource;
+use super::window::SyncWindow;
 
 /// A cluster as rules name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl AppProject {
 }
 
 impl AppProjectSpec {
-    /// Patterns that are not well-formed, and settings that nothing here obeys yet.
+    /// Patterns that are not well-formed, and the first sync window that cannot be obeyed.
     pub(super) fn slips(&self) -> Vec<String> {
         let destinations = self.destinations.iter().flat_map(|rule| [&rule.server, &rule.name, &rule.namespace]);
         let white = self.namespace_resource_whitelist.iter().flatten().chain(&self.cluster_resource_whitelist);
@@ -53,8 +54,7 @@ impl AppProjectSpec {
                 "the pattern {pattern:?} is not well-formed: it permits nothing, and where it denies, it denies everything"
             )
         };
-        let windows = (!self.sync_windows.is_empty())
-            .then(|| "syncWindows are not obeyed yet: what they forbid is not held back".to_owned());
+        let windows = SyncWindow::check_all(&self.sync_windows).err().map(|error| error.to_string());
         patterns.filter(is_bad).map(bad).chain(windows).collect()
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::window::SyncWindow;
 use crate::meta::{ObjectMeta, ShapeError, Unknown, is_default, read};
 
 /// `argoproj.io/v1alpha1 AppProject`.
@@ -65,9 +66,8 @@ pub struct AppProjectSpec {
     pub namespace_resource_blacklist: Vec<ResourceRestriction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphaned_resources: Option<Value>,
-    /// Kept as written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sync_windows: Vec<Value>,
+    pub sync_windows: Vec<SyncWindow>,
     /// Absent permits every namespaced kind, an empty list none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace_resource_whitelist: Option<Vec<ResourceRestriction>>,

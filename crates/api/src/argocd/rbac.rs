@@ -689,10 +689,10 @@ mod tests {
             "p, proj:shop:ci, applications, sync, shop/*, allow", "p, proj:shop:ci, applications, sync, bank/*, allow",
             "p, proj:shop:ci, applications, snyc, shop/*, deny", "p, proj:shop:ci, applications, get"]})];
         project.spec.source_repos.push("!https://git.test/[".into());
-        project.spec.sync_windows = vec![serde_json::json!({"kind": "deny"})];
+        project.spec.sync_windows = vec![crate::argocd::SyncWindow { kind: "deny".into(), ..Default::default() }];
         let slips = project.slips();
         assert_eq!(slips.len(), 5, "{slips:#?}");
-        for (slip, part) in slips.iter().zip(["bank", "snyc", "get", "git.test/[", "syncWindows"]) {
+        for (slip, part) in slips.iter().zip(["bank", "snyc", "get", "git.test/[", "sync window"]) {
             assert!(slip.starts_with("project shop: ") && slip.contains(part), "{slip}");
         }
         assert_eq!(AppProject::default_project("argocd").slips(), [""; 0]);
