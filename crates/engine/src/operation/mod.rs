@@ -198,6 +198,7 @@ pub fn decision(app: &Application, observed: &Observed<'_>) -> Decision {
         resources: &app.status.resources,
         revision_has_no_changes: observed.revision_has_no_changes,
         self_heal_delay: SelfHealDelay::Growing,
+        hooks_are_drift: false,
         contested: observed.contested,
         kept_namespace: observed.comparison.ok().and_then(|comparison| Some(&comparison.kept_namespace.as_ref()?.key)),
         now: observed.now,

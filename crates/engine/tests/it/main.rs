@@ -7,7 +7,6 @@
     reason = "a test fails by panicking and says why"
 )]
 
-mod automated;
 mod health;
 mod health_agg;
 mod hooks;

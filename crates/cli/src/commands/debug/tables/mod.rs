@@ -1,8 +1,10 @@
 //! The recorded tables of Argo CD: what they ask, answered by the code that is in charge of it.
 
+mod automated;
 mod windows;
 
 use clap::{Args, Subcommand};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::each_line;
@@ -12,6 +14,8 @@ use crate::failure::Outcome;
 pub(crate) enum Table {
     /// May a sync go on? A JSON object a line with id and input; answers have output or error
     Windows(Lines),
+    /// Is a sync started, and when is one tried again?
+    Automated(Lines),
 }
 
 #[derive(Debug, Args)]
@@ -28,6 +32,7 @@ impl Table {
     pub(super) fn run(self) -> Outcome {
         let (lines, answer): (Lines, fn(&Value) -> Answer) = match self {
             Self::Windows(lines) => (lines, windows::answer),
+            Self::Automated(lines) => (lines, automated::answer),
         };
         each_line(lines.jsonl, |case| match answer(&case["input"]) {
             Ok(output) => json!({"id": case["id"], "output": output}),
@@ -39,6 +44,26 @@ impl Table {
 /// A text of the input; empty where there is none.
 fn text<'a>(input: &'a Value, field: &str) -> &'a str {
     input[field].as_str().unwrap_or_default()
+}
+
+/// A part of the input, with its defaults where it is not there.
+fn part<T: DeserializeOwned + Default>(input: &Value, field: &str) -> Result<T, String> {
+    match without_nulls(&input[field]) {
+        Value::Null => Ok(T::default()),
+        value => T::deserialize(value).map_err(|error| format!("{field}: {error}")),
+    }
+}
+
+/// A field that is null is not there.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let fields = map.iter().filter(|(_, value)| !value.is_null());
+            fields.map(|(key, value)| (key.clone(), without_nulls(value))).collect()
+        }
+        Value::Array(list) => list.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
 }
 
 fn unknown_op(input: &Value) -> String {
@@ -85,5 +110,10 @@ mod tests {
     #[test]
     fn sync_windows() {
         all_agree("windows", 323, windows::answer);
+    }
+
+    #[test]
+    fn automated_sync_and_retries() {
+        all_agree("automated", 74, automated::answer);
     }
 }
