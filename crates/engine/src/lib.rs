@@ -45,5 +45,5 @@ pub use permit::{Denied, Permits, Permitted, Removal};
 pub use scope::Scopes;
 pub use stay::{Held, Stay};
 pub use sync::plan_sync;
-pub use tracking::{Tracking, TrackingId, TrackingIdError, truncated_label};
+pub use tracking::{MarkError, Tracking, TrackingId, TrackingIdError, truncated_label};
 pub use tree::{ResourceNode, ResourceTree, tree};

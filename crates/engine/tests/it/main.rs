@@ -10,7 +10,6 @@
 mod health;
 mod health_agg;
 mod hooks;
-mod tracking;
 
 use std::path::PathBuf;
 

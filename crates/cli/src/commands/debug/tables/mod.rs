@@ -1,6 +1,7 @@
 //! The recorded tables of Argo CD: what they ask, answered by the code that is in charge of it.
 
 mod automated;
+mod tracking;
 mod windows;
 
 use clap::{Args, Subcommand};
@@ -16,6 +17,8 @@ pub(crate) enum Table {
     Windows(Lines),
     /// Is a sync started, and when is one tried again?
     Automated(Lines),
+    /// How are objects marked, and whose are they?
+    Tracking(Lines),
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +36,7 @@ impl Table {
         let (lines, answer): (Lines, fn(&Value) -> Answer) = match self {
             Self::Windows(lines) => (lines, windows::answer),
             Self::Automated(lines) => (lines, automated::answer),
+            Self::Tracking(lines) => (lines, tracking::answer),
         };
         each_line(lines.jsonl, |case| match answer(&case["input"]) {
             Ok(output) => json!({"id": case["id"], "output": output}),
@@ -115,5 +119,10 @@ mod tests {
     #[test]
     fn automated_sync_and_retries() {
         all_agree("automated", 74, automated::answer);
+    }
+
+    #[test]
+    fn resource_tracking() {
+        all_agree("tracking", 104, tracking::answer);
     }
 }
