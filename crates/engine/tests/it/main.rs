@@ -8,7 +8,6 @@
 )]
 
 mod health;
-mod health_agg;
 mod hooks;
 
 use std::path::PathBuf;

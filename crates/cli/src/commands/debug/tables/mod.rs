@@ -1,6 +1,7 @@
 //! The recorded tables of Argo CD: what they ask, answered by the code that is in charge of it.
 
 mod automated;
+mod health_agg;
 mod tracking;
 mod windows;
 
@@ -19,6 +20,8 @@ pub(crate) enum Table {
     Automated(Lines),
     /// How are objects marked, and whose are they?
     Tracking(Lines),
+    /// The health of an Application from that of its objects
+    HealthAgg(Lines),
 }
 
 #[derive(Debug, Args)]
@@ -37,6 +40,7 @@ impl Table {
             Self::Windows(lines) => (lines, windows::answer),
             Self::Automated(lines) => (lines, automated::answer),
             Self::Tracking(lines) => (lines, tracking::answer),
+            Self::HealthAgg(lines) => (lines, health_agg::answer),
         };
         each_line(lines.jsonl, |case| match answer(&case["input"]) {
             Ok(output) => json!({"id": case["id"], "output": output}),
@@ -124,5 +128,10 @@ mod tests {
     #[test]
     fn resource_tracking() {
         all_agree("tracking", 104, tracking::answer);
+    }
+
+    #[test]
+    fn health_of_applications() {
+        all_agree("health-agg", 48, health_agg::answer);
     }
 }
