@@ -11,6 +11,7 @@ mod glob;
 mod operation;
 mod permission;
 mod project;
+mod project_check;
 mod rbac;
 mod schedule;
 mod secrets;
@@ -26,14 +27,18 @@ pub use application::{
 pub use crds::{application_crd, project_crd};
 pub use customizations::HealthScript;
 pub use duration::{DurationError, parse_duration, parse_go_duration};
-pub use git_url::{normalize_git_url, same_git_url};
+pub use git_url::{normalize_git_url, same_git_url, ssh_user};
 pub use glob::{Glob, GlobError, MatchMode, glob_match, list_match};
 pub use operation::{
     InitiatedBy, Operation, OperationPhase, OperationState, ResourceResult, ResultCode, SyncOperation,
     SyncOperationResource, SyncOperationResult, SyncPhase, SyncStrategy, SyncStrategyKind,
 };
-pub use permission::ClusterIdentity;
-pub use project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
+pub use permission::{ClusterIdentity, Reading};
+pub use project::{
+    AppProject, AppProjectSpec, DestinationServiceAccount, ProjectDestination, ResourceRestriction,
+    SourceNamespaceDenied,
+};
+pub use project_check::ProjectError;
 pub use rbac::{ADMIN, Grants, Policy, PolicyError, Subject};
 pub use schedule::{Schedule, ScheduleError, time_zone};
 pub use secrets::{

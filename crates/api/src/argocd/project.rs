@@ -77,6 +77,8 @@ pub struct AppProjectSpec {
     pub source_namespaces: Vec<String>,
     #[serde(skip_serializing_if = "is_default")]
     pub permit_only_project_scoped_clusters: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub destination_service_accounts: Vec<DestinationServiceAccount>,
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -91,6 +93,16 @@ pub struct ProjectDestination {
     pub namespace: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+}
+
+/// The account that syncs to some destinations are made with; server and namespace are globs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DestinationServiceAccount {
+    pub server: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    pub default_service_account: String,
 }
 
 /// Group and kind (globs) of objects; the name, where written, is a glob as well.

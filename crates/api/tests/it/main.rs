@@ -8,7 +8,6 @@
 )]
 
 mod fuzz;
-mod params;
 mod rbac;
 
 use std::path::PathBuf;

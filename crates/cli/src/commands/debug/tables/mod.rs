@@ -2,6 +2,7 @@
 
 mod automated;
 mod health_agg;
+mod params;
 mod tracking;
 mod windows;
 
@@ -22,6 +23,8 @@ pub(crate) enum Table {
     Tracking(Lines),
     /// The health of an Application from that of its objects
     HealthAgg(Lines),
+    /// Which addresses are the same, and what does a project permit?
+    Params(Lines),
 }
 
 #[derive(Debug, Args)]
@@ -41,6 +44,7 @@ impl Table {
             Self::Automated(lines) => (lines, automated::answer),
             Self::Tracking(lines) => (lines, tracking::answer),
             Self::HealthAgg(lines) => (lines, health_agg::answer),
+            Self::Params(lines) => (lines, params::answer),
         };
         each_line(lines.jsonl, |case| match answer(&case["input"]) {
             Ok(output) => json!({"id": case["id"], "output": output}),
@@ -133,5 +137,10 @@ mod tests {
     #[test]
     fn health_of_applications() {
         all_agree("health-agg", 48, health_agg::answer);
+    }
+
+    #[test]
+    fn addresses_and_permissions() {
+        all_agree("params", 181, params::answer);
     }
 }
