@@ -39,7 +39,7 @@ pub use project::{
     SourceNamespaceDenied,
 };
 pub use project_check::ProjectError;
-pub use rbac::{ADMIN, Grants, Policy, PolicyError, Subject};
+pub use rbac::{ADMIN, BuiltIn, Grants, Policy, PolicyError, Subject, denial};
 pub use schedule::{Schedule, ScheduleError, time_zone};
 pub use secrets::{
     ClusterConfig, ClusterSecret, CredentialStore, RepositoryCredentials, RepositorySecret, SECRET_TYPE_LABEL,

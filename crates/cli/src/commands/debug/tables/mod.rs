@@ -3,6 +3,7 @@
 mod automated;
 mod health_agg;
 mod params;
+mod rbac;
 mod tracking;
 mod windows;
 
@@ -25,6 +26,8 @@ pub(crate) enum Table {
     HealthAgg(Lines),
     /// Which addresses are the same, and what does a project permit?
     Params(Lines),
+    /// Who may do what?
+    Rbac(Lines),
 }
 
 #[derive(Debug, Args)]
@@ -45,6 +48,7 @@ impl Table {
             Self::Tracking(lines) => (lines, tracking::answer),
             Self::HealthAgg(lines) => (lines, health_agg::answer),
             Self::Params(lines) => (lines, params::answer),
+            Self::Rbac(lines) => (lines, rbac::answer),
         };
         each_line(lines.jsonl, |case| match answer(&case["input"]) {
             Ok(output) => json!({"id": case["id"], "output": output}),
@@ -142,5 +146,10 @@ mod tests {
     #[test]
     fn addresses_and_permissions() {
         all_agree("params", 181, params::answer);
+    }
+
+    #[test]
+    fn policies() {
+        all_agree("rbac", 301, rbac::answer);
     }
 }
