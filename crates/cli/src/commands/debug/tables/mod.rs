@@ -4,6 +4,7 @@ mod automated;
 mod health_agg;
 mod params;
 mod rbac;
+mod revision;
 mod tracking;
 mod windows;
 
@@ -28,6 +29,8 @@ pub(crate) enum Table {
     Params(Lines),
     /// Who may do what?
     Rbac(Lines),
+    /// What does a revision mean?
+    Revision(Lines),
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +52,7 @@ impl Table {
             Self::HealthAgg(lines) => (lines, health_agg::answer),
             Self::Params(lines) => (lines, params::answer),
             Self::Rbac(lines) => (lines, rbac::answer),
+            Self::Revision(lines) => (lines, revision::answer),
         };
         each_line(lines.jsonl, |case| match answer(&case["input"]) {
             Ok(output) => json!({"id": case["id"], "output": output}),
@@ -151,5 +155,10 @@ mod tests {
     #[test]
     fn policies() {
         all_agree("rbac", 301, rbac::answer);
+    }
+
+    #[test]
+    fn revisions() {
+        all_agree("revision", 160, revision::answer);
     }
 }
