@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::{Application, Condition, SyncOperation, SyncOperationResult};
+use api::argocd::{AppProject, Application, Condition, SyncOperation, SyncOperationResult};
 use clock::after;
 use engine::automated::Decision;
 use engine::operation::{self, Draft, Observed, Run, Step};
 use engine::sync::{self, Action, SyncRun};
+use engine::windows::{By, Windows};
 use engine::{Comparison, LiveState};
 use failpoint::Point;
 use jiff::Timestamp;
@@ -47,11 +48,14 @@ pub(crate) async fn advance(
 ) -> Advance {
     let comparison = judged.as_ref().map(|judged| &judged.compared.comparison).map_err(Vec::as_slice);
     let contested = comparison.map(|comparison| contested(cx, &draft.app, comparison)).unwrap_or_default();
+    let (now, project) = (cx.clock.now(), project_of(cx, &draft.app));
+    let windows = windows_of(project.as_deref(), &draft.app, now);
     let observed = Observed {
         comparison,
         contested: &contested,
         revision_has_no_changes: has_no_changes(&draft.app, memory),
-        now: cx.clock.now(),
+        windows: &windows,
+        now,
     };
     let step = match (operation::advance(draft, &observed), judged) {
         (Step::Running, Ok(judged)) => carry_on(cx, draft, judged, memory).await,
@@ -76,10 +80,40 @@ pub(crate) fn decision_for(
 ) -> Decision {
     let contested = contested(cx, app, comparison);
     let revision_has_no_changes = has_no_changes(app, memory);
+    let project = project_of(cx, app);
+    let windows = windows_of(project.as_deref(), app, now);
+    let comparison = Ok(comparison);
     operation::decision(
         app,
-        &Observed { comparison: Ok(comparison), contested: &contested, revision_has_no_changes, now },
+        &Observed { comparison, contested: &contested, revision_has_no_changes, windows: &windows, now },
     )
+}
+
+fn project_of(cx: &Context, app: &Application) -> Option<Arc<AppProject>> {
+    cx.stores.project(app.spec.project_name()).ok()
+}
+
+/// The sync windows that concern the Application.
+fn windows_of<'p>(project: Option<&'p AppProject>, app: &Application, now: Timestamp) -> Windows<'p> {
+    Windows::of(project.map_or(&[], |project| project.spec.sync_windows.as_slice()), app, now)
+}
+
+/// Whether people may sync now.
+///
+/// # Errors
+/// Why not, in Argo CD's words, and when that may change.
+pub(crate) fn may_be_asked_for(cx: &Context, app: &Application) -> Result<(), String> {
+    let (now, project) = (cx.clock.now(), project_of(cx, app));
+    let windows = windows_of(project.as_deref(), app, now);
+    match windows.permit(By::Hand, None) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let until = windows.next_change().map(api::meta::time::whole_seconds);
+            let until = until.map_or_else(String::new, |at| format!(" (the next one begins or ends at {at})"));
+            Err(format!("cannot sync: blocked by sync window of project {}{until}", app.spec.project_name()))
+        }
+        Err(error) => Err(format!("cannot sync: invalid sync window: {error}")),
+    }
 }
 
 /// The objects that another Application on the same cluster still wants, and what of its own is to be let be.

@@ -42,6 +42,9 @@ pub struct AutomatedInput<'a> {
     /// The new commit changed nothing that the Application reads: revisions are not compared then.
     pub revision_has_no_changes: bool,
     pub self_heal_delay: SelfHealDelay,
+    /// Whether objects without a status count as out of sync, as in Argo CD: beside an object that is not to be pruned, a
+    /// hook makes it heal without end.
+    pub hooks_are_drift: bool,
     /// Objects that another Application still wants ([`crate::Comparison::contested`]): nothing is started for them.
     pub contested: &'a BTreeSet<ResourceKey>,
     /// The destination's namespace, where a sync keeps it although no manifest describes it.
@@ -55,6 +58,10 @@ pub enum Decision {
     Start(Box<Operation>),
     /// Something that a person has to look at.
     Refuse(Condition),
+    /// A sync window is against it, until then at least; nothing where it is not known when that ends.
+    Blocked {
+        until: Option<Timestamp>,
+    },
     /// Self-heal waits; look again then.
     Later {
         at: Timestamp,
@@ -77,7 +84,7 @@ pub enum Skip {
     OnlyContested,
 }
 
-/// Decides whether to sync now, in Argo CD's order. Sync windows are asked before.
+/// Decides whether to sync now, in Argo CD's order. Sync windows are asked before ([`crate::operation::decision`]).
 pub fn decide(input: &AutomatedInput<'_>) -> Decision {
     let AutomatedInput { application, sync, resources, .. } = *input;
     let Some(policy) = application.spec.automated() else { return Decision::Nothing(Skip::NotAutomated) };
@@ -91,7 +98,11 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
         return Decision::Nothing(Skip::NotOutOfSync);
     }
     let is_contested = |r: &ResourceStatus| input.contested.contains(&r.key());
-    let is_out = |r: &&ResourceStatus| r.status == Some(SyncStatusCode::OutOfSync) && !is_contested(r);
+    let is_drift = |r: &ResourceStatus| match r.status {
+        Some(status) => status != SyncStatusCode::Synced,
+        None => input.hooks_are_drift,
+    };
+    let is_out = |r: &&ResourceStatus| is_drift(r) && !is_contested(r);
     if !input.contested.is_empty() && !resources.iter().any(|r| is_out(&r)) {
         return Decision::Nothing(Skip::OnlyContested);
     }
@@ -103,14 +114,13 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
         && was_attempted(application, sync, last, input.revision_has_no_changes)
     {
         if last.phase != OperationPhase::Succeeded {
-            let revisions = last.sync_result.as_ref().map(|r| shown(&r.revision, &r.revisions)).unwrap_or("[]".into());
-            return refuse(format!("Failed last sync attempt to {revisions}: {}", last.message));
+            return refuse(format!("Failed last sync attempt to {}: {}", attempted(application, last), last.message));
         }
         if !policy.self_heal {
             return Decision::Nothing(Skip::AlreadySynced);
         }
         let attempts = last.operation.sync.as_ref().map_or(0, |sync| sync.auto_heal_attempts_count);
-        let ended = last.finished_at.unwrap_or(last.started_at);
+        let ended = last.finished_at.unwrap_or(input.now);
         let at = ended + input.self_heal_delay.after(attempts);
         if at > input.now {
             return Decision::Later { at };
@@ -121,7 +131,7 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
         }
     }
     if policy.prune && !policy.allow_empty && wipes_out(input) {
-        let revisions = shown(&sync.revision, &sync.revisions);
+        let revisions = desired(application, sync);
         return refuse(format!("Skipping sync attempt to {revisions}: auto-sync will wipe out all resources"));
     }
     Decision::Start(Box::new(operation))
@@ -130,17 +140,28 @@ pub fn decide(input: &AutomatedInput<'_>) -> Decision {
 /// Whether a prune would leave nothing. A namespace that is kept stays in an empty set as well, so it does not count.
 fn wipes_out(input: &AutomatedInput<'_>) -> bool {
     let is_kept = |r: &&ResourceStatus| input.kept_namespace.is_some_and(|kept| *kept == r.key());
-    let others = || input.resources.iter().filter(|r| !is_kept(r));
-    others().any(|r| r.requires_pruning) && others().all(|r| r.requires_pruning)
+    let mut others = input.resources.iter().filter(|r| !is_kept(r)).peekable();
+    let stays = others.peek().is_none() && !input.resources.is_empty();
+    !stays && others.all(|r| r.requires_pruning)
 }
 
 fn refuse(message: String) -> Decision {
     Decision::Refuse(Condition::new(ConditionType::SyncError, message))
 }
 
-/// `[a b]`, as Go prints a list.
-fn shown(revision: &str, revisions: &[String]) -> String {
-    if revisions.is_empty() { format!("[{revision}]") } else { format!("[{}]", revisions.join(" ")) }
+/// The revisions that are wanted, as Go prints a list: `[a b]`.
+fn desired(application: &Application, sync: &SyncStatus) -> String {
+    shown(application, &sync.revision, &sync.revisions)
+}
+
+/// The revisions of the last operation, where it came so far.
+fn attempted(application: &Application, last: &OperationState) -> String {
+    let shown = last.sync_result.as_ref().map(|result| shown(application, &result.revision, &result.revisions));
+    shown.unwrap_or_else(|| "[]".to_owned())
+}
+
+fn shown(application: &Application, revision: &str, revisions: &[String]) -> String {
+    if application.spec.has_multiple_sources() { format!("[{}]", revisions.join(" ")) } else { format!("[{revision}]") }
 }
 
 /// No namespace, as in Argo CD: an object of that name in any namespace is meant.
@@ -159,9 +180,9 @@ fn operation(application: &Application, sync: &SyncStatus, prune: bool) -> Opera
     let policy_retry = spec.sync_policy.as_ref().and_then(|policy| policy.retry.clone());
     Operation {
         sync: Some(SyncOperation {
-            revision: if multiple { String::new() } else { sync.revision.clone() },
-            revisions: if multiple { sync.revisions.clone() } else { Vec::new() },
-            source: if multiple { None } else { spec.source.clone() },
+            revision: sync.revision.clone(),
+            revisions: sync.revisions.clone(),
+            source: (!multiple).then(|| spec.source.clone().unwrap_or_default()),
             sources: spec.sources.clone(),
             prune,
             sync_options: spec.sync_options().to_vec(),

@@ -7,7 +7,7 @@ use object::{GroupKind, Gvk, Manifest, ResourceKey};
 
 use crate::namespace;
 use crate::scope::Scopes;
-use crate::tracking::Tracking;
+use crate::tracking::{MarkError, Tracking};
 
 /// Rendered manifests of one Application, with what went wrong on the way.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -152,10 +152,12 @@ pub fn targets(
         (!named_twice).then_some(object)
     };
     let mut objects: Vec<Manifest> = objects.into_iter().enumerate().filter_map(keep).collect();
-    for object in objects.iter_mut().filter(|object| object.kind() != "CustomResourceDefinition") {
-        tracking.set(object, application, namespace);
-    }
-    let conditions = counts.iter().filter(|(_, count)| **count > 1).map(|(key, count)| repeated(key, *count)).collect();
+    let marked = objects.iter_mut().filter(|object| object.kind() != "CustomResourceDefinition");
+    let marks = marked.map(|object| tracking.set(object, application, namespace));
+    let unmarked: Vec<MarkError> = marks.filter_map(Result::err).collect();
+    let unmarked = unmarked.iter().map(|error| Condition::new(ConditionType::ComparisonError, error.to_string()));
+    let repeated = counts.iter().filter(|(_, count)| **count > 1).map(|(key, count)| repeated(key, *count));
+    let conditions = repeated.chain(unmarked).collect();
     let (proof, incomplete) = match desired.prove_complete() {
         Ok(proof) => (Some(proof), None),
         Err(reason) => (None, Some(reason)),

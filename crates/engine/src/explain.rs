@@ -202,6 +202,9 @@ fn next_step(input: &ExplainInput<'_>) -> (Option<Timestamp>, &'static str) {
     match input.decision {
         Some(Decision::Start(_)) => (Some(input.now), "the controller, by itself"),
         Some(Decision::Later { at }) => (Some(*at), "the controller, by itself (self-heal backs off)"),
+        Some(Decision::Blocked { until }) => {
+            (*until, "the controller, as soon as the sync windows of the project permit it")
+        }
         Some(Decision::Nothing(Skip::OperationPending)) => (Some(input.now), "the controller, by itself"),
         _ => (None, SYNCER),
     }

@@ -23,6 +23,7 @@ mod stay;
 pub mod sync;
 mod tracking;
 mod tree;
+pub mod windows;
 
 pub use annotations::{
     HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,
@@ -44,5 +45,5 @@ pub use permit::{Denied, Permits, Permitted, Removal};
 pub use scope::Scopes;
 pub use stay::{Held, Stay};
 pub use sync::plan_sync;
-pub use tracking::{Tracking, TrackingId, TrackingIdError, truncated_label};
+pub use tracking::{MarkError, Tracking, TrackingId, TrackingIdError, truncated_label};
 pub use tree::{ResourceNode, ResourceTree, tree};

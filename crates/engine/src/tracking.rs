@@ -2,7 +2,7 @@
 
 use api::argocd::{Settings, TrackingMethod, names};
 use object::{Manifest, ResourceKey};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How objects are marked as an Application's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,51 +71,84 @@ pub(crate) fn complete(manifest: &mut Manifest) {
     }
 }
 
-/// At most 63 characters, as labels allow, not ending in a dash after a cut.
-pub fn truncated_label(application: &str) -> String {
-    if application.chars().count() <= 63 {
-        return application.to_owned();
-    }
-    let cut: String = application.chars().take(63).collect();
-    cut.trim_end_matches(['-', '_', '.']).to_owned()
+/// Why an object cannot be marked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MarkError {
+    #[error(
+        "{kind} {name}: {field} is no mapping of texts, so the object cannot be marked as its Application's: correct it"
+    )]
+    NoTexts { kind: String, name: String, field: &'static str },
+    #[error(
+        "the name {0:?} of the Application leaves nothing that a label may hold: give it a name with letters in it"
+    )]
+    NoLabel(String),
 }
+
+/// At most 63 bytes, as labels allow, ending in a letter or a digit after a cut.
+///
+/// # Errors
+/// When nothing is left.
+pub fn truncated_label(application: &str) -> Result<String, MarkError> {
+    const MOST: usize = 63;
+    if application.len() <= MOST {
+        return Ok(application.to_owned());
+    }
+    let last = application.as_bytes()[..MOST].iter().rposition(u8::is_ascii_alphanumeric);
+    let cut = last.and_then(|last| application.get(..=last));
+    cut.map(str::to_owned).ok_or_else(|| MarkError::NoLabel(application.to_owned()))
+}
+
+/// The label of Argo CD before 0.11, which is put on the pods of a template as well.
+const LEGACY_LABEL: &str = "applications.argoproj.io/app-name";
 
 impl Tracking {
     /// Marks the object as the application's. `namespace` is the destination's, for objects that name none.
-    pub fn set(&self, manifest: &mut Manifest, application: &str, namespace: &str) {
+    ///
+    /// # Errors
+    /// When its labels or annotations are no mapping of texts, or no label can be made of the name.
+    pub fn set(&self, manifest: &mut Manifest, application: &str, namespace: &str) -> Result<(), MarkError> {
         if self.method == TrackingMethod::Label {
-            manifest.set_label(&self.label_key, application);
-            return;
+            return self.set_label(manifest, application);
         }
         let mut key = manifest.key();
         if key.namespace.is_empty() {
             namespace.clone_into(&mut key.namespace);
         }
         let id = TrackingId { application: application.to_owned(), key };
-        manifest.set_annotation(names::TRACKING_ID, &id.text());
+        check(manifest, "annotations")?;
         match &self.installation_id {
             Some(id) => manifest.set_annotation(names::INSTALLATION_ID, id),
-            None => remove(manifest, "annotations", names::INSTALLATION_ID),
+            None => remove(manifest, "annotations", names::INSTALLATION_ID)?,
         }
+        manifest.set_annotation(names::TRACKING_ID, &id.text());
         if self.method == TrackingMethod::AnnotationAndLabel {
-            manifest.set_label(&self.label_key, &truncated_label(application));
+            self.set_label(manifest, &truncated_label(application)?)?;
         }
+        Ok(())
     }
 
-    /// The application that the object says it belongs to, in this installation.
+    fn set_label(&self, manifest: &mut Manifest, value: &str) -> Result<(), MarkError> {
+        check(manifest, "labels")?;
+        manifest.set_label(&self.label_key, value);
+        if self.label_key == LEGACY_LABEL { label_template(manifest, value) } else { Ok(()) }
+    }
+
+    /// The application that the object says it belongs to, in this installation. Labels know no installation.
     pub fn application_of(&self, manifest: &Manifest) -> Option<String> {
-        if manifest.annotation(names::INSTALLATION_ID) != self.installation_id.as_deref() {
-            return None;
-        }
         match self.method {
-            TrackingMethod::Label => manifest.label(&self.label_key).map(str::to_owned),
+            TrackingMethod::Label => mark(manifest, "labels", &self.label_key).map(str::to_owned),
             _ => self.id(manifest).map(|id| id.application),
         }
         .filter(|application| !application.is_empty())
     }
 
-    fn id(&self, manifest: &Manifest) -> Option<TrackingId> {
-        TrackingId::parse(manifest.annotation(names::TRACKING_ID)?).ok()
+    /// What the annotation says, where it is of this installation.
+    pub fn id(&self, manifest: &Manifest) -> Option<TrackingId> {
+        let installation = mark(manifest, "annotations", names::INSTALLATION_ID).unwrap_or_default();
+        if installation != self.installation_id.as_deref().unwrap_or_default() {
+            return None;
+        }
+        TrackingId::parse(mark(manifest, "annotations", names::TRACKING_ID)?).ok()
     }
 
     /// Whether the object's id names the object itself. A copied annotation (by an operator that copies its parent's)
@@ -128,15 +161,19 @@ impl Tracking {
         id.key.kind == own.kind && id.key.name == own.name && same_place && same_group(&id.key.group, &own.group)
     }
 
-    /// Takes all marks off.
-    pub fn remove(&self, manifest: &mut Manifest) {
+    /// Takes all marks off; of labels only the one that is Argo CD's own, whatever key is set, as Argo CD does.
+    ///
+    /// # Errors
+    /// When its labels or annotations are no mapping of texts.
+    pub fn remove(&self, manifest: &mut Manifest) -> Result<(), MarkError> {
         if self.method != TrackingMethod::Label {
-            remove(manifest, "annotations", names::TRACKING_ID);
-            remove(manifest, "annotations", names::INSTALLATION_ID);
+            remove(manifest, "annotations", names::TRACKING_ID)?;
+            remove(manifest, "annotations", names::INSTALLATION_ID)?;
         }
         if self.method != TrackingMethod::Annotation {
-            remove(manifest, "labels", &self.label_key);
+            remove(manifest, "labels", names::INSTANCE_LABEL)?;
         }
+        Ok(())
     }
 }
 
@@ -145,11 +182,73 @@ fn same_group(left: &str, right: &str) -> bool {
     left == right || [left, right].contains(&"extensions")
 }
 
-fn remove(manifest: &mut Manifest, field: &str, name: &str) {
-    let Some(Value::Object(metadata)) = manifest.value_mut().get_mut("metadata") else { return };
-    let Some(Value::Object(map)) = metadata.get_mut(field) else { return };
-    map.remove(name);
-    if map.is_empty() {
+fn no_texts(manifest: &Manifest, field: &'static str) -> MarkError {
+    MarkError::NoTexts { kind: manifest.kind().to_owned(), name: manifest.name().to_owned(), field }
+}
+
+/// Labels or annotations; nothing where there are none.
+fn texts<'a>(manifest: &'a Manifest, field: &'static str) -> Result<Option<&'a Map<String, Value>>, MarkError> {
+    let metadata = match manifest.value().get("metadata") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(metadata) => metadata.as_object().ok_or_else(|| no_texts(manifest, "metadata"))?,
+    };
+    match metadata.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(map)) if map.values().all(Value::is_string) => Ok(Some(map)),
+        Some(_) => Err(no_texts(manifest, field)),
+    }
+}
+
+fn check(manifest: &Manifest, field: &'static str) -> Result<(), MarkError> {
+    texts(manifest, field).map(drop)
+}
+
+/// A label or an annotation. Where one of them is no text, none is one.
+fn mark<'a>(manifest: &'a Manifest, field: &'static str, name: &str) -> Option<&'a str> {
+    texts(manifest, field).ok()??.get(name)?.as_str()
+}
+
+fn remove(manifest: &mut Manifest, field: &'static str, name: &str) -> Result<(), MarkError> {
+    check(manifest, field)?;
+    let Some(Value::Object(metadata)) = manifest.value_mut().get_mut("metadata") else { return Ok(()) };
+    let Some(Value::Object(map)) = metadata.get_mut(field) else { return Ok(()) };
+    if map.remove(name).is_some() && map.is_empty() {
         metadata.remove(field);
+    }
+    Ok(())
+}
+
+/// Puts the label on the pods of a workload. In versions that take a selector from the template where none is written,
+/// that selector is written down without it.
+fn label_template(manifest: &mut Manifest, value: &str) -> Result<(), MarkError> {
+    let gvk = manifest.gvk();
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("apps" | "extensions", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") | ("batch", "Job") => {}
+        _ => return Ok(()),
+    }
+    let failed = no_texts(manifest, "spec.template.metadata.labels");
+    let before = match manifest.value().pointer("/spec/template/metadata/labels") {
+        None => Map::new(),
+        Some(labels) => labels.as_object().cloned().ok_or_else(|| failed.clone())?,
+    };
+    let labelled = mapping(manifest.value_mut(), &["spec", "template", "metadata", "labels"]).ok_or(failed.clone())?;
+    labelled.insert(LEGACY_LABEL.to_owned(), value.into());
+    let takes_template = matches!(manifest.api_version(), "apps/v1beta1" | "extensions/v1beta1");
+    if takes_template && gvk.group != "batch" {
+        let selector = mapping(manifest.value_mut(), &["spec", "selector"]).ok_or(failed)?;
+        if selector.is_empty() {
+            let others = before.into_iter().filter(|(key, _)| key != LEGACY_LABEL).collect();
+            selector.insert("matchLabels".to_owned(), Value::Object(others));
+        }
+    }
+    Ok(())
+}
+
+/// The mapping at that place, made where there is none.
+fn mapping<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
+    let object = value.as_object_mut()?;
+    match path {
+        [] => Some(object),
+        [first, rest @ ..] => mapping(object.entry(*first).or_insert_with(|| Value::Object(Map::new())), rest),
     }
 }

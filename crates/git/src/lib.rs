@@ -26,6 +26,7 @@ mod ref_update;
 mod references;
 mod registry;
 mod repositories;
+pub mod revision;
 mod tree;
 mod version;
 mod wire;

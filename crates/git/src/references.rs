@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::revision::{Seen, version_of};
 use crate::version::{highest, is_constraint};
 use crate::{CommitId, GitError};
 
 const BRANCHES: &str = "refs/heads/";
-const TAGS: &str = "refs/tags/";
+pub(crate) const TAGS: &str = "refs/tags/";
 
 /// Where HEAD leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl References {
         self.names.get(&format!("{TAGS}{name}")).copied()
     }
 
-    pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &str> + Clone {
         self.names.keys().filter_map(|name| name.strip_prefix(TAGS))
     }
 
@@ -94,7 +95,9 @@ impl References {
         if matches!(revision, "" | "HEAD") {
             return self.head(url).map(Some);
         }
-        if let Some(id) = highest(revision, self.tags()).and_then(|tag| self.tag(tag)) {
+        // a branch that is called as the tag is, is not meant (Argo CD takes whichever is listed first)
+        let fits = Seen::of(revision).constraint.then(|| version_of(revision, self.tags(), "")).flatten();
+        if let Some(id) = fits.and_then(|tag| self.tag(&tag)) {
             return Ok(Some(id));
         }
         let found = self.names.get(revision).copied().or_else(|| self.branch(revision));

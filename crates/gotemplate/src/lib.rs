@@ -27,7 +27,6 @@ pub mod strconv;
 mod syntax;
 pub mod templates;
 mod toml;
-mod url;
 pub mod value;
 mod x509;
 

@@ -7,6 +7,7 @@ mod addresses;
 mod differences;
 mod files;
 mod fingerprint;
+pub mod go_match;
 mod gvk;
 mod hashes;
 mod image;
@@ -17,6 +18,7 @@ pub mod path;
 mod printable;
 mod selector;
 mod text;
+pub mod url;
 pub mod yaml;
 
 pub use addresses::{shown_address, without_credentials};

@@ -6,7 +6,6 @@
 
 mod directory;
 mod environment;
-mod go_match;
 pub mod helm;
 pub mod kustomize;
 mod likeness;

@@ -61,6 +61,12 @@ impl Application {
         }
     }
 
+    /// The name with its namespace, `team/web`.
+    pub fn qualified_name(&self) -> String {
+        let ObjectMeta { name, namespace, .. } = &self.metadata;
+        if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") }
+    }
+
     /// The refresh that the annotation asks for; any text but `hard` means a normal one, as in Argo CD.
     pub fn requested_refresh(&self) -> Option<Refresh> {
         match self.metadata.annotation(names::REFRESH)? {

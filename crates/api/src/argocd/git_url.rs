@@ -1,30 +1,36 @@
 //! Repository addresses: which ones mean the same repository.
 
+use object::url::Url;
+
 /// The form in which addresses are compared: trimmed, lower case, without `.git`; `git@host:path` and `ssh://` become
 /// `git@host/path`. Empty when the text cannot be an address. Transports stay different: https is not ssh.
 pub fn normalize_git_url(address: &str) -> String {
-    let address = address.trim().to_lowercase();
+    let mut address = address.trim().to_lowercase();
+    if ssh_user(&address).is_some() && !address.starts_with(SSH) {
+        address = format!("{SSH}{}", address.replacen(':', "/", 1));
+    }
     let address = address.strip_suffix(".git").unwrap_or(&address);
-    if address.is_empty() {
-        return String::new();
-    }
-    if let Some(scp) = scp_form(address) {
-        return escape(&scp);
-    }
-    let Some((scheme, rest)) = address.split_once("://") else {
-        return escape(address);
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if scheme.is_empty() || host.contains(' ') {
-        return String::new();
-    }
-    if scheme == "ssh" { escape(rest) } else { format!("{scheme}://{}", escape(rest)) }
+    let Ok(url) = Url::parse(address.as_bytes()) else { return String::new() };
+    let text = String::from_utf8_lossy(&url.to_bytes()).into_owned();
+    text.strip_prefix(SSH).map(str::to_owned).unwrap_or(text)
 }
 
-/// Whether both addresses mean the same repository. What is no address is like nothing.
+const SSH: &str = "ssh://";
+
+/// Who an address of SSH says asks, `git` of `git@host:path`; nothing for other addresses.
+pub fn ssh_user(address: &str) -> Option<&str> {
+    let (user, host) = address.strip_prefix(SSH).unwrap_or(address).rsplit_once('@')?;
+    (!user.contains(['/', ':']) && !host.is_empty()).then_some(user)
+}
+
+/// Whether both addresses mean the same repository. What is no address is like itself only.
 pub fn same_git_url(left: &str, right: &str) -> bool {
-    let left = normalize_git_url(left);
-    !left.is_empty() && left == normalize_git_url(right)
+    let or_itself = |address: &str| match normalize_git_url(address) {
+        none if none.is_empty() => address.to_owned(),
+        normal => normal,
+    };
+    let left = or_itself(left);
+    !left.is_empty() && left == or_itself(right)
 }
 
 /// `host:port` of an address, in lower case and with the port that it has without one. Nothing for a folder.
@@ -66,15 +72,4 @@ fn scp_form(address: &str) -> Option<String> {
     let (host, path) = rest.split_once(':')?;
     let plain = |text: &str| !text.is_empty() && !text.contains(['/', ' ']);
     (plain(user) && plain(host)).then(|| format!("{user}@{host}/{path}"))
-}
-
-/// Writes what Go's `URL.String` would escape in a path.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let plain =
-            byte.is_ascii_graphic() && !matches!(byte, b'{' | b'}' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'|');
-        if plain { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
-    }
-    out
 }

@@ -27,6 +27,8 @@ pub enum MatchMode {
 pub enum Glob {
     Literal(String),
     Any,
+    /// Two texts with anything between them. They may overlap, as in Argo CD: `a*a` matches `a`.
+    Around(String, String),
     Expression(Regex),
 }
 
@@ -42,9 +44,22 @@ impl Glob {
         if pattern == "*" && separator.is_none() {
             return Ok(Self::Any);
         }
+        if let Some(around) = Self::around(pattern, separator) {
+            return Ok(around);
+        }
         let error = |reason| GlobError { pattern: pattern.to_owned(), reason };
         let expression = Translator { rest: pattern.chars().collect(), at: 0, separator }.all().map_err(error)?;
         Regex::new(&format!("(?s)^(?:{expression})$")).map(Self::Expression).map_err(|_| error("it is too large"))
+    }
+
+    fn around(pattern: &str, separator: Option<char>) -> Option<Self> {
+        let (before, rest) = pattern.split_once('*')?;
+        let behind = rest.trim_start_matches('*');
+        // a single star does not cross the separator; three of them are one that does and one that does not
+        let crosses = separator.is_none() || rest.len() == behind.len() + 1;
+        let is_plain = |text: &str| !text.is_empty() && !text.contains(['*', '?', '[', ']', '{', '}', '\\']);
+        let fits = crosses && is_plain(before) && is_plain(behind);
+        fits.then(|| Self::Around(before.to_owned(), behind.to_owned()))
     }
 
     /// Whether it matches all of `text`.
@@ -52,6 +67,7 @@ impl Glob {
         match self {
             Self::Literal(literal) => literal == text,
             Self::Any => true,
+            Self::Around(before, behind) => text.starts_with(before) && text.ends_with(behind),
             Self::Expression(expression) => expression.is_match(text),
         }
     }
@@ -73,22 +89,43 @@ pub fn list_match(patterns: &[String], item: &str, mode: MatchMode) -> bool {
     patterns.iter().any(|pattern| match mode {
         MatchMode::Exact => pattern == item,
         MatchMode::Glob => glob_match(pattern, item, None).unwrap_or(false),
-        MatchMode::Regexp => match pattern.strip_prefix('/').and_then(|p| p.strip_suffix('/')) {
-            Some(expression) => expression_match(expression, item),
-            None => glob_match(pattern, item, None).unwrap_or(false),
-        },
+        MatchMode::Regexp => {
+            let expression = pattern.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+            expression.is_some_and(|expression| expression_match(expression, item))
+                || glob_match(pattern, item, None).unwrap_or(false)
+        }
     })
 }
 
 /// A regular expression of the .NET family, found anywhere. A leading negative look-ahead (`^(?!kube).*$`) is the only
 /// look-around that people write here; it is answered without one.
 fn expression_match(expression: &str, item: &str) -> bool {
-    if let Some((look, rest)) = expression.strip_prefix("^(?!").and_then(|e| e.split_once(')')) {
-        let excluded = Regex::new(&format!("^(?:{look})")).map(|regex| regex.is_match(item));
-        let wanted = Regex::new(&format!("^{rest}")).map(|regex| regex.is_match(item));
-        return excluded == Ok(false) && wanted == Ok(true);
+    let Some(behind) = expression.strip_prefix("^(?!") else {
+        return Regex::new(expression).is_ok_and(|regex| regex.is_match(item));
+    };
+    let Some((look, rest)) = closing(behind).map(|at| (&behind[..at], &behind[at + 1..])) else { return false };
+    // what follows may be another look-ahead
+    let excluded = Regex::new(&format!("^(?:{look})")).map(|regex| regex.is_match(item));
+    excluded == Ok(false) && expression_match(&format!("^{rest}"), item)
+}
+
+/// Where the parenthesis closes in which the text begins.
+fn closing(text: &str) -> Option<usize> {
+    let (mut depth, mut escaped, mut in_class) = (1, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            ']' => in_class = false,
+            _ if in_class => {}
+            '[' => in_class = true,
+            '(' => depth += 1,
+            ')' if depth == 1 => return Some(at),
+            ')' => depth -= 1,
+            _ => {}
+        }
     }
-    Regex::new(expression).is_ok_and(|regex| regex.is_match(item))
+    None
 }
 
 struct Translator {
@@ -104,6 +141,7 @@ impl Translator {
         c
     }
 
+    /// A brace that is not closed ends with the pattern; a backslash at the end is nothing.
     fn all(mut self) -> Result<String, &'static str> {
         let mut out = String::new();
         let mut depth = 0_usize;
@@ -121,11 +159,12 @@ impl Translator {
                     out.push(')');
                 }
                 ',' if depth > 0 => out.push('|'),
-                '\\' => push_literal(&mut out, self.next().ok_or("it ends in a backslash")?),
+                '\\' => self.next().into_iter().for_each(|c| push_literal(&mut out, c)),
                 c => push_literal(&mut out, c),
             }
         }
-        if depth > 0 { Err("a brace is not closed") } else { Ok(out) }
+        out.extend(std::iter::repeat_n(')', depth));
+        Ok(out)
     }
 
     fn star(&mut self) -> String {
@@ -144,23 +183,48 @@ impl Translator {
         }
     }
 
+    /// One range, or some characters; a dash among them is one of them.
     fn class(&mut self) -> Result<String, &'static str> {
         let mut out = String::from("[");
         if self.rest.get(self.at) == Some(&'!') {
             self.at += 1;
             out.push('^');
         }
-        let start = self.at;
-        loop {
-            match self.next().ok_or("a bracket is not closed")? {
-                ']' if self.at > start + 1 => break,
-                ']' => return Err("a class is empty"),
-                '-' => out.push('-'),
-                c => push_literal(&mut out, c),
+        let &first = self.rest.get(self.at).ok_or("a bracket is not closed")?;
+        if self.rest.get(self.at + 1) == Some(&'-') {
+            let &last = self.rest.get(self.at + 2).ok_or("a bracket is not closed")?;
+            if last < first {
+                return Err("a range ends before it begins");
             }
+            self.at += 3;
+            push_literal(&mut out, first);
+            out.push('-');
+            push_literal(&mut out, last);
+        } else if !self.characters(&mut out)? {
+            return Err("a class is empty");
+        }
+        if self.next() != Some(']') {
+            return Err("a class has more than one range");
         }
         out.push(']');
         Ok(out)
+    }
+
+    /// What stands up to the closing bracket; whether it is something.
+    fn characters(&mut self, out: &mut String) -> Result<bool, &'static str> {
+        let before = out.len();
+        loop {
+            match self.rest.get(self.at).ok_or("a bracket is not closed")? {
+                ']' => return Ok(out.len() > before),
+                '\\' => {
+                    self.at += 1;
+                    let &c = self.rest.get(self.at).ok_or("a bracket is not closed")?;
+                    push_literal(out, c);
+                }
+                &c => push_literal(out, c),
+            }
+            self.at += 1;
+        }
     }
 }
 
@@ -187,7 +251,10 @@ mod tests {
         ] {
             assert_eq!(glob_match(pattern, text, separator), Ok(matches), "{pattern} {text}");
         }
-        for bad in ["[a", "{a", "a\\", "[]"] {
+        for (pattern, text) in [("{a", "a"), ("a\\", "a"), ("]", "]"), ("a*a", "a"), ("[ab-]", "-")] {
+            assert_eq!(glob_match(pattern, text, None), Ok(true), "{pattern} {text}");
+        }
+        for bad in ["[a", "[]", "[!]", "[a-zA-Z]", "[z-a]", "[a-"] {
             assert!(glob_match(bad, "a", None).is_err(), "{bad}");
         }
     }

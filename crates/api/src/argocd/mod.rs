@@ -11,11 +11,14 @@ mod glob;
 mod operation;
 mod permission;
 mod project;
+mod project_check;
 mod rbac;
+mod schedule;
 mod secrets;
 mod settings;
 mod source;
 mod status;
+mod window;
 
 pub use application::{
     APPLICATION_API_VERSION, APPLICATION_KIND, Application, ApplicationSpec, Automated, Backoff, Destination, Info,
@@ -24,15 +27,20 @@ pub use application::{
 pub use crds::{application_crd, project_crd};
 pub use customizations::HealthScript;
 pub use duration::{DurationError, parse_duration, parse_go_duration};
-pub use git_url::{normalize_git_url, same_git_url};
+pub use git_url::{normalize_git_url, same_git_url, ssh_user};
 pub use glob::{Glob, GlobError, MatchMode, glob_match, list_match};
 pub use operation::{
     InitiatedBy, Operation, OperationPhase, OperationState, ResourceResult, ResultCode, SyncOperation,
     SyncOperationResource, SyncOperationResult, SyncPhase, SyncStrategy, SyncStrategyKind,
 };
-pub use permission::ClusterIdentity;
-pub use project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
-pub use rbac::{ADMIN, Grants, Policy, PolicyError, Subject};
+pub use permission::{ClusterIdentity, Reading};
+pub use project::{
+    AppProject, AppProjectSpec, DestinationServiceAccount, ProjectDestination, ResourceRestriction,
+    SourceNamespaceDenied,
+};
+pub use project_check::ProjectError;
+pub use rbac::{ADMIN, BuiltIn, Grants, Policy, PolicyError, Subject, denial};
+pub use schedule::{Schedule, ScheduleError, time_zone};
 pub use secrets::{
     ClusterConfig, ClusterSecret, CredentialStore, RepositoryCredentials, RepositorySecret, SECRET_TYPE_LABEL,
     SecretError, TlsClientConfig, secret_data,
@@ -46,6 +54,7 @@ pub use status::{
     ApplicationStatus, ApplicationSummary, ComparedTo, Condition, ConditionType, HealthStatus, HealthStatusCode,
     ResourceStatus, RevisionHistory, SyncStatus, SyncStatusCode,
 };
+pub use window::{SyncWindow, WindowError, WindowKind};
 
 /// Annotations and labels that Argo CD gives a meaning.
 pub mod names {

@@ -1,6 +1,8 @@
 //! What a project permits (Argo CD 3.5.1 `app_project_types.go`).
 
 use super::git_url::{authority, normalize_git_url};
+use object::go_match::{self, matches};
+
 use super::glob::{MatchMode, glob_match, list_match};
 use super::project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRestriction, SourceNamespaceDenied};
 use super::source::ApplicationSource;
@@ -12,15 +14,14 @@ pub struct ClusterIdentity {
     pub server: String,
 }
 
-/// What a pattern that is not well-formed matches: where it permits nothing, and where it denies everything.
-fn glob(pattern: &str, text: &str, usage: Usage) -> bool {
-    glob_match(pattern, text, None).unwrap_or(usage == Usage::Deny)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Usage {
-    Permit,
-    Deny,
+/// What is made of what means nothing to Argo CD: a pattern that is not well-formed, a line that says nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// It permits nothing, and where it denies, it denies all that may have been meant.
+    #[default]
+    Careful,
+    /// It matches nothing, so it denies nothing either.
+    AsArgoCd,
 }
 
 impl AppProject {
@@ -40,37 +41,59 @@ impl AppProject {
 }
 
 impl AppProjectSpec {
-    /// Patterns that are not well-formed, and settings that nothing here obeys yet.
+    /// Patterns that are not well-formed, and the first part that may not be written so.
     pub(super) fn slips(&self) -> Vec<String> {
         let destinations = self.destinations.iter().flat_map(|rule| [&rule.server, &rule.name, &rule.namespace]);
         let white = self.namespace_resource_whitelist.iter().flatten().chain(&self.cluster_resource_whitelist);
         let kinds = white.chain(&self.namespace_resource_blacklist).chain(&self.cluster_resource_blacklist);
         let kinds = kinds.flat_map(|rule| [&rule.group, &rule.kind, &rule.name]);
-        let patterns = self.source_repos.iter().chain(destinations).chain(kinds);
         let is_bad = |pattern: &&String| glob_match(pattern.trim_start_matches('!'), "x", None).is_err();
+        let patterns = self.source_repos.iter().chain(destinations).filter(is_bad);
+        let patterns = patterns.chain(kinds.filter(|pattern| go_match::check(pattern).is_err()));
         let bad = |pattern: &String| {
             format!(
                 "the pattern {pattern:?} is not well-formed: it permits nothing, and where it denies, it denies everything"
             )
         };
-        let windows = (!self.sync_windows.is_empty())
-            .then(|| "syncWindows are not obeyed yet: what they forbid is not held back".to_owned());
-        patterns.filter(is_bad).map(bad).chain(windows).collect()
+        let wrong = self.check().err().map(|error| error.to_string());
+        patterns.map(bad).chain(wrong).collect()
     }
 
     /// Whether the source's repository is permitted: some rule is met and no rule denies it. A rule that denies others
     /// is met, as in Argo CD.
     pub fn permits_source(&self, source: &ApplicationSource) -> bool {
+        self.permits_source_as(source, Reading::Careful)
+    }
+
+    /// As [`AppProjectSpec::permits_source`].
+    pub fn permits_source_as(&self, source: &ApplicationSource, reading: Reading) -> bool {
         let address = normalize_git_url(&source.repo_url);
-        let glob =
-            |pattern: &str, usage: Usage| glob_match(pattern, &address, Some('/')).unwrap_or(usage == Usage::Deny);
-        let allows = |rule: &str| rule == "*" || glob(&normalize_git_url(rule), Usage::Permit);
-        // what Argo CD makes of braces and brackets in an address matches nothing; here they deny what was meant
-        let denies =
-            |rule: &str| allows(rule) || glob(&normalize_git_url(rule), Usage::Deny) || glob(rule, Usage::Deny);
-        let (denying, allowing): (Vec<_>, Vec<_>) = self.source_repos.iter().partition(|rule| rule.starts_with('!'));
-        let denied = denying.iter().any(|rule| denies(&rule[1..]));
-        !denied && (!denying.is_empty() || allowing.iter().any(|rule| allows(rule)))
+        let meets = |pattern: &str| glob_match(pattern, &address, Some('/'));
+        let written = |rule: &String| match rule.strip_prefix('!') {
+            Some(denied) => format!("!{}", normalize_git_url(denied)),
+            None => normalize_git_url(rule),
+        };
+        // what Argo CD makes of braces and brackets in an address matches nothing, and `*` is no `**`; read with care a
+        // rule denies what was meant
+        let is_meant = |rule: &str| {
+            let denied = rule.trim().trim_start_matches('!');
+            denied == "*" || meets(denied).unwrap_or(true) || meets(&normalize_git_url(denied)).unwrap_or(true)
+        };
+        let mut permitted = false;
+        for rule in &self.source_repos {
+            let normal = written(rule);
+            match normal.strip_prefix('!') {
+                Some(denied) => {
+                    let careful = reading == Reading::Careful && !denied.starts_with('!') && is_meant(rule);
+                    if careful || meets(denied).unwrap_or(false) {
+                        return false;
+                    }
+                    permitted = true;
+                }
+                None => permitted |= normal == "*" || meets(&normal).unwrap_or(false),
+            }
+        }
+        permitted
     }
 
     /// Whether a rule names the host and port of the address, without wildcards in them.
@@ -85,55 +108,93 @@ impl AppProjectSpec {
     /// Whether objects may live in the namespace of the cluster. `scoped` are the clusters that belong to the project
     /// alone; they count when only such clusters are permitted.
     pub fn permits_destination(&self, cluster: &ClusterIdentity, namespace: &str, scoped: &[ClusterIdentity]) -> bool {
-        let allowed = self.destinations.iter().any(|rule| allows(rule, cluster, namespace));
-        let denied = self.destinations.iter().any(|rule| denies(rule, cluster, namespace));
+        self.permits_destination_as(cluster, namespace, scoped, Reading::Careful)
+    }
+
+    /// As [`AppProjectSpec::permits_destination`].
+    pub fn permits_destination_as(
+        &self,
+        cluster: &ClusterIdentity,
+        namespace: &str,
+        scoped: &[ClusterIdentity],
+        reading: Reading,
+    ) -> bool {
+        let judged = self.destinations.iter().map(|rule| Met::of(rule, cluster, namespace, reading));
+        let mut allowed = false;
+        for (rule, met) in self.destinations.iter().zip(judged) {
+            allowed |= met.allows();
+            if met.denies(rule) && !(met.allows() && reading == Reading::AsArgoCd) {
+                return false;
+            }
+        }
         let in_scope = !self.permit_only_project_scoped_clusters
             || scoped.iter().any(|own| own.server == cluster.server || own.name == cluster.name);
-        allowed && !denied && in_scope
+        allowed && in_scope
     }
 
     /// Whether objects of this kind (and, for cluster-scoped ones, of this name) are permitted.
     pub fn permits_kind(&self, group: &str, kind: &str, name: &str, namespaced: bool) -> bool {
-        let listed =
-            |list: &[ResourceRestriction], usage: Usage| list.iter().any(|r| restricts(r, group, kind, name, usage));
+        self.permits_kind_as([group, kind, name], namespaced, Reading::Careful)
+    }
+
+    /// As [`AppProjectSpec::permits_kind`], of group, kind and name.
+    pub fn permits_kind_as(&self, [group, kind, name]: [&str; 3], namespaced: bool, reading: Reading) -> bool {
+        let listed = |list: &[ResourceRestriction], on_error: bool| {
+            let meets = |pattern: &str, text: &str| matches(pattern, text).unwrap_or(on_error);
+            // Argo CD knows names of cluster-scoped objects alone
+            let is_any = namespaced && reading == Reading::AsArgoCd;
+            let names = |rule: &ResourceRestriction| is_any || rule.name.is_empty() || meets(&rule.name, name);
+            list.iter().any(|rule| meets(&rule.kind, kind) && meets(&rule.group, group) && names(rule))
+        };
+        let denied = |list: &[ResourceRestriction]| listed(list, reading == Reading::Careful);
         if namespaced {
-            let white = self.namespace_resource_whitelist.as_ref().is_none_or(|list| listed(list, Usage::Permit));
-            white && !listed(&self.namespace_resource_blacklist, Usage::Deny)
+            let white = self.namespace_resource_whitelist.as_ref().is_none_or(|list| listed(list, false));
+            white && !denied(&self.namespace_resource_blacklist)
         } else {
-            listed(&self.cluster_resource_whitelist, Usage::Permit)
-                && !listed(&self.cluster_resource_blacklist, Usage::Deny)
+            listed(&self.cluster_resource_whitelist, false) && !denied(&self.cluster_resource_blacklist)
         }
     }
 }
 
-fn restricts(rule: &ResourceRestriction, group: &str, kind: &str, name: &str, usage: Usage) -> bool {
-    let glob = |pattern: &str, text: &str| glob(pattern, text, usage);
-    glob(&rule.group, group) && glob(&rule.kind, kind) && (rule.name.is_empty() || glob(&rule.name, name))
+/// Which parts of a rule for destinations are met.
+#[derive(Debug, Clone, Copy)]
+struct Met {
+    server: bool,
+    name: bool,
+    namespace: bool,
 }
 
-fn allows(rule: &ProjectDestination, cluster: &ClusterIdentity, namespace: &str) -> bool {
-    let at = (!rule.server.is_empty() && positive(&rule.server, &cluster.server))
-        || (!rule.name.is_empty() && !cluster.name.is_empty() && positive(&rule.name, &cluster.name));
-    at && positive(&rule.namespace, namespace)
-}
+impl Met {
+    fn of(rule: &ProjectDestination, cluster: &ClusterIdentity, namespace: &str, reading: Reading) -> Self {
+        let meets = |pattern: &str, text: &str| meets(pattern, text, reading);
+        Self {
+            server: !cluster.server.is_empty() && meets(&rule.server, &cluster.server),
+            name: !cluster.name.is_empty() && meets(&rule.name, &cluster.name),
+            namespace: meets(&rule.namespace, namespace),
+        }
+    }
 
-/// A pattern that starts with `!` is met by everything that the rest does not match.
-fn positive(pattern: &str, text: &str) -> bool {
-    match pattern.strip_prefix('!') {
-        Some(rest) => !glob(rest, text, Usage::Deny),
-        None => glob(pattern, text, Usage::Permit),
+    fn allows(self) -> bool {
+        (self.server || self.name) && self.namespace
+    }
+
+    /// A deny on the cluster's name counts whatever the rule's namespace says; one on the namespace counts for the servers
+    /// of its rule (measured on Argo CD 3.5.1). To Argo CD a rule that allows does not deny.
+    fn denies(self, rule: &ProjectDestination) -> bool {
+        let is_denial = |pattern: &str| pattern.starts_with('!');
+        let name = !self.name && is_denial(&rule.name);
+        let server = !self.server && is_denial(&rule.server) && self.namespace;
+        let namespace = !self.namespace && is_denial(&rule.namespace) && self.server;
+        name || server || namespace
     }
 }
 
-/// A deny on the cluster's name counts whatever the rule's namespace says; one on the namespace counts for the servers
-/// of its rule (measured on Argo CD 3.5.1).
-fn denies(rule: &ProjectDestination, cluster: &ClusterIdentity, namespace: &str) -> bool {
-    let glob = |pattern: &str, text: &str| glob(pattern, text, Usage::Deny);
-    let negated = |pattern: &str, text: &str| pattern.strip_prefix('!').is_some_and(|rest| glob(rest, text));
-    let server = negated(&rule.server, &cluster.server) && glob(&rule.namespace, namespace);
-    let name = negated(&rule.name, &cluster.name);
-    let in_namespace = glob(&rule.server, &cluster.server) && negated(&rule.namespace, namespace);
-    server || name || in_namespace
+/// A pattern that starts with `!` is met by everything that the rest does not match.
+fn meets(pattern: &str, text: &str, reading: Reading) -> bool {
+    match pattern.strip_prefix('!') {
+        Some(rest) => !glob_match(rest, text, None).unwrap_or(reading == Reading::Careful),
+        None => glob_match(pattern, text, None).unwrap_or(false),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::window::SyncWindow;
 use crate::meta::{ObjectMeta, ShapeError, Unknown, is_default, read};
 
 /// `argoproj.io/v1alpha1 AppProject`.
@@ -65,9 +66,8 @@ pub struct AppProjectSpec {
     pub namespace_resource_blacklist: Vec<ResourceRestriction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphaned_resources: Option<Value>,
-    /// Kept as written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sync_windows: Vec<Value>,
+    pub sync_windows: Vec<SyncWindow>,
     /// Absent permits every namespaced kind, an empty list none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace_resource_whitelist: Option<Vec<ResourceRestriction>>,
@@ -77,6 +77,8 @@ pub struct AppProjectSpec {
     pub source_namespaces: Vec<String>,
     #[serde(skip_serializing_if = "is_default")]
     pub permit_only_project_scoped_clusters: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub destination_service_accounts: Vec<DestinationServiceAccount>,
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -91,6 +93,16 @@ pub struct ProjectDestination {
     pub namespace: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+}
+
+/// The account that syncs to some destinations are made with; server and namespace are globs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DestinationServiceAccount {
+    pub server: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    pub default_service_account: String,
 }
 
 /// Group and kind (globs) of objects; the name, where written, is a glob as well.

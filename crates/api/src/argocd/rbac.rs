@@ -1,5 +1,9 @@
 //! Who may do what: `argocd-rbac-cm`.
 
+mod as_written;
+mod claims;
+mod expression;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
@@ -8,7 +12,11 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::glob::Glob;
+use super::permission::Reading;
 use super::project::AppProject;
+
+pub use as_written::BuiltIn;
+pub use claims::denial;
 
 /// Why a line of a policy cannot be read, or does nothing of what somebody will have meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +36,15 @@ struct Rule {
     resource: Field,
     action: Field,
     object: Field,
-    allow: bool,
+    effect: Effect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Effect {
+    Allow,
+    Deny,
+    /// Another word than these two, as Argo CD reads it.
+    Nothing,
 }
 
 /// A pattern of a rule as written, read once and when it is first asked: most never are.
@@ -36,6 +52,7 @@ struct Rule {
 struct Field {
     text: String,
     regex: bool,
+    reading: Reading,
     pattern: OnceLock<Pattern>,
 }
 
@@ -50,23 +67,23 @@ enum Pattern {
 }
 
 impl Field {
-    fn new(text: &str, regex: bool) -> Self {
-        Self { text: text.to_owned(), regex, pattern: OnceLock::new() }
+    fn new(text: &str, regex: bool, reading: Reading) -> Self {
+        Self { text: text.to_owned(), regex, reading, pattern: OnceLock::new() }
     }
 
     fn read(&self) -> Pattern {
         match self.regex {
-            true => Regex::new(&self.text).map_or(Pattern::Unreadable, Pattern::Expression),
+            true => expression::go(&self.text).map_or(Pattern::Unreadable, Pattern::Expression),
             false => Glob::new(&self.text, None).map_or(Pattern::Nothing, Pattern::Glob),
         }
     }
 
     /// `None` when the pattern cannot be read. A glob that is not well-formed allows nothing, and may deny everything.
-    fn meets(&self, text: &str, allow: bool) -> Option<bool> {
+    fn meets(&self, text: &str, effect: Effect) -> Option<bool> {
         match self.pattern.get_or_init(|| self.read()) {
             Pattern::Glob(glob) => Some(glob.matches(text)),
             Pattern::Expression(expression) => Some(expression.is_match(text)),
-            Pattern::Nothing => Some(!allow),
+            Pattern::Nothing => Some(effect == Effect::Deny && self.reading == Reading::Careful),
             Pattern::Unreadable => None,
         }
     }
@@ -91,7 +108,7 @@ impl Rule {
     fn meets(&self, resource: &str, action: &str, object: &str) -> Option<bool> {
         let mut meets = true;
         for (field, text) in [(&self.resource, resource), (&self.action, action), (&self.object, object)] {
-            meets = meets && field.meets(text, self.allow)?;
+            meets = meets && field.meets(text, self.effect)?;
         }
         Some(meets)
     }
@@ -118,6 +135,8 @@ pub struct Policy {
     scopes: Vec<String>,
     /// Patterns are regular expressions (`policy.matchMode: regex`), found anywhere in the text.
     regex: bool,
+    /// Whether lines and patterns that say nothing deny what they may have meant.
+    reading: Reading,
 }
 
 /// What one subject may do: the rules of each name that it goes by, each judged on its own.
@@ -127,7 +146,10 @@ pub struct Grants(Vec<Vec<Arc<Rule>>>);
 impl Grants {
     /// Whether a rule of one of the names denies.
     pub fn deny(&self, resource: &str, action: &str, object: &str) -> bool {
-        self.0.iter().flatten().any(|rule| !rule.allow && rule.meets(resource, action, object) != Some(false))
+        self.0
+            .iter()
+            .flatten()
+            .any(|rule| rule.effect == Effect::Deny && rule.meets(resource, action, object) != Some(false))
     }
 
     /// Whether one of the names has a rule that allows and none that denies.
@@ -140,7 +162,8 @@ fn decides(rules: &[Arc<Rule>], resource: &str, action: &str, object: &str) -> b
     let mut allowed = false;
     for rule in rules {
         match rule.meets(resource, action, object) {
-            Some(true) if rule.allow => allowed = true,
+            Some(true) if rule.effect == Effect::Allow => allowed = true,
+            Some(true) if rule.effect == Effect::Nothing => {}
             Some(false) => {}
             // denied; or a pattern that is no expression, which makes the answer unknown and therefore no
             _ => return false,
@@ -230,7 +253,7 @@ impl Policy {
     fn built_in(regex: bool) -> Self {
         let mut policy = Self { scopes: scopes(""), regex, ..Self::default() };
         let mut rule = |subject: &str, resource: &str, action: &str, object: &str| {
-            policy.add(subject, [resource, action, object], true)
+            policy.add(subject, [resource, action, object], Effect::Allow)
         };
         for resource in RESOURCES {
             let object = if matches!(resource, "applications" | "applicationsets" | "logs") { "*/*" } else { "*" };
@@ -258,10 +281,10 @@ impl Policy {
         policy
     }
 
-    fn add(&mut self, subject: &str, [resource, action, object]: [&str; 3], allow: bool) {
-        let field = |text| Field::new(text, self.regex);
+    fn add(&mut self, subject: &str, [resource, action, object]: [&str; 3], effect: Effect) {
+        let field = |text| Field::new(text, self.regex, self.reading);
         let (resource, action, object) = (field(resource), field(action), field(object));
-        self.rules.push(Arc::new(Rule { subject: subject.to_owned(), resource, action, object, allow }));
+        self.rules.push(Arc::new(Rule { subject: subject.to_owned(), resource, action, object, effect }));
     }
 
     fn add_line(&mut self, line: &str) -> Result<(), &'static str> {
@@ -273,7 +296,7 @@ impl Policy {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let reason = match fields.as_slice() {
             ["p", subject, resource, action, object, "allow"] => {
-                self.add(subject, [resource, action, object], true);
+                self.add(subject, [resource, action, object], Effect::Allow);
                 self.well_formed(&[resource, action, object])?;
                 return self.known(resource, action).map_err(|unknown| unknown.allowed());
             }
@@ -283,7 +306,7 @@ impl Policy {
                 // nobody knows which of all was meant
                 let resource = if known == Err(Unknown::Resource) { &everything } else { resource };
                 let action = if known == Err(Unknown::Action) { &everything } else { action };
-                self.add(subject, [resource, action, object], false);
+                self.add(subject, [resource, action, object], Effect::Deny);
                 self.well_formed(&[resource, action, object])?;
                 return known.map_err(Unknown::denied);
             }
@@ -323,7 +346,7 @@ impl Policy {
         };
         let field =
             |at: usize| fields.get(at).filter(|text| at < sure && !text.is_empty()).map_or(everything, |text| *text);
-        self.add(subject, [field(2), field(3), field(4)], false);
+        self.add(subject, [field(2), field(3), field(4)], Effect::Deny);
     }
 
     fn well_formed(&self, patterns: &[&str]) -> Result<(), &'static str> {
@@ -337,8 +360,8 @@ impl Policy {
     /// Whether there is a resource, and an action, that the patterns can mean.
     fn known(&self, resource: &str, action: &str) -> Result<(), Unknown> {
         let meets = |pattern: &str, words: &[&str]| {
-            let field = Field::new(pattern, self.regex);
-            words.iter().any(|word| field.meets(word, false) != Some(false))
+            let field = Field::new(pattern, self.regex, self.reading);
+            words.iter().any(|word| field.meets(word, Effect::Deny) != Some(false))
         };
         if !meets(resource, &RESOURCES) && !meets(resource, &OTHER_RESOURCES) {
             return Err(Unknown::Resource);
@@ -377,15 +400,28 @@ impl Policy {
         // a group counts only when some g line names it
         let named = |group: &&String| self.roles.contains_key(*group) || self.doubtful_roles.contains_key(*group);
         let groups = subject.groups.iter().filter(named);
+        let nobody = String::new();
         let names = [&self.default_role, &subject.user].into_iter().chain(groups).filter(|name| !name.is_empty());
+        // a line about nobody is about everybody to Argo CD
+        let names = names.chain((self.reading == Reading::AsArgoCd).then_some(&nobody));
         let rules_of = |name: &String| {
             let roles = self.closure(name);
             let doubtful = self.doubtful(&roles);
-            let is_of =
-                |rule: &&Arc<Rule>| roles.contains(&rule.subject) || (!rule.allow && doubtful.contains(&rule.subject));
+            let is_of = |rule: &&Arc<Rule>| {
+                roles.contains(&rule.subject) || (rule.effect == Effect::Deny && doubtful.contains(&rule.subject))
+            };
             self.rules.iter().filter(is_of).cloned().collect()
         };
         Grants(names.map(rules_of).collect())
+    }
+
+    /// As [`Policy::grants`], without what is given to nobody.
+    fn grants_named(&self, subject: &Subject) -> Grants {
+        let mut grants = self.grants(subject);
+        if self.reading == Reading::AsArgoCd && !subject.user.is_empty() {
+            grants.0.pop();
+        }
+        grants
     }
 
     /// Whether the subject may do the action; see [`Policy::grants`].
@@ -689,10 +725,10 @@ mod tests {
             "p, proj:shop:ci, applications, sync, shop/*, allow", "p, proj:shop:ci, applications, sync, bank/*, allow",
             "p, proj:shop:ci, applications, snyc, shop/*, deny", "p, proj:shop:ci, applications, get"]})];
         project.spec.source_repos.push("!https://git.test/[".into());
-        project.spec.sync_windows = vec![serde_json::json!({"kind": "deny"})];
+        project.spec.sync_windows = vec![crate::argocd::SyncWindow { kind: "deny".into(), ..Default::default() }];
         let slips = project.slips();
         assert_eq!(slips.len(), 5, "{slips:#?}");
-        for (slip, part) in slips.iter().zip(["bank", "snyc", "get", "git.test/[", "syncWindows"]) {
+        for (slip, part) in slips.iter().zip(["bank", "snyc", "get", "git.test/[", "sync window"]) {
             assert!(slip.starts_with("project shop: ") && slip.contains(part), "{slip}");
         }
         assert_eq!(AppProject::default_project("argocd").slips(), [""; 0]);

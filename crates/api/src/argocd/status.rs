@@ -86,6 +86,10 @@ pub enum HealthStatusCode {
 }
 
 impl HealthStatusCode {
+    /// All, from best to worst.
+    pub const ALL: [Self; 6] =
+        [Self::Healthy, Self::Suspended, Self::Progressing, Self::Missing, Self::Degraded, Self::Unknown];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "Healthy",

@@ -1,5 +1,7 @@
 //! `gantline debug`: single parts of the program, for those who work on it and for the conformance runners.
 
+mod tables;
+
 use std::io::BufRead as _;
 
 use clap::Subcommand;
@@ -26,6 +28,8 @@ pub(crate) enum Debug {
         #[arg(long)]
         jsonl: bool,
     },
+    #[command(flatten)]
+    Table(tables::Table),
     /// Print the OpenAPI document of the server
     Openapi,
     /// Print where a test may end a process, and its step in docs/threats.md; a release has no such places
@@ -37,6 +41,7 @@ impl Debug {
         match self {
             Self::Template { jsonl } => template(jsonl),
             Self::Health { jsonl } => each_line(jsonl, health),
+            Self::Table(table) => table.run(),
             Self::Openapi => {
                 output::line(format!("{:#}", server::openapi()));
                 Ok(Code::Done.into())

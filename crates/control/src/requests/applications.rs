@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::controller::Controller;
 use crate::owned::overriding;
 use crate::stores::AppKey;
+use crate::sync::may_be_asked_for;
 
 /// So often somebody who asks for an operation comes before whoever wrote the Application meanwhile.
 const CONFLICTS: usize = 5;
@@ -86,6 +87,7 @@ pub async fn sync(
 ) -> Result<(), RequestError> {
     let (mut sync, mut info) = (request.sync(), Vec::new());
     let cx = &controller.context;
+    may_be_asked_for(cx, app).map_err(RequestError::Refused)?;
     // a dry run brings nothing: what it carried could be used for something that does
     if !request.overrides.is_empty() && !request.dry_run {
         let overriding = overriding(cx, app, &request.overrides, &sync).await?;

@@ -48,7 +48,14 @@ async fn what_could_not_be_written_is_not_told() {
     let old = Application::from_value(apply(&cx.cluster, app).await.into_value()).unwrap();
     let mut begun = Draft::from(&old);
     let (contested, now) = (std::collections::BTreeSet::new(), cx.clock.now());
-    let observed = Observed { comparison: Err(&[]), contested: &contested, revision_has_no_changes: false, now };
+    let windows = engine::windows::Windows::none(now);
+    let observed = Observed {
+        comparison: Err(&[]),
+        contested: &contested,
+        revision_has_no_changes: false,
+        windows: &windows,
+        now,
+    };
     assert_eq!(operation::advance(&mut begun, &observed), Step::Begun);
     assert_eq!(cx.timeline.newest(9).len(), 0, "not written yet");
     // another process was faster

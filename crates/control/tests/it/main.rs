@@ -23,3 +23,4 @@ mod sites;
 mod tags;
 mod unread;
 mod walls;
+mod windows;

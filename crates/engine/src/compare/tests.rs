@@ -228,7 +228,8 @@ fn what_the_project_forbids_is_named_and_does_not_hide_how_the_rest_is() {
     let project = |kind: &str, list: &str| {
         let spec = json!({"destinations": [{"server": "*", "namespace": "*"}], list: [{"group": "*", "kind": kind}]});
         let project = AppProject::from_value(json!({"metadata": {"name": "shop"}, "spec": spec})).unwrap();
-        Permits::of(&project, ClusterIdentity::default(), Vec::new(), scopes.clone())
+        let cluster = ClusterIdentity { server: "https://k.test".into(), ..ClusterIdentity::default() };
+        Permits::of(&project, cluster, Vec::new(), scopes.clone())
     };
     let named = |comparison: &Comparison| comparison.conditions.iter().map(|c| c.kind).collect::<Vec<_>>();
     let state = LiveState::new([live(2, "x:1", None, "web")]);

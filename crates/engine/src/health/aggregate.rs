@@ -21,33 +21,41 @@ pub fn aggregate(
     own: &ResourceKey,
     own_uid: &str,
 ) -> (HealthStatus, Vec<Option<HealthStatus>>) {
-    let missing = objects.iter().filter(|object| object.live.is_none()).count();
-    if missing == objects.len() && missing > 0 {
-        let each = HealthStatus::new(HealthStatusCode::Missing, "");
-        return (each.clone(), vec![Some(each); missing]);
-    }
     let mut worst = HealthStatusCode::Healthy;
     let mut culprits = Vec::new();
     let mut stored = Vec::with_capacity(objects.len());
+    let mut wanted = objects.iter().filter(|object| !is_apart(object)).peekable();
+    let is_expected = wanted.peek().is_some();
+    let nothing_is_there = is_expected && wanted.all(|object| object.live.is_none());
     for object in objects {
-        let Some(live) = object.live else {
-            stored.push(Some(HealthStatus::new(HealthStatusCode::Missing, "")));
-            continue;
-        };
-        let health = if leaves_out(live, own, own_uid) { None } else { object.health.cloned() };
-        if let Some(health) = health.as_ref().filter(|health| counts(live, health.status)) {
+        let health = health_of(object, own, own_uid);
+        let counted = object.live.zip(health.as_ref()).filter(|(live, health)| counts(live, health.status));
+        if let Some((live, health)) = counted {
             worst = worst.max(health.status);
             culprits.push((health.status, live.key()));
         }
         stored.push(health);
     }
+    if nothing_is_there {
+        return (HealthStatus::new(HealthStatusCode::Missing, ""), stored);
+    }
     (HealthStatus::new(worst, causes(worst, &culprits)), stored)
 }
 
-fn leaves_out(live: &LiveObject, own: &ResourceKey, own_uid: &str) -> bool {
+/// What is not of the Application's own state: hooks that are there, and what is not to be synced. (A hook that is not
+/// there yet is missing like anything else.)
+fn is_apart(object: &HealthInput<'_>) -> bool {
+    object.target.is_some_and(is_skipped) || object.live.is_some_and(|live| is_hook(live))
+}
+
+/// What is stored of one object.
+fn health_of(object: &HealthInput<'_>, own: &ResourceKey, own_uid: &str) -> Option<HealthStatus> {
+    let Some(live) = object.live.filter(|_| !is_apart(object)) else {
+        return (!is_apart(object)).then(|| HealthStatus::new(HealthStatusCode::Missing, ""));
+    };
     let is_own = live.key() == *own && live.uid() == own_uid;
     let ignored = live.annotation(names::IGNORE_HEALTHCHECK) == Some("true");
-    is_own || ignored || is_hook(live) || is_skipped(live)
+    object.health.filter(|_| !is_own && !ignored).cloned()
 }
 
 /// A child Application that was not reconciled yet does not hold up its parent.

@@ -35,7 +35,7 @@ pub fn health_or(
     live: &LiveObject,
     custom: impl FnOnce(&LiveObject) -> Option<Option<HealthStatus>>,
 ) -> Option<HealthStatus> {
-    let leaves = at(live.value(), "/metadata/deletionTimestamp").is_some();
+    let leaves = live.deletion_timestamp().is_some();
     if leaves && !has_finalizer(live, names::HOOK_FINALIZER) {
         return Some(HealthStatus::new(HealthStatusCode::Progressing, "Pending deletion"));
     }

@@ -84,6 +84,12 @@ impl Draft {
         Step::LookAgain
     }
 
+    /// It cannot go on before that time, where one is known.
+    pub(super) fn wait_until(&mut self, why: &str, until: Option<Timestamp>) -> Step {
+        self.wait(why);
+        until.map_or(Step::Rest, Step::RestUntil)
+    }
+
     /// What these commits bring may not come in: nothing is done, and trying again does not help.
     pub fn refuse(&mut self, commits: &[String], why: &str, now: Timestamp) -> Step {
         if let Some(state) = &mut self.app.status.operation_state {

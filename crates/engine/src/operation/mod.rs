@@ -18,6 +18,7 @@ use object::ResourceKey;
 use crate::automated::{AutomatedInput, Decision, SelfHealDelay, Skip, decide, next_attempt};
 use crate::compare::{Compared, Comparison};
 use crate::conditions::set_conditions;
+use crate::windows::{By, Windows};
 
 pub use draft::Draft;
 pub use fact::{Fact, Meddling};
@@ -32,6 +33,8 @@ pub struct Observed<'a> {
     pub contested: &'a BTreeSet<ResourceKey>,
     /// What the Application reads is the same at the revision of the last operation.
     pub revision_has_no_changes: bool,
+    /// The sync windows that concern the Application.
+    pub windows: &'a Windows<'a>,
     pub now: Timestamp,
 }
 
@@ -63,11 +66,29 @@ pub fn advance(draft: &mut Draft, observed: &Observed<'_>) -> Step {
         Stage::RetryAt(time) => Step::RestUntil(time),
         Stage::Retry => draft.begin_again(),
         Stage::Running => match observed.comparison {
-            Ok(_) => Step::Running,
+            Ok(_) => within_windows(draft, observed.windows),
             Err(conditions) => draft.block(conditions, observed.now),
         },
     }
 }
+
+/// Whether the windows let it go on that is under way. What is to be ended may end.
+fn within_windows(draft: &mut Draft, windows: &Windows<'_>) -> Step {
+    let Some(state) = draft.app.status.operation_state.as_ref() else { return Step::Running };
+    if state.phase != OperationPhase::Running {
+        return Step::Running;
+    }
+    let by = if state.operation.initiated_by.automated { By::Itself } else { By::Hand };
+    let why = match windows.permit(by, Some(state.started_at)) {
+        Ok(true) => return Step::Running,
+        Ok(false) => BLOCKED.to_owned(),
+        Err(error) => format!("{BLOCKED}: {error}"),
+    };
+    draft.wait_until(&why, windows.next_change())
+}
+
+/// In Argo CD's words.
+const BLOCKED: &str = "Sync operation blocked by sync window";
 
 enum Stage {
     Idle,
@@ -106,6 +127,10 @@ fn automatic(draft: &mut Draft, observed: &Observed<'_>) -> Step {
     let Ok(comparison) = observed.comparison else { return Step::LookAgain };
     let stopped = draft.app.status.conditions.iter().any(|c| c.kind.stops_sync());
     let decision = if stopped { Decision::Nothing(Skip::NotOutOfSync) } else { decision(&draft.app, observed) };
+    // what was said before goes on being said
+    if let Decision::Blocked { until } = decision {
+        return until.map_or(Step::Rest, Step::RestUntil);
+    }
     let refusal = match &decision {
         Decision::Refuse(condition) => vec![condition.clone()],
         _ => Vec::new(),
@@ -117,7 +142,7 @@ fn automatic(draft: &mut Draft, observed: &Observed<'_>) -> Step {
             Some((_, operation)) => draft.begin(operation, observed.now),
             None => Step::Rest,
         },
-        Decision::Nothing(_) => Step::Rest,
+        Decision::Nothing(_) | Decision::Blocked { .. } => Step::Rest,
         Decision::Later { at } => Step::RestUntil(at),
         Decision::Start(operation) => {
             let sync = operation.sync.as_ref().filter(|sync| sync.auto_heal_attempts_count > 0);
@@ -163,12 +188,17 @@ fn healed<'a>(
 
 /// Whether to sync without being asked, by the status as it was just computed.
 pub fn decision(app: &Application, observed: &Observed<'_>) -> Decision {
+    // a window that is not understood is against it
+    if app.spec.automated().is_some() && !observed.windows.permit(By::Itself, None).unwrap_or(false) {
+        return Decision::Blocked { until: observed.windows.next_change() };
+    }
     decide(&AutomatedInput {
         application: app,
         sync: &app.status.sync,
         resources: &app.status.resources,
         revision_has_no_changes: observed.revision_has_no_changes,
         self_heal_delay: SelfHealDelay::Growing,
+        hooks_are_drift: false,
         contested: observed.contested,
         kept_namespace: observed.comparison.ok().and_then(|comparison| Some(&comparison.kept_namespace.as_ref()?.key)),
         now: observed.now,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use api::argocd::{OperationState, SyncStatusCode};
+use api::argocd::{OperationState, SyncStatusCode, SyncWindow};
 use object::LiveObject;
 use serde_json::{Value, json};
 
@@ -91,8 +91,57 @@ fn edited() -> Value {
 }
 
 fn step(draft: &mut Draft, comparison: Result<&Comparison, &[Condition]>, now: i64) -> Step {
+    step_within(draft, comparison, &Windows::none(at(now)), now)
+}
+
+fn step_within(
+    draft: &mut Draft,
+    comparison: Result<&Comparison, &[Condition]>,
+    windows: &Windows<'_>,
+    now: i64,
+) -> Step {
     let (contested, now) = (BTreeSet::new(), at(now));
-    advance(draft, &Observed { comparison, contested: &contested, revision_has_no_changes: false, now })
+    advance(draft, &Observed { comparison, contested: &contested, revision_has_no_changes: false, windows, now })
+}
+
+/// Closed until the second hour of 1970, or open until then.
+fn window(kind: &str, manual_sync: bool) -> Vec<SyncWindow> {
+    let window = json!({"kind": kind, "schedule": "0 0 * * *", "duration": "2h", "applications": ["web"],
+        "manualSync": manual_sync, "syncOverrun": true});
+    vec![serde_json::from_value(window).unwrap()]
+}
+
+#[test]
+fn a_window_holds_what_begins_by_itself_and_says_when_it_ends() {
+    let comparison = drifted(None);
+    let (deny, mut draft) = (window("deny", true), healing(&comparison));
+    let windows = |now: i64, app: &Application| Windows::of(&deny, app, at(now));
+    let app = draft.app.clone();
+    let ends = Timestamp::from_nanosecond(7_200_000_000_001).unwrap();
+    assert_eq!(step_within(&mut draft, Ok(&comparison), &windows(100, &app), 100), Step::RestUntil(ends));
+    assert_eq!(step_within(&mut draft, Ok(&comparison), &windows(7_201, &app), 7_201), Step::Begun);
+}
+
+#[test]
+fn a_window_holds_an_operation_that_is_under_way() {
+    let comparison = drifted(None);
+    let held = |kind: &str, manual: bool, change: Value, now: i64| {
+        let (windows, mut draft) = (window(kind, manual), running(change));
+        let app = draft.app.clone();
+        let windows = Windows::of(&windows, &app, at(now));
+        let step = step_within(&mut draft, Ok(&comparison), &windows, now);
+        (step == Step::Running, state(&draft).message.clone())
+    };
+    let by_itself = || json!({"operation": {"initiatedBy": {"automated": true}}});
+    let blocked = (false, "Sync operation blocked by sync window".to_owned());
+    assert_eq!(held("deny", false, json!({}), 100), blocked);
+    assert_eq!(held("deny", true, by_itself(), 100), blocked);
+    assert!(held("deny", true, json!({}), 100).0, "people may");
+    assert!(held("deny", false, json!({}), 7_200).0, "it is over");
+    assert!(held("allow", false, json!({}), 7_300).0, "it began while it was allowed");
+    let late = json!({"startedAt": "1970-01-01T03:00:00Z"});
+    assert_eq!(held("allow", false, late, 10_900), blocked);
+    assert!(held("deny", false, json!({"phase": "Terminating"}), 100).0, "what is to end may end");
 }
 
 #[test]
@@ -295,7 +344,14 @@ fn what_a_self_heal_leaves_alone_it_does_not_tell_of() {
     let told = |comparison: &Comparison, contested: &BTreeSet<ResourceKey>, prune: bool| {
         let mut draft = healing(comparison);
         merge_spec(&mut draft, json!({"syncPolicy": {"automated": {"prune": prune, "selfHeal": true}}}));
-        let observed = Observed { comparison: Ok(comparison), contested, revision_has_no_changes: false, now: at(100) };
+        let windows = Windows::none(at(100));
+        let observed = Observed {
+            comparison: Ok(comparison),
+            contested,
+            revision_has_no_changes: false,
+            windows: &windows,
+            now: at(100),
+        };
         assert_eq!(advance(&mut draft, &observed), Step::Begun);
         let healed = |fact: &Fact| match fact {
             Fact::SelfHealed { object, .. } => Some(object.name.clone()),

@@ -170,14 +170,14 @@ fn comparison(input: &Value, live: &LiveState) -> Comparison {
     let desired = DesiredSet::new(manifests, vec![], "0123456789012345678901234567890123456789");
     let mut wanted = targets(&desired, "web", "app", &Tracking::default(), &scopes());
     for object in &mut wanted.objects {
-        Tracking::default().remove(object);
+        Tracking::default().remove(object).unwrap();
     }
     let permits = permits(&input["behaviour"]["forbidden"]);
     let options = CompareOptions { application: "web".into(), scopes: scopes(), permits, ..CompareOptions::default() };
     let marked = live.iter().map(|object| {
         let mut manifest = object.manifest().clone();
         if manifest.annotation("untracked").is_none() && !is_hook(&manifest) {
-            Tracking::default().set(&mut manifest, "web", "app");
+            Tracking::default().set(&mut manifest, "web", "app").unwrap();
         }
         Arc::new(LiveObject::new(manifest.into_value()).unwrap())
     });

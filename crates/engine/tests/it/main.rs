@@ -7,11 +7,8 @@
     reason = "a test fails by panicking and says why"
 )]
 
-mod automated;
 mod health;
-mod health_agg;
 mod hooks;
-mod tracking;
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! URLs as maps of their parts.
 
 use crate::function::{CallError, Context, Function, Param, map, string};
-use crate::url::Url;
 use crate::value::{Map, Str, Value};
+use object::url::Url;
 
 pub(super) const FUNCTIONS: &[Function] =
     &[Function::new("urlParse", &[Param::String], url_parse), Function::new("urlJoin", &[Param::Map], url_join)];
@@ -40,7 +40,7 @@ fn url_join(args: &[Value], _: &mut Context<'_>) -> Result<Value, CallError> {
         query: part(parts, "query")?,
         opaque: part(parts, "opaque")?,
         fragment: part(parts, "fragment")?,
-        user: None,
+        ..Url::default()
     };
     let user = part(parts, "userinfo")?;
     if !user.is_empty() {

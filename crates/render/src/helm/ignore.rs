@@ -1,6 +1,6 @@
 //! `.helmignore` of Helm 4.2 (`pkg/ignore`): not gitignore; the first rule that decides wins.
 
-use crate::go_match;
+use object::go_match;
 
 /// The rules of one chart folder.
 #[derive(Debug)]

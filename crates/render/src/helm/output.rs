@@ -4,7 +4,9 @@ use gotemplate::function::Effects;
 
 use super::error::HelmError;
 use super::manifests::{Document, split};
-use crate::{Origin, Problem, go_match};
+use object::go_match;
+
+use crate::{Origin, Problem};
 
 /// What a chart renders to, in the order of installation.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use object::{FileTree, path};
 
 use super::super::error::{KustomizeError, Result};
-use crate::go_match;
+use object::go_match;
 
 /// The entries of `tree` that a pattern, as seen from `folder`, stands for. Hidden ones only where the pattern names
 /// them (a leading dot). A pattern without wildcards stands for itself if it is there.

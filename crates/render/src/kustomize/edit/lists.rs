@@ -7,8 +7,8 @@ use super::super::error::{KustomizeError, Result};
 use super::super::load::is_remote;
 use super::file::File;
 use super::glob;
-use crate::go_match;
 use crate::suggest;
+use object::go_match;
 
 /// The texts of a list of the file.
 fn texts(file: &File, field: &str) -> Vec<String> {

@@ -2,13 +2,13 @@
 
 /// The pattern is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BadPattern;
+pub struct BadPattern;
 
 /// Whether `name` as a whole matches `pattern`.
 ///
 /// # Errors
 /// When the part of the pattern that is needed for the answer is malformed, as in Go.
-pub(crate) fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
+pub fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
     let (mut pattern, mut name) = (pattern, name);
     while !pattern.is_empty() {
         let (star, chunk, rest) = scan_chunk(pattern);
@@ -45,7 +45,7 @@ fn after_star<'n>(chunk: &str, name: &'n str, last: bool) -> Result<Option<&'n s
 
 /// # Errors
 /// When any part of the pattern is malformed.
-pub(crate) fn check(mut pattern: &str) -> Result<(), BadPattern> {
+pub fn check(mut pattern: &str) -> Result<(), BadPattern> {
     while !pattern.is_empty() {
         let (_, chunk, rest) = scan_chunk(pattern);
         match_chunk(chunk, "")?;

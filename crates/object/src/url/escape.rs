@@ -27,6 +27,11 @@ fn is_special(byte: u8, part: Part) -> bool {
     !plain.contains(&byte)
 }
 
+/// Whether a path needs no escapes that it does not have.
+pub(super) fn is_valid(path: &[u8]) -> bool {
+    path.iter().all(|byte| b"!$&'()*+,;=:@[]%".contains(byte) || !is_special(*byte, Part::Path))
+}
+
 pub(super) fn escape(text: &[u8], part: Part) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for byte in text {

@@ -4,11 +4,11 @@ mod escape;
 
 use bstr::ByteSlice;
 
-use escape::{Part, escape, unescape};
+use escape::{Part, escape, is_valid, unescape};
 
 /// Why a text is no URL, in Go's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum UrlError {
+pub enum UrlError {
     #[error("net/url: invalid control character in URL")]
     ControlCharacter,
     #[error("missing protocol scheme")]
@@ -33,27 +33,37 @@ pub(crate) enum UrlError {
 
 /// A URL in its parts, unescaped but for the query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Url {
-    pub(crate) scheme: Vec<u8>,
+pub struct Url {
+    pub scheme: Vec<u8>,
     /// What follows the scheme where that is no path.
-    pub(crate) opaque: Vec<u8>,
-    pub(crate) user: Option<User>,
+    pub opaque: Vec<u8>,
+    pub user: Option<User>,
     /// With the port.
-    pub(crate) host: Vec<u8>,
-    pub(crate) path: Vec<u8>,
-    pub(crate) query: Vec<u8>,
-    pub(crate) fragment: Vec<u8>,
+    pub host: Vec<u8>,
+    pub path: Vec<u8>,
+    pub query: Vec<u8>,
+    pub fragment: Vec<u8>,
+    /// The path as it was written, where it would be escaped in another way.
+    pub raw_path: Vec<u8>,
+    /// A question mark with nothing behind it.
+    pub bare_query: bool,
+    /// A scheme, and a path that begins with one slash.
+    pub no_host: bool,
 }
 
+/// Who a URL says asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct User {
+pub struct User {
     name: Vec<u8>,
     password: Option<Vec<u8>>,
 }
 
 impl Url {
     /// Takes a URL apart; relative ones, too.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, UrlError> {
+    ///
+    /// # Errors
+    /// When the text is no URL.
+    pub fn parse(text: &[u8]) -> Result<Self, UrlError> {
         let (text, fragment) = text.split_once_str(b"#").unwrap_or((text, b""));
         if text.iter().any(u8::is_ascii_control) {
             return Err(UrlError::ControlCharacter);
@@ -62,8 +72,12 @@ impl Url {
             return Ok(Self { path: b"*".to_vec(), fragment: unescape(fragment, Part::Fragment)?, ..Self::default() });
         }
         let (scheme, rest) = scheme(text)?;
-        let (rest, query) = rest.split_once_str(b"?").unwrap_or((rest, b""));
-        let mut url = Self { scheme: scheme.to_ascii_lowercase(), query: query.to_vec(), ..Self::default() };
+        let (rest, query, bare_query) = match rest.split_once_str(b"?") {
+            Some((rest, query)) => (rest, query, query.is_empty()),
+            None => (rest, &b""[..], false),
+        };
+        let mut url =
+            Self { scheme: scheme.to_ascii_lowercase(), query: query.to_vec(), bare_query, ..Self::default() };
         url.locate(rest)?;
         url.fragment = unescape(fragment, Part::Fragment)?;
         Ok(url)
@@ -86,8 +100,13 @@ impl Url {
             let end = authority.find_byte(b'/').unwrap_or(authority.len());
             self.authority(&authority[..end])?;
             path = &authority[end..];
+        } else {
+            self.no_host = schemed;
         }
         self.path = unescape(path, Part::Path)?;
+        if escape(&self.path, Part::Path) != path {
+            self.raw_path = path.to_vec();
+        }
         Ok(())
     }
 
@@ -102,7 +121,7 @@ impl Url {
     }
 
     /// The host without its port and brackets.
-    pub(crate) fn host_name(&self) -> &[u8] {
+    pub fn host_name(&self) -> &[u8] {
         let host = match self.host.rfind_byte(b':') {
             Some(colon) if is_port(&self.host[colon..]) => &self.host[..colon],
             _ => &self.host,
@@ -111,7 +130,7 @@ impl Url {
     }
 
     /// The URL as text.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.scheme.is_empty() {
             out.extend_from_slice(&self.scheme);
@@ -122,7 +141,7 @@ impl Url {
         } else {
             out.extend_from_slice(&self.opaque);
         }
-        if !self.query.is_empty() {
+        if self.bare_query || !self.query.is_empty() {
             out.push(b'?');
             out.extend_from_slice(&self.query);
         }
@@ -133,9 +152,18 @@ impl Url {
         out
     }
 
+    fn escaped_path(&self) -> Vec<u8> {
+        let is_as_written = unescape(&self.raw_path, Part::Path).as_ref() == Ok(&self.path);
+        match &self.raw_path {
+            raw if !raw.is_empty() && is_valid(raw) && is_as_written => raw.clone(),
+            _ if self.path == b"*" => b"*".to_vec(),
+            _ => escape(&self.path, Part::Path),
+        }
+    }
+
     fn write_location(&self, out: &mut Vec<u8>) {
         let located = !self.host.is_empty() || self.user.is_some();
-        if located || (!self.scheme.is_empty() && !self.path.is_empty()) {
+        if located || (!self.scheme.is_empty() && !self.path.is_empty() && !self.no_host) {
             out.extend_from_slice(b"//");
         }
         if let Some(user) = &self.user {
@@ -143,7 +171,7 @@ impl Url {
             out.push(b'@');
         }
         out.extend(escape(&self.host, Part::Host));
-        let path = if self.path == b"*" { b"*".to_vec() } else { escape(&self.path, Part::Path) };
+        let path = self.escaped_path();
         if !path.is_empty() && !path.starts_with(b"/") && !self.host.is_empty() {
             out.push(b'/');
         }
@@ -167,7 +195,7 @@ impl User {
         Ok(Self { name: unescape(name, Part::User)?, password })
     }
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = escape(&self.name, Part::User);
         if let Some(password) = &self.password {
             out.push(b':');
@@ -224,9 +252,9 @@ fn bracketed_host(host: &[u8]) -> Result<Vec<u8>, UrlError> {
     };
     let address = name.split_once_str(b"%").map_or(name.as_slice(), |(address, _)| address);
     let text = address.to_str_lossy();
-    match text.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V6(_)) => Ok([b"[", name.as_slice(), b"]", port].concat()),
-        Ok(std::net::IpAddr::V4(_)) => Err(UrlError::InvalidIpLiteral),
+    match text.parse::<core::net::IpAddr>() {
+        Ok(core::net::IpAddr::V6(_)) => Ok([b"[", name.as_slice(), b"]", port].concat()),
+        Ok(core::net::IpAddr::V4(_)) => Err(UrlError::InvalidIpLiteral),
         Err(_) => Err(UrlError::InvalidIp(text.into_owned())),
     }
 }
@@ -245,7 +273,11 @@ mod tests {
             ("//host/x", None),
             ("", None),
             ("HTTP://host", Some("http://host")),
-            ("http://h?", Some("http://h")),
+            ("http://h?", None),
+            ("x:/p", None),
+            ("file:///p", None),
+            ("http://h/a%2fb(c)[d]", None),
+            ("http://h/a%2fb c", Some("http://h/a/b%20c")),
             ("postgres://a:1,b:2/db", None),
             ("file:///etc/x", None),
             ("a b", Some("a%20b")),
