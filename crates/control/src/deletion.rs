@@ -86,7 +86,8 @@ async fn going(
     let kinds = all.iter().map(|object| object.gvk().group_kind());
     let permits = permits(cx, site, app, scopes(site, kinds));
     let keys: Vec<ResourceKey> = all.iter().map(|object| object.key()).collect();
-    let stays = stays(cx, site, app, &keys).await?;
+    let going: Vec<ResourceKey> = keys.iter().filter(|key| permits.check(key).is_ok()).cloned().collect();
+    let stays = stays(cx, site, app, &keys, &going).await?;
     let goes = |object: LiveObject| {
         let key = object.key();
         let refusal = match (stays.get(&key), permits.removal(&object)) {

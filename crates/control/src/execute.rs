@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::argocd::{SyncPhase, names};
+use api::argocd::{Application, SyncPhase, names};
 use clock::Clock;
 use cluster::{ApplyOptions, ClusterError, FieldConflict, Patch, PatchOptions, Propagation};
 use engine::sync::{Action, Outcome, Verb};
-use engine::{HookDeletePolicy, Permitted, Removal};
+use engine::{Claims, HookDeletePolicy, Permitted, Removal};
 use failpoint::Point;
 use futures::{FutureExt, future};
 use object::{LiveObject, Manifest, ResourceKey};
@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::facts::{About, Fact};
 use crate::reach::Hand;
 use crate::sites::Site;
+use crate::stays::{self, Going};
 
 /// Between two waves, so that controllers see the first one (Argo CD's `ARGOCD_SYNC_WAVE_DELAY`).
 const BETWEEN_WAVES: Duration = Duration::from_secs(2);
@@ -28,14 +29,21 @@ const GONE_TRIES: usize = 120;
 const ESTABLISHED_EVERY: Duration = Duration::from_millis(100);
 const ESTABLISHED_TRIES: usize = 30;
 
+/// Whose actions they are.
+pub(crate) struct Party<'a> {
+    pub(crate) app: &'a Application,
+    pub(crate) about: About,
+    pub(crate) claims: Claims,
+}
+
 /// Does all actions at the same time; the outcomes are in their order.
-pub(crate) async fn execute(cx: &Context, site: &Site, app: &About, actions: Vec<Action>) -> Vec<Outcome> {
+pub(crate) async fn execute(cx: &Context, site: &Site, party: &Party<'_>, actions: Vec<Action>) -> Vec<Outcome> {
     // boxed: the compiler cannot see otherwise that the futures may move between threads
-    let all: Vec<_> = actions.into_iter().map(|action| perform(cx, site, app, action).boxed()).collect();
+    let all: Vec<_> = actions.into_iter().map(|action| perform(cx, site, party, action).boxed()).collect();
     future::join_all(all).await
 }
 
-async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outcome {
+async fn perform(cx: &Context, site: &Site, party: &Party<'_>, action: Action) -> Outcome {
     let point = point_of(&action);
     point.into_iter().for_each(failpoint::before);
     let done = match action {
@@ -44,7 +52,7 @@ async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outc
             cx.lending(cx.clock.sleep(BETWEEN_WAVES)).await;
             Ok(String::new())
         }
-        Action::Delete { object, propagation, prune } => delete(cx, site, app, &object, propagation, prune).await,
+        Action::Delete { object, propagation, prune } => delete(cx, site, party, &object, propagation, prune).await,
         Action::SetFinalizers { object, finalizers } => {
             let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
             match site.hand(&object).patch(&patch, manager()).await {
@@ -54,7 +62,7 @@ async fn perform(cx: &Context, site: &Site, app: &About, action: Action) -> Outc
         }
         Action::Write { object, verb, dry_run, force, server_side, validate } => {
             let write = Write { hand: site.hand(&object), verb, dry_run, force, server_side, validate };
-            write.run(cx, site, app).await
+            write.run(cx, site, party).await
         }
     };
     point.into_iter().for_each(failpoint::after);
@@ -82,14 +90,28 @@ fn manager() -> PatchOptions<'static> {
     PatchOptions { manager: names::FIELD_MANAGER, ..PatchOptions::default() }
 }
 
+/// A Namespace goes only while nothing else goes with it, also of what came into it since it was compared.
+async fn may_go(cx: &Context, site: &Site, app: &Application, key: &ResourceKey, prune: bool) -> Result<(), String> {
+    if !stays::is_namespace(key) {
+        return Ok(());
+    }
+    let going = if prune { Going::Own } else { Going::OwnHooks };
+    match stays::of_namespace(cx, site, app, &key.name, going).await {
+        Ok(None) => Ok(()),
+        Ok(Some(stay)) => Err(format!("Namespace/{} stays: {stay}", key.name)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 async fn delete(
     cx: &Context,
     site: &Site,
-    app: &About,
+    party: &Party<'_>,
     object: &Permitted<Removal>,
     propagation: engine::sync::Propagation,
     prune: bool,
 ) -> Result<String, String> {
+    may_go(cx, site, party.app, object.key(), prune).await?;
     let propagation = match propagation {
         engine::sync::Propagation::Foreground => Propagation::Foreground,
         engine::sync::Propagation::Background => Propagation::Background,
@@ -102,7 +124,7 @@ async fn delete(
     }
     site.live.note_deleted(object.key());
     if prune {
-        cx.facts.tell(&Fact::Pruned { app: app.clone(), object: object.key().clone() });
+        cx.facts.tell(&Fact::Pruned { app: party.about.clone(), object: object.key().clone() });
     }
     Ok("pruned".to_owned())
 }
@@ -120,26 +142,26 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
-    async fn run(&self, cx: &Context, site: &Site, app: &About) -> Result<String, String> {
+    async fn run(&self, cx: &Context, site: &Site, party: &Party<'_>) -> Result<String, String> {
         let written = match self.verb {
             Verb::Apply if self.server_side => match self.migrate(site).await {
-                Ok(()) => self.apply(cx, app).await,
+                Ok(()) => self.apply(cx, &party.about).await,
                 Err(error) => Err(error),
             },
             Verb::Apply => self.apply_by_client(site).await,
             Verb::Create => self.create().await,
             Verb::Update => self.put().await,
-            Verb::Replace => self.replace(site.cluster.clock()).await,
+            Verb::Replace => self.put().await,
         };
         let written = match written {
-            Err(error) if self.dry_run && self.is_made_anew(&error) => {
-                let tried = site.cluster.predict_new(self.hand.manifest(), self.validate).await;
-                // what it says of an object under another name is not for people
-                tried.map(|object| (object, "made anew".into())).map_err(|_| error)
+            Err(error @ ClusterError::Invalid { .. }) if self.is_forced() => {
+                match self.may_be_made_anew(cx, party).await {
+                    Ok(()) if self.dry_run => self.tried(site, error).await,
+                    Ok(()) => cx.lending(self.anew(site.cluster.clock())).await,
+                    Err(why) => Err(refused(error, &why)),
+                }
             }
-            Err(ClusterError::Invalid { .. }) if self.force && !self.dry_run => {
-                cx.lending(self.anew(site.cluster.clock())).await
-            }
+            Err(error) if self.dry_run && self.goes_first(&error) => self.tried(site, error).await,
             other => other,
         };
         match written {
@@ -156,16 +178,33 @@ impl Write<'_> {
         }
     }
 
-    /// Whether what the API server has against the change does not count: the old object goes before the new one comes.
-    fn is_made_anew(&self, error: &ClusterError) -> bool {
+    /// Whether the old object goes where the API server refuses the change.
+    fn is_forced(&self) -> bool {
+        self.force || self.verb == Verb::Replace
+    }
+
+    /// Whether what the API server has against the change does not count: the hook of before goes before the new one comes.
+    fn goes_first(&self, error: &ClusterError) -> bool {
         let object = self.hand.manifest();
         let goes_first = engine::is_hook(object)
             && engine::hook_delete_policies(object).contains(&HookDeletePolicy::BeforeHookCreation);
-        match error {
-            ClusterError::Invalid { .. } => goes_first || self.force || self.verb == Verb::Replace,
-            ClusterError::Conflict { .. } => goes_first,
-            _ => false,
-        }
+        goes_first && matches!(error, ClusterError::Invalid { .. } | ClusterError::Conflict { .. })
+    }
+
+    /// What the server says of the object where nothing is in its place.
+    async fn tried(&self, site: &Site, error: ClusterError) -> Result<Written, ClusterError> {
+        let tried = site.cluster.predict_new(self.hand.manifest(), self.validate).await;
+        // what it says of an object under another name is not for people
+        tried.map(|object| (object, "made anew".into())).map_err(|_| error)
+    }
+
+    /// Whether what is there may be deleted: it is the Application's own, and nobody else needs it.
+    async fn may_be_made_anew(&self, cx: &Context, party: &Party<'_>) -> Result<(), String> {
+        let Some(live) = self.hand.get().await.map_err(|error| error.to_string())? else { return Ok(()) };
+        party.claims.against_anew(&live)?;
+        let key = std::slice::from_ref(self.hand.key());
+        let stay = stays::wanted_elsewhere(cx, party.app, key).into_values().next();
+        stay.map_or(Ok(()), |stay| Err(format!("it is not made anew (Force, Replace): {stay}")))
     }
 
     /// After a definition was written: until its kind is served, so that objects of it can follow. One that never is fails
@@ -306,14 +345,6 @@ impl Write<'_> {
         Ok((self.hand.put(&wanted, self.options()).await?, "replaced".into()))
     }
 
-    /// An update, or where the kind refuses that, a new object.
-    async fn replace(&self, clock: &Arc<dyn Clock>) -> Result<Written, ClusterError> {
-        match self.put().await {
-            Err(ClusterError::Invalid { .. }) if !self.dry_run => self.anew(clock).await,
-            other => other,
-        }
-    }
-
     async fn anew(&self, clock: &Arc<dyn Clock>) -> Result<Written, ClusterError> {
         if let Some(live) = self.hand.get().await? {
             self.hand.delete_live(&live).await?;
@@ -325,6 +356,16 @@ impl Write<'_> {
             clock.sleep(GONE_EVERY).await;
         }
         Ok((self.hand.create(self.hand.manifest(), self.options()).await?, "replaced".into()))
+    }
+}
+
+/// What the API server has against a change, with why the object does not go for it.
+fn refused(error: ClusterError, why: &str) -> ClusterError {
+    match error {
+        ClusterError::Invalid { object, message } => {
+            ClusterError::Invalid { object, message: format!("{message}; {why}") }
+        }
+        other => other,
     }
 }
 

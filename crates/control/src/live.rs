@@ -8,8 +8,8 @@ use api::argocd::{AppProject, Application, Condition, ConditionType, ManagedName
 use cluster::ClusterError;
 use engine::sync::by_server;
 use engine::{
-    CompareOptions, Comparison, DryRun, Keepers, LiveState, Permits, Prediction, Scopes, Targets, Tracking, compare,
-    needs_dry_run, targets,
+    CompareOptions, Comparison, DryRun, Keepers, LiveState, Other, Permits, Prediction, Scopes, Targets, Tracking,
+    compare, has_sync_option, needs_dry_run, targets,
 };
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::memory::Memory;
 use crate::sites::Site;
 use crate::source::{Wanted, not_permitted};
-use crate::stays::stays;
+use crate::stays::{stays, told_by_mark, wanted_elsewhere};
 use crate::stores::AppKey;
 
 /// How many objects of one Application are asked about at once.
@@ -63,11 +63,15 @@ async fn compared_at(
         return Err(not_loaded(&refused));
     }
     let live = gather(cx, site, app, &targets, &options.permits).await?;
-    options.applications = Some(claimants(cx, &live, &options.tracking));
+    options.applications = Some(claimants(cx, app, &live, &options.tracking));
     let predictions = predictions(site, &targets, &live, &options, memory).await?;
     let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
     let extra: Vec<ResourceKey> = comparison.extra().cloned().collect();
-    let stays = stays(cx, site, app, &extra).await.map_err(|error| unreadable(site, &error))?;
+    let is_kept = |key: &&ResourceKey| live.get(key).is_some_and(|live| is_kept(live));
+    let going: Vec<ResourceKey> = extra.iter().filter(|key| !is_kept(key)).cloned().collect();
+    let mut stays = stays(cx, site, app, &extra, &going).await.map_err(|error| unreadable(site, &error))?;
+    let hooks: Vec<ResourceKey> = comparison.becoming_hooks().cloned().collect();
+    stays.extend(wanted_elsewhere(cx, app, &hooks));
     let comparison = comparison.leaving(stays);
     memory.marks = Arc::new(comparison.marks.clone());
     Ok(Compared { site: Arc::clone(site), comparison, live, options })
@@ -188,10 +192,15 @@ pub(crate) fn scopes(site: &Site, kinds: impl IntoIterator<Item = GroupKind>) ->
     Scopes::new(kinds.into_iter().filter_map(known))
 }
 
-/// The Applications that exist of those whose marks the objects carry.
-fn claimants(cx: &Context, live: &LiveState, tracking: &Tracking) -> BTreeSet<String> {
+/// The other Applications that exist of those whose marks the objects carry.
+fn claimants(cx: &Context, app: &Application, live: &LiveState, tracking: &Tracking) -> BTreeMap<String, Other> {
     let marks: BTreeSet<String> = live.iter().filter_map(|object| tracking.application_of(object)).collect();
-    marks.into_iter().filter(|instance| cx.exists(instance)).collect()
+    marks.into_iter().filter_map(|mark| told_by_mark(cx, app, &mark).map(|other| (mark, other))).collect()
+}
+
+/// Whether the object says itself that no sync prunes it.
+fn is_kept(object: &LiveObject) -> bool {
+    has_sync_option(object, "Prune=false") || object.annotation(names::HELM_RESOURCE_POLICY) == Some("keep")
 }
 
 /// Everything that the Application wants, has, or had when its status was written.

@@ -17,7 +17,7 @@ use object::ResourceKey;
 
 use crate::context::Context;
 use crate::driver::Next;
-use crate::execute::execute;
+use crate::execute::{Party, execute};
 use crate::live::{compared, live_of};
 use crate::memory::Memory;
 use crate::owned::{Passage, mark, passage};
@@ -233,8 +233,8 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
             sync::Next::Do(actions) => {
                 acted |= actions.iter().any(Action::changes_something);
                 keys.extend(actions.iter().filter_map(Action::written).cloned());
-                let about = app.into();
-                let outcomes = site.patiently(&cx.turns, execute(cx, site, &about, actions)).await;
+                let party = Party { app, about: app.into(), claims: run.input().claims().clone() };
+                let outcomes = site.patiently(&cx.turns, execute(cx, site, &party, actions)).await;
                 run.report(outcomes);
                 match seen(cx, app, judged, &keys).await {
                     Some(found) => live = found,

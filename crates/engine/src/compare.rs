@@ -15,13 +15,14 @@ use serde_json::{Map, Value};
 
 use crate::annotations::{has_option, has_sync_option, is_hook, is_skipped, sync_wave};
 use crate::apply::{LAST_APPLIED, client_side, merge_patch, migrated};
+use crate::claims::Claims;
 use crate::desired::{CompleteSet, Incomplete, KeptNamespace, Targets};
 use crate::fields::{FieldDiff, FieldPath, ListKeys, ManagedFields, Step, additions, differences};
 use crate::ignore::{IgnoreRules, unsupported};
 use crate::live::LiveState;
 use crate::permit::{Denied, Permits};
 use crate::scope::Scopes;
-use crate::stay::Stay;
+use crate::stay::{Other, Stay};
 use crate::sync::is_by_server;
 use crate::tracking::Tracking;
 
@@ -45,14 +46,19 @@ pub struct CompareOptions {
     pub scopes: Scopes,
     /// The destination's namespace, where a sync makes it: it is wanted without a manifest.
     pub own_namespace: Option<ResourceKey>,
-    /// The instance names of all Applications. An object that carries the mark of one of them is shared; the mark of an
+    /// Other Applications by their instance names. An object that carries the mark of one of them is shared; the mark of an
     /// Application that is gone is no claim. `None`: every mark counts.
-    pub applications: Option<BTreeSet<String>>,
+    pub applications: Option<BTreeMap<String, Other>>,
 }
 
 impl CompareOptions {
     fn manager(&self) -> &str {
         if self.manager.is_empty() { names::FIELD_MANAGER } else { &self.manager }
+    }
+
+    fn claims(&self) -> Claims {
+        let (application, tracking) = (self.application.clone(), self.tracking.clone());
+        Claims { application, tracking, others: self.applications.clone() }
     }
 
     fn qualified(&self) -> &str {
@@ -99,6 +105,8 @@ pub struct Compared {
     pub forbidden: Option<Denied>,
     /// The other Application that the live object belongs to.
     pub shared_with: Option<String>,
+    /// The same, as people are told of it.
+    pub shared_with_other: Option<Other>,
     /// Why the API server would refuse the object.
     pub refused: Option<String>,
 }
@@ -147,6 +155,7 @@ pub struct Comparison {
     /// The destination's namespace, where it is wanted without a manifest that describes it.
     pub(crate) kept_namespace: Option<KeptNamespace>,
     pub(crate) permits: Permits,
+    pub(crate) claims: Claims,
     /// Objects that nobody here wants any more, and why they stay all the same: from whoever can look around.
     pub(crate) stays: BTreeMap<ResourceKey, Stay>,
     /// Give these to the next comparison.
@@ -167,6 +176,19 @@ impl Comparison {
             resources.iter().any(|resource| resource.wants(&object.key))
         };
         self.objects.iter().filter(wants).map(|object| object.key.clone()).collect()
+    }
+
+    /// Own objects that are to be hooks now: what a hook says would delete them.
+    pub fn becoming_hooks(&self) -> impl Iterator<Item = &ResourceKey> {
+        let is_plain =
+            |object: &&Compared| object.live.as_ref().is_some_and(|live| !is_hook(live) && self.claims.is_own(live));
+        let hooks = self.objects.iter().filter(|object| object.hook && object.target.is_some());
+        hooks.filter(is_plain).map(|object| &object.key)
+    }
+
+    /// What tells the Application's objects from those of others.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// The same where some of what would be pruned stays.
@@ -225,11 +247,16 @@ pub fn compare(
     marks: &InSyncMarks,
     predictions: &BTreeMap<ResourceKey, Prediction>,
 ) -> Comparison {
+    let claims = options.claims();
     let mut new_marks = InSyncMarks::default();
     let mut objects = Vec::new();
     let wanted: BTreeSet<ResourceKey> = targets.objects.iter().map(Manifest::key).collect();
     for target in &targets.objects {
-        objects.push(judge(target, live.get(&target.key()), options, marks, predictions, &mut new_marks));
+        let mut judged = judge(target, live.get(&target.key()), options, marks, predictions, &mut new_marks);
+        if let Some((owner, other)) = judged.live.as_ref().and_then(|live| claims.other_owner(live)) {
+            (judged.shared_with, judged.shared_with_other) = (Some(owner), Some(other));
+        }
+        objects.push(judged);
     }
     // what may not be touched is not the Application's, whatever mark it carries (Argo CD's `IsLiveResourcePermitted`)
     let is_extra = |object: &&Arc<LiveObject>| {
@@ -249,6 +276,7 @@ pub fn compare(
         status,
         kept_namespace: targets.kept_namespace.clone(),
         permits: options.permits.clone(),
+        claims,
         stays: BTreeMap::new(),
         conditions: conditions(targets, &objects, options),
         objects,
@@ -278,9 +306,9 @@ fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions)
     );
     all.extend(objects.iter().filter_map(|object| Some(refused_by_project(object, object.forbidden.as_ref()?))));
     all.extend(objects.iter().filter_map(|object| {
-        let owner = object.shared_with.as_ref()?;
+        let other = object.shared_with_other.as_ref()?.beside();
         let ResourceKey { kind, name, .. } = &object.key;
-        let message = format!("{kind}/{name} is part of applications {} and {owner}", options.qualified());
+        let message = format!("{kind}/{name} is part of applications {} and {other}", options.qualified());
         Some(Condition::new(ConditionType::SharedResourceWarning, message))
     }));
     all
@@ -325,6 +353,7 @@ fn judge_extra(live: &Arc<LiveObject>, options: &CompareOptions) -> Compared {
         extraneous: has_option(live, names::COMPARE_OPTIONS, "IgnoreExtraneous"),
         forbidden: None,
         shared_with: None,
+        shared_with_other: None,
         refused: None,
     }
 }
@@ -352,7 +381,8 @@ fn judge(
         hook: is_hook(target),
         extraneous: false,
         forbidden,
-        shared_with: live.and_then(|live| other_owner(live, options)),
+        shared_with: None,
+        shared_with_other: None,
         refused: None,
         key,
     };
@@ -383,13 +413,6 @@ fn judge(
         compared.status = Some(SyncStatusCode::OutOfSync);
     }
     compared
-}
-
-/// Another Application whose mark the live object carries.
-fn other_owner(live: &LiveObject, options: &CompareOptions) -> Option<String> {
-    let owner = options.tracking.application_of(live).filter(|owner| *owner != options.application)?;
-    let exists = options.applications.as_ref().is_none_or(|all| all.contains(&owner));
-    (exists && options.tracking.is_self_referenced(live)).then_some(owner)
 }
 
 enum Local {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::automated::{Decision, Skip, next_attempt};
 use crate::compare::{Compared, Comparison};
 use crate::fields::FieldDiff;
+use crate::stay::Other;
 use crate::tree::ResourceTree;
 
 /// What a reason is about.
@@ -217,8 +218,12 @@ fn from_object(object: &Compared, comparison: &Comparison, input: &ExplainInput<
         let message = format!("{name} is of a kind that the project does not permit");
         return vec![about(message)];
     }
-    if let Some(owner) = &object.shared_with {
-        let message = format!("{name} belongs to Application {owner}, and both want it");
+    if let Some(other) = &object.shared_with_other {
+        let owner = match other {
+            Other::Named(owner) => format!("Application {owner}"),
+            Other::OfProject(_) => other.to_string(),
+        };
+        let message = format!("{name} belongs to {owner}, and both want it");
         return vec![about(message)];
     }
     if let Some(refused) = &object.refused {

@@ -5,6 +5,7 @@
 mod annotations;
 mod apply;
 pub mod automated;
+mod claims;
 mod compare;
 mod conditions;
 mod desired;
@@ -29,6 +30,7 @@ pub use annotations::{
     HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,
 };
 pub use apply::{LAST_APPLIED, client_side, merge_patch, migrated, with_last_applied};
+pub use claims::Claims;
 pub use compare::{
     Change, CompareOptions, Compared, Comparison, DryRun, Foreseen, InSyncMarks, Prediction, compare, needs_dry_run,
 };
@@ -43,7 +45,7 @@ pub use live::LiveState;
 pub use namespace::Keepers;
 pub use permit::{Denied, Permits, Permitted, Removal};
 pub use scope::Scopes;
-pub use stay::{Held, Stay};
+pub use stay::{Held, Other, Stay};
 pub use sync::plan_sync;
 pub use tracking::{MarkError, Tracking, TrackingId, TrackingIdError, truncated_label};
 pub use tree::{ResourceNode, ResourceTree, tree};

@@ -20,6 +20,7 @@ mod promotions;
 mod records;
 mod replicas;
 mod sites;
+mod stays;
 mod tags;
 mod unread;
 mod walls;

@@ -47,7 +47,7 @@ impl Comparison {
     ) -> Option<Foreseen> {
         let stays = || {
             let kept = object.live.as_ref().is_some_and(|live| keeps(live));
-            kept || self.stays.get(&object.key).is_some_and(|stay| !stay.gives_way())
+            kept || self.stays.contains_key(&object.key)
         };
         object.foreseen(ignore).filter(|foreseen| foreseen.change != Change::Prune || !stays())
     }

@@ -69,12 +69,6 @@ impl SyncOptions {
         }
     }
 
-    /// Whether the sync was asked for this object by its name.
-    pub(super) fn names(&self, key: &ResourceKey) -> bool {
-        let named = |item: &&SyncOperationResource| !item.exclude && item.name == key.name && item.kind == key.kind;
-        self.selected.iter().filter(named).any(|item| item.group == key.group)
-    }
-
     /// Whether a partial sync chose the object; a full sync chose all.
     pub fn selects(&self, key: &ResourceKey, namespace: &str) -> bool {
         let hit = |item: &SyncOperationResource| {

@@ -13,12 +13,13 @@ use super::order;
 use crate::annotations::{
     HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,
 };
+use crate::claims::Claims;
 use crate::compare::{Comparison, respecting_ignored};
 use crate::desired::{CompleteSet, Incomplete};
 use crate::live::LiveState;
 use crate::permit::Permits;
 use crate::scope::Scopes;
-use crate::stay::Stay;
+use crate::stay::{Other, Stay};
 use crate::tracking;
 
 /// What a sync is made from: a comparison, as values that stay the same for the whole operation.
@@ -28,7 +29,8 @@ pub struct SyncInput {
     /// Live objects that no manifest names any more.
     pub(crate) extra: Vec<ResourceKey>,
     pub(crate) in_sync: BTreeSet<ResourceKey>,
-    pub(crate) shared: BTreeMap<ResourceKey, String>,
+    pub(crate) shared: BTreeMap<ResourceKey, Other>,
+    pub(crate) claims: Claims,
     pub(crate) permits: Permits,
     pub(crate) proof: Result<CompleteSet, Option<Incomplete>>,
     pub options: SyncOptions,
@@ -71,7 +73,8 @@ impl SyncInput {
             targets: objects().filter(|o| Some(&o.key) != kept).filter_map(|o| o.target.clone()).collect(),
             extra: comparison.extra().cloned().collect(),
             in_sync: objects().filter(|o| o.status == Some(SyncStatusCode::Synced)).map(|o| o.key.clone()).collect(),
-            shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with.clone()?))).collect(),
+            shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with_other.clone()?))).collect(),
+            claims: comparison.claims.clone(),
             permits: comparison.permits.clone(),
             revision: proof.as_ref().map(|p| p.revision().to_owned()).unwrap_or_default(),
             proof,
@@ -88,6 +91,13 @@ impl SyncInput {
             is_automated: false,
             deletion_approved_at: None,
         }
+    }
+}
+
+impl SyncInput {
+    /// What tells the Application's objects from those of others.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 }
 
@@ -112,6 +122,8 @@ pub struct Task {
     pub(super) skip_dry_run: bool,
     /// What a dry run says against it proves nothing: this sync makes its namespace, or makes or changes its definition.
     pub(super) is_premature: bool,
+    /// Why the live object is not to be deleted: the Application did not make it.
+    pub(super) foreign: Option<String>,
     /// The kind is known to nobody.
     pub(super) invalid: Option<String>,
     /// Nothing to do: it is in sync (`ApplyOutOfSyncOnly`), or another Application still wants it.
@@ -200,6 +212,7 @@ fn task(phase: SyncPhase, manifest: &Manifest) -> Task {
         hook: None,
         skip_dry_run: false,
         is_premature: false,
+        foreign: None,
         invalid: None,
         untouched: false,
     }
@@ -224,7 +237,16 @@ fn resources(input: &SyncInput, live: &LiveState) -> Vec<Task> {
 fn prunes(input: &SyncInput, live: &LiveState) -> Vec<Task> {
     let found = input.extra.iter().filter_map(|key| live.get(key));
     let chosen = found.filter(|object| input.options.selects(&object.key(), &input.namespace));
-    chosen.map(|object| Task { live: Some(object.clone()), ..task(SyncPhase::Sync, object) }).collect()
+    let foreign = |object: &LiveObject| {
+        let is_own = input.claims.is_own(object);
+        (!is_own).then(|| "it does not carry the application's mark any more".to_owned())
+    };
+    let prune = |object: &Arc<LiveObject>| Task {
+        live: Some(object.clone()),
+        foreign: foreign(object),
+        ..task(SyncPhase::Sync, object)
+    };
+    chosen.map(prune).collect()
 }
 
 fn hooks(input: &SyncInput, live: &LiveState) -> Vec<Task> {
@@ -235,10 +257,27 @@ fn hooks(input: &SyncInput, live: &LiveState) -> Vec<Task> {
             let hook = Hook { delete: hook_delete_policies(target) };
             let found = live.get(&named.key()).cloned();
             let skeleton = task(phase, &named);
-            tasks.push(Task { live: found, hook: Some(hook), target: Some(with_finalizer(named)), ..skeleton });
+            let foreign = found.as_ref().and_then(|live| in_the_way(input, live));
+            tasks.push(Task {
+                live: found,
+                foreign,
+                hook: Some(hook),
+                target: Some(with_finalizer(named)),
+                ..skeleton
+            });
         }
     }
     tasks
+}
+
+/// Why a hook may not take the place of what is there.
+fn in_the_way(input: &SyncInput, live: &LiveObject) -> Option<String> {
+    let needed = || {
+        let (key, stay) = input.stays.get_key_value(&live.key()).filter(|_| !is_hook(live))?;
+        let ResourceKey { kind, name, .. } = key;
+        Some(format!("a hook would replace and delete {kind}/{name}, but {stay}: give the hook another name"))
+    };
+    input.claims.against_hook(live).or_else(needed)
 }
 
 /// Hooks with `generateName` get a name that is the same at every step of one operation, also in another process.
@@ -323,8 +362,10 @@ fn judge_kinds(input: &SyncInput, tasks: &mut [Task]) {
             tasks[at].invalid = Some(denied.to_string());
         } else if let Some(owner) = input.shared.get(&tasks[at].key).filter(|_| input.options.fail_on_shared) {
             tasks[at].invalid = Some(format!(
-                "Shared resource found: {} is part of applications {} and {owner}",
-                tasks[at].key, input.application
+                "Shared resource found: {} is part of applications {} and {}",
+                tasks[at].key,
+                input.application,
+                owner.beside()
             ));
         } else if tasks[at].target.as_ref().is_some_and(|target| target.name().is_empty()) {
             tasks[at].invalid = Some(unnamed(&tasks[at].key));

@@ -140,11 +140,13 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// Objects that cannot be synced at all stop the operation before anything happens.
+    /// Objects that cannot be synced at all stop the operation before anything happens, and so do hooks where something else
+    /// is: a hook that has run may have been taken over, and is let be.
     fn refuse_invalid(&mut self, tasks: &[Task]) -> Option<String> {
         let mut first = None;
         for task in tasks {
-            if let Some(reason) = &task.invalid {
+            let in_place_of_another = || task.foreign.as_ref().filter(|_| task.is_hook() && self.state(task).is_none());
+            if let Some(reason) = task.invalid.as_ref().or_else(in_place_of_another) {
                 self.set(task, Some(ResultCode::SyncFailed), None, reason);
                 first.get_or_insert_with(|| reason.clone());
             }
@@ -249,12 +251,21 @@ impl<'a> Step<'a> {
             task.deletes_on(policy) && self.state(task).is_none_or(|state| state != OperationPhase::Running)
         };
         let gone: Vec<&Task> = tasks.iter().filter(finished).copied().collect();
-        let actions: Vec<Action> = gone.iter().filter_map(|task| self.deletion(task, false)).collect();
-        self.perform(actions).map(|_| ())
+        let (gone, actions) = paired(gone.into_iter(), |task| self.deletion(task, false));
+        for (task, outcome) in gone.into_iter().zip(self.perform(actions)?) {
+            if let Outcome::Failed(reason) = outcome {
+                let message = format!("failed to delete resource: {reason}");
+                self.set(task, self.code(task), self.state(task), &message);
+            }
+        }
+        Ok(())
     }
 
-    /// `None` where it is gone, or may not be touched any more.
+    /// `None` where it is gone, or may not be touched any more, or is of somebody else.
     fn deletion(&self, task: &Task, prune: bool) -> Option<Action> {
+        if task.foreign.is_some() {
+            return None;
+        }
         let object = self.input.permits.removal(task.live.as_ref()?).ok()?;
         Some(Action::Delete { object, propagation: self.input.options.propagation, prune })
     }
@@ -366,19 +377,17 @@ impl<'a> Step<'a> {
         if !self.input.options.prune {
             return Some("ignored (requires pruning)".to_owned());
         }
-        if let Some(stay) = self.input.stays.get(&task.key).filter(|stay| !(stay.gives_way() && self.is_let_go(task))) {
+        if let Some(stay) = self.input.stays.get(&task.key) {
             return Some(format!("not pruned: {stay}"));
+        }
+        if let Some(reason) = &task.foreign {
+            return Some(format!("not pruned: {reason}"));
         }
         match &self.input.proof {
             Ok(_) => None,
             Err(Some(reason)) => Some(format!("not pruned: {reason}")),
             Err(None) => Some("not pruned: nothing proves that the desired objects are complete".to_owned()),
         }
-    }
-
-    /// Whether a person chose just this object, or approved what is to be deleted.
-    fn is_let_go(&self, task: &Task) -> bool {
-        self.approved() || (!self.input.is_automated && self.input.options.names(&task.key))
     }
 
     /// Whether a person approved what is to be deleted.

@@ -70,7 +70,7 @@ impl Cluster<'_> {
 
     fn live(&self) -> LiveState {
         let shown = self.objects.iter().filter(|(key, _)| !self.hidden.contains(key));
-        LiveState::new(shown.map(|(_, value)| Arc::new(LiveObject::new(value.clone()).unwrap())))
+        LiveState::new(shown.map(|(_, value)| marked(&Manifest::new(value.clone()).unwrap())))
     }
 
     fn health(&self, live: &LiveObject) -> Result<Option<HealthStatus>, String> {
@@ -164,6 +164,15 @@ fn is_empty(live: &LiveObject) -> bool {
     live.value()["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
 }
 
+/// What is there the Application made before, unless it says otherwise.
+fn marked(manifest: &Manifest) -> Arc<LiveObject> {
+    let mut manifest = manifest.clone();
+    if manifest.annotation("untracked").is_none() {
+        Tracking::default().set(&mut manifest, "web", "app").unwrap();
+    }
+    Arc::new(LiveObject::new(manifest.into_value()).unwrap())
+}
+
 /// The comparison that the operation starts from.
 fn comparison(input: &Value, live: &LiveState) -> Comparison {
     let manifests = list(&input["targets"]).iter().map(|v| Manifest::new(v.clone()).unwrap()).collect();
@@ -174,14 +183,13 @@ fn comparison(input: &Value, live: &LiveState) -> Comparison {
     }
     let permits = permits(&input["behaviour"]["forbidden"]);
     let options = CompareOptions { application: "web".into(), scopes: scopes(), permits, ..CompareOptions::default() };
-    let marked = live.iter().map(|object| {
+    let mut there = live.clone();
+    for object in live.iter().filter(|object| is_hook(object)) {
         let mut manifest = object.manifest().clone();
-        if manifest.annotation("untracked").is_none() && !is_hook(&manifest) {
-            Tracking::default().set(&mut manifest, "web", "app").unwrap();
-        }
-        Arc::new(LiveObject::new(manifest.into_value()).unwrap())
-    });
-    compare(&wanted, &LiveState::new(marked), &options, &InSyncMarks::default(), &BTreeMap::new())
+        Tracking::default().remove(&mut manifest).unwrap();
+        there.insert(Arc::new(LiveObject::new(manifest.into_value()).unwrap()));
+    }
+    compare(&wanted, &there, &options, &InSyncMarks::default(), &BTreeMap::new())
 }
 
 /// Everything but these kinds.
