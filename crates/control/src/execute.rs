@@ -155,7 +155,7 @@ impl Write<'_> {
         };
         let written = match written {
             Err(error @ ClusterError::Invalid { .. }) if self.is_forced() => {
-                match self.may_be_made_anew(cx, party).await {
+                match self.may_be_made_anew(cx, site, party).await {
                     Ok(()) if self.dry_run => self.tried(site, error).await,
                     Ok(()) => cx.lending(self.anew(site.cluster.clock())).await,
                     Err(why) => Err(refused(error, &why)),
@@ -199,11 +199,11 @@ impl Write<'_> {
     }
 
     /// Whether what is there may be deleted: it is the Application's own, and nobody else needs it.
-    async fn may_be_made_anew(&self, cx: &Context, party: &Party<'_>) -> Result<(), String> {
+    async fn may_be_made_anew(&self, cx: &Context, site: &Site, party: &Party<'_>) -> Result<(), String> {
         let Some(live) = self.hand.get().await.map_err(|error| error.to_string())? else { return Ok(()) };
         party.claims.against_anew(&live)?;
         let key = std::slice::from_ref(self.hand.key());
-        let stay = stays::wanted_elsewhere(cx, party.app, key).into_values().next();
+        let stay = stays::wanted_elsewhere(cx, site, party.app, key).into_values().next();
         stay.map_or(Ok(()), |stay| Err(format!("it is not made anew (Force, Replace): {stay}")))
     }
 

@@ -71,7 +71,7 @@ async fn compared_at(
     let going: Vec<ResourceKey> = extra.iter().filter(|key| !is_kept(key)).cloned().collect();
     let mut stays = stays(cx, site, app, &extra, &going).await.map_err(|error| unreadable(site, &error))?;
     let hooks: Vec<ResourceKey> = comparison.becoming_hooks().cloned().collect();
-    stays.extend(wanted_elsewhere(cx, app, &hooks));
+    stays.extend(wanted_elsewhere(cx, site, app, &hooks));
     let comparison = comparison.leaving(stays);
     memory.marks = Arc::new(comparison.marks.clone());
     Ok(Compared { site: Arc::clone(site), comparison, live, options })

@@ -10,6 +10,7 @@ use futures::future::try_join_all;
 use object::{Gvk, LiveObject, ResourceKey};
 
 use crate::context::Context;
+use crate::live::visible;
 use crate::sites::Site;
 
 /// How many kinds a Namespace is searched for at once; what the first of them find is enough.
@@ -43,7 +44,7 @@ pub(crate) async fn stays(
     objects: &[ResourceKey],
     going: &[ResourceKey],
 ) -> Result<BTreeMap<ResourceKey, Stay>, ClusterError> {
-    let mut found = wanted_elsewhere(cx, app, objects);
+    let mut found = wanted_elsewhere(cx, site, app, objects);
     let going: Vec<ResourceKey> = going.iter().filter(|key| !found.contains_key(key)).cloned().collect();
     for key in objects.iter().filter(|key| is_namespace(key)) {
         if found.contains_key(key) {
@@ -56,9 +57,11 @@ pub(crate) async fn stays(
     Ok(found)
 }
 
-/// By the statuses of all Applications on the same cluster: a look through all of them, which only a deletion costs.
+/// By the statuses of all Applications on the same cluster, as far as their own projects let them have the object: a look
+/// through all of them, which only a deletion costs.
 pub(crate) fn wanted_elsewhere(
     cx: &Context,
+    site: &Site,
     app: &Application,
     objects: &[ResourceKey],
 ) -> BTreeMap<ResourceKey, Stay> {
@@ -78,12 +81,19 @@ pub(crate) fn wanted_elsewhere(
         if wanted.is_empty() || !is_other(&other) {
             continue;
         }
-        for key in wanted.into_iter() {
+        for key in wanted.into_iter().filter(|key| may_have(cx, site, &other, key)) {
             let by = told(cx, app, &other);
             found.entry(key.clone()).or_insert(Stay::Wanted { by });
         }
     }
     found
+}
+
+/// Whether the Application's own project lets it have the object: what it names in vain it does not want. Of one whose
+/// project is not known nobody can tell.
+pub(crate) fn may_have(cx: &Context, site: &Site, app: &Application, key: &ResourceKey) -> bool {
+    let is_known = cx.stores.project(app.spec.project_name()).is_ok();
+    !is_known || visible(cx, site, app, [key.group_kind()].into()).check(key).is_ok()
 }
 
 /// Another Application, for people of this one: of another project they are told the project only.

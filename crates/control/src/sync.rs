@@ -24,6 +24,7 @@ use crate::owned::{Passage, mark, passage};
 use crate::queue::{Depth, Request};
 use crate::reconcile::Judged;
 use crate::source::{Sources, wanted};
+use crate::stays::may_have;
 
 /// A running operation is looked at again after this time even when nothing is seen to change.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -123,6 +124,13 @@ fn contested(cx: &Context, app: &Application, comparison: &Comparison) -> BTreeS
         owners.filter_map(|owner| Some((owner, cx.stores.application(&cx.key_of(owner))?))).collect();
     let here = |owner: &&Arc<Application>| cx.sites.same(&owner.spec.destination, &app.spec.destination);
     let mut all = comparison.contested(|owner| Some(owners.get(owner).filter(here)?.status.resources.as_slice()));
+    if let Ok(site) = cx.sites.at(&app.spec.destination) {
+        let may_have = |key: &ResourceKey| {
+            let owner = comparison.get(key).and_then(|object| owners.get(object.shared_with.as_deref()?));
+            owner.is_none_or(|owner| may_have(cx, &site, owner, key))
+        };
+        all.retain(may_have);
+    }
     all.extend(comparison.let_be().cloned());
     all
 }

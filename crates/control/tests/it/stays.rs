@@ -373,3 +373,43 @@ async fn a_namespace_of_which_nobody_can_tell_what_it_holds_stays() {
     assert!(there("bright").await.is_none_or(|live| live.deletion_timestamp().is_some()));
     world.end().await;
 }
+
+#[tokio::test]
+async fn who_may_not_have_an_object_keeps_nobody_from_deleting_it() {
+    let world = World::start().await;
+    victim(&world).await;
+    let allowed = format!("{}-a", world.name);
+    apply(&world.cluster, namespace(&allowed)).await;
+    let mut project = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+        "metadata": {"name": "team-a", "namespace": world.name}});
+    project["spec"] = json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": allowed}]});
+    apply(&world.cluster, project).await;
+    let there = |name: &str| map(name, &world.name).to_string();
+    let others = |files: &mut Vec<(&str, String)>| {
+        files.extend([("blocker/a.yaml", there("a")), ("blocker/c.yaml", there("c")), ("victim/b.yaml", there("b"))]);
+    };
+    let mut files = vec![("app/a.yaml", there("a")), ("app/b.yaml", there("b")), ("app/c.yaml", there("c"))];
+    others(&mut files);
+    let first = world.repository.commit(&files);
+    let finalizers = json!(["resources-finalizer.argocd.argoproj.io"]);
+    world.application(json!({"metadata": {"finalizers": finalizers}})).await;
+    world.until("synced", has_ended_at(&first)).await;
+    let spec = json!({"project": "team-a", "source": {"path": "blocker"}, "destination": {"namespace": allowed}});
+    world.application(json!({"metadata": {"name": "blocker"}, "spec": spec})).await;
+    let names = |name: &'static str| move |app: &Application| app.status.resources.iter().any(|r| r.name == name);
+    world.until_named("blocker", "refused, and telling what it names", names("a")).await;
+    world.until_named("victim", "telling what it wants", names("b")).await;
+
+    let mut files = vec![("app/c.yaml", there("c"))];
+    others(&mut files);
+    let second = world.repository.commit(&files);
+    refresh(&world).await;
+    let app = world.until("pruned", has_ended_at(&second)).await;
+    assert!(world.live("", "ConfigMap", "a").await.is_none(), "{:?}", app.status.operation_state);
+    assert_eq!(message(&app, "ConfigMap"), "not pruned: an application of project team-b wants it as well");
+    assert!(world.live("", "ConfigMap", "b").await.is_some());
+
+    world.cluster.delete(&world.key(), &DeleteOptions::default()).await.unwrap();
+    is_gone(&world, &ResourceKey::new("", "ConfigMap", world.name.as_str(), "c")).await;
+    world.end().await;
+}
