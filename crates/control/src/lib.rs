@@ -41,6 +41,7 @@ mod reconcile;
 mod records;
 mod repositories;
 pub mod requests;
+mod served;
 mod shares;
 mod sites;
 mod source;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use api::argocd::Application;
 use api::gantline::Pipeline;
-use engine::{Compared, all_images};
+use engine::{Compared, all_images, pod_labels};
 use object::{ImageRef, Manifest, canonical_repository};
 use promotion::{Images, Look, Meanings, Owner, Passing, Records, unclear, unpromoted};
 
@@ -15,6 +15,7 @@ use crate::grounds::{Ground, Grounds};
 use crate::live::belonging;
 use crate::pipelines::observe::recorded;
 use crate::reconcile::Judged;
+use crate::served::Served;
 use crate::sites::Site;
 use crate::stores::AppKey;
 
@@ -27,6 +28,7 @@ pub(crate) struct Wall {
     /// By the object that would have it.
     parts: Vec<Part>,
     live: Vec<ImageRef>,
+    served: Served,
     means: Meanings,
     /// The images of the environment's objects, by namespace: as far as somebody asked.
     there: BTreeMap<String, Vec<ImageRef>>,
@@ -63,6 +65,7 @@ impl Wall {
             all.new.extend(brings.new.iter().cloned());
             all.replaced.extend(brings.replaced.iter().cloned());
             all.unreadable.extend(brings.unreadable.iter().cloned());
+            all.joining.extend(brings.joining.iter().cloned());
         }
         all
     }
@@ -133,10 +136,14 @@ impl Wall {
         let owner = &self.owner;
         let there = self.there.entry(namespace.clone()).or_insert_with(|| of_owner(cx, site, owner, Some(namespace)));
         let new = brought.brings.new.iter().filter(|image| !there.contains(image)).cloned().collect();
+        let joining = self.served.joined_by(brought.object, &self.pipeline).into_iter().collect();
         let brings = match standing {
-            Standing::Its => Images { new, ..brought.brings.clone() },
-            Standing::Beside => Images { new, ..Images::default() },
+            Standing::Its => Images { new, joining, ..brought.brings.clone() },
+            Standing::Beside => Images { new, joining, ..Images::default() },
         };
+        if brings.bring_nothing_new() && brought.brings.bring_nothing_new() {
+            return; // its labels lead nowhere
+        }
         let images = brought.object.target.as_ref().map(|target| Found::of(target).images).unwrap_or_default();
         let images = images.into_iter().map(|(_, image)| image).collect();
         self.parts.push(Part { what: brought.what(), images, brings });
@@ -169,6 +176,7 @@ pub(crate) fn walls(
                     pipeline: Arc::clone(&grounds.pipeline),
                     parts: Vec::new(),
                     live: running(cx, site, owner),
+                    served: Served::by(cx, site, owner, &grounds.pipeline, judged),
                     means: Meanings::new(),
                     owner: Arc::clone(owner),
                     there: BTreeMap::new(),
@@ -239,7 +247,7 @@ struct Brought<'a> {
 }
 
 impl<'a> Brought<'a> {
-    /// `None` where it brings nothing that is not there.
+    /// `None` where it brings nothing that is not there, and no labels of pods.
     fn by(object: &'a Compared) -> Option<Self> {
         let wanted = Found::of(object.target.as_ref()?);
         let live = object.live.as_deref().map(|live| Found::of(live)).unwrap_or_default();
@@ -257,7 +265,10 @@ impl<'a> Brought<'a> {
             new: wanted.images.iter().map(|(_, image)| image).filter(|image| !is_there(image)).cloned().collect(),
             ..Images::default()
         };
-        (!brings.bring_nothing_new()).then_some(Self { object, brings })
+        let labels = |manifest: &Manifest| pod_labels(manifest).cloned();
+        let is_relabelled =
+            object.live.as_deref().is_some_and(|live| labels(live) != object.target.as_ref().and_then(labels));
+        (is_relabelled || !brings.bring_nothing_new()).then_some(Self { object, brings })
     }
 
     /// The object with all its images.

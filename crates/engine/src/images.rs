@@ -25,6 +25,23 @@ fn pod_spec(manifest: &Manifest) -> Option<&Value> {
     manifest.value().pointer(pointer)
 }
 
+/// The labels of the object's pods; `None` for kinds without any.
+pub fn pod_labels(manifest: &Manifest) -> Option<&Value> {
+    let pointer = match manifest.kind() {
+        "Pod" => "/metadata/labels",
+        "CronJob" => "/spec/jobTemplate/spec/template/metadata/labels",
+        "PodTemplate" => "/template/metadata/labels",
+        _ => "/spec/template/metadata/labels",
+    };
+    manifest.value().pointer(pointer)
+}
+
+/// Whether a Service with this selector sends to the object's pods. An empty one sends to none.
+pub fn selects(selector: &Value, manifest: &Manifest) -> bool {
+    let (Some(selector), Some(labels)) = (selector.as_object(), pod_labels(manifest)) else { return false };
+    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
 /// The containers of the object's pods with their images: init containers first, each in its order. Empty for kinds
 /// without a pod template.
 pub fn images(manifest: &Manifest) -> Vec<ContainerImage> {
@@ -186,6 +203,27 @@ fn running_image(status: &Value) -> RunningImage {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_service_sends_to_pods_with_all_its_labels() {
+        let pods = |labels: Value| json!({"template": {"metadata": {"labels": labels}}});
+        for (selector, labels, expected) in [
+            (json!({"app": "shop"}), json!({"app": "shop", "tier": "web"}), true),
+            (json!({"app": "shop", "tier": "web"}), json!({"app": "shop"}), false),
+            (json!({"app": "shop"}), json!({"app": "tool"}), false),
+            (json!({}), json!({"app": "shop"}), false),
+            (Value::Null, json!({"app": "shop"}), false),
+        ] {
+            let body = pods(labels.clone());
+            for (kind, spec) in [("Deployment", body.clone()), ("CronJob", json!({"jobTemplate": {"spec": body}}))] {
+                let manifest = Manifest::new(json!({"apiVersion": "v1", "kind": kind, "spec": spec})).unwrap();
+                assert_eq!(selects(&selector, &manifest), expected, "{kind} {selector} {labels}");
+            }
+            let pod =
+                Manifest::new(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": labels}})).unwrap();
+            assert_eq!(selects(&selector, &pod), expected);
+        }
+    }
 
     #[test]
     fn finds_images_in_pods_and_templates() {

@@ -40,7 +40,7 @@ pub use explain::{ExplainInput, Explanation, Reason, Topic, explain};
 pub use fields::{FieldDiff, FieldOwner, FieldPath, Step};
 pub use health::{HealthInput, HealthOf, aggregate, health, health_by_rule, health_or, waiting_problem};
 pub use ignore::UnsupportedExpression;
-pub use images::{ContainerImage, NamedImage, RunningImage, all_images, images, pod_image_ids};
+pub use images::{ContainerImage, NamedImage, RunningImage, all_images, images, pod_image_ids, pod_labels, selects};
 pub use live::LiveState;
 pub use namespace::Keepers;
 pub use permit::{Denied, Permits, Permitted, Removal};

@@ -49,7 +49,7 @@ pub use members::Members;
 
 pub use message::{Message, PROMOTION_ID, PROMOTION_SEAL, promotion_id};
 pub use overrides::{LetIn, Override, Overrides, Passing, Use};
-pub use owned::{Images, Owner, Records, is_owned, owners, unpromoted};
+pub use owned::{Images, Joining, Owner, Records, is_owned, owners, unpromoted};
 pub use parts::Parts;
 pub use places::{Entered, Places};
 pub use plan::{

@@ -35,14 +35,26 @@ pub struct Images {
     pub replaced: Vec<ImageRef>,
     /// New ones of which nobody can tell what they are: the object and the text.
     pub unreadable: Vec<String>,
+    /// Objects without images of the Pipeline to which a Service would send what it sends to promoted ones.
+    pub joining: Vec<Joining>,
     /// Of those that are [`unclear`](crate::unclear).
     pub means: Meanings,
+}
+
+/// An object whose pods a Service would select together with those of what was promoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// `Deployment/extra`
+    pub workload: String,
+    pub service: String,
+    /// What it would be served beside.
+    pub image: ImageRef,
 }
 
 impl Images {
     /// Whether all is there already.
     pub fn bring_nothing_new(&self) -> bool {
-        self.new.is_empty() && self.replaced.is_empty() && self.unreadable.is_empty()
+        self.new.is_empty() && self.replaced.is_empty() && self.unreadable.is_empty() && self.joining.is_empty()
     }
 }
 
@@ -87,7 +99,10 @@ pub fn unpromoted(
         let told = records.told(environment, images);
         let mut names = pipeline.spec.images.iter().map(|image| image.name.as_str());
         let unreadable = || images.unreadable.first().map(|text| Stranger::Unreadable(text));
-        let stranger = names.find_map(|name| records.stranger(environment, name, images, &told)).or_else(unreadable)?;
+        // where nothing was promoted yet nothing is in whose place it would come
+        let joining = || images.joining.first().filter(|_| !records.is_untouched(environment)).map(Stranger::Joining);
+        let stranger = names.find_map(|name| records.stranger(environment, name, images, &told));
+        let stranger = stranger.or_else(unreadable).or_else(joining)?;
         Some(match owner.other_project {
             Some(project) => stranger.told_to_others(project, syncing),
             None => stranger.told_to_its_own(&pipeline.metadata.name, environment, owner.application, syncing),
@@ -410,6 +425,29 @@ mod tests {
         (promotion.spec.release, promotion.spec.environment) = ("shop-v2".into(), "production".into());
         (promotion.spec.digest, promotion.status.phase) = (identity(&releases[1].spec.images), PromotionPhase::Written);
         assert_eq!(check(&[Arc::new(promotion)]), None);
+    }
+
+    /// Once something was promoted, a Service sends to nothing else.
+    #[test]
+    fn nothing_else_is_served_beside_what_was_promoted() {
+        let joining = Joining { workload: "Deployment/extra".into(), service: "checkout".into(), image: image("v1") };
+        let images = Images {
+            new: vec!["evil/checkout:1".parse().unwrap()],
+            live: vec![image("v1")],
+            joining: vec![joining],
+            ..Images::default()
+        };
+        let check = |owner: Owner<'_>, releases: &[Arc<Release>], images: &Images| {
+            let records = Records { releases, promotions: &[], ledger: &Ledger::default(), elsewhere: &[] };
+            unpromoted(&pipeline(), owner, "p", records, images)
+        };
+        let promoted = [release("v1", &[("production", false)])];
+        let said = check(OWN, &promoted, &images).unwrap();
+        assert!(said.contains("Service checkout would send to Deployment/extra, too: give its pods other"), "{said}");
+        let others = check(Owner { other_project: Some("payments"), ..OWN }, &promoted, &images).unwrap();
+        assert!(others.contains("in the place of what runs there") && !others.contains("checkout,"), "{others}");
+        assert_eq!(check(OWN, &[], &images), None, "nothing was promoted yet");
+        assert_eq!(check(OWN, &promoted, &Images { joining: Vec::new(), ..images }), None, "it has labels of its own");
     }
 
     /// Whoever may see an Application of another project reads neither whose gates they are nor why they hold.

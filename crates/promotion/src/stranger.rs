@@ -7,7 +7,7 @@ use object::{ImageDigest, ImageRef};
 use crate::about::outlined;
 use crate::ledger::Barrier;
 use crate::meaning::Fit;
-use crate::owned::Images;
+use crate::owned::{Images, Joining};
 
 #[derive(Debug)]
 pub(crate) enum Stranger<'a> {
@@ -37,6 +37,7 @@ pub(crate) enum Stranger<'a> {
     /// It was, and another one since.
     Past(&'a ImageRef),
     Unreadable(&'a str),
+    Joining(&'a Joining),
 }
 
 impl<'a> Stranger<'a> {
@@ -71,7 +72,9 @@ impl<'a> Stranger<'a> {
     /// Everybody who may see the Application that syncs reads it: nothing that is not in that.
     pub(crate) fn told_to_others(&self, project: &str, syncing: &str) -> String {
         let what = match self {
-            Self::Replaced(_) => "this puts something else in the place of what runs there".to_owned(),
+            Self::Replaced(_) | Self::Joining(_) => {
+                "this puts something else in the place of what runs there".to_owned()
+            }
             Self::Unclear { image, is_new: true, .. } => format!("nobody can tell what {image} means"),
             Self::Unclear { .. } => "nobody can tell what an image means that is there already".to_owned(),
             Self::Quarantined { image, .. }
@@ -104,6 +107,7 @@ impl<'a> Stranger<'a> {
                 let name = &image.name;
                 format!("write its digest ({name}@sha256:...), or sync again once its registry says what the tag means")
             }
+            Self::Joining(_) => "give its pods other labels, or take it back in Git".to_owned(),
             Self::Past(_) => format!(
                 "take it back in Git, then go back to what was there before (gantline rollback {pipeline} --in {environment})"
             ),
@@ -131,6 +135,10 @@ impl fmt::Display for Stranger<'_> {
             }
             Self::NotPromoted(image) => write!(f, "{image} was not"),
             Self::Past(image) => write!(f, "{image} was promoted before, and something else since"),
+            Self::Joining(Joining { workload, service, image }) => write!(
+                f,
+                "this puts something else in the place of {image}: Service {service} would send to {workload}, too"
+            ),
             Self::Unreadable(what) => write!(f, "{what} is no image that can be told"),
         }
     }

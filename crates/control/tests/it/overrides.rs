@@ -298,3 +298,52 @@ async fn another_project_is_told_whom_to_ask() {
     }
     running.end().await;
 }
+
+/// Nobody replaces what was promoted by a workload that its Service takes for the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_else_is_served_beside_what_was_promoted() {
+    let (world, controller, running) = World::with_v2().await;
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: front}\nspec:\n  selector: {app: shop}\n  ports: [{port: 80}]\n";
+    let extra = |app: &str| {
+        let text = DEPLOYMENT
+            .replace("ghcr.io/acme/shop", "docker.io/evil/shop:1")
+            .replace("app: shop", &format!("app: {app}"));
+        text.replacen("name: shop", "name: extra", 1)
+    };
+    let overlay = OVERLAY.replace("v1", "v2").replace("../base", "../base, service.yaml, extra.yaml");
+    let commit = async |app: &str| {
+        let extra = extra(app);
+        let files = [
+            ("staging/service.yaml", Some(service)),
+            ("staging/extra.yaml", Some(extra.as_str())),
+            ("staging/kustomization.yaml", Some(overlay.as_str())),
+        ];
+        world.repository.commit("mallory", &files, "fix: typo in docs").await;
+    };
+    let key = ResourceKey::new("apps", "Deployment", "staging", "extra");
+    let app = async || {
+        let live = world.cluster.get(&key).await.unwrap()?;
+        live.value().pointer("/spec/template/metadata/labels/app")?.as_str().map(str::to_owned)
+    };
+    let is_held = async || {
+        let state = world.application("staging").await.status.operation_state;
+        state.is_some_and(|state| state.message.contains("Service front would send to Deployment/extra, too"))
+    };
+    commit("shop").await;
+    world.until("held", is_held).await;
+    assert_eq!(app().await, None);
+
+    // with labels of its own it is as free as ever, until it takes those
+    commit("extra").await;
+    world.until("there", async || app().await.as_deref() == Some("extra")).await;
+    let relabelled = extra("extra").replace("      labels: {app: extra}", "      labels: {app: shop, own: extra}");
+    let relabelled = relabelled.replace("matchLabels: {app: extra}", "matchLabels: {own: extra}");
+    world.repository.commit("mallory", &[("staging/extra.yaml", Some(&relabelled))], "docs").await;
+    world.until("held again", is_held).await;
+    assert_eq!(app().await.as_deref(), Some("extra"));
+
+    world.cluster.delete(&key, &cluster::DeleteOptions::default()).await.unwrap();
+    world.let_past(&controller, &world.application("staging").await).await;
+    world.until("let in", async || app().await.as_deref() == Some("shop")).await;
+    running.end().await;
+}
