@@ -120,7 +120,10 @@ async fn what_the_project_does_not_permit_is_not_shown_either() {
         commit(&[]);
         let spec = json!({"project": "team-a", "source": {"path": name}, "destination": {"namespace": namespace}});
         world.application(json!({"metadata": {"name": name}, "spec": spec})).await;
-        let app = world.until_named(name, "done", has_ended).await;
+        let refused = |app: &Application| {
+            app.status.operation_state.as_ref().is_some_and(|state| state.message.contains("tasks are not valid"))
+        };
+        let app = world.until_named(name, "done", |app| has_ended(app) || refused(app)).await;
         let shown = async |app: &Application| {
             let tree = world.controller.resource_tree(app).await.unwrap();
             assert!(tree.nodes.iter().all(|node| node.key.namespace == namespace), "{tree:?}");

@@ -81,7 +81,6 @@ fn what_is_plainly_something_else_stays_out() {
         // cut behind `items:`, or empty
         ("apiVersion: v1\nkind: List\nitems:\n", true, 0),
         ("apiVersion: v1\nkind: ConfigMapList\nitems: null\n", true, 0),
-        ("apiVersion: v1\nkind: List\n", true, 1),
         ("apiVersion: v1\nkind: List\nitems: []\n", false, 0),
     ] {
         let rendered = directory(MemoryTree::default().file("d/a.yaml", GOOD).file("d/b.yaml", text), false);
