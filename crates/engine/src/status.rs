@@ -56,7 +56,9 @@ pub fn show(app: &mut Application, look: Look<'_>, health: HealthOf<'_>, now: Ti
             // the objects that were known stay, and so does the revision that they are of
             app.status.sync.status = SyncStatusCode::Unknown;
             if app.status.sync.revision.is_empty() && app.status.sync.revisions.is_empty() {
-                app.status.sync.compared_to = compared_to(app);
+                // no more of it: an address may hold a password
+                let destination = app.spec.destination.clone();
+                app.status.sync.compared_to = ComparedTo { destination, ..ComparedTo::default() };
             }
             if reasons.iter().any(|reason| reason.kind == ConditionType::InvalidSpecError) {
                 set_health(&mut app.status, HealthStatus::new(HealthStatusCode::Unknown, ""), now);

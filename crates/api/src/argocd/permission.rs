@@ -192,9 +192,15 @@ impl Met {
 /// A pattern that starts with `!` is met by everything that the rest does not match.
 fn meets(pattern: &str, text: &str, reading: Reading) -> bool {
     match pattern.strip_prefix('!') {
+        Some(rest) if reading == Reading::Careful && is_unclosed(rest) => false,
         Some(rest) => !glob_match(rest, text, None).unwrap_or(reading == Reading::Careful),
         None => glob_match(pattern, text, None).unwrap_or(false),
     }
+}
+
+/// Alternatives without an end, which Argo CD takes as if it were there: somebody who denies has written something else.
+fn is_unclosed(pattern: &str) -> bool {
+    pattern.matches('{').count() > pattern.matches('}').count()
 }
 
 #[cfg(test)]

@@ -23,7 +23,12 @@ pub(super) fn answer(input: &Value) -> Answer {
     let (total, stored) = aggregate(&inputs, &own, "uid-self");
     let mut failed = objects.iter().zip(&said).zip(&stored).filter(|(_, stored)| stored.is_some());
     let failed = failed.find_map(|((object, said), _)| Some(failure(object.1.as_ref()?, said.as_ref().err()?)));
-    Ok(json!({"health": total.status, "resources": stored, "error": failed}))
+    let rows = objects.iter().zip(&said).zip(&stored).map(|(((_, live), said), stored)| match (stored, said, live) {
+        // a script that says nothing has said so
+        (None, Ok(None), Some(live)) if is_scripted(live) => json!({}),
+        (stored, ..) => json!(stored),
+    });
+    Ok(json!({"health": total.status, "resources": rows.collect::<Vec<_>>(), "error": failed}))
 }
 
 fn failure(live: &LiveObject, said: &HealthStatus) -> String {
@@ -44,13 +49,16 @@ fn object(value: &Value) -> Result<Object, String> {
     Ok((target, live))
 }
 
+fn is_scripted(live: &LiveObject) -> bool {
+    matches!(live.api_version(), "acme.io/v1" | "argoproj.io/v1alpha1")
+        && matches!(live.kind(), "Thing" | "Application")
+}
+
 /// The kinds of the table have their health in the object, as a script would say it; `Err` where that fails.
 fn health_of(live: &LiveObject) -> Result<Option<HealthStatus>, HealthStatus> {
-    let is_scripted = matches!(live.api_version(), "acme.io/v1" | "argoproj.io/v1alpha1")
-        && matches!(live.kind(), "Thing" | "Application");
     let mut failed = false;
     let said = |live: &LiveObject| {
-        let said = is_scripted.then(|| script(live.value()))?;
+        let said = is_scripted(live).then(|| script(live.value()))?;
         failed = said.is_err();
         Some(said.unwrap_or_else(|()| Some(HealthStatus::new(HealthStatusCode::Unknown, "<string>:1: x"))))
     };
