@@ -77,7 +77,10 @@ impl AppProjectSpec {
         // rule denies what was meant
         let is_meant = |rule: &str| {
             let denied = rule.trim().trim_start_matches('!');
-            denied == "*" || meets(denied).unwrap_or(true) || meets(&normalize_git_url(denied)).unwrap_or(true)
+            denied == "*"
+                || is_cut_off(denied)
+                || meets(denied).unwrap_or(true)
+                || meets(&normalize_git_url(denied)).unwrap_or(true)
         };
         let mut permitted = false;
         for rule in &self.source_repos {
@@ -140,7 +143,8 @@ impl AppProjectSpec {
     /// As [`AppProjectSpec::permits_kind`], of group, kind and name.
     pub fn permits_kind_as(&self, [group, kind, name]: [&str; 3], namespaced: bool, reading: Reading) -> bool {
         let listed = |list: &[ResourceRestriction], on_error: bool| {
-            let meets = |pattern: &str, text: &str| matches(pattern, text).unwrap_or(on_error);
+            let is_bad = |pattern: &str| on_error && is_cut_off(pattern);
+            let meets = |pattern: &str, text: &str| is_bad(pattern) || matches(pattern, text).unwrap_or(on_error);
             // Argo CD knows names of cluster-scoped objects alone
             let is_any = namespaced && reading == Reading::AsArgoCd;
             let names = |rule: &ResourceRestriction| is_any || rule.name.is_empty() || meets(&rule.name, name);
@@ -192,15 +196,16 @@ impl Met {
 /// A pattern that starts with `!` is met by everything that the rest does not match.
 fn meets(pattern: &str, text: &str, reading: Reading) -> bool {
     match pattern.strip_prefix('!') {
-        Some(rest) if reading == Reading::Careful && is_unclosed(rest) => false,
+        Some(rest) if reading == Reading::Careful && is_cut_off(rest) => false,
         Some(rest) => !glob_match(rest, text, None).unwrap_or(reading == Reading::Careful),
         None => glob_match(pattern, text, None).unwrap_or(false),
     }
 }
 
-/// Alternatives without an end, which Argo CD takes as if it were there: somebody who denies has written something else.
-fn is_unclosed(pattern: &str) -> bool {
-    pattern.matches('{').count() > pattern.matches('}').count()
+/// Alternatives without an end, or a backslash before nothing: Argo CD takes either as if all were there, and somebody who
+/// denies has written something else.
+fn is_cut_off(pattern: &str) -> bool {
+    pattern.matches('{').count() > pattern.matches('}').count() || pattern.ends_with('\\')
 }
 
 #[cfg(test)]
