@@ -24,6 +24,20 @@ pub enum Reading {
     AsArgoCd,
 }
 
+impl Reading {
+    /// Whether a pattern matches; `None` where it is not well-formed.
+    fn glob(self, pattern: &str, text: &str, separator: Option<char>) -> Option<bool> {
+        self.of_whole(pattern, glob_match(pattern, text, separator).ok())
+    }
+
+    /// What a pattern that was cut off matches is not known: with alternatives that do not end, or a backslash before
+    /// nothing, which Argo CD takes as if all were there.
+    fn of_whole(self, pattern: &str, found: Option<bool>) -> Option<bool> {
+        let is_cut_off = pattern.matches('{').count() > pattern.matches('}').count() || pattern.ends_with('\\');
+        found.filter(|_| self == Self::AsArgoCd || !is_cut_off)
+    }
+}
+
 impl AppProject {
     /// # Errors
     /// When the Application's namespace is neither the control plane's nor listed in the project.
@@ -47,7 +61,7 @@ impl AppProjectSpec {
         let white = self.namespace_resource_whitelist.iter().flatten().chain(&self.cluster_resource_whitelist);
         let kinds = white.chain(&self.namespace_resource_blacklist).chain(&self.cluster_resource_blacklist);
         let kinds = kinds.flat_map(|rule| [&rule.group, &rule.kind, &rule.name]);
-        let is_bad = |pattern: &&String| glob_match(pattern.trim_start_matches('!'), "x", None).is_err();
+        let is_bad = |pattern: &&String| Reading::Careful.glob(pattern.trim_start_matches('!'), "x", None).is_none();
         let patterns = self.source_repos.iter().chain(destinations).filter(is_bad);
         let patterns = patterns.chain(kinds.filter(|pattern| go_match::check(pattern).is_err()));
         let bad = |pattern: &String| {
@@ -68,7 +82,7 @@ impl AppProjectSpec {
     /// As [`AppProjectSpec::permits_source`].
     pub fn permits_source_as(&self, source: &ApplicationSource, reading: Reading) -> bool {
         let address = normalize_git_url(&source.repo_url);
-        let meets = |pattern: &str| glob_match(pattern, &address, Some('/'));
+        let meets = |pattern: &str| reading.glob(pattern, &address, Some('/'));
         let written = |rule: &String| match rule.strip_prefix('!') {
             Some(denied) => format!("!{}", normalize_git_url(denied)),
             None => normalize_git_url(rule),
@@ -77,10 +91,7 @@ impl AppProjectSpec {
         // rule denies what was meant
         let is_meant = |rule: &str| {
             let denied = rule.trim().trim_start_matches('!');
-            denied == "*"
-                || is_cut_off(denied)
-                || meets(denied).unwrap_or(true)
-                || meets(&normalize_git_url(denied)).unwrap_or(true)
+            denied == "*" || meets(denied).unwrap_or(true) || meets(&normalize_git_url(denied)).unwrap_or(true)
         };
         let mut permitted = false;
         for rule in &self.source_repos {
@@ -143,8 +154,8 @@ impl AppProjectSpec {
     /// As [`AppProjectSpec::permits_kind`], of group, kind and name.
     pub fn permits_kind_as(&self, [group, kind, name]: [&str; 3], namespaced: bool, reading: Reading) -> bool {
         let listed = |list: &[ResourceRestriction], on_error: bool| {
-            let is_bad = |pattern: &str| on_error && is_cut_off(pattern);
-            let meets = |pattern: &str, text: &str| is_bad(pattern) || matches(pattern, text).unwrap_or(on_error);
+            let found = |pattern: &str, text: &str| reading.of_whole(pattern, matches(pattern, text).ok());
+            let meets = |pattern: &str, text: &str| found(pattern, text).unwrap_or(on_error);
             // Argo CD knows names of cluster-scoped objects alone
             let is_any = namespaced && reading == Reading::AsArgoCd;
             let names = |rule: &ResourceRestriction| is_any || rule.name.is_empty() || meets(&rule.name, name);
@@ -196,16 +207,9 @@ impl Met {
 /// A pattern that starts with `!` is met by everything that the rest does not match.
 fn meets(pattern: &str, text: &str, reading: Reading) -> bool {
     match pattern.strip_prefix('!') {
-        Some(rest) if reading == Reading::Careful && is_cut_off(rest) => false,
-        Some(rest) => !glob_match(rest, text, None).unwrap_or(reading == Reading::Careful),
-        None => glob_match(pattern, text, None).unwrap_or(false),
+        Some(rest) => !reading.glob(rest, text, None).unwrap_or(reading == Reading::Careful),
+        None => reading.glob(pattern, text, None).unwrap_or(false),
     }
-}
-
-/// Alternatives without an end, or a backslash before nothing: Argo CD takes either as if all were there, and somebody who
-/// denies has written something else.
-fn is_cut_off(pattern: &str) -> bool {
-    pattern.matches('{').count() > pattern.matches('}').count() || pattern.ends_with('\\')
 }
 
 #[cfg(test)]
