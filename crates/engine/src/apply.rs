@@ -1,14 +1,12 @@
 //! Applying an object as `kubectl apply` does without `--server-side`: what was applied last, what is wanted and what is
 //! there become one (the three-way merge of kubectl 1.36, as Argo CD 3.5.1 uses it).
 
-mod json_text;
 mod merge_keys;
 mod migration;
 
-use object::{LiveObject, Manifest};
+use object::{LiveObject, Manifest, go_json};
 use serde_json::{Map, Value};
 
-use json_text::json_text;
 use merge_keys::{Strategy, Type};
 
 pub use migration::migrated;
@@ -22,7 +20,8 @@ pub fn with_last_applied(wanted: &Manifest) -> Manifest {
     if let Value::Object(annotations) = annotations(&mut plain) {
         annotations.remove(LAST_APPLIED);
     }
-    let text = json_text(plain.value());
+    // as Go's encoder ends it
+    let text = go_json(plain.value()) + "\n";
     plain.set_annotation(LAST_APPLIED, &text);
     plain
 }
@@ -42,12 +41,7 @@ pub fn client_side(wanted: &Manifest, live: &LiveObject) -> Value {
     annotations(&mut sent);
     let last: Value =
         live.annotation(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let mut merged = merge(&last, sent.value(), live.value(), Type::of(&wanted.gvk()));
-    // these say how the object is sent, not what it is
-    for field in ["apiVersion", "kind"] {
-        merged[field] = wanted.value()[field].clone();
-    }
-    merged
+    merge(&last, sent.value(), live.value(), Type::of(&wanted.gvk()))
 }
 
 /// Fields that were applied last and are not wanted go; what nobody applied stays.

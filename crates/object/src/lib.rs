@@ -7,6 +7,7 @@ mod addresses;
 mod differences;
 mod files;
 mod fingerprint;
+mod go_json;
 pub mod go_match;
 mod gvk;
 mod hashes;
@@ -28,6 +29,7 @@ pub use files::{
     check_length,
 };
 pub use fingerprint::fingerprint;
+pub use go_json::go_json;
 pub use gvk::{GroupKind, Gvk, ResourceKey};
 pub use hashes::short_hash;
 pub use image::{ImageDigest, ImageError, ImageRef, canonical_repository};

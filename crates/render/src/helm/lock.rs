@@ -121,13 +121,7 @@ fn go_json(value: &Value) -> String {
 }
 
 fn text(text: &str) -> String {
-    let mut escaped = Value::from(text).to_string();
-    for c in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
-        if escaped.contains(c) {
-            escaped = escaped.replace(c, &format!("\\u{:04x}", u32::from(c)));
-        }
-    }
-    escaped
+    object::go_json(&Value::from(text))
 }
 
 #[cfg(test)]

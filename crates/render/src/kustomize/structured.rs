@@ -1,9 +1,9 @@
 //! YAML or JSON that is the text of a field: read, changed and written in its own form.
 
+use object::go_json;
 use object::yaml::{self, NodeKind, Style};
 use serde_json::Value;
 
-use super::generate::go_json;
 use super::node::{Fault, Node, Scalar};
 
 /// The document in a text.
