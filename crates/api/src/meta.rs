@@ -104,7 +104,7 @@ pub mod digest_option {
 
 /// Removes nulls from mappings, as a Go client does when it reads into typed fields. Values under `valuesObject` stay:
 /// there a null means "remove this default" to Helm.
-pub(crate) fn without_nulls(value: Value) -> Value {
+pub fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.into_iter()

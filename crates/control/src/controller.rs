@@ -23,7 +23,7 @@ use crate::repositories::Repositories;
 use crate::stores::{AppKey, Stores};
 use crate::timeline::Timeline;
 use crate::wake::{Key, News};
-use crate::{answers, history, owned, pipelines, readers, records, unread};
+use crate::{answers, history, owned, pipelines, readers, records, stays, unread};
 
 /// For how long an Application is looked for.
 const LOOK: Duration = Duration::from_secs(3);
@@ -206,7 +206,7 @@ async fn live_changes(context: Arc<Context>) {
 
 /// Whom an object belongs to. A namespace belongs to nobody, but there are Applications that keep its labels.
 fn concerned(context: &Context, Touch { key, mut owners, .. }: Touch) -> Vec<Arc<str>> {
-    if key.kind == "Namespace" && key.group.is_empty() {
+    if stays::is_namespace(&key) {
         let keep = context.stores.applications.by(&Application::BY_KEPT_NAMESPACE, &key.name);
         owners.extend(keep.iter().map(|app| Arc::from(app.instance_name(&context.namespace))));
     }

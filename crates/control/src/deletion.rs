@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use api::argocd::{Application, Condition, ConditionType, names};
 use cluster::{ClusterError, Patch, PatchOptions, Propagation};
 use engine::operation::Draft;
-use engine::{Permitted, Removal, has_sync_option, set_conditions};
+use engine::{Permitted, Removal, asks_before_deletion, is_kept, set_conditions};
 use failpoint::Point;
 use object::{GroupKind, LiveObject, ResourceKey};
 use serde_json::json;
@@ -18,8 +18,6 @@ use crate::sites::Site;
 use crate::status;
 use crate::stays::stays;
 use crate::stores::AppKey;
-
-const CONFIRM: &str = "Delete=confirm";
 
 /// Does what can be done now towards the end of an Application that is being deleted.
 pub(crate) async fn finalize(cx: &Context, app: &Application) -> Next {
@@ -118,15 +116,14 @@ async fn objects(cx: &Context, site: &Site, app: &Application) -> Result<Vec<Liv
 /// Definitions stay: deleting one deletes every object of its kind. So does what is told to, and the Application itself.
 fn goes(object: &LiveObject, app: &Application) -> bool {
     let own = object.uid() == app.metadata.uid;
-    let kept =
-        has_sync_option(object, "Delete=false") || object.annotation(names::HELM_RESOURCE_POLICY) == Some("keep");
-    !own && !kept && object.kind() != "CustomResourceDefinition" && object.owner_references().is_empty()
+    !own && !is_kept(object, "Delete=false")
+        && object.kind() != "CustomResourceDefinition"
+        && object.owner_references().is_empty()
 }
 
-/// Whether nothing of the Application goes before a person approved it, as in Argo CD.
+/// Whether nothing of the Application goes now: somebody has to approve it before.
 fn asks_first(object: &LiveObject, app: &Application) -> bool {
-    let of_all = app.spec.sync_options().iter().any(|option| option == CONFIRM);
-    !app.deletion_is_approved() && object.deletion_timestamp().is_none() && (of_all || has_sync_option(object, CONFIRM))
+    !app.deletion_is_approved() && object.deletion_timestamp().is_none() && asks_before_deletion(object, app)
 }
 
 async fn delete(site: &Site, object: &Permitted<Removal>, propagation: Propagation) -> Result<(), ClusterError> {

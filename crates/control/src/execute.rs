@@ -150,8 +150,7 @@ impl Write<'_> {
             },
             Verb::Apply => self.apply_by_client(site).await,
             Verb::Create => self.create().await,
-            Verb::Update => self.put().await,
-            Verb::Replace => self.put().await,
+            Verb::Update | Verb::Replace => self.put().await,
         };
         let written = match written {
             Err(error @ ClusterError::Invalid { .. }) if self.is_forced() => {

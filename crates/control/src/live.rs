@@ -9,7 +9,7 @@ use cluster::ClusterError;
 use engine::sync::by_server;
 use engine::{
     CompareOptions, Comparison, DryRun, Keepers, LiveState, Other, Permits, Prediction, Scopes, Targets, Tracking,
-    compare, has_sync_option, needs_dry_run, targets,
+    compare, is_kept, needs_dry_run, targets,
 };
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
@@ -67,7 +67,7 @@ async fn compared_at(
     let predictions = predictions(site, &targets, &live, &options, memory).await?;
     let comparison = compare(&targets, &live, &options, &memory.marks, &predictions);
     let extra: Vec<ResourceKey> = comparison.extra().cloned().collect();
-    let is_kept = |key: &&ResourceKey| live.get(key).is_some_and(|live| is_kept(live));
+    let is_kept = |key: &&ResourceKey| live.get(key).is_some_and(|live| is_kept(live, "Prune=false"));
     let going: Vec<ResourceKey> = extra.iter().filter(|key| !is_kept(key)).cloned().collect();
     let mut stays = stays(cx, site, app, &extra, &going).await.map_err(|error| unreadable(site, &error))?;
     let hooks: Vec<ResourceKey> = comparison.becoming_hooks().cloned().collect();
@@ -196,11 +196,6 @@ pub(crate) fn scopes(site: &Site, kinds: impl IntoIterator<Item = GroupKind>) ->
 fn claimants(cx: &Context, app: &Application, live: &LiveState, tracking: &Tracking) -> BTreeMap<String, Other> {
     let marks: BTreeSet<String> = live.iter().filter_map(|object| tracking.application_of(object)).collect();
     marks.into_iter().filter_map(|mark| told_by_mark(cx, app, &mark).map(|other| (mark, other))).collect()
-}
-
-/// Whether the object says itself that no sync prunes it.
-fn is_kept(object: &LiveObject) -> bool {
-    has_sync_option(object, "Prune=false") || object.annotation(names::HELM_RESOURCE_POLICY) == Some("keep")
 }
 
 /// Everything that the Application wants, has, or had when its status was written.

@@ -10,7 +10,7 @@ use engine::automated::Decision;
 use engine::operation::{self, Draft, Observed, Run, Step};
 use engine::sync::{self, Action, SyncRun};
 use engine::windows::{By, Windows};
-use engine::{Comparison, LiveState};
+use engine::{Compared, Comparison, LiveState};
 use failpoint::Point;
 use jiff::Timestamp;
 use object::ResourceKey;
@@ -119,14 +119,14 @@ pub(crate) fn may_be_asked_for(cx: &Context, app: &Application) -> Result<(), St
 
 /// The objects that another Application on the same cluster still wants, and what of its own is to be let be.
 fn contested(cx: &Context, app: &Application, comparison: &Comparison) -> BTreeSet<ResourceKey> {
-    let owners = comparison.objects.iter().filter_map(|object| object.shared_with.as_deref());
+    let owners = comparison.objects.iter().filter_map(Compared::owner);
     let owners: BTreeMap<&str, Arc<Application>> =
         owners.filter_map(|owner| Some((owner, cx.stores.application(&cx.key_of(owner))?))).collect();
     let here = |owner: &&Arc<Application>| cx.sites.same(&owner.spec.destination, &app.spec.destination);
     let mut all = comparison.contested(|owner| Some(owners.get(owner).filter(here)?.status.resources.as_slice()));
     if let Ok(site) = cx.sites.at(&app.spec.destination) {
         let may_have = |key: &ResourceKey| {
-            let owner = comparison.get(key).and_then(|object| owners.get(object.shared_with.as_deref()?));
+            let owner = comparison.get(key).and_then(|object| owners.get(object.owner()?));
             owner.is_none_or(|owner| may_have(cx, &site, owner, key))
         };
         all.retain(may_have);
@@ -236,12 +236,12 @@ async fn drive(cx: &Context, app: &Application, judged: &Judged, run: &mut SyncR
     };
     let mut acted = false;
     let health = cx.health();
+    let party = Party { app, about: app.into(), claims: run.input().claims().clone() };
     loop {
         match run.advance(&live, &|object| Ok(health(object))) {
             sync::Next::Do(actions) => {
                 acted |= actions.iter().any(Action::changes_something);
                 keys.extend(actions.iter().filter_map(Action::written).cloned());
-                let party = Party { app, about: app.into(), claims: run.input().claims().clone() };
                 let outcomes = site.patiently(&cx.turns, execute(cx, site, &party, actions)).await;
                 run.report(outcomes);
                 match seen(cx, app, judged, &keys).await {

@@ -283,7 +283,7 @@ impl<'a> Brought<'a> {
         let images = self.brings.new.iter().chain(&self.brings.replaced);
         let of_images =
             images.flat_map(|image| cx.stores.pipelines.holding_by(&Pipeline::BY_IMAGE, &image.canonical_repository()));
-        let other = self.object.shared_with.iter().flat_map(|owner| cx.stores.guarded_by(&cx.key_of(owner)));
+        let other = self.object.owner().into_iter().flat_map(|owner| cx.stores.guarded_by(&cx.key_of(owner)));
         let mut all: Vec<Arc<Pipeline>> =
             own.iter().map(|own| Arc::clone(&own.pipeline)).chain(of_images).chain(other).collect();
         all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::argocd::{SyncPhase, names};
+use api::argocd::{Application, SyncPhase, names};
 use object::Manifest;
 
 /// When a hook's object is deleted.
@@ -114,6 +114,17 @@ pub(crate) fn has_option(manifest: &Manifest, annotation: &str, option: &str) ->
 /// As [`has_option`] on `sync-options`.
 pub fn has_sync_option(manifest: &Manifest, option: &str) -> bool {
     has_option(manifest, names::SYNC_OPTIONS, option)
+}
+
+/// Whether the object says itself that it stays: by the option, or because Helm is told to keep it.
+pub fn is_kept(manifest: &Manifest, option: &str) -> bool {
+    has_sync_option(manifest, option) || manifest.annotation(names::HELM_RESOURCE_POLICY) == Some("keep")
+}
+
+/// Whether nothing of the Application goes before a person approved it, for this object or for all, as in Argo CD.
+pub fn asks_before_deletion(object: &Manifest, app: &Application) -> bool {
+    const CONFIRM: &str = "Delete=confirm";
+    app.spec.sync_options().iter().any(|option| option == CONFIRM) || has_sync_option(object, CONFIRM)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use merge_keys::{Strategy, Type};
 
+pub(crate) use migration::handed_over;
 pub use migration::migrated;
 
 /// Where kubectl keeps what was applied last.

@@ -19,15 +19,24 @@ pub struct Claims {
     pub(crate) others: Option<BTreeMap<String, Other>>,
 }
 
+/// Another Application whose mark an object carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// As in marks.
+    pub instance: String,
+    /// As people are told of it.
+    pub told: Other,
+}
+
 impl Claims {
-    /// The other Application whose mark the object carries. The mark of one that is gone is no claim.
-    pub(crate) fn other_owner(&self, live: &Manifest) -> Option<(String, Other)> {
-        let owner = self.tracking.application_of(live).filter(|owner| *owner != self.application)?;
-        let other = match &self.others {
-            None => Other::Named(owner.clone()),
-            Some(others) => others.get(&owner)?.clone(),
+    /// Whose the object is, if it is another Application's. The mark of one that is gone is no claim.
+    pub(crate) fn other_owner(&self, live: &Manifest) -> Option<Owner> {
+        let instance = self.tracking.application_of(live).filter(|owner| *owner != self.application)?;
+        let told = match &self.others {
+            None => Other::Named(instance.clone()),
+            Some(others) => others.get(&instance)?.clone(),
         };
-        self.tracking.is_self_referenced(live).then_some((owner, other))
+        self.tracking.is_self_referenced(live).then_some(Owner { instance, told })
     }
 
     /// Whether the Application made the object, or took it over, by the object's mark.
@@ -71,7 +80,7 @@ impl Claims {
     fn whose(&self, live: &LiveObject) -> String {
         let what = format!("{}/{}", live.kind(), live.name());
         match self.other_owner(live) {
-            Some((_, other)) => format!("{what} belongs to {other}"),
+            Some(owner) => format!("{what} belongs to {}", owner.told),
             None => format!("no sync of {} made {what}", self.application),
         }
     }

@@ -4,6 +4,7 @@
 //! server can give, the caller asks it, [`compare`] judges.
 
 mod foreseen;
+mod there;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,13 +12,13 @@ use std::sync::Arc;
 
 use api::argocd::{Condition, ConditionType, ResourceIgnoreDifferences, ResourceStatus, SyncStatusCode, names};
 use object::{LiveObject, Manifest, ResourceKey};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::annotations::{has_option, has_sync_option, is_hook, is_skipped, sync_wave};
-use crate::apply::{LAST_APPLIED, client_side, merge_patch, migrated};
-use crate::claims::Claims;
+use crate::apply::{client_side, merge_patch};
+use crate::claims::{Claims, Owner};
 use crate::desired::{CompleteSet, Incomplete, KeptNamespace, Targets};
-use crate::fields::{FieldDiff, FieldPath, ListKeys, ManagedFields, Step, additions, differences};
+use crate::fields::{FieldDiff, ManagedFields, additions, differences};
 use crate::ignore::{IgnoreRules, unsupported};
 use crate::live::LiveState;
 use crate::permit::{Denied, Permits};
@@ -27,6 +28,7 @@ use crate::sync::is_by_server;
 use crate::tracking::Tracking;
 
 pub use foreseen::{Change, Foreseen};
+use there::{There, comparable};
 
 /// What a comparison goes by.
 #[derive(Debug, Clone, Default)]
@@ -104,14 +106,17 @@ pub struct Compared {
     /// The object may not be touched: a sync is refused, and the object's own status is Unknown.
     pub forbidden: Option<Denied>,
     /// The other Application that the live object belongs to.
-    pub shared_with: Option<String>,
-    /// The same, as people are told of it.
-    pub shared_with_other: Option<Other>,
+    pub shared_with: Option<Owner>,
     /// Why the API server would refuse the object.
     pub refused: Option<String>,
 }
 
 impl Compared {
+    /// The instance name of the other Application that it belongs to.
+    pub fn owner(&self) -> Option<&str> {
+        self.shared_with.as_ref().map(|owner| owner.instance.as_str())
+    }
+
     pub fn requires_pruning(&self) -> bool {
         self.target.is_none() && self.live.is_some() && self.status.is_some()
     }
@@ -172,7 +177,7 @@ impl Comparison {
     /// not want any more is taken over.
     pub fn contested<'a>(&self, resources_of: impl Fn(&str) -> Option<&'a [ResourceStatus]>) -> BTreeSet<ResourceKey> {
         let wants = |object: &&Compared| {
-            let resources = object.shared_with.as_deref().and_then(&resources_of).unwrap_or_default();
+            let resources = object.owner().and_then(&resources_of).unwrap_or_default();
             resources.iter().any(|resource| resource.wants(&object.key))
         };
         self.objects.iter().filter(wants).map(|object| object.key.clone()).collect()
@@ -253,9 +258,7 @@ pub fn compare(
     let wanted: BTreeSet<ResourceKey> = targets.objects.iter().map(Manifest::key).collect();
     for target in &targets.objects {
         let mut judged = judge(target, live.get(&target.key()), options, marks, predictions, &mut new_marks);
-        if let Some((owner, other)) = judged.live.as_ref().and_then(|live| claims.other_owner(live)) {
-            (judged.shared_with, judged.shared_with_other) = (Some(owner), Some(other));
-        }
+        judged.shared_with = judged.live.as_ref().and_then(|live| claims.other_owner(live));
         objects.push(judged);
     }
     // what may not be touched is not the Application's, whatever mark it carries (Argo CD's `IsLiveResourcePermitted`)
@@ -306,7 +309,7 @@ fn conditions(targets: &Targets, objects: &[Compared], options: &CompareOptions)
     );
     all.extend(objects.iter().filter_map(|object| Some(refused_by_project(object, object.forbidden.as_ref()?))));
     all.extend(objects.iter().filter_map(|object| {
-        let other = object.shared_with_other.as_ref()?.beside();
+        let other = object.shared_with.as_ref()?.told.beside();
         let ResourceKey { kind, name, .. } = &object.key;
         let message = format!("{kind}/{name} is part of applications {} and {other}", options.qualified());
         Some(Condition::new(ConditionType::SharedResourceWarning, message))
@@ -353,7 +356,6 @@ fn judge_extra(live: &Arc<LiveObject>, options: &CompareOptions) -> Compared {
         extraneous: has_option(live, names::COMPARE_OPTIONS, "IgnoreExtraneous"),
         forbidden: None,
         shared_with: None,
-        shared_with_other: None,
         refused: None,
     }
 }
@@ -382,7 +384,6 @@ fn judge(
         extraneous: false,
         forbidden,
         shared_with: None,
-        shared_with_other: None,
         refused: None,
         key,
     };
@@ -396,8 +397,9 @@ fn judge(
     if let Local::Different(found) = local_verdict(target, live, options, marks) {
         match predictions.get(&compared.key) {
             Some(Ok(predicted)) => {
-                compared.differences = predicted_differences(predicted, live, options);
-                compared.differences.extend(handed_over(target, live, options));
+                let there = There::of(live, options);
+                compared.differences = there.predicted(predicted);
+                compared.differences.extend(there.lost_by_handing_over(target));
                 compared.predicted = Some(predicted.clone());
             }
             Some(Err(reason)) => {
@@ -425,160 +427,23 @@ fn local_verdict(target: &Manifest, live: &LiveObject, options: &CompareOptions,
     if marks.marks.get(&target.key()).is_some_and(|mark| *mark == fingerprint(target, live, options)) {
         return Local::InSync;
     }
-    let rules = IgnoreRules::for_object(&options.ignore, &target.key());
-    let managed = ManagedFields::of(live);
-    let merged = by_client(target, live, options);
-    let mut wanted = comparable(merged.as_ref().unwrap_or(target.value()));
-    let mut there = comparable(live.value());
-    rules.strip(&mut wanted);
-    rules.strip(&mut there);
-    let keys = managed.list_keys();
-    let found = if merged.is_some() {
-        differences(&wanted, &there, &keys)
-    } else {
-        let mut found = additions(&wanted, &there, &keys);
-        if let Some(applied) = managed.applied_by(options.manager()) {
-            abandoned(applied, &wanted, &there, &FieldPath::default(), &keys, &mut found);
+    let there = There::of(live, options);
+    let found = match by_client(target, live, options) {
+        Some(merged) => differences(&there.comparable(&merged), &there.value, &there.managed.list_keys()),
+        None => {
+            let wanted = there.comparable(target.value());
+            let mut found = additions(&wanted, &there.value, &there.managed.list_keys());
+            if let Some(applied) = there.managed.applied_by(options.manager()) {
+                found.extend(there.abandoned(applied, &wanted, &there.value));
+            }
+            found
         }
-        found
     };
-    let mut list = named(found, &managed, &rules, options, is_secret(target));
+    let mut list = there.named(found);
     if list.is_empty() {
-        list = handed_over(target, live, options);
+        list = there.lost_by_handing_over(target);
     }
     if list.is_empty() { Local::InSync } else { Local::Different(list) }
-}
-
-fn predicted_differences(predicted: &LiveObject, live: &LiveObject, options: &CompareOptions) -> Vec<FieldDiff> {
-    let rules = IgnoreRules::for_object(&options.ignore, &live.key());
-    let managed = ManagedFields::of(live);
-    let (mut wanted, mut there) = (comparable(predicted.value()), comparable(live.value()));
-    rules.strip(&mut wanted);
-    rules.strip(&mut there);
-    named(differences(&wanted, &there, &managed.list_keys()), &managed, &rules, options, is_secret(live))
-}
-
-/// Fields that go once what the client applied is handed over to the server, which a dry run does not know.
-fn handed_over(target: &Manifest, live: &LiveObject, options: &CompareOptions) -> Vec<FieldDiff> {
-    let by_server = is_by_server(!options.client_side, target);
-    let Some(fields) = by_server.then(|| migrated(live, options.manager())).flatten() else { return Vec::new() };
-    let Some(applied) = fields.first().and_then(|entry| entry["fieldsV1"].as_object()) else { return Vec::new() };
-    let (rules, managed) = (IgnoreRules::for_object(&options.ignore, &target.key()), ManagedFields::of(live));
-    let (mut wanted, mut there) = (comparable(target.value()), comparable(live.value()));
-    rules.strip(&mut wanted);
-    rules.strip(&mut there);
-    if let Some(Value::Object(annotations)) = there.pointer_mut("/metadata/annotations") {
-        annotations.remove(LAST_APPLIED);
-    }
-    let mut found = Vec::new();
-    abandoned(applied, &wanted, &there, &FieldPath::default(), &managed.list_keys(), &mut found);
-    // another manager that has it keeps it
-    found.retain(|(path, ..)| managed.owner_of(path, options.manager()).is_none());
-    named(found, &managed, &rules, options, is_secret(target))
-}
-
-/// Adds who changed each field, and leaves out what a rule leaves to a manager.
-fn named(
-    found: Vec<(FieldPath, Option<Value>, Option<Value>)>,
-    managed: &ManagedFields<'_>,
-    rules: &IgnoreRules<'_>,
-    options: &CompareOptions,
-    is_secret: bool,
-) -> Vec<FieldDiff> {
-    let diff = |(path, desired, live): (FieldPath, Option<Value>, Option<Value>)| {
-        let gone = live.is_none();
-        let owner = managed.owner_of(&path, options.manager());
-        let owner = if gone { owner.or_else(|| managed.last_writer(options.manager())) } else { owner };
-        let left_alone = owner.as_ref().is_some_and(|owner| rules.ignores_manager(&owner.manager));
-        let (desired, live) = if is_secret { masked(&path, desired, live) } else { (desired, live) };
-        (!left_alone).then(|| FieldDiff { path: path.to_string(), desired, live, owner })
-    };
-    found.into_iter().filter_map(diff).collect()
-}
-
-fn is_secret(manifest: &Manifest) -> bool {
-    manifest.kind() == "Secret" && manifest.gvk().group.is_empty()
-}
-
-/// Secret values never leave a comparison: runs of plus signs show which are equal, of different length which differ.
-fn masked(path: &FieldPath, desired: Option<Value>, live: Option<Value>) -> (Option<Value>, Option<Value>) {
-    let is_plain = |name: &str| matches!(name, "type" | "immutable" | "kind" | "apiVersion");
-    let labels = matches!(path.0.as_slice(), [_, Step::Field(field), ..] if field == "labels");
-    match path.0.first() {
-        Some(Step::Field(name)) if is_plain(name) || labels => (desired, live),
-        _ => (desired.map(|_| "++++++++".into()), live.map(|_| "++++++++++++".into())),
-    }
-}
-
-/// Without what the server writes by itself.
-fn comparable(value: &Value) -> Value {
-    let Value::Object(map) = value else { return value.clone() };
-    let mut map = map.clone();
-    map.remove("status");
-    if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
-        for field in [
-            "managedFields",
-            "resourceVersion",
-            "uid",
-            "generation",
-            "creationTimestamp",
-            "selfLink",
-            "deletionTimestamp",
-        ] {
-            metadata.remove(field);
-        }
-    }
-    Value::Object(map)
-}
-
-/// Fields that we applied once and do not want any more: an apply would take them away.
-fn abandoned(
-    applied: &Map<String, Value>,
-    wanted: &Value,
-    live: &Value,
-    path: &FieldPath,
-    keys: &ListKeys<'_>,
-    out: &mut Vec<(FieldPath, Option<Value>, Option<Value>)>,
-) {
-    for (name, below) in applied {
-        let Some((step, wanted, live)) = descend(name, wanted, live) else { continue };
-        let Some(live) = live else { continue };
-        let path = path.with(step.clone());
-        match (wanted, below) {
-            (Some(wanted), Value::Object(below)) if !below.is_empty() => {
-                abandoned(below, wanted, live, &path, &keys.enter(&step), out);
-            }
-            (Some(_), _) => {}
-            // the parts of what is gone are gone with it
-            (None, _) => out.push((path, None, Some(live.clone()))),
-        }
-    }
-}
-
-/// Follows one name of a field set into both values.
-fn descend<'v>(name: &str, wanted: &'v Value, live: &'v Value) -> Option<(Step, Option<&'v Value>, Option<&'v Value>)> {
-    let (form, text) = name.split_once(':')?;
-    match form {
-        "f" => Some((Step::Field(text.to_owned()), wanted.get(text), live.get(text))),
-        "k" => {
-            let Value::Object(map) = serde_json::from_str(text).ok()? else { return None };
-            let keys: Vec<(String, Value)> = map.into_iter().collect();
-            let element = |list: &'v Value| {
-                list.as_array()?.iter().find(|item| {
-                    keys.iter().all(|(k, v)| item.get(k).map_or(k == "protocol" && v == "TCP", |own| own == v))
-                })
-            };
-            let found = (element(wanted), element(live));
-            Some((Step::Key(keys), found.0, found.1))
-        }
-        "v" => {
-            let value: Value = serde_json::from_str(text).ok()?;
-            let element = |list: &'v Value| list.as_array()?.iter().find(|item| **item == value);
-            let found = (element(wanted), element(live));
-            Some((Step::Item(value), found.0, found.1))
-        }
-        _ => None,
-    }
 }
 
 /// Changes when the target, the rules, the live content or our share of it change; not when only the status does.

@@ -9,6 +9,7 @@ use object::ResourceKey;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::annotations::asks_before_deletion;
 use crate::automated::{Decision, Skip, next_attempt};
 use crate::compare::{Compared, Comparison};
 use crate::fields::FieldDiff;
@@ -77,7 +78,7 @@ pub struct ExplainInput<'a> {
 pub fn explain(input: &ExplainInput<'_>) -> Explanation {
     let Application { metadata, status, .. } = input.application;
     let mut reasons: Vec<Reason> = status.conditions.iter().map(|condition| from_condition(condition, input)).collect();
-    reasons.extend(from_deletion(input.application));
+    reasons.extend(from_deletion(input));
     reasons.extend(status.operation_state.iter().flat_map(|state| from_operation(state, input.now)));
     reasons.extend(from_comparison(input));
     reasons.extend(status.resources.iter().filter_map(|resource| from_health(resource, input)));
@@ -99,10 +100,11 @@ fn reason(topic: Topic, message: String, who: &str) -> Reason {
 }
 
 /// What its deletion waits for.
-fn from_deletion(app: &Application) -> Option<Reason> {
+fn from_deletion(input: &ExplainInput<'_>) -> Option<Reason> {
+    let app = input.application;
     let asked = app.metadata.deletion_timestamp.filter(|_| !app.deletion_is_approved())?;
-    let asking: Vec<&ResourceStatus> =
-        app.status.resources.iter().filter(|resource| resource.requires_deletion_confirmation).collect();
+    let asks = |object: &&Compared| object.live.as_ref().is_some_and(|live| asks_before_deletion(live, app));
+    let asking: Vec<&ResourceKey> = input.comparison?.objects.iter().filter(asks).map(|object| &object.key).collect();
     let first = asking.first()?;
     let more = if asking.len() > 1 { format!(" and {} more", asking.len() - 1) } else { String::new() };
     let message = format!(
@@ -218,10 +220,10 @@ fn from_object(object: &Compared, comparison: &Comparison, input: &ExplainInput<
         let message = format!("{name} is of a kind that the project does not permit");
         return vec![about(message)];
     }
-    if let Some(other) = &object.shared_with_other {
-        let owner = match other {
+    if let Some(owner) = &object.shared_with {
+        let owner = match &owner.told {
             Other::Named(owner) => format!("Application {owner}"),
-            Other::OfProject(_) => other.to_string(),
+            other @ Other::OfProject(_) => other.to_string(),
         };
         let message = format!("{name} belongs to {owner}, and both want it");
         return vec![about(message)];

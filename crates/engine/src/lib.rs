@@ -27,10 +27,11 @@ mod tree;
 pub mod windows;
 
 pub use annotations::{
-    HookDeletePolicy, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_skipped, sync_wave,
+    HookDeletePolicy, asks_before_deletion, has_sync_option, hook_delete_policies, hook_phases, is_hook, is_kept,
+    is_skipped, sync_wave,
 };
 pub use apply::{LAST_APPLIED, client_side, merge_patch, migrated, with_last_applied};
-pub use claims::Claims;
+pub use claims::{Claims, Owner};
 pub use compare::{
     Change, CompareOptions, Compared, Comparison, DryRun, Foreseen, InSyncMarks, Prediction, compare, needs_dry_run,
 };

@@ -81,16 +81,17 @@ impl ResourceTree {
 /// them: whoever writes a name into Git, or an owner into an object, would see what is there. Objects owned by uid only;
 /// owners that form a circle are left out of further descent. Their health is as `health` tells it.
 pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>, permits: &Permits, health: HealthOf<'_>) -> ResourceTree {
-    let is_permitted = |object: &&Arc<LiveObject>| permits.check(&object.key()).is_ok();
+    // only of what would be in it: there may be many objects and many patterns
+    let is_permitted = |object: &LiveObject| permits.check(&object.key()).is_ok();
     let mut by_owner: BTreeMap<String, Vec<&Arc<LiveObject>>> = BTreeMap::new();
-    for object in live.iter().filter(is_permitted) {
+    for object in live.iter() {
         for owner in object.owner_references() {
             by_owner.entry(owner.uid).or_default().push(object);
         }
     }
     let mut nodes: Vec<ResourceNode> = Vec::new();
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
-    let roots = roots.iter().rev().filter_map(|key| live.get(key)).filter(is_permitted);
+    let roots = roots.iter().rev().filter_map(|key| live.get(key)).filter(|root| is_permitted(root));
     let mut open: Vec<(&Arc<LiveObject>, Option<ResourceKey>)> = roots.map(|object| (object, None)).collect();
     while let Some((object, parent)) = open.pop() {
         if let Some(&at) = index.get(object.uid()).filter(|_| !object.uid().is_empty()) {
@@ -100,16 +101,18 @@ pub fn tree(live: &LiveState, roots: &BTreeSet<ResourceKey>, permits: &Permits, 
         }
         index.insert(object.uid().to_owned(), nodes.len());
         nodes.push(node(object, parent, health(object)));
-        let below = by_owner.get(object.uid()).into_iter().flatten().filter(|child| may_own(object, child));
+        let below = by_owner.get(object.uid()).into_iter().flatten();
+        let below = below.filter(|child| may_own(object, child) && is_permitted(child));
         open.extend(below.rev().map(|child| (*child, Some(object.key()))));
     }
     ResourceTree { nodes }
 }
 
-/// Whether Kubernetes knows the one as an owner of the other. Only what is in no namespace owns across namespaces.
+/// Whether Kubernetes knows the one as an owner of the other, which names its uid. Only what is in no namespace owns across
+/// namespaces.
 fn may_own(owner: &LiveObject, owned: &LiveObject) -> bool {
     let is_near = owner.namespace().is_empty() || owner.namespace() == owned.namespace();
-    is_near && !owner.uid().is_empty() && owned.owner_references().iter().any(|it| it.uid == owner.uid())
+    is_near && !owner.uid().is_empty()
 }
 
 fn node(object: &LiveObject, parent: Option<ResourceKey>, mut health: Option<HealthStatus>) -> ResourceNode {

@@ -12,22 +12,40 @@ const CLIENTS: [&str; 1] = ["kubectl-client-side-apply"];
 /// The managed fields with those that `manager`, or kubectl, set by applies of the client as what `manager` applies by the
 /// server; `None` where there are none.
 pub fn migrated(live: &LiveObject, manager: &str) -> Option<Vec<Value>> {
-    live.annotation(LAST_APPLIED)?;
-    let is = |entry: &Value, operation: &str| entry["operation"] == operation && entry["subresource"].is_null();
-    let by_client = |entry: &Value| {
-        let name = entry["manager"].as_str().unwrap_or_default();
-        is(entry, "Update") && (name == manager || CLIENTS.contains(&name))
-    };
-    let own = |entry: &Value| is(entry, "Apply") && entry["manager"] == manager;
-    let (handed, rest): (Vec<&Value>, Vec<&Value>) = live.managed_fields().iter().partition(|entry| by_client(entry));
-    let last = handed.last()?;
-    let mut fields = Map::new();
-    for entry in handed.iter().copied().chain(rest.iter().copied().filter(|entry| own(entry))) {
-        unite(&mut fields, entry["fieldsV1"].as_object()?);
-    }
+    let fields = handed_over(live, manager)?;
+    let all = live.managed_fields();
+    let last = all.iter().rfind(|entry| is_by_client(entry, manager))?;
     let united = json!({ "manager": manager, "operation": "Apply", "apiVersion": last["apiVersion"],
         "fieldsType": "FieldsV1", "fieldsV1": fields, "time": last["time"] });
-    Some(std::iter::once(united).chain(rest.into_iter().filter(|entry| !own(entry)).cloned()).collect())
+    let rest = all.iter().filter(|entry| !is_by_client(entry, manager) && !is_by_server(entry, manager));
+    Some(std::iter::once(united).chain(rest.cloned()).collect())
+}
+
+/// The fields that `manager` has by applies of the server after it; `None` where nothing is to be handed over.
+pub(crate) fn handed_over(live: &LiveObject, manager: &str) -> Option<Map<String, Value>> {
+    live.annotation(LAST_APPLIED)?;
+    let all = live.managed_fields();
+    if !all.iter().any(|entry| is_by_client(entry, manager)) {
+        return None;
+    }
+    let mut fields = Map::new();
+    for entry in all.iter().filter(|entry| is_by_client(entry, manager) || is_by_server(entry, manager)) {
+        unite(&mut fields, entry["fieldsV1"].as_object()?);
+    }
+    Some(fields)
+}
+
+fn is_by_client(entry: &Value, manager: &str) -> bool {
+    let name = entry["manager"].as_str().unwrap_or_default();
+    is(entry, "Update") && (name == manager || CLIENTS.contains(&name))
+}
+
+fn is_by_server(entry: &Value, manager: &str) -> bool {
+    is(entry, "Apply") && entry["manager"] == manager
+}
+
+fn is(entry: &Value, operation: &str) -> bool {
+    entry["operation"] == operation && entry["subresource"].is_null()
 }
 
 fn unite(all: &mut Map<String, Value>, more: &Map<String, Value>) {

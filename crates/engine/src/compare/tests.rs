@@ -117,7 +117,7 @@ fn extra_objects_need_pruning_unless_they_are_copies_or_have_owners() {
 #[test]
 fn objects_of_another_application_are_shared() {
     let comparison = run(vec![deployment(1, "x")], vec![live(1, "x", None, "other")], &options());
-    assert_eq!(comparison.objects[0].shared_with.as_deref(), Some("other"));
+    assert_eq!(comparison.objects[0].owner(), Some("other"));
     assert_eq!(comparison.conditions[0].kind, ConditionType::SharedResourceWarning);
     let gone = CompareOptions { applications: Some(BTreeMap::new()), ..options() };
     assert_eq!(run(vec![deployment(1, "x")], vec![live(1, "x", None, "other")], &gone).objects[0].shared_with, None);

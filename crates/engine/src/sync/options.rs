@@ -1,10 +1,10 @@
 //! Options of a sync, from the operation and the objects' annotations.
 
-use api::argocd::{SyncOperation, SyncOperationResource, names};
+use api::argocd::{SyncOperation, SyncOperationResource};
 use object::{LiveObject, Manifest, ResourceKey};
 
 use super::action::{Propagation, Verb};
-use crate::annotations::has_sync_option;
+use crate::annotations::{has_sync_option, is_kept};
 
 /// Whether the server merges what is applied, as sync options say; `otherwise` where they do not.
 pub fn by_server(otherwise: bool, options: &[String]) -> bool {
@@ -101,9 +101,7 @@ impl SyncOptions {
 
     /// Extra objects that stay: by an option, or because Helm is told to keep them.
     pub fn keeps(&self, live: &Manifest) -> bool {
-        (self.keep_extra && !has_sync_option(live, "Prune=true"))
-            || has_sync_option(live, "Prune=false")
-            || live.annotation(names::HELM_RESOURCE_POLICY) == Some("keep")
+        (self.keep_extra && !has_sync_option(live, "Prune=true")) || is_kept(live, "Prune=false")
     }
 }
 

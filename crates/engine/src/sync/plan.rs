@@ -73,7 +73,7 @@ impl SyncInput {
             targets: objects().filter(|o| Some(&o.key) != kept).filter_map(|o| o.target.clone()).collect(),
             extra: comparison.extra().cloned().collect(),
             in_sync: objects().filter(|o| o.status == Some(SyncStatusCode::Synced)).map(|o| o.key.clone()).collect(),
-            shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with_other.clone()?))).collect(),
+            shared: objects().filter_map(|o| Some((o.key.clone(), o.shared_with.as_ref()?.told.clone()))).collect(),
             claims: comparison.claims.clone(),
             permits: comparison.permits.clone(),
             revision: proof.as_ref().map(|p| p.revision().to_owned()).unwrap_or_default(),

@@ -8,6 +8,7 @@ mod revision;
 mod tracking;
 mod windows;
 
+use api::meta::without_nulls;
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -68,21 +69,9 @@ fn text<'a>(input: &'a Value, field: &str) -> &'a str {
 
 /// A part of the input, with its defaults where it is not there.
 fn part<T: DeserializeOwned + Default>(input: &Value, field: &str) -> Result<T, String> {
-    match without_nulls(&input[field]) {
+    match without_nulls(input[field].clone()) {
         Value::Null => Ok(T::default()),
         value => T::deserialize(value).map_err(|error| format!("{field}: {error}")),
-    }
-}
-
-/// A field that is null is not there.
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let fields = map.iter().filter(|(_, value)| !value.is_null());
-            fields.map(|(key, value)| (key.clone(), without_nulls(value))).collect()
-        }
-        Value::Array(list) => list.iter().map(without_nulls).collect(),
-        other => other.clone(),
     }
 }
 
